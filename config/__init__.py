@@ -1,0 +1,1 @@
+"""Settings: what an operator may say in ``sekisho.yaml`` and the environment. Pure, no network."""

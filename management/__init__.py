@@ -1,0 +1,1 @@
+"""The API server: thin endpoints below ``/v1`` and what keeps downstream clusters in step."""

@@ -1,0 +1,1 @@
+"""Who someone is: authentication providers, found by entry point and chosen by name."""

@@ -1,0 +1,299 @@
+"""What Sekisho may ask of its store: records and protocols, no SQL.
+
+Records are frozen; a change is a method of a repository, never an assignment. All times are aware
+UTC datetimes. Every method may raise :class:`StoreUnavailable`; a caller must never read that as
+"no such record".
+"""
+
+import enum
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+
+class StoreError(Exception):
+    """Root of everything the store raises. The message is fit for an operator's eyes."""
+
+
+class StoreUnavailable(StoreError):
+    """The database can't be reached, is locked, or is read-only: try again, or mend it."""
+
+
+class SchemaTooNew(StoreError):
+    """The database was written by a newer Sekisho than this one."""
+
+
+class SchemaTooOld(StoreError):
+    """The database needs ``sekisho db upgrade`` before this Sekisho may use it."""
+
+
+class KeyMismatch(StoreError):
+    """None of the configured encryption keys opens what is stored."""
+
+
+class Conflict(StoreError):
+    """A record with that name or key exists already."""
+
+
+class NotFound(StoreError):
+    """There is no such record."""
+
+
+Role = Literal["owner", "member", "read-only"]
+"""What a grant lets a user do in a cluster; bound to cluster-admin, edit and view downstream."""
+
+TokenKind = Literal["session", "token", "kubeconfig"]
+"""What a token was made for; the first part of its name."""
+
+SubjectName = Literal["id", "principal", "username"]
+"""Which name of a user a cluster is told (``impersonation.user_name``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """One way in which a user is known: ``id`` (``local://u-…``, ``github_user://42``) is the key."""
+
+    id: str
+    provider: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A group principal that ``provider`` says a user is in."""
+
+    id: str
+    provider: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who may sign in. ``id`` is ``u-`` and 10 base32 characters and is never reused."""
+
+    id: str
+    username: str
+    display_name: str
+    enabled: bool
+    administrator: bool
+    created_at: datetime
+    principals: tuple[Principal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """The local provider's record of a user: an Argon2id hash (PHC string), never a password."""
+
+    user_id: str
+    username: str
+    enabled: bool
+    hash: str = field(repr=False)
+    must_change: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer token as stored: SHA-256 of the whole ``<name>:<secret>``, never the secret.
+
+    ``clusters`` limits the token to those cluster ids (empty: no limit); ``read_only`` limits it to
+    reading. ``expires_at`` None means that it doesn't end by itself.
+    """
+
+    name: str
+    kind: TokenKind
+    digest: bytes = field(repr=False)
+    user_id: str
+    principal_id: str
+    description: str
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None = None
+    clusters: tuple[str, ...] = ()
+    read_only: bool = False
+
+
+class CredentialSource(enum.StrEnum):
+    """Where a cluster's service-account tokens came from, and so whether they can be renewed."""
+
+    TOKEN_REQUEST = "token-request"  # noqa: S105 - renewed by the server before it ends
+    SECRET = "secret"  # noqa: S105 - a long-lived Secret downstream
+    STATIC = "static"  # given by hand (`cluster add`)
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A downstream cluster. ``id`` is ``c-`` and 10 base32 characters; ``name`` is unique too.
+
+    ``servers`` are the masters' base URLs (https, no trailing slash, any order). ``ca_pem`` None
+    means the system's trust store. The two tokens are plain here and encrypted at rest;
+    ``controller_token`` None means that only what the impersonator may do is possible.
+    ``tokens_expire_at`` is when the earlier of the two ends (None: they don't).
+    """
+
+    id: str
+    name: str
+    servers: tuple[str, ...]
+    ca_pem: str | None
+    tls_server_name: str | None
+    impersonator_token: str = field(repr=False)
+    controller_token: str | None = field(repr=False)
+    credential_source: CredentialSource
+    tokens_expire_at: datetime | None
+    created_at: datetime
+    user_name: SubjectName = "id"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """``user_id`` may enter ``cluster_id`` as ``role``."""
+
+    cluster_id: str
+    user_id: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something cached may be stale. ``key`` None: anything of that ``kind`` may have changed.
+
+    Kinds: ``user`` (key: user id; also its passwords, groups and grants), ``token`` (key: token
+    name), ``cluster`` (key: cluster id), and ``all``.
+    """
+
+    kind: Literal["user", "token", "cluster", "all"]
+    key: str | None = None
+
+
+class Users(Protocol):
+    """Users, their principals, groups and local passwords."""
+
+    async def create(self, user: User) -> None:
+        """Store ``user`` with its principals. Raises Conflict where an id or principal is taken."""
+
+    async def get(self, user_id: str) -> User | None:
+        """The user with that id."""
+
+    async def by_principal(self, principal_id: str) -> User | None:
+        """The user who owns that principal."""
+
+    async def find(self, name: str) -> Sequence[User]:
+        """Every user whose id, username or principal id is exactly ``name``: often one, or none."""
+
+    async def list_all(self) -> Sequence[User]:
+        """Every user, by username."""
+
+    async def update(
+        self,
+        user_id: str,
+        *,
+        display_name: str | None = None,
+        enabled: bool | None = None,
+        administrator: bool | None = None,
+    ) -> User:
+        """Change what is not None and return the user as it is now. Raises NotFound."""
+
+    async def delete(self, user_id: str) -> None:
+        """Delete the user with principals, groups, password, tokens and grants. Raises NotFound."""
+
+    async def any_administrator(self) -> bool:
+        """Whether at least one enabled administrator exists."""
+
+    async def memberships(self, user_id: str) -> Sequence[Membership]:
+        """The group principals the user is in, over all providers, by id."""
+
+    async def set_memberships(
+        self, user_id: str, provider: str, groups: Sequence[Membership]
+    ) -> None:
+        """Replace what ``provider`` says of the user's groups."""
+
+    async def password(self, username: str) -> Password | None:
+        """The local password record for a sign-in name (compared case-insensitively)."""
+
+    async def set_password(
+        self, user_id: str, username: str, password_hash: str, *, must_change: bool = False
+    ) -> None:
+        """Store a local password hash. Raises Conflict where another user has that sign-in name."""
+
+
+class Tokens(Protocol):
+    """Bearer tokens."""
+
+    async def create(self, token: Token) -> None:
+        """Store a new token. Raises Conflict where the name is taken."""
+
+    async def get(self, name: str) -> Token | None:
+        """The token with that name, also when it has ended."""
+
+    async def list_for(self, user_id: str) -> Sequence[Token]:
+        """A user's tokens, newest first."""
+
+    async def revoke(self, name: str) -> bool:
+        """Delete the token; every replica knows within a second. False where there is none."""
+
+    async def touch(self, last_used: Sequence[tuple[str, datetime]]) -> None:
+        """Record last uses, many in one statement. Doesn't announce a change."""
+
+    async def delete_ended(self, before: datetime) -> int:
+        """Delete tokens that ended before then; how many there were."""
+
+
+class Clusters(Protocol):
+    """Downstream clusters and who may enter them."""
+
+    async def create(self, cluster: Cluster) -> None:
+        """Store a new cluster. Raises Conflict where id or name is taken."""
+
+    async def get(self, id_or_name: str) -> Cluster | None:
+        """The cluster with that id, else with that name."""
+
+    async def list_all(self) -> Sequence[Cluster]:
+        """Every cluster, by name."""
+
+    async def replace(self, cluster: Cluster) -> None:
+        """Store ``cluster`` in place of the one with its id. Raises NotFound."""
+
+    async def delete(self, cluster_id: str) -> None:
+        """Delete the cluster and its grants. Raises NotFound."""
+
+    async def grant(self, grant: Grant) -> None:
+        """Let a user in, in place of any grant they had there. Raises NotFound for either id."""
+
+    async def ungrant(self, cluster_id: str, user_id: str) -> bool:
+        """Take a grant away. False where there was none."""
+
+    async def grants_of_user(self, user_id: str) -> Sequence[Grant]:
+        """Where a user may enter."""
+
+    async def grants_in_cluster(self, cluster_id: str) -> Sequence[Grant]:
+        """Who may enter a cluster."""
+
+
+class Changes(Protocol):
+    """Tells every cache, in every replica, what may be stale."""
+
+    @property
+    def live(self) -> bool:
+        """Whether changes made elsewhere arrive. While False, nothing may be cached over a second."""
+
+    def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
+        """Changes from now on, from this process and all others, within a second of their commit.
+
+        A subscriber that falls behind, or a feed that lost its connection, gets ``Change("all")``.
+        """
+
+
+class Store(Protocol):
+    """An open store. Close it once."""
+
+    users: Users
+    tokens: Tokens
+    clusters: Clusters
+    changes: Changes
+
+    async def ping(self) -> None:
+        """Raise StoreUnavailable unless the database answers."""
+
+    async def close(self) -> None:
+        """Close every connection."""
