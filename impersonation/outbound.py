@@ -74,7 +74,7 @@ def _extra_lines(extra: Iterable[tuple[str, tuple[str, ...]]]) -> list[bytes]:
     for key, values in extra:
         if not key or key != key.lower():
             raise Inexpressible(f"the extra key {key!r} is empty or not lower-case")
-        name = "Impersonate-Extra-" + quote(key, safe="").capitalize().replace("~", "%7E")
+        name = "Impersonate-Extra-" + quote(key, safe="").capitalize()
         lines += [_line(name, value) for value in values]
     return lines
 

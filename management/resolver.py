@@ -1,0 +1,206 @@
+"""From a bearer token to who is calling: the look-up that every request pays for.
+
+A hit costs one SHA-256 and one dictionary look-up. What is cached is dropped as soon as the store
+announces a change, so a revoked token or a disabled user is refused within a second on every
+replica; while no announcements arrive, nothing is trusted for longer than a second anyway.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from impersonation.identity import Group, Identity
+from impersonation.policy import ReservedName, refuse_reserved
+from store.interfaces import Change, Grant, Membership, Role, Store, SubjectName, Token, User
+
+TRUST_SECONDS = 30.0
+"""How long an entry is believed while the change feed works: a net below it, not the mechanism."""
+
+TRUST_SECONDS_BLIND = 1.0
+"""The same while the feed is down."""
+
+MAX_ENTRIES = 50_000
+"""Tokens kept in memory; the one stored longest makes room."""
+
+MAX_BEARER_BYTES = 512
+"""Ours have under 80; a longer one is nobody's."""
+
+
+@dataclass(slots=True, eq=False)
+class Resolved:
+    """A live token and everything a decision needs: who, whose, and where they may enter.
+
+    ``blocks`` keeps the impersonation headers for as long as the identity behind them is believed,
+    one for each way of naming users.
+    """
+
+    token: Token
+    user: User
+    identity: Identity
+    roles: Mapping[str, Role]
+    expires_at: float
+    believed_until: float
+    blocks: dict[SubjectName, bytes] = field(default_factory=dict)
+
+
+class TokenResolver:
+    """Resolves bearers, and remembers. One per process; run :meth:`follow_changes` beside it."""
+
+    def __init__(self, store: Store, *, max_entries: int = MAX_ENTRIES) -> None:
+        self._store = store
+        self._max_entries = max_entries
+        self._entries: dict[bytes, Resolved] = {}
+        self._pending: dict[bytes, asyncio.Task[Resolved | None]] = {}
+        self._generation = 0
+        self.hits = 0
+        self.misses = 0
+
+    def cached(self, bearer: bytes) -> Resolved | None:
+        """The live entry for ``bearer``, if it can be told without asking the store."""
+        return self._live(hashlib.sha256(bearer).digest())
+
+    async def resolve(self, bearer: bytes) -> Resolved | None:
+        """Who presents ``bearer``; None where it isn't a live token of an enabled user.
+
+        Raises StoreUnavailable where the store can't say. Many requests at once with one token
+        that isn't cached make one query.
+        """
+        if len(bearer) > MAX_BEARER_BYTES:
+            return None
+        digest = hashlib.sha256(bearer).digest()
+        entry = self._live(digest)
+        if entry is not None:
+            return entry
+        self.misses += 1
+        task = self._pending.get(digest)
+        if task is None:
+            task = asyncio.create_task(self._load(bearer, digest))
+            self._pending[digest] = task
+            task.add_done_callback(lambda _: self._pending.pop(digest, None))
+        # Shielded: a client that goes away must not fail the others who wait for the same answer.
+        return await asyncio.shield(task)
+
+    async def follow_changes(self) -> None:
+        """Drop what the store says is stale, until cancelled."""
+        async with self._store.changes.subscribe() as changes:
+            async for change in changes:
+                self.forget(change)
+
+    def forget(self, change: Change) -> None:
+        """Drop every entry that ``change`` may concern.
+
+        Changes are rare beside requests, so entries are searched rather than indexed.
+        """
+        self._generation += 1
+        if change.kind == "all" or change.key is None:
+            self._entries.clear()
+            return
+        stale = [digest for digest, entry in self._entries.items() if _concerns(change, entry)]
+        for digest in stale:
+            del self._entries[digest]
+
+    def _live(self, digest: bytes) -> Resolved | None:
+        entry = self._entries.get(digest)
+        if entry is None:
+            return None
+        if time.time() >= entry.expires_at:
+            del self._entries[digest]
+            return None
+        now = time.monotonic()
+        if now >= entry.believed_until or (
+            not self._store.changes.live
+            and now >= entry.believed_until - TRUST_SECONDS + TRUST_SECONDS_BLIND
+        ):
+            del self._entries[digest]
+            return None
+        self.hits += 1
+        return entry
+
+    async def _load(self, bearer: bytes, digest: bytes) -> Resolved | None:
+        name = _token_name(bearer)
+        if name is None:
+            return None
+        generation = self._generation
+        found = await self._store.tokens.resolve(name)
+        if found is None:
+            return None
+        entry = _resolved(*found, digest=digest)
+        # Something changed while we asked: right for this request, but not to be remembered.
+        if entry is not None and generation == self._generation:
+            self._remember(digest, entry)
+        return entry
+
+    def _remember(self, digest: bytes, entry: Resolved) -> None:
+        if len(self._entries) >= self._max_entries:
+            del self._entries[next(iter(self._entries))]
+        self._entries[digest] = entry
+
+
+def _concerns(change: Change, entry: Resolved) -> bool:
+    if change.kind == "token":
+        return entry.token.name == change.key
+    if change.kind == "user":
+        return entry.user.id == change.key
+    return change.key in entry.roles
+
+
+def _token_name(bearer: bytes) -> str | None:
+    name, colon, secret = bearer.partition(b":")
+    if not colon or not name or not secret or not bearer.isascii():
+        return None
+    return name.decode("ascii")
+
+
+def _resolved(
+    token: Token,
+    user: User,
+    memberships: Sequence[Membership],
+    grants: Sequence[Grant],
+    *,
+    digest: bytes,
+) -> Resolved | None:
+    """The entry for a stored token, or None where the secret, the time or the user says no."""
+    if not hmac.compare_digest(token.digest, digest):
+        return None
+    if token.expires_at is not None and token.expires_at <= datetime.now(UTC):
+        return None
+    identity = identity_of(user, token.principal_id, memberships)
+    if not user.enabled or identity is None:
+        return None
+    return Resolved(
+        token=token,
+        user=user,
+        identity=identity,
+        roles=MappingProxyType({grant.cluster_id: grant.role for grant in grants}),
+        expires_at=token.expires_at.timestamp() if token.expires_at else float("inf"),
+        believed_until=time.monotonic() + TRUST_SECONDS,
+    )
+
+
+def identity_of(
+    user: User, principal_id: str, memberships: Sequence[Membership]
+) -> Identity | None:
+    """``user`` acting as one of its principals; None where that principal isn't the user's.
+
+    A reserved name in what was stored (by an older version, or by hand) is refused here as well.
+    """
+    principal = next((one for one in user.principals if one.id == principal_id), None)
+    if principal is None:
+        return None
+    try:
+        refuse_reserved([user.id, principal.id, principal.name, *(m.id for m in memberships)])
+    except ReservedName:
+        return None
+    return Identity(
+        user_id=user.id,
+        username=principal.name,
+        provider=principal.provider,
+        principal_id=principal.id,
+        groups=tuple(Group(one.id, one.name) for one in memberships),
+        administrator=user.administrator,
+    )
