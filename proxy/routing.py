@@ -1,0 +1,82 @@
+"""Which cluster a request is for, and what its API server is asked: pure, on the raw target.
+
+The path and query go upstream byte for byte, so nothing here decodes and re-encodes. What two
+servers might read differently (dot segments, encoded slashes, empty segments) is refused rather
+than cleaned: cleaning is how one route's check ends up on another route's resource.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+PREFIX = "/k8s/clusters/"
+
+_CLUSTER = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,61}[a-z0-9])?")
+_TARGET = re.compile(r"[!-~]*")
+_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})|%(?:0[0-9A-Fa-f]|1[0-9A-Fa-f]|7[Ff])|\\|#")
+_PROXIED = re.compile(
+    r"/api/v1/(?:namespaces/[^/?]+/)?(?:pods|services|nodes)/[^/?]+/proxy(?=[/?]|$)"
+)
+_DOTS = re.compile(r"(?:\.|%2[eE]){1,2}")
+_HIDDEN_SEPARATOR = re.compile(r"%(?:2[fF]|5[cC]|25)")
+
+
+class BadTarget(Exception):
+    """The request's target is malformed or ambiguous. The message is fit for the client."""
+
+
+class UnknownCluster(Exception):
+    """The target names something that can't be a cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """``cluster`` is an id or a name; ``target`` is what its API server is asked, query included."""
+
+    cluster: str
+    target: str
+
+
+@lru_cache(maxsize=2048)
+def route(raw_target: str) -> Route:
+    """Split a request target below PREFIX.
+
+    Raises BadTarget where the path is ambiguous and UnknownCluster where no cluster can have the
+    name. Pollers ask the same again and again, so answers are kept, a bounded number of them.
+    """
+    if not raw_target.startswith(PREFIX):
+        raise BadTarget("the path must begin with /k8s/clusters/<cluster>/")
+    if not _TARGET.fullmatch(raw_target):
+        raise BadTarget("the path has a character that must be percent-encoded")
+    path, question, query = raw_target.partition("?")
+    bad = _ESCAPE.search(path)
+    if bad:
+        raise BadTarget(f"the path has {bad[0]!r}, which is not allowed there")
+    cluster, slash, rest = path[len(PREFIX) :].partition("/")
+    _refuse_ambiguous(f"/{rest}")
+    if not _CLUSTER.fullmatch(cluster):
+        if _DOTS.fullmatch(cluster) or not cluster or _HIDDEN_SEPARATOR.search(cluster):
+            raise BadTarget("the path is ambiguous where it names the cluster")
+        raise UnknownCluster(cluster)
+    return Route(cluster, f"/{rest}{question}{query}")
+
+
+def _refuse_ambiguous(path: str) -> None:
+    """Refuse what a server might resolve to another path.
+
+    Behind a ``proxy`` subresource the path belongs to somebody's own service, where empty segments
+    and encoded slashes are ordinary; dot segments are refused there, too.
+    """
+    if any(_DOTS.fullmatch(segment) for segment in path.split("/")):
+        raise BadTarget("the path has a dot segment")
+    proxied = _PROXIED.match(path)
+    kubernetes = path[: proxied.end()] if proxied else path
+    if "//" in kubernetes:
+        raise BadTarget("the path has an empty segment")
+    if _HIDDEN_SEPARATOR.search(kubernetes):
+        raise BadTarget("the path has an encoded slash, backslash or percent sign")
+
+
+def is_proxied(target: str) -> bool:
+    """Whether the target lies behind a ``proxy`` subresource: somebody's own service answers."""
+    return "/proxy" in target and _PROXIED.match(target) is not None

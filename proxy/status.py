@@ -1,0 +1,107 @@
+"""Answers of the gate's own: Kubernetes ``Status`` objects, so that kubectl prints a sentence.
+
+See "Status" (meta/v1) in the Kubernetes API reference for the reasons. A message says what failed
+and where, never how it looks inside.
+"""
+
+import json
+from collections.abc import Mapping
+
+from aiohttp import web
+
+
+class Refusal(Exception):
+    """The gate answers by itself instead of the cluster. One class for each status code."""
+
+    code = 500
+    reason = "InternalError"
+
+    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retry_after = retry_after
+
+    def headers(self) -> dict[str, str]:
+        """Headers that go with the answer."""
+        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+
+
+class BadRequest(Refusal):
+    """The request can't be read in one way only."""
+
+    code, reason = 400, "BadRequest"
+
+
+class Unauthorized(Refusal):
+    """No credential, or one that isn't valid (RFC 6750 §3)."""
+
+    code, reason = 401, "Unauthorized"
+
+    def headers(self) -> dict[str, str]:
+        """The challenge that a 401 must carry, RFC 9110 §11.6.1."""
+        return {"WWW-Authenticate": 'Bearer realm="sekisho"'}
+
+
+class Forbidden(Refusal):
+    """A valid credential that doesn't allow this."""
+
+    code, reason = 403, "Forbidden"
+
+
+class NotFound(Refusal):
+    """No such cluster, or none that the caller may know of."""
+
+    code, reason = 404, "NotFound"
+
+
+class TooManyRequests(Refusal):
+    """A limit is reached; come back after ``retry_after`` seconds."""
+
+    code, reason = 429, "TooManyRequests"
+
+
+class UpstreamFailed(Refusal):
+    """The cluster's API server answered with something that can't be passed on."""
+
+    code, reason = 502, "BadGateway"
+
+
+class Unavailable(Refusal):
+    """The cluster, or Sekisho's own store, can't be reached right now."""
+
+    code, reason = 503, "ServiceUnavailable"
+
+
+class UpstreamTimeout(Refusal):
+    """The cluster's API server didn't answer in time."""
+
+    code, reason = 504, "Timeout"
+
+
+def status_object(code: int, reason: str, message: str) -> dict[str, object]:
+    """A ``Status`` of a failure."""
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": message,
+        "reason": reason,
+        "code": code,
+    }
+
+
+def status_response(
+    refusal: Refusal, request_id: str, extra: Mapping[str, str] | None = None
+) -> web.Response:
+    """``refusal`` as an HTTP answer."""
+    body = json.dumps(status_object(refusal.code, refusal.reason, refusal.message)).encode() + b"\n"
+    headers = {
+        "Content-Type": "application/json",
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "X-Request-Id": request_id,
+        **refusal.headers(),
+        **(extra or {}),
+    }
+    return web.Response(status=refusal.code, body=body, headers=headers)
