@@ -1,0 +1,105 @@
+"""Who sends a request: exactly one credential, from exactly one place."""
+
+import base64
+import binascii
+from typing import Protocol
+
+from aiohttp import web
+
+from management.resolver import Resolved, TokenResolver
+from proxy.inbound_head import InboundHead
+from proxy.metrics import GateMetrics
+from proxy.status import BadRequest, Forbidden, Unauthorized, Unavailable
+from store.interfaces import StoreUnavailable
+
+
+class CookieSession(Protocol):
+    """What a session cookie holds."""
+
+    @property
+    def bearer(self) -> str:
+        """The token behind the session."""
+
+
+class SessionReader(Protocol):
+    """Reads session cookies. Satisfied by :class:`management.sessions.SessionCookies`."""
+
+    async def read(self, request: web.BaseRequest) -> CookieSession | None:
+        """The session of the request's cookie, or None."""
+
+    def check_csrf(self, request: web.BaseRequest, session: CookieSession) -> bool:
+        """Whether the request was meant by the page that the session belongs to."""
+
+
+class Authenticator:
+    """Finds out who sends a request. Counts outcomes by provider."""
+
+    def __init__(
+        self, resolver: TokenResolver, metrics: GateMetrics, sessions: SessionReader | None = None
+    ) -> None:
+        self._resolver = resolver
+        self._metrics = metrics
+        self._sessions = sessions
+
+    async def authenticate(self, request: web.BaseRequest, head: InboundHead) -> Resolved:
+        """The caller.
+
+        Raises BadRequest for a malformed credential or more than one, Unauthorized for none or one
+        that isn't valid, Forbidden for a cookie without its CSRF token, and Unavailable where the
+        store can't say.
+        """
+        bearer = await self._bearer(request, head)
+        if bearer is None:
+            self._metrics.authenticated("", "missing")
+            raise Unauthorized("no credential: sign in, or use the token of a kubeconfig")
+        try:
+            resolved = self._resolver.cached(bearer) or await self._resolver.resolve(bearer)
+        except StoreUnavailable:
+            self._metrics.authenticated("", "unavailable")
+            raise Unavailable("Sekisho's store is unavailable; try again", retry_after=2) from None
+        if resolved is None:
+            self._metrics.authenticated("", "refused")
+            raise Unauthorized("the credential is not valid, has ended, or was revoked")
+        self._metrics.authenticated(resolved.identity.provider, "accepted")
+        return resolved
+
+    async def _bearer(self, request: web.BaseRequest, head: InboundHead) -> bytes | None:
+        if head.authorization is not None:
+            if head.websocket_bearer is not None:
+                raise self._malformed("two credentials in one request: use one")
+            if head.cookie is not None and await self._session(request) is not None:
+                raise self._malformed("two credentials in one request: use one")
+            return self._from_authorization(head.authorization)
+        if head.websocket_bearer is not None:
+            if head.cookie is not None and await self._session(request) is not None:
+                raise self._malformed("two credentials in one request: use one")
+            return head.websocket_bearer
+        return await self._from_cookie(request, head) if head.cookie is not None else None
+
+    def _from_authorization(self, value: bytes) -> bytes:
+        scheme, _, credential = value.partition(b" ")
+        credential = credential.strip(b" ")
+        if scheme.lower() == b"bearer" and credential and b" " not in credential:
+            return credential
+        if scheme.lower() == b"basic":
+            try:
+                return base64.b64decode(credential, validate=True)
+            except binascii.Error:
+                raise self._malformed("the Basic credential is not base64") from None
+        raise self._malformed("the Authorization header must be Bearer or Basic, with a credential")
+
+    async def _from_cookie(self, request: web.BaseRequest, head: InboundHead) -> bytes | None:
+        session = await self._session(request)
+        if session is None or self._sessions is None:
+            return None
+        if not self._sessions.check_csrf(request, session):
+            self._metrics.authenticated("", "refused")
+            raise Forbidden("a request authorised by a cookie must carry its CSRF token and origin")
+        return session.bearer.encode("latin-1", "replace")
+
+    async def _session(self, request: web.BaseRequest) -> CookieSession | None:
+        return await self._sessions.read(request) if self._sessions is not None else None
+
+    def _malformed(self, message: str) -> BadRequest:
+        self._metrics.authenticated("", "malformed")
+        return BadRequest(message)

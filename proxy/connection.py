@@ -1,0 +1,101 @@
+"""The client's side of the gate: aiohttp's connection handler with its flow control let out.
+
+aiohttp reads requests (llhttp, in C). Answers of the cluster are written straight to the client's
+transport by :class:`~proxy.exchange.Exchange`; for that, two things must be known that aiohttp
+keeps to itself: when the transport's buffer is full, and when the client has closed its half.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from aiohttp import web
+
+
+class FlowControlled(Protocol):
+    """What a connection's buffer pushes back on."""
+
+    def pause(self) -> None:
+        """Read no more from the other side for now."""
+
+    def resume(self) -> None:
+        """Read on."""
+
+
+class GateConnection(web.RequestHandler):
+    """One client connection. ``source`` is what fills its buffer at the moment, if we know it.
+
+    ``half_closed`` is asked when the client closes its half; True keeps ours open.
+    """
+
+    __slots__ = ("half_closed", "source")
+
+    def __init__(self, manager: "GateServer", **options: Any) -> None:
+        super().__init__(manager, **options)
+        self.source: FlowControlled | None = None
+        self.half_closed: Callable[[], bool] | None = None
+
+    def pause_writing(self) -> None:
+        """Called by the transport: its buffer is over the high-water mark."""
+        super().pause_writing()
+        if self.source is not None:
+            self.source.pause()
+
+    def resume_writing(self) -> None:
+        """Called by the transport: its buffer has drained."""
+        super().resume_writing()
+        if self.source is not None:
+            self.source.resume()
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio's own signature
+        """Called by the transport: the client will send nothing more."""
+        return self.half_closed() if self.half_closed is not None else None
+
+
+class GateServer(web.Server):
+    """aiohttp's low-level server, making :class:`GateConnection` for each client."""
+
+    def __init__(
+        self,
+        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        *,
+        request_factory: Callable[..., web.BaseRequest],
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            handler, request_factory=request_factory, handler_cancellation=True, **options
+        )
+        self._loop_of_connections = asyncio.get_running_loop()
+        self._options = options
+
+    def __call__(self) -> GateConnection:
+        """A handler for a new connection."""
+        return GateConnection(self, loop=self._loop_of_connections, **self._options)
+
+
+class _Relayed(web.StreamResponse):
+    """Tells aiohttp that the answer has been written already."""
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        super().__init__()
+        self._reusable = keep_alive
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the client connection may carry another request."""
+        return self._reusable
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """The head has gone out."""
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """The body has gone out."""
+
+
+def relayed(*, keep_alive: bool) -> web.StreamResponse:
+    """What a handler returns after an answer was relayed: stateless, so two serve for all."""
+    return _KEPT if keep_alive else _CLOSED
+
+
+_KEPT = _Relayed(keep_alive=True)
+_CLOSED = _Relayed(keep_alive=False)

@@ -1,0 +1,200 @@
+"""One answer on its way from an API server to a client: written on as it is read.
+
+An exchange is driven by its upstream connection's parser. What arrives in one read goes out in one
+write; nothing is kept. When the client's buffer is full, reading from the API server pauses, so an
+answer of any size takes the memory of two buffers.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from proxy.connection import GateConnection
+from proxy.response_head import (
+    Framing,
+    framing_of,
+    response_head,
+    switching_head,
+    trailer_lines,
+)
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class Readable(Protocol):
+    """The upstream connection, as far as an exchange needs it."""
+
+    def pause_reading(self) -> None:
+        """Read no more for now."""
+
+    def resume_reading(self) -> None:
+        """Read on."""
+
+
+class Exchange:
+    """One request's answer.
+
+    ``done`` ends when the answer has been relayed in full, or as far as it came (``truncated``);
+    it fails only while nothing has been written to the client, so that another answer can be.
+    ``status`` is 0 until the head has gone out; ``sent`` counts body bytes relayed.
+    """
+
+    __slots__ = (
+        "_chunked_out",
+        "_client",
+        "_extra",
+        "_http_1_1",
+        "_out",
+        "_pass_401",
+        "_prefix",
+        "_to_head",
+        "_transport",
+        "_upstream",
+        "done",
+        "framing",
+        "keep_alive",
+        "sent",
+        "status",
+        "switched",
+        "truncated",
+        "wants_upgrade",
+    )
+
+    def __init__(
+        self,
+        client: GateConnection,
+        transport: asyncio.Transport,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        to_head: bool,
+        http_1_1: bool,
+        keep_alive: bool,
+        prefix: bytes,
+        extra: bytes,
+        wants_upgrade: bool = False,
+        pass_401: bool = False,
+    ) -> None:
+        self._client = client
+        self._transport = transport
+        self._to_head = to_head
+        self._http_1_1 = http_1_1
+        self._prefix = prefix
+        self._extra = extra
+        self._pass_401 = pass_401
+        self._upstream: Readable | None = None
+        self._out: list[bytes] = []
+        self._chunked_out = False
+        self.wants_upgrade = wants_upgrade
+        self.keep_alive = keep_alive and not wants_upgrade
+        self.done: asyncio.Future[None] = loop.create_future()
+        self.framing: Framing | None = None
+        self.status = 0
+        self.sent = 0
+        self.switched: bytes | None = None
+        self.truncated = False
+
+    # Flow control, called by the client's connection.
+
+    def pause(self) -> None:
+        """The client's buffer is full."""
+        if self._upstream is not None:
+            self._upstream.pause_reading()
+
+    def resume(self) -> None:
+        """The client's buffer has drained."""
+        if self._upstream is not None:
+            self._upstream.resume_reading()
+
+    # The answer, called by the upstream connection.
+
+    def attach(self, upstream: Readable) -> None:
+        """The answer will come from ``upstream``; until :meth:`finish` or :meth:`fail`."""
+        self._upstream = upstream
+        self._client.source = self
+
+    def head(self, status: int, reason: bytes, headers: Headers) -> None:
+        """The final head is there. Raises RejectedCredential where it isn't for the client."""
+        if status == 401 and not self._pass_401:
+            raise RejectedCredential
+        framing = framing_of(status, headers, to_head=self._to_head)
+        self.framing = framing
+        if framing.length is None and not framing.empty:
+            self._chunked_out = self._http_1_1
+            self.keep_alive = self.keep_alive and self._http_1_1
+        self.status = status
+        self._out.append(
+            response_head(
+                status,
+                reason,
+                headers,
+                framing=framing,
+                http_1_1=self._http_1_1,
+                keep_alive=self.keep_alive,
+                prefix=self._prefix,
+                extra=self._extra,
+            )
+        )
+
+    def forward(self, pieces: list[bytes], *, complete: bool, trailers: Headers = ()) -> None:
+        """Write what one read brought: body pieces, and the end of the body if it is there."""
+        out = self._out
+        if pieces:
+            size = sum(map(len, pieces)) if len(pieces) > 1 else len(pieces[0])
+            self.sent += size
+            if self._chunked_out:
+                out.append(b"%x\r\n" % size)
+                out += pieces
+                out.append(b"\r\n")
+            else:
+                out += pieces
+        if complete and self._chunked_out:
+            out.append(b"0\r\n%b\r\n" % (trailer_lines(trailers) if trailers else b""))
+        if out:
+            self._transport.write(b"".join(out) if len(out) > 1 else out[0])
+            out.clear()
+
+    def switch(self, headers: Headers, tail: bytes) -> None:
+        """A ``101`` is there: the head goes to the client, the rest is a pipe's to carry."""
+        self.status = 101
+        self.keep_alive = False
+        self.switched = tail
+        self._transport.write(switching_head(headers, extra=self._extra))
+        self._detach()
+        self._resolve()
+
+    def finish(self) -> None:
+        """The whole answer has been written."""
+        self._detach()
+        self._resolve()
+
+    def fail(self, error: Exception) -> None:
+        """The upstream connection broke. A begun answer is cut off so that it can't look whole."""
+        self._detach()
+        if self.done.done():
+            return
+        if not self.status or self._out:
+            self.status = 0
+            self._out.clear()
+            self.done.set_exception(error)
+            return
+        self.truncated = True
+        self.keep_alive = False
+        if self._chunked_out or (self.framing is not None and self.framing.length is not None):
+            self._transport.close()
+        else:
+            # Without a length the client takes the end of the connection for the end of the body.
+            self._transport.abort()
+        self._resolve()
+
+    def _detach(self) -> None:
+        self._upstream = None
+        if self._client.source is self:
+            self._client.source = None
+
+    def _resolve(self) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+class RejectedCredential(Exception):
+    """The API server answered 401: to the service account's token, not to the client's."""
