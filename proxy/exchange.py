@@ -186,6 +186,10 @@ class Exchange:
             self._transport.abort()
         self._resolve()
 
+    def renew(self) -> None:
+        """Wait for an answer again, after a failure before any of one had come."""
+        self.done = self.done.get_loop().create_future()
+
     def _detach(self) -> None:
         self._upstream = None
         if self._client.source is self:

@@ -42,7 +42,7 @@ class PoolLimits:
 
 
 class Master:
-    """One API server of a cluster. ``path`` is what its URL puts before every request's path."""
+    """One API server of a cluster. Its URL may have a path, which goes before every request's."""
 
     def __init__(self, url: str, pool: "UpstreamPool") -> None:
         parts = urlsplit(url)
@@ -50,13 +50,17 @@ class Master:
         self.tls = parts.scheme == "https"
         self.host = parts.hostname or ""
         self.port = parts.port or (443 if self.tls else 80)
-        self.authority = parts.netloc.rpartition("@")[2]
-        self.path = parts.path.rstrip("/")
+        self._path = parts.path.rstrip("/")
+        self._host_line = f" HTTP/1.1\r\nHost: {parts.netloc.rpartition('@')[2]}\r\n"
         self.idle: deque[UpstreamConnection] = deque()
         self.open: set[UpstreamConnection] = set()
         self.failures = 0
         self.ejected_until = 0.0
         self._pool = pool
+
+    def request_head(self, method: str, target: str, lines: bytes) -> bytes:
+        """A request's head as this master is to see it."""
+        return f"{method} {self._path}{target}{self._host_line}".encode("ascii") + lines
 
     def keep(self, connection: UpstreamConnection) -> None:
         """Take back a connection whose answer is complete."""
@@ -145,9 +149,9 @@ class UpstreamPool:
                 error = exc
         raise error or UpstreamUnreachable("the cluster has no API server")
 
-    def await_head(self, connection: UpstreamConnection) -> None:
-        """The request has been sent: its answer's head must begin in time."""
-        connection.deadline = self.loop.time() + self.limits.head_timeout
+    def request_sent(self, connection: UpstreamConnection) -> None:
+        """The whole request has been sent: its answer's head must be there in time."""
+        connection.request_sent(self.loop.time() + self.limits.head_timeout)
 
     def close(self) -> None:
         """Close idle connections now, others when their answers are complete."""
@@ -240,5 +244,3 @@ def _keep_probing(connection: UpstreamConnection) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
     if hasattr(socket, "TCP_NODELAY"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-

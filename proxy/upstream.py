@@ -97,15 +97,20 @@ class UpstreamConnection(asyncio.Protocol):
 
     # The request's way.
 
-    def send(self, exchange: Exchange, head: bytes, *, body_follows: bool) -> None:
+    def send(self, exchange: Exchange, head: bytes) -> None:
         """Send a request's head (and what of its body is there already); answers go to it."""
-        assert self.transport is not None
         self.served += 1
         self.answered = False
-        self.body_sent = not body_follows
+        self.body_sent = False
         self._exchange = exchange
         exchange.attach(self)
-        self.transport.write(head)
+        self.write(head)
+
+    def request_sent(self, deadline: float) -> None:
+        """All of the request is sent; the answer's head must be there by ``deadline``."""
+        self.body_sent = True
+        if self._exchange is not None and not self._head_done:
+            self.deadline = deadline
 
     def write(self, data: bytes) -> None:
         """Send a piece of the request's body. Dropped where the connection has gone."""

@@ -9,29 +9,27 @@ from collections.abc import Sequence
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
 
-def request_head(
-    method: str,
-    target: str,
+def request_lines(
     passed: Sequence[tuple[bytes, bytes]],
     *,
-    fixed: bytes,
+    credential: bytes,
     framing: bytes,
     forwarded_for: bytes,
     identity: bytes,
     request_id: bytes,
 ) -> bytes:
-    """The request line and every header line, ended by the empty line.
+    """Every header line but Host, ended by the empty line.
 
-    ``fixed`` are the lines that a cluster always gets (Host, Authorization), ``framing`` says how
-    the body is sent (and which protocol to switch to), ``identity`` is the ``Impersonate-*`` block
-    and ``request_id`` its last line.
+    ``credential`` is the cluster's Authorization line, ``framing`` says how the body is sent (and
+    which protocol to switch to), ``identity`` is the ``Impersonate-*`` block and ``request_id`` its
+    last line. Request line and Host differ from master to master; see
+    :meth:`proxy.pool.Master.request_head`.
     """
     lines = [b"%b: %b\r\n" % line for line in passed]
     return b"".join(
         (
-            f"{method} {target} HTTP/1.1\r\n".encode("ascii"),
             *lines,
-            fixed,
+            credential,
             framing,
             b"X-Forwarded-For: ",
             forwarded_for,

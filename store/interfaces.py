@@ -53,7 +53,7 @@ SubjectName = Literal["id", "principal", "username"]
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """One way in which a user is known: ``id`` (``local://u-…``, ``github_user://42``) is the key."""
+    """A way in which a user is known: ``id`` (``local://u-…``, ``github_user://42``) is the key."""
 
     id: str
     provider: str
@@ -169,8 +169,13 @@ class Change:
 class Users(Protocol):
     """Users, their principals, groups and local passwords."""
 
-    async def create(self, user: User) -> None:
-        """Store ``user`` with its principals. Raises Conflict where an id or principal is taken."""
+    async def create(
+        self, user: User, *, password_hash: str | None = None, must_change: bool = False
+    ) -> None:
+        """Store ``user`` with its principals, and a local password if given, in one transaction.
+
+        Raises Conflict where an id, a principal or the local sign-in name is taken.
+        """
 
     async def get(self, user_id: str) -> User | None:
         """The user with that id."""
@@ -226,6 +231,14 @@ class Tokens(Protocol):
     async def get(self, name: str) -> Token | None:
         """The token with that name, also when it has ended."""
 
+    async def resolve(
+        self, name: str
+    ) -> tuple[Token, User, Sequence[Membership], Sequence[Grant]] | None:
+        """The token with that name and everything that decides what it is worth, in one go.
+
+        What the gate asks on a cache miss. Ended tokens and disabled users are returned as well.
+        """
+
     async def list_for(self, user_id: str) -> Sequence[Token]:
         """A user's tokens, newest first."""
 
@@ -275,7 +288,7 @@ class Changes(Protocol):
 
     @property
     def live(self) -> bool:
-        """Whether changes made elsewhere arrive. While False, nothing may be cached over a second."""
+        """Whether changes made elsewhere arrive. While False, cache nothing over a second."""
 
     def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
         """Changes from now on, from this process and all others, within a second of their commit.

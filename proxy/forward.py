@@ -1,0 +1,114 @@
+"""Forwarding an ordinary request: a pooled connection, the body pumped, the answer awaited."""
+
+import asyncio
+
+from dataclasses import dataclass
+
+from aiohttp import ClientPayloadError, StreamReader, web
+
+from proxy.exchange import Exchange
+from proxy.pool import UpstreamPool
+from proxy.upstream import UpstreamConnection, UpstreamGone
+
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """A request as a cluster is to see it: ``lines`` are all header lines but Host."""
+
+    method: str
+    target: str
+    lines: bytes
+    has_body: bool
+    chunked: bool
+    expects_continue: bool
+
+
+async def forward(
+    request: web.BaseRequest, exchange: Exchange, pool: UpstreamPool, outbound: Outbound
+) -> None:
+    """Send the request to the cluster and relay the answer, to its end.
+
+    A pooled connection may have been closed by the API server just as we used it. A request that
+    can be repeated and whose body was not begun is then sent once more, on a new connection.
+    Raises UpstreamError where no answer began. Cancelled (the client went away), it takes the
+    upstream connection down with it.
+    """
+    connection = pool.take() or await pool.connect()
+    try:
+        await _once(request, exchange, pool, connection, outbound)
+    except UpstreamGone:
+        stale = connection.served > 1 and not connection.answered
+        if not stale or outbound.has_body or outbound.method not in _REPEATABLE:
+            raise
+        exchange.renew()
+        await _once(request, exchange, pool, await pool.connect(), outbound)
+
+
+async def _once(
+    request: web.BaseRequest,
+    exchange: Exchange,
+    pool: UpstreamPool,
+    connection: UpstreamConnection,
+    outbound: Outbound,
+) -> None:
+    head = connection.master.request_head(outbound.method, outbound.target, outbound.lines)
+    pump: asyncio.Future[None] | None = None
+    if not outbound.has_body:
+        connection.send(exchange, head)
+        pool.request_sent(connection)
+    elif (body := _whole(request.content)) is not None:
+        connection.send(exchange, head + _framed(body, chunked=outbound.chunked))
+        pool.request_sent(connection)
+    else:
+        if outbound.expects_continue and request.transport is not None:
+            request.transport.write(_CONTINUE)
+        connection.send(exchange, head)
+        pump = asyncio.ensure_future(
+            _pump(request.content, connection, pool, chunked=outbound.chunked)
+        )
+    try:
+        await exchange.done
+    except asyncio.CancelledError:
+        connection.abort()
+        raise
+    finally:
+        if pump is not None:
+            await _settle(pump)
+
+
+def _whole(content: StreamReader) -> bytes | None:
+    """The request's body if all of it has arrived already, as small ones have; else None."""
+    return content.read_nowait() if content.is_eof() else None
+
+
+def _framed(body: bytes, *, chunked: bool) -> bytes:
+    if not chunked:
+        return body
+    return b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
+
+
+async def _pump(
+    content: StreamReader, connection: UpstreamConnection, pool: UpstreamPool, *, chunked: bool
+) -> None:
+    """Pass the request's body on as it arrives, no faster than the API server takes it."""
+    try:
+        while piece := await content.readany():
+            connection.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+            await connection.drain()
+    except (web.RequestPayloadError, ClientPayloadError, ConnectionError):
+        # The body is broken off or malformed: the API server must not take it for whole.
+        connection.abort(UpstreamGone("the request's body was broken off"))
+        return
+    if chunked:
+        connection.write(b"0\r\n\r\n")
+    pool.request_sent(connection)
+
+
+async def _settle(pump: asyncio.Future[None]) -> None:
+    """End the pump: an answer may be complete before the request's body is."""
+    if not pump.done():
+        pump.cancel()
+    await asyncio.gather(pump, return_exceptions=True)

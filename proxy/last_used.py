@@ -1,0 +1,52 @@
+"""When tokens were last used, written now and then: bookkeeping that never costs a request."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter
+
+from store.interfaces import StoreError, Tokens
+
+WRITE_SECONDS = 30.0
+"""How often uses are written: the precision of a token's last use."""
+
+_LOG = structlog.get_logger("sekisho.last_used")
+
+
+class LastUsed:
+    """Collects uses of tokens. Run :meth:`write_forever` beside it."""
+
+    def __init__(self, tokens: Tokens, registry: CollectorRegistry) -> None:
+        self._tokens = tokens
+        self._used: set[str] = set()
+        self._failures = Counter(
+            "sekisho_last_used_failures_total",
+            "Times that the last use of tokens could not be written.",
+            registry=registry,
+        )
+
+    def note(self, token_name: str) -> None:
+        """The token was used just now."""
+        self._used.add(token_name)
+
+    async def write_forever(self) -> None:
+        """Write uses every WRITE_SECONDS, and once more when cancelled."""
+        try:
+            while True:
+                await asyncio.sleep(WRITE_SECONDS)
+                await self.write()
+        finally:
+            await self.write()
+
+    async def write(self) -> None:
+        """Write what has been noted. A failure is counted, and the uses are dropped."""
+        used, self._used = self._used, set()
+        if not used:
+            return
+        now = datetime.now(UTC)
+        try:
+            await self._tokens.touch([(name, now) for name in sorted(used)])
+        except StoreError as exc:
+            self._failures.inc()
+            _LOG.warning("last uses not written", tokens=len(used), error=str(exc))
