@@ -80,7 +80,7 @@ class Pipe:
         self._idle_timeout = idle_timeout
         self._moved_at = self._loop.time()
         self._client_gone = self._upstream_gone = False
-        self._half_closed = False
+        self._client_eof = self._upstream_eof = False
         self.up = self.down = 0
         self.timed_out = False
         self.done: asyncio.Future[None] = self._loop.create_future()
@@ -138,17 +138,25 @@ class Pipe:
 
     def client_half_closed(self) -> bool:
         """The client closed its half. True keeps the other open, where the transport lets us."""
-        self._half_closed = True
+        self._client_eof = True
         if not self._upstream_gone and self._upstream.can_write_eof():
             self._upstream.write_eof()
-        return bool(self._client_transport.can_write_eof())
+        return not self._both_closed() and self._client_transport.can_write_eof()
 
     def upstream_half_closed(self) -> bool:
-        """The API server closed its half."""
-        self._half_closed = True
+        """The API server closed its half. True keeps the other open, where the transport lets us."""
+        self._upstream_eof = True
         if not self._client_gone and self._client_transport.can_write_eof():
             self._client_transport.write_eof()
-        return self._upstream.can_write_eof()
+        return not self._both_closed() and self._upstream.can_write_eof()
+
+    def _both_closed(self) -> bool:
+        """Close what is left once neither side will send any more."""
+        if not (self._client_eof and self._upstream_eof):
+            return False
+        _close(self._loop, self._upstream)
+        _close(self._loop, self._client_transport)
+        return True
 
     def client_lost(self) -> None:
         """The client is gone: flush to the API server what it sent, then close."""
@@ -181,7 +189,7 @@ class Pipe:
     def _check(self) -> None:
         """End a pipe in which nothing moves: after hours, or soon where one half is closed."""
         still = self._loop.time() - self._moved_at
-        allowed = LINGER_SECONDS if self._half_closed else self._idle_timeout
+        allowed = LINGER_SECONDS if self._client_eof or self._upstream_eof else self._idle_timeout
         if still >= allowed:
             self.timed_out = True
             self.abort()

@@ -169,7 +169,7 @@ class UpstreamPool:
                 connection.abort()
 
     def _in_turn(self) -> list[Master]:
-        """Masters in the order to try them: the healthy in turn, then the ejected, soonest first."""
+        """Masters in the order to try: the healthy in turn, then the ejected, soonest first."""
         masters = self.masters
         if len(masters) == 1:
             return masters

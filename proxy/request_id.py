@@ -15,7 +15,7 @@ class RequestIds:
         self._count = itertools.count(1)
 
     def next(self, offered: bytes | None = None) -> str:
-        """The id that the client offers in ``X-Request-Id`` if it is well-formed, else a new one."""
+        """The id that the client offers in ``X-Request-Id`` if well-formed, else a new one."""
         if offered is not None:
             text = offered.decode("latin-1")
             if _WELL_FORMED.fullmatch(text):

@@ -111,7 +111,7 @@ def through_gate(location: bytes, prefix: bytes) -> bytes:
 
 
 def trailer_lines(trailers: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """Trailers that may be passed on: none that frames, routes or authenticates, RFC 9110 §6.5.1."""
+    """Trailers that may be passed on: none that frames or routes, RFC 9110 §6.5.1."""
     return b"".join(
         b"%b: %b\r\n" % line
         for line in trailers

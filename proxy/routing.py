@@ -26,7 +26,7 @@ class BadTarget(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """``cluster`` is an id or a name; ``target`` is what its API server is asked, query included."""
+    """``cluster`` is an id or a name, ``target`` what its API server is asked, query included."""
 
     cluster: str
     target: str
@@ -36,9 +36,8 @@ class Route:
 def route(raw_target: str) -> Route:
     """Split a request target below PREFIX.
 
-    Raises BadTarget where the path is ambiguous. A cluster's name that none can have is let through,
-    for nobody finds one. Pollers ask the same again and again, so answers are kept, a bounded number
-    of them.
+    Raises BadTarget where the path is ambiguous. A name that no cluster can have is let through, for
+    nobody finds one. Pollers ask the same again and again, so answers are kept, a bounded number.
     """
     if not raw_target.startswith(PREFIX):
         raise BadTarget("the path must begin with /k8s/clusters/<cluster>/")
@@ -48,7 +47,7 @@ def route(raw_target: str) -> Route:
     bad = _ESCAPE.search(path)
     if bad:
         raise BadTarget(f"the path has {bad[0]!r}, which is not allowed there")
-    cluster, slash, rest = path[len(PREFIX) :].partition("/")
+    cluster, _, rest = path[len(PREFIX) :].partition("/")
     _refuse_ambiguous(f"/{rest}")
     if not cluster or "%" in cluster or _DOTS.fullmatch(cluster):
         raise BadTarget("the path is ambiguous where it names the cluster")

@@ -55,6 +55,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_head_size",
         "_headers",
         "_interim",
+        "_keep_alive",
         "_loop",
         "_parser",
         "_reading_paused",
@@ -85,6 +86,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._writing_paused = False
         self._drained: asyncio.Future[None] | None = None
         self._reading_paused = False
+        self._keep_alive = False
         self._reset()
 
     def _reset(self) -> None:
@@ -211,8 +213,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _end(self, exchange: Exchange) -> None:
         """The answer is complete: keep the connection or throw it away, then tell the exchange."""
-        assert self._parser is not None
-        reusable = self.body_sent and not self._tainted and self._parser.should_keep_alive()
+        reusable = self.body_sent and not self._tainted and self._keep_alive
         if exchange.framing is not None and exchange.framing.empty:
             # llhttp doesn't know that HEAD was asked and would take the next answer for a body.
             self._parser = httptools.HttpResponseParser(self)
@@ -285,6 +286,8 @@ class UpstreamConnection(asyncio.Protocol):
             self._interim = True
             return
         self._head_done = True
+        # Asked now: llhttp forgets the head's flags once the message is complete.
+        self._keep_alive = self._parser.should_keep_alive()
         self.deadline = None
         self._exchange.head(status, self._reason, self._headers)
         if self._exchange.framing is not None and self._exchange.framing.empty:

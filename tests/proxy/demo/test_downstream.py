@@ -1,0 +1,201 @@
+"""The cluster that tests and demo run is a real one, and real kubectl can do all with its pods."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from proxy.demo.downstream import Downstream
+from proxy.demo.kubelet import Pod
+from proxy.demo.processes import ComponentError
+from tests.parts.kubernetes import Kubernetes, kubectl, kubectl_command, start_kubectl
+
+SECONDS = 20.0
+"""How long a test waits for what should be there in a moment."""
+
+
+@pytest.fixture
+def admin(kubernetes: Kubernetes) -> Path:
+    return kubernetes.admin_kubeconfig
+
+
+@pytest.fixture
+def pod(running_pod: Callable[..., Pod], namespace: str) -> Pod:
+    return running_pod("web", namespace)
+
+
+@contextmanager
+def following(admin: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A kubectl that goes on until the test has seen enough of it."""
+    with start_kubectl(admin, *arguments) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    """The next line that it prints; pytest's timeout guards against none."""
+    assert process.stdout
+    return process.stdout.readline().rstrip("\n")
+
+
+def test_version(kubernetes: Kubernetes, admin: Path) -> None:
+    done = kubectl(admin, "version", "-o", "json")
+    assert json.loads(done.stdout)["serverVersion"]["gitVersion"] == kubernetes.version
+    assert kubernetes.version.startswith("v1.")
+
+
+def test_namespaces_come_with_a_service_account_and_go(admin: Path, namespace: str) -> None:
+    wait = ("wait", "-n", namespace, "--for=create", "serviceaccount/default", "--timeout=20s")
+    assert kubectl(admin, *wait).returncode == 0
+    done = kubectl(admin, "delete", "namespace", namespace, "--timeout=20s")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("role", ["admin", "edit", "view"])
+def test_roles_are_populated(admin: Path, role: str) -> None:
+    done = kubectl(admin, "get", "clusterrole", role, "-o", "json")
+    assert len(json.loads(done.stdout)["rules"]) > 5
+
+
+def test_the_audit_log_tells_of_a_request_that_was_answered(
+    kubernetes: Kubernetes, admin: Path
+) -> None:
+    kubectl(admin, "get", "configmaps", "-n", "asked-for-by-nobody-else", "--as=alice")
+    events = [json.loads(each) for each in kubernetes.audit_log().read_text().splitlines()]
+    asked = [event for event in events if "asked-for-by-nobody-else" in event["requestURI"]]
+    assert [event["impersonatedUser"]["username"] for event in asked] == ["alice"]
+
+
+def test_exec_passes_input_output_and_exit_code(admin: Path, pod: Pod) -> None:
+    command = ("exec", "-i", "-n", pod.namespace, pod.name, "--", "sh", "-c")
+    done = kubectl(admin, *command, "cat; echo oops >&2; exit 7", input="hello\n")
+    assert done.stdout == "hello\n"
+    assert done.stderr.startswith("oops\n")
+    assert done.returncode == 7
+
+
+def test_exec_on_a_terminal(admin: Path, pod: Pod) -> None:
+    inner = kubectl_command(
+        admin, "exec", "-it", "-n", pod.namespace, pod.name, "--", "sh", "-c", "tty; stty size"
+    )
+    outer = "stty rows 33 cols 99; " + " ".join(inner[:-1]) + f" '{inner[-1]}'"
+    done = subprocess.run(
+        ["script", "--quiet", "--return", "--command", outer, "/dev/null"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "/dev/pts/" in done.stdout
+    assert "33 99" in done.stdout
+
+
+def test_logs_follow_delivers_what_is_said_later(admin: Path, pod: Pod) -> None:
+    pod.say("before")
+    with following(admin, "logs", "-f", "-n", pod.namespace, pod.name) as process:
+        assert line(process) == "before"
+        pod.say("after")
+        assert line(process) == "after"
+
+
+def test_logs_tail(admin: Path, pod: Pod) -> None:
+    for word in ("one", "two", "three"):
+        pod.say(word)
+    done = kubectl(admin, "logs", "--tail=2", "-n", pod.namespace, pod.name)
+    assert done.stdout == "two\nthree\n"
+
+
+def test_attach_shows_what_is_typed(admin: Path, pod: Pod) -> None:
+    done = kubectl(admin, "attach", "-i", "-n", pod.namespace, pod.name, input="typed\n")
+    assert "typed\n" in done.stdout
+    assert pod.log.read_text() == "typed\n"
+
+
+def test_port_forward(admin: Path, pod: Pod) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as inside:
+        ports = f":{inside.getsockname()[1]}"
+        with following(admin, "port-forward", "-n", pod.namespace, pod.name, ports) as process:
+            outside = int(line(process).partition(" -> ")[0].rpartition(":")[2])
+            with socket.create_connection(("127.0.0.1", outside), SECONDS) as client:
+                client.sendall(b"ping")
+                server, _ = inside.accept()
+                with server:
+                    assert server.recv(4) == b"ping"
+                    server.sendall(b"pong")
+                assert client.recv(4) == b"pong"
+
+
+def test_cp_there_and_back(admin: Path, pod: Pod, tmp_path: Path) -> None:
+    content = bytes(range(256)) * 4096
+    (tmp_path / "there").write_bytes(content)
+    inside = f"{pod.namespace}/{pod.name}:copied"
+    done = kubectl(admin, "cp", tmp_path / "there", inside)
+    assert done.returncode == 0, done.stderr
+    assert (pod.directory / "copied").read_bytes() == content
+    done = kubectl(admin, "cp", inside, tmp_path / "back")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "back").read_bytes() == content
+
+
+async def test_a_master_can_stop_and_come_back(tmp_path: Path, kubernetes: Kubernetes) -> None:
+    async with Downstream(tmp_path, masters=2, controllers=False) as cluster:
+        await cluster.stop_master(1, kill=True)
+        host, port = cluster.servers[1].removeprefix("https://").split(":")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((host, int(port)))
+        await cluster.request("POST", "/api/v1/namespaces", {"metadata": {"name": "made"}})
+        await cluster.start_master(1)
+        found = await cluster.request("GET", "/api/v1/namespaces/made", master=1)
+        assert found["metadata"]["name"] == "made"
+
+
+async def test_a_failed_start_shows_the_log_and_leaves_nothing(
+    tmp_path: Path, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.demo.commands.ISSUER", "http://not-https")
+    cluster = Downstream(tmp_path)
+    with pytest.raises(ComponentError, match=r"(?s)kube-apiserver ended.*issuer"):
+        await cluster.__aenter__()
+    assert processes_below(tmp_path) == []
+
+
+def test_a_killed_parent_leaves_nothing(tmp_path: Path, kubernetes: Kubernetes) -> None:
+    source = (
+        "import asyncio, pathlib, sys\n"
+        "from proxy.demo.downstream import Downstream\n"
+        "async def main():\n"
+        "    async with Downstream(pathlib.Path(sys.argv[1]), controllers=False):\n"
+        "        print('up', flush=True)\n"
+        "        await asyncio.Event().wait()\n"
+        "asyncio.run(main())\n"
+    )
+    command = [sys.executable, "-c", source, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert line(parent) == "up"
+        assert processes_below(tmp_path)
+        parent.kill()
+    deadline = time.monotonic() + SECONDS
+    while processes_below(tmp_path):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def processes_below(directory: Path) -> list[str]:
+    """The processes whose command line names the directory."""
+    done = subprocess.run(
+        ["pgrep", "-f", "--", f"(etcd|kube-apiserver) .*{directory}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.split()

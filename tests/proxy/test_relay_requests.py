@@ -1,0 +1,144 @@
+"""Relaying request bodies, shown on raw sockets."""
+
+import asyncio
+
+from tests.proxy.relay import read_request, relay
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+async def test_a_body_with_a_length_arrives_with_that_length() -> None:
+    seen = bytearray()
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.extend(await read_request(reader) + await reader.readexactly(4))
+        writer.write(OK)
+        await reader.read()
+
+    async with relay(script) as gate:
+        await gate.ask(
+            b"POST /x HTTP/1.1\r\nHost: g\r\nContent-Length: 4\r\nConnection: close\r\n\r\nabcd"
+        )
+    assert bytes(seen).endswith(b"Content-Length: 4\r\n\r\nabcd")
+
+
+async def test_a_chunked_body_is_passed_on_as_it_arrives() -> None:
+    first = asyncio.Event()
+    seen = bytearray()
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.extend(await read_request(reader))
+        seen.extend(await reader.readexactly(len(b"2\r\nab\r\n")))
+        first.set()
+        seen.extend(await reader.readuntil(b"0\r\n\r\n"))
+        writer.write(OK)
+        await reader.read()
+
+    async with relay(script) as gate:
+        reader, writer = await gate.open()
+        writer.write(
+            b"POST /x HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\n"
+            b"Connection: close\r\n\r\n2\r\nab\r\n"
+        )
+        async with asyncio.timeout(5):
+            await first.wait()
+            writer.write(b"1\r\nc\r\n0\r\n\r\n")
+            assert (await reader.read()).endswith(b"ok")
+    assert bytes(seen).endswith(b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n")
+
+
+async def test_a_client_that_waits_to_be_told_to_continue_is_told() -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await read_request(reader)
+        assert b"expect" not in head.lower()
+        await reader.readexactly(2)
+        writer.write(OK)
+        await reader.read()
+
+    async with relay(script) as gate:
+        reader, writer = await gate.open()
+        writer.write(
+            b"POST /x HTTP/1.1\r\nHost: g\r\nContent-Length: 2\r\nExpect: 100-continue\r\n"
+            b"Connection: close\r\n\r\n"
+        )
+        async with asyncio.timeout(5):
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            writer.write(b"{}")
+            assert (await reader.read()).endswith(b"ok")
+
+
+async def test_a_slow_api_server_slows_the_upload_down() -> None:
+    taken, go_on = 0, asyncio.Event()
+    total = 64 * 2**20
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal taken
+        await read_request(reader)
+        await go_on.wait()
+        while taken < total:
+            taken += len(await reader.read(2**20))
+        writer.write(OK)
+        await reader.read()
+
+    async with relay(script) as gate:
+        reader, writer = await gate.open()
+        writer.write(b"POST /x HTTP/1.1\r\nHost: g\r\nContent-Length: %d\r\n\r\n" % total)
+        sent, piece = 0, b"x" * 65536
+        try:
+            async with asyncio.timeout(2):
+                while sent < total:
+                    writer.write(piece)
+                    await writer.drain()
+                    sent += len(piece)
+        except TimeoutError:
+            pass
+        assert sent < 32 * 2**20, "the gate must not swallow what nobody takes"
+        go_on.set()
+        async with asyncio.timeout(30):
+            while sent < total:
+                sent += len(piece)
+                if sent < total:
+                    writer.write(piece)
+                    await writer.drain()
+            writer.write(piece * 2)
+            assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
+async def test_a_body_that_breaks_off_is_not_taken_for_whole() -> None:
+    got = asyncio.get_running_loop().create_future()
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        try:
+            got.set_result(await reader.readuntil(b"0\r\n\r\n"))
+        except (asyncio.IncompleteReadError, ConnectionError) as exc:
+            got.set_result(exc)
+
+    async with relay(script) as gate:
+        _, writer = await gate.open()
+        writer.write(
+            b"POST /x HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n"
+        )
+        await writer.drain()
+        async with asyncio.timeout(5):
+            while not gate.pool.connections:
+                await asyncio.sleep(0)
+            writer.close()
+            assert isinstance(await got, Exception)
+
+
+async def test_an_early_answer_ends_the_upload() -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
+        await reader.read()
+
+    async with relay(script) as gate:
+        reader, writer = await gate.open()
+        writer.write(b"POST /x HTTP/1.1\r\nHost: g\r\nContent-Length: 1000000\r\n\r\nabc")
+        async with asyncio.timeout(5):
+            assert b"413" in await reader.readuntil(b"no")
+            while gate.pool.connections:
+                await asyncio.sleep(0)
+        writer.close()
