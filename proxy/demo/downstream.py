@@ -32,6 +32,10 @@ STOP_SECONDS = 5.0
 class RequestError(Exception):
     """The API server refused a request; the message is its own."""
 
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status}: {message}")
+        self.status = status
+
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
@@ -206,7 +210,7 @@ class Downstream:
         ) as response:
             answer: dict[str, Any] = await response.json(content_type=None)
             if response.status >= 400:
-                raise RequestError(f"{response.status} {answer.get('message', '')}")
+                raise RequestError(response.status, answer.get("message", ""))
             return answer
 
     async def _start(self) -> None:

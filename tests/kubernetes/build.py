@@ -2,9 +2,9 @@
 
     python tests/kubernetes/build.py [--component kube-apiserver …]
 
-No release of Kubernetes' binaries is published where a package manager finds it, but its source is a
-Go module; this module pins it (go.mod). A cold build of everything takes minutes, so the result is
-kept outside the checkout, by Kubernetes version, in ``$SEKISHO_CACHE``, else
+No release of Kubernetes' binaries is published where a package manager finds it, but its source is
+a Go module; this module pins it (go.mod). A cold build of everything takes minutes, so the result
+is kept outside the checkout, by Kubernetes version, in ``$SEKISHO_CACHE``, else
 ``$XDG_CACHE_HOME/sekisho``, else ``~/.cache/sekisho``. A component is built again only when
 something it is made of has changed. The standard library is all this needs.
 """

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import kubernetes as kubernetes_client
 import pytest
 
 from proxy.demo.downstream import Downstream
@@ -53,8 +54,8 @@ def test_version(kubernetes: Kubernetes, admin: Path) -> None:
 
 
 def test_namespaces_come_with_a_service_account_and_go(admin: Path, namespace: str) -> None:
-    wait = ("wait", "-n", namespace, "--for=create", "serviceaccount/default", "--timeout=20s")
-    assert kubectl(admin, *wait).returncode == 0
+    done = kubectl(admin, "get", "serviceaccounts", "-n", namespace, "-o", "name")
+    assert done.stdout == "serviceaccount/default\n"
     done = kubectl(admin, "delete", "namespace", namespace, "--timeout=20s")
     assert done.returncode == 0, done.stderr
 
@@ -74,12 +75,35 @@ def test_the_audit_log_tells_of_a_request_that_was_answered(
     assert [event["impersonatedUser"]["username"] for event in asked] == ["alice"]
 
 
-def test_exec_passes_input_output_and_exit_code(admin: Path, pod: Pod) -> None:
+@pytest.mark.parametrize("websocket", ["true", "false"])
+def test_exec_passes_input_output_and_exit_code(admin: Path, pod: Pod, websocket: str) -> None:
     command = ("exec", "-i", "-n", pod.namespace, pod.name, "--", "sh", "-c")
-    done = kubectl(admin, *command, "cat; echo oops >&2; exit 7", input="hello\n")
+    done = kubectl(
+        admin,
+        *command,
+        "cat; echo oops >&2; exit 7",
+        input="hello\n",
+        env={"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": websocket},
+    )
     assert done.stdout == "hello\n"
     assert done.stderr.startswith("oops\n")
     assert done.returncode == 7
+
+
+def test_exec_by_the_websocket_that_the_node_answers_itself(admin: Path, pod: Pod) -> None:
+    client = kubernetes_client.config.new_client_from_config(str(admin))  # type: ignore[no-untyped-call]
+    answer = kubernetes_client.stream.stream(
+        kubernetes_client.client.CoreV1Api(client).connect_get_namespaced_pod_exec,
+        pod.name,
+        pod.namespace,
+        command=["sh", "-c", "echo $HOSTNAME; exit 3"],
+        stdout=True,
+        stderr=True,
+        _preload_content=False,
+    )
+    answer.run_forever(timeout=SECONDS)
+    assert answer.read_stdout() == "web\n"
+    assert answer.returncode == 3
 
 
 def test_exec_on_a_terminal(admin: Path, pod: Pod) -> None:
@@ -162,9 +186,9 @@ async def test_a_master_can_stop_and_come_back(tmp_path: Path, kubernetes: Kuber
 async def test_a_failed_start_shows_the_log_and_leaves_nothing(
     tmp_path: Path, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("proxy.demo.commands.ISSUER", "http://not-https")
+    monkeypatch.setattr("proxy.demo.commands.SERVICE_RANGE", "nonsense")
     cluster = Downstream(tmp_path)
-    with pytest.raises(ComponentError, match=r"(?s)kube-apiserver ended.*issuer"):
+    with pytest.raises(ComponentError, match=r"(?s)kube-apiserver ended.*service-cluster-ip-range"):
         await cluster.__aenter__()
     assert processes_below(tmp_path) == []
 

@@ -1,0 +1,163 @@
+"""A real PostgreSQL for the whole test session, and an empty database for each test that asks.
+
+It is Debian's package, run from a directory of the tests' own on a free loopback port; the cluster
+that Debian would make and start is left alone, or, where the tests install the package, not made.
+"""
+
+import contextlib
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from proxy.demo.pki import write_private
+
+START_SECONDS = 30.0
+"""How long the server may take until it answers; it takes less than one."""
+
+USER = "sekisho"
+CLUSTER_CONFIG = Path("/etc/postgresql-common/createcluster.conf")
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a running server, as its superuser, at the database ``postgres``."""
+    programs = find_programs()
+    # Not below pytest's own directory: only this user may enter that, and a socket's path is short.
+    with tempfile.TemporaryDirectory(prefix="sekisho-postgres-") as name:
+        directory = Path(name)
+        shutil.chown(directory, server_user())
+        with serving(programs, directory) as url:
+            yield url
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str) -> Iterator[str]:
+    """The URL of a fresh, empty database; it is dropped after the test, open connections or not."""
+    name = f"test_{uuid.uuid4().hex}"
+    programs = find_programs()
+    run(programs / "createdb", f"--maintenance-db={postgres_url}", "--template=template0", name)
+    yield postgres_url.rpartition("/")[0] + "/" + name
+    run(programs / "dropdb", f"--maintenance-db={postgres_url}", "--force", "--if-exists", name)
+
+
+def find_programs() -> Path:
+    """Return the directory of PostgreSQL's programs, installing them where that is ours to do."""
+    if found := installed_programs():
+        return found
+    if not os.environ.get("CI"):
+        pytest.skip("PostgreSQL is not installed: `apt-get install postgresql`")
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        install()
+    if found := installed_programs():
+        return found
+    pytest.fail("PostgreSQL is not installed, and could not be", pytrace=False)
+
+
+def installed_programs() -> Path | None:
+    """Look where Debian keeps them, newest release first, then on PATH."""
+    releases = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    newest = sorted(releases, key=lambda path: float(path.parts[-3]), reverse=True)
+    on_path = shutil.which("initdb")
+    candidates = [*newest, *([Path(on_path).resolve()] if on_path else [])]
+    return next((path.parent for path in candidates if path.exists()), None)
+
+
+def install() -> None:
+    """Install Debian's package, without the cluster that it would make and start."""
+    apt = ["apt-get", "--yes", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold"]
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["apt-get", "update"], [*apt, "install", "postgresql-common"]):
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+    with CLUSTER_CONFIG.open("a") as config:
+        config.write("\ncreate_main_cluster = false\n")
+    subprocess.run(
+        [*apt, "install", "postgresql"], env=environment, check=True, capture_output=True
+    )
+
+
+@contextlib.contextmanager
+def serving(programs: Path, directory: Path) -> Iterator[str]:
+    """Run a server in ``directory``; gives its URL."""
+    password = secrets.token_hex(16)
+    make_cluster(programs, directory, password)
+    port = free_port()
+    log = (directory / "log").open("wb")
+    options = [f"-D{directory}/data", f"-k{directory}", "-h127.0.0.1", f"-p{port}"]
+    settings = ["-F", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
+    server = subprocess.Popen(
+        as_server_user(programs / "postgres", *options, *settings), stdout=log, stderr=log
+    )
+    try:
+        url = f"postgresql://{USER}:{password}@127.0.0.1:{port}/postgres"
+        wait_until_ready(programs, url, server, directory / "log")
+        yield url
+    finally:
+        server.send_signal(3)  # SIGQUIT: stop at once, nothing is to be kept
+        server.wait(START_SECONDS)
+        log.close()
+
+
+def make_cluster(programs: Path, directory: Path, password: str) -> None:
+    """Make a database cluster with one superuser, who needs the password even from this machine."""
+    secret = directory / "password"
+    write_private(secret, password.encode())
+    shutil.chown(secret, server_user())
+    choices = ["--encoding=UTF8", "--no-locale", "--no-sync", "--auth=scram-sha-256"]
+    who = [f"--username={USER}", f"--pwfile={secret}"]
+    run(*as_server_user(programs / "initdb", "-D", directory / "data", *choices, *who))
+
+
+def wait_until_ready(programs: Path, url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    """Poll with PostgreSQL's own check until it accepts connections."""
+    deadline = time.monotonic() + START_SECONDS
+    check = [str(programs / "pg_isready"), "--quiet", f"--dbname={url}"]
+    while subprocess.run(check, check=False).returncode != 0:
+        if server.poll() is not None or time.monotonic() > deadline:
+            pytest.fail(f"PostgreSQL did not start:\n{log.read_text()[-2000:]}", pytrace=False)
+        time.sleep(0.02)
+
+
+def as_server_user(*command: str | Path) -> list[str]:
+    """Run as somebody PostgreSQL accepts (never root), and not longer than this process lives."""
+    wrapper = ["setpriv", "--pdeathsig=QUIT"] if shutil.which("setpriv") else []
+    if os.geteuid() == 0:
+        account = pwd.getpwnam(server_user())
+        ids = [f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
+        wrapper = ["setpriv", "--pdeathsig=QUIT", *ids]
+    return [*wrapper, *map(str, command)]
+
+
+def server_user() -> str:
+    """Return who owns the server's files: ourselves, unless we are root."""
+    if os.geteuid() != 0:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    names = {account.pw_name for account in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+        return number
+
+
+def run(*command: str | Path) -> None:
+    """Run a program of PostgreSQL's; its complaint becomes the test's failure."""
+    # Not in our own directory, which the server's user may not be able to enter.
+    done = subprocess.run(
+        [str(part) for part in command], cwd="/", capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.fail(f"{command[0]} failed:\n{done.stderr}", pytrace=False)
