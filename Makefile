@@ -1,0 +1,64 @@
+# Everything a newcomer needs: `make demo` shows Sekisho at work, `make test` runs its tests.
+# Both set up a virtual environment in .venv by themselves; `make help` lists the rest.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format types contracts check kubernetes lock image clean
+
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make .venv with everything in it (the other targets do it by themselves)
+
+$(STAMP): pyproject.toml requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Sekisho needs Python 3.11 or newer; say which with: make PYTHON=python3.12 …"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
+	  || { echo "python3 -m venv failed; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "==> installing dependencies (a minute, the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP) ## Start Sekisho in front of a cluster, with a user who may enter it; Ctrl-C cleans up
+	@$(BIN)/sekisho demo
+
+test: $(STAMP) ## Run the tests, against real servers where they can be had
+	@$(BIN)/python -m pytest $(TESTS)
+
+lint: $(STAMP) ## Check style and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: $(STAMP) ## Format the code and fix what can be fixed
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+types: $(STAMP) ## Check types (mypy --strict)
+	@$(BIN)/mypy
+
+contracts: $(STAMP) ## Check that imports go downward only
+	@$(BIN)/lint-imports
+
+check: lint types contracts test ## All of the above, as CI does
+
+kubernetes: $(STAMP) ## Build the real kube-apiserver that demo and tests use (minutes, once; needs Go)
+	@$(BIN)/python tests/kubernetes/build.py
+
+lock: $(STAMP) ## Write the exact versions of every dependency into requirements/
+	@for extra in "" test dev; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	    $${extra:+--extra $$extra} --no-emit-package sekisho \
+	    pyproject.toml -o requirements/$${extra:-runtime}.txt || exit 1; \
+	done
+
+image: ## Build the container image
+	@docker build -f deploy/Dockerfile -t sekisho .
+
+clean: ## Remove what the other targets made in this folder
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo
