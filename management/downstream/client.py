@@ -1,0 +1,272 @@
+"""The one adapter to kubernetes-asyncio: one cluster, several masters, errors as sentences.
+
+Only plain JSON objects are exchanged. The generated models would add nothing to objects that we
+write ourselves, and they drop fields that they don't know.
+"""
+
+import ipaddress
+import json
+import ssl
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+from kubernetes_asyncio.client import ApiClient, Configuration
+
+from management.downstream.endpoint import Credential, Endpoint
+from management.downstream.errors import Failed, Missing, Refused, Unreachable, Untrusted
+
+CONNECT_SECONDS = 5.0
+"""How long a master may take to accept a connection before the next one is tried."""
+
+REQUEST_SECONDS = 15.0
+"""How long a request may take in all; everything asked for here is small."""
+
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+"""A larger answer isn't read. Lists of our own objects are far smaller."""
+
+MAX_QUOTED = 300
+"""Characters of a cluster's own words in one of our messages."""
+
+_HOSTNAME_MISMATCH, _IP_MISMATCH, _EXPIRED, _NOT_YET_VALID = 62, 64, 10, 9
+
+JSON = "application/json"
+APPLY = "application/apply-patch+yaml"
+
+
+def tls_context(endpoint: Endpoint, credential: Credential | None = None) -> ssl.SSLContext:
+    """What the cluster's masters are verified with. Raises Failed where the PEM can't be used."""
+    try:
+        context = ssl.create_default_context(cadata=endpoint.ca_pem)
+    except (ssl.SSLError, ValueError) as exc:
+        raise Failed("the CA is not a PEM certificate") from exc
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Kubernetes' own certificates are not always as strict as newer Pythons ask for.
+    context.verify_flags &= ~ssl.VerifyFlags.VERIFY_X509_STRICT
+    if credential is not None and credential.certificate_pem is not None:
+        _load_certificate(context, credential.certificate_pem, credential.key_pem or "")
+    return context
+
+
+def _load_certificate(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    """Load a client certificate by way of a private file: :mod:`ssl` takes nothing else."""
+    with tempfile.TemporaryDirectory(prefix="sekisho-") as directory:
+        path = Path(directory) / "client.pem"
+        path.touch(mode=0o600)
+        path.write_text(f"{certificate}\n{key}\n")
+        try:
+            # Without a password given, OpenSSL would ask the terminal for an encrypted key's.
+            context.load_cert_chain(path, password=b"")
+        except (ssl.SSLError, ValueError) as exc:
+            raise Failed("the client certificate and its key can't be used") from exc
+
+
+class ClusterClient:
+    """A cluster's API as one caller, inside ``async with``.
+
+    Masters are tried in their order; the next one only where one couldn't be reached.
+    """
+
+    def __init__(self, endpoint: Endpoint, credential: Credential) -> None:
+        self.endpoint = endpoint
+        self._credential = credential
+        self._context = tls_context(endpoint, credential)
+        self._api: Any = None
+
+    async def __aenter__(self) -> Self:
+        api: Any = ApiClient(Configuration(host=self.endpoint.servers[0]))
+        # The library's own session takes proxies and passwords from the environment and follows
+        # redirects. The gate does neither, and what is verified here must be what it meets.
+        await api.rest_client.close()
+        api.rest_client.pool_manager = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self._context),
+            middlewares=(_refuse_redirects,),
+        )
+        api.rest_client.server_hostname = self.endpoint.tls_server_name
+        api.user_agent = "sekisho"
+        if self._credential.token is not None:
+            api.set_default_header("Authorization", f"Bearer {self._credential.token}")
+        self._api = api
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._api.close()
+
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """The object or list at ``path``. Raises Missing and every other DownstreamError."""
+        return await self._request("GET", path, query=query)
+
+    async def find(self, path: str) -> dict[str, Any] | None:
+        """The object at ``path``, or None where there is none."""
+        try:
+            return await self.get(path)
+        except Missing:
+            return None
+
+    async def post(
+        self, path: str, body: dict[str, Any], headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Create ``body``, and return what the cluster made of it."""
+        return await self._request("POST", path, body=body, headers=headers)
+
+    async def apply(
+        self, path: str, manifest: dict[str, Any], *, dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Server-side apply as field manager ``sekisho``; the object as it is then.
+
+        Forced: a field of ours that somebody else changed is ours again. Whether the object is
+        ours at all is the caller's question.
+        """
+        query = {"fieldManager": "sekisho", "force": "true"}
+        if dry_run:
+            query["dryRun"] = "All"
+        return await self._request("PATCH", path, query=query, body=manifest, content_type=APPLY)
+
+    async def delete(self, path: str) -> bool:
+        """Delete the object; what depends on it goes after it. False where there was none."""
+        try:
+            await self._request("DELETE", path, query={"propagationPolicy": "Background"})
+        except Missing:
+            return False
+        return True
+
+    async def _request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """Ask the masters in their order until one answers."""
+        failure: Unreachable | None = None
+        for server in self.endpoint.servers:
+            try:
+                return await self._ask(server, method, path, **options)
+            except Unreachable as exc:
+                failure = failure or exc
+        raise failure or Unreachable("the cluster has no server")
+
+    async def _ask(
+        self,
+        server: str,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: dict[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content_type: str = JSON,
+    ) -> dict[str, Any]:
+        try:
+            response: aiohttp.ClientResponse = await self._api.call_api(
+                path,
+                method,
+                query_params=list((query or {}).items()),
+                header_params={"Accept": JSON, "Content-Type": content_type, **(headers or {})},
+                body=body,
+                _host=server,
+                # The raw response: read otherwise, its body (a token, maybe) goes to a debug log.
+                _preload_content=False,
+                _request_timeout=aiohttp.ClientTimeout(
+                    total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS
+                ),
+            )
+            async with response:
+                data = await _read(response)
+        except (aiohttp.ClientError, OSError, ValueError) as exc:
+            raise translated(server, exc) from exc
+        return _answer(server, method, path, response.status, data)
+
+
+async def _refuse_redirects(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """An API server doesn't redirect; who does would learn our token, or is a sign-in page."""
+    response = await handler(request)
+    if 300 <= response.status < 400:
+        response.close()
+        raise aiohttp.ClientPayloadError("a redirect, so this is not a Kubernetes API server")
+    return response
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    data = bytearray()
+    async for piece in response.content.iter_any():
+        data += piece
+        if len(data) > MAX_ANSWER_BYTES:
+            raise aiohttp.ClientPayloadError("an answer that is too large")
+    return bytes(data)
+
+
+def _answer(server: str, method: str, path: str, status: int, data: bytes) -> dict[str, Any]:
+    """The object in an answer, or the error it stands for."""
+    try:
+        body = json.loads(data)
+    except ValueError:
+        body = None
+    message = quoted(body.get("message")) if isinstance(body, dict) else ""
+    if 200 <= status < 300:
+        if not isinstance(body, dict):
+            raise Failed(f"{server}{path}: the answer is not JSON; is this a Kubernetes API?")
+        return body
+    if status == 401:
+        raise Refused(f"{server}: 401, the cluster does not accept the credential", status)
+    if status == 403:
+        raise Refused(f"{server}: 403, {message or 'the credential has too few rights'}", status)
+    if status == 404:
+        raise Missing(f"{server}{path}: 404, {message or 'not found'}")
+    if status in (429, 502, 503, 504):
+        raise Unreachable(f"{server}: {status}, {message or 'the server is not ready'}")
+    raise Failed(f"{server}: {method} {path}: {status} {message}".rstrip())
+
+
+def quoted(text: object) -> str:
+    """A cluster's own words, on one line and not too many of them."""
+    line = " ".join(str(text or "").split())
+    return line if len(line) <= MAX_QUOTED else line[: MAX_QUOTED - 1] + "…"
+
+
+def translated(server: str, exc: Exception) -> Unreachable:
+    """What a failure of the connection to ``server`` means, and what to do about it."""
+    if isinstance(exc, aiohttp.ClientConnectorCertificateError):
+        return _certificate_problem(server, exc.certificate_error)
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        return _certificate_problem(server, exc)
+    if isinstance(exc, aiohttp.ClientSSLError | ssl.SSLError):
+        return Untrusted(f"{server}: no TLS with this server ({quoted(exc)})")
+    if isinstance(exc, aiohttp.ClientConnectorDNSError):
+        return Unreachable(f"{server}: the host name can't be resolved; check the URL")
+    if isinstance(exc, TimeoutError):
+        return Unreachable(f"{server}: no answer in time; check the address and any firewall")
+    if isinstance(exc, aiohttp.ClientConnectorError):
+        reason = exc.os_error.strerror or str(exc.os_error)
+        return Unreachable(f"{server}: can't connect ({quoted(reason)}); check the address")
+    return Unreachable(f"{server}: {quoted(exc) or type(exc).__name__}")
+
+
+def _certificate_problem(server: str, exc: Exception) -> Untrusted:
+    code = getattr(exc, "verify_code", None)
+    if code in (_HOSTNAME_MISMATCH, _IP_MISMATCH):
+        host = urlsplit(server).hostname or server
+        kind = "address" if _is_address(host) else "name"
+        return Untrusted(
+            f"{server}: the certificate is not for the {kind} {host}; "
+            "give the name it is for with --tls-server-name"
+        )
+    if code in (_EXPIRED, _NOT_YET_VALID):
+        return Untrusted(f"{server}: the certificate is expired or not valid yet; renew it")
+    return Untrusted(
+        f"{server}: the certificate is not signed by the given CA; "
+        "give the CA that signed it (certificate-authority, --ca-file)"
+    )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
