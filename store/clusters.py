@@ -1,0 +1,151 @@
+"""Downstream clusters and grants, in SQL; clusters' credentials encrypted."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+
+from store.connections import Connections
+from store.encryption import Keyring, Undecryptable
+from store.grants import grant_of, grants_of_user
+from store.interfaces import (
+    Change,
+    Cluster,
+    Conflict,
+    CredentialSource,
+    Grant,
+    NotFound,
+    StoreUnavailable,
+)
+from store.tables import clusters, grants
+
+_ENCRYPTED = ("impersonator_token", "controller_token")
+
+
+class SqlClusters:
+    """A :class:`store.interfaces.Clusters`."""
+
+    def __init__(self, connections: Connections, keyring: Keyring) -> None:
+        self._connections = connections
+        self._keyring = keyring
+
+    async def create(self, cluster: Cluster) -> None:
+        """Store a new cluster. Raises Conflict."""
+        async with self._connections.write(Change("cluster", cluster.id)) as connection:
+            await connection.execute(insert(clusters).values(**self._values(cluster)))
+
+    async def get(self, id_or_name: str) -> Cluster | None:
+        """The cluster with that id, else with that name."""
+        for column in (clusters.c.id, clusters.c.name):
+            async with self._connections.read() as connection:
+                wanted = select(clusters).where(column == id_or_name)
+                row = (await connection.execute(wanted)).one_or_none()
+            if row is not None:
+                return self._cluster(row)
+        return None
+
+    async def list_all(self) -> Sequence[Cluster]:
+        """Every cluster, by name."""
+        async with self._connections.read() as connection:
+            rows = await connection.execute(select(clusters).order_by(clusters.c.name))
+            return [self._cluster(row) for row in rows]
+
+    async def replace(self, cluster: Cluster) -> None:
+        """Store ``cluster`` in place of the one with its id. Raises NotFound and Conflict."""
+        async with self._connections.write(Change("cluster", cluster.id)) as connection:
+            statement = update(clusters).where(clusters.c.id == cluster.id)
+            result = await connection.execute(statement.values(**self._values(cluster)))
+            if not result.rowcount:
+                raise NotFound(f"there is no cluster {cluster.id}")
+
+    async def delete(self, cluster_id: str) -> None:
+        """Delete the cluster and its grants. Raises NotFound."""
+        async with self._connections.write(Change("cluster", cluster_id)) as connection:
+            result = await connection.execute(delete(clusters).where(clusters.c.id == cluster_id))
+            if not result.rowcount:
+                raise NotFound(f"there is no cluster {cluster_id}")
+
+    async def grant(self, grant: Grant) -> None:
+        """Let a user in, in place of any grant they had there. Raises NotFound."""
+        row = (grants.c.cluster_id == grant.cluster_id) & (grants.c.user_id == grant.user_id)
+        values = {"cluster_id": grant.cluster_id, "user_id": grant.user_id, "role": grant.role}
+        try:
+            async with self._connections.write(Change("user", grant.user_id)) as connection:
+                await connection.execute(delete(grants).where(row))
+                await connection.execute(insert(grants).values(**values))
+        except Conflict as exc:  # both sides of the key are foreign: one of them isn't there
+            raise NotFound("there is no such cluster or no such user") from exc
+
+    async def ungrant(self, cluster_id: str, user_id: str) -> bool:
+        """Take a grant away. False where there was none."""
+        row = (grants.c.cluster_id == cluster_id) & (grants.c.user_id == user_id)
+        async with self._connections.write(Change("user", user_id)) as connection:
+            return bool((await connection.execute(delete(grants).where(row))).rowcount)
+
+    async def grants_of_user(self, user_id: str) -> Sequence[Grant]:
+        """Where a user may enter."""
+        async with self._connections.read() as connection:
+            return await grants_of_user(connection, user_id)
+
+    async def grants_in_cluster(self, cluster_id: str) -> Sequence[Grant]:
+        """Who may enter a cluster."""
+        async with self._connections.read() as connection:
+            wanted = (
+                select(grants).where(grants.c.cluster_id == cluster_id).order_by(grants.c.user_id)
+            )
+            return [grant_of(row) for row in await connection.execute(wanted)]
+
+    async def rotate(self) -> int:
+        """Encrypt with the first key what another one encrypted; how many clusters changed."""
+        changed = 0
+        async with self._connections.write() as connection:
+            for row in (await connection.execute(select(clusters))).all():
+                stale = [getattr(row, name) for name in _ENCRYPTED]
+                if not any(value and self._keyring.needs_rotation(value) for value in stale):
+                    continue
+                values = self._values(self._cluster(row))
+                await connection.execute(
+                    update(clusters)
+                    .where(clusters.c.id == row.id)
+                    .values({name: values[name] for name in _ENCRYPTED})
+                )
+                changed += 1
+        return changed
+
+    def _values(self, cluster: Cluster) -> dict[str, Any]:
+        return {
+            "id": cluster.id,
+            "name": cluster.name,
+            "servers": list(cluster.servers),
+            "ca_pem": cluster.ca_pem,
+            "tls_server_name": cluster.tls_server_name,
+            "credential_source": cluster.credential_source.value,
+            "tokens_expire_at": cluster.tokens_expire_at,
+            "created_at": cluster.created_at,
+            "user_name": cluster.user_name,
+        } | {
+            name: None
+            if getattr(cluster, name) is None
+            else self._keyring.encrypt(getattr(cluster, name), _context(cluster.id, name))
+            for name in _ENCRYPTED
+        }
+
+    def _cluster(self, row: Any) -> Cluster:
+        try:
+            plain = {
+                name: None
+                if getattr(row, name) is None
+                else self._keyring.decrypt(getattr(row, name), _context(row.id, name))
+                for name in _ENCRYPTED
+            }
+        except Undecryptable as exc:
+            raise StoreUnavailable(f"the credentials of cluster {row.name}: {exc}") from exc
+        values = dict(row._mapping) | plain
+        values["servers"] = tuple(values["servers"])
+        values["credential_source"] = CredentialSource(values["credential_source"])
+        return Cluster(**values)
+
+
+def _context(cluster_id: str, column: str) -> str:
+    """What an encrypted value is bound to."""
+    return f"clusters.{column}/{cluster_id}"

@@ -1,0 +1,91 @@
+"""Bearer tokens, in SQL: digests only."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from store.connections import Connections
+from store.grants import grants_of_user
+from store.interfaces import Change, Grant, Membership, Token, User
+from store.tables import tokens, users
+from store.users import memberships_of, select_users
+
+
+class SqlTokens:
+    """A :class:`store.interfaces.Tokens`."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    async def create(self, token: Token) -> None:
+        """Store a new token. Raises Conflict."""
+        values = asdict(token) | {"clusters": list(token.clusters)}
+        async with self._connections.write() as connection:
+            await connection.execute(insert(tokens).values(**values))
+
+    async def get(self, name: str) -> Token | None:
+        """The token with that name."""
+        async with self._connections.read() as connection:
+            wanted = select(tokens).where(tokens.c.name == name)
+            row = (await connection.execute(wanted)).one_or_none()
+        return None if row is None else _token(row)
+
+    async def resolve(
+        self, name: str
+    ) -> tuple[Token, User, Sequence[Membership], Sequence[Grant]] | None:
+        """The token and everything that decides what it is worth, from one transaction."""
+        async with self._connections.read() as connection:
+            wanted = select(tokens).where(tokens.c.name == name)
+            row = (await connection.execute(wanted)).one_or_none()
+            if row is None:
+                return None
+            owner = await select_users(connection, users.c.id == row.user_id)
+            if not owner:
+                return None
+            groups = await memberships_of(connection, row.user_id)
+            grants = await grants_of_user(connection, row.user_id)
+        return _token(row), owner[0], groups, grants
+
+    async def list_for(self, user_id: str) -> Sequence[Token]:
+        """A user's tokens, newest first."""
+        async with self._connections.read() as connection:
+            wanted = (
+                select(tokens)
+                .where(tokens.c.user_id == user_id)
+                .order_by(tokens.c.created_at.desc(), tokens.c.name)
+            )
+            return [_token(row) for row in await connection.execute(wanted)]
+
+    async def revoke(self, name: str) -> bool:
+        """Delete the token. False where there is none."""
+        async with self._connections.write(Change("token", name)) as connection:
+            result = await connection.execute(delete(tokens).where(tokens.c.name == name))
+            return bool(result.rowcount)
+
+    async def touch(self, last_used: Sequence[tuple[str, datetime]]) -> None:
+        """Record last uses. Doesn't announce a change."""
+        if not last_used:
+            return
+        statement = (
+            update(tokens)
+            .where(tokens.c.name == bindparam("token_name"))
+            .values(last_used_at=bindparam("used_at"))
+        )
+        async with self._connections.write() as connection:
+            await connection.execute(
+                statement, [{"token_name": name, "used_at": at} for name, at in last_used]
+            )
+
+    async def delete_ended(self, before: datetime) -> int:
+        """Delete tokens that ended before then; how many there were."""
+        async with self._connections.write() as connection:
+            result = await connection.execute(delete(tokens).where(tokens.c.expires_at < before))
+            return int(result.rowcount)
+
+
+def _token(row: Any) -> Token:
+    values = dict(row._mapping)
+    return Token(**values | {"clusters": tuple(values["clusters"])})

@@ -1,0 +1,222 @@
+"""Users, their principals, groups and local passwords, in SQL."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from store.connections import Connections
+from store.interfaces import (
+    Change,
+    Conflict,
+    Membership,
+    NotFound,
+    Password,
+    Principal,
+    User,
+)
+from store.tables import memberships, passwords, principals, users
+
+
+def folded(username: str) -> str:
+    """A sign-in name as it is compared: without regard to case."""
+    return username.casefold()
+
+
+class SqlUsers:
+    """A :class:`store.interfaces.Users`."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    async def create(
+        self, user: User, *, password_hash: str | None = None, must_change: bool = False
+    ) -> None:
+        """Store a user, all or nothing. Raises Conflict."""
+        async with self._connections.write(Change("user", user.id)) as connection:
+            await connection.execute(
+                insert(users).values(
+                    id=user.id,
+                    username=user.username,
+                    display_name=user.display_name,
+                    enabled=user.enabled,
+                    administrator=user.administrator,
+                    created_at=user.created_at,
+                )
+            )
+            rows = [
+                {"id": one.id, "user_id": user.id, "provider": one.provider, "name": one.name}
+                for one in user.principals
+            ]
+            if rows:
+                await connection.execute(insert(principals), rows)
+            if password_hash is not None:
+                await _insert_password(
+                    connection, user.id, user.username, password_hash, must_change=must_change
+                )
+
+    async def get(self, user_id: str) -> User | None:
+        """The user with that id."""
+        found = await self._select(users.c.id == user_id)
+        return found[0] if found else None
+
+    async def by_principal(self, principal_id: str) -> User | None:
+        """The user who owns that principal."""
+        owner = select(principals.c.user_id).where(principals.c.id == principal_id)
+        found = await self._select(users.c.id.in_(owner))
+        return found[0] if found else None
+
+    async def find(self, name: str) -> Sequence[User]:
+        """Every user whose id, username or principal id is exactly ``name``."""
+        owner = select(principals.c.user_id).where(principals.c.id == name)
+        return await self._select(
+            or_(users.c.id == name, users.c.username == name, users.c.id.in_(owner))
+        )
+
+    async def list_all(self) -> Sequence[User]:
+        """Every user, by username."""
+        return await self._select()
+
+    async def update(
+        self,
+        user_id: str,
+        *,
+        display_name: str | None = None,
+        enabled: bool | None = None,
+        administrator: bool | None = None,
+    ) -> User:
+        """Change what is not None. Raises NotFound."""
+        wanted = {
+            "display_name": display_name,
+            "enabled": enabled,
+            "administrator": administrator,
+        }
+        values = {name: value for name, value in wanted.items() if value is not None}
+        if values:
+            async with self._connections.write(Change("user", user_id)) as connection:
+                await connection.execute(
+                    update(users).where(users.c.id == user_id).values(**values)
+                )
+        user = await self.get(user_id)
+        if user is None:
+            raise NotFound(f"there is no user {user_id}")
+        return user
+
+    async def delete(self, user_id: str) -> None:
+        """Delete the user and what hangs on it. Raises NotFound."""
+        async with self._connections.write(Change("user", user_id)) as connection:
+            result = await connection.execute(delete(users).where(users.c.id == user_id))
+            if not result.rowcount:
+                raise NotFound(f"there is no user {user_id}")
+
+    async def any_administrator(self) -> bool:
+        """Whether at least one enabled administrator exists."""
+        async with self._connections.read() as connection:
+            wanted = select(users.c.id).where(users.c.administrator, users.c.enabled).limit(1)
+            return (await connection.execute(wanted)).first() is not None
+
+    async def memberships(self, user_id: str) -> Sequence[Membership]:
+        """The group principals the user is in, by id."""
+        async with self._connections.read() as connection:
+            return await memberships_of(connection, user_id)
+
+    async def set_memberships(
+        self, user_id: str, provider: str, groups: Sequence[Membership]
+    ) -> None:
+        """Replace what ``provider`` says of the user's groups. Raises NotFound."""
+        theirs = (memberships.c.user_id == user_id) & (memberships.c.provider == provider)
+        rows = [
+            {"user_id": user_id, "provider": provider, "id": one.id, "name": one.name}
+            for one in {group.id: group for group in groups}.values()
+        ]
+        try:
+            async with self._connections.write(Change("user", user_id)) as connection:
+                await connection.execute(delete(memberships).where(theirs))
+                if rows:
+                    await connection.execute(insert(memberships), rows)
+        except Conflict as exc:  # the only constraint left is the user's existence
+            raise NotFound(f"there is no user {user_id}") from exc
+
+    async def password(self, username: str) -> Password | None:
+        """The local password record for a sign-in name."""
+        async with self._connections.read() as connection:
+            wanted = (
+                select(passwords, users.c.enabled)
+                .join(users, users.c.id == passwords.c.user_id)
+                .where(passwords.c.folded == folded(username))
+            )
+            row = (await connection.execute(wanted)).one_or_none()
+        if row is None:
+            return None
+        return Password(row.user_id, row.username, row.enabled, row.hash, row.must_change)
+
+    async def set_password(
+        self, user_id: str, username: str, password_hash: str, *, must_change: bool = False
+    ) -> None:
+        """Store a local password hash. Raises Conflict and NotFound."""
+        if await self.get(user_id) is None:
+            raise NotFound(f"there is no user {user_id}")
+        async with self._connections.write(Change("user", user_id)) as connection:
+            await connection.execute(delete(passwords).where(passwords.c.user_id == user_id))
+            await _insert_password(
+                connection, user_id, username, password_hash, must_change=must_change
+            )
+
+    async def _select(self, *where: ColumnElement[bool]) -> list[User]:
+        async with self._connections.read() as connection:
+            return await select_users(connection, *where)
+
+
+async def select_users(connection: AsyncConnection, *where: ColumnElement[bool]) -> list[User]:
+    """Users with their principals, by username, in one query."""
+    wanted = (
+        select(users, principals.c.id.label("principal"), principals.c.provider, principals.c.name)
+        .outerjoin(principals, principals.c.user_id == users.c.id)
+        .where(*where)
+        .order_by(users.c.username, users.c.id, principals.c.id)
+    )
+    rows_of: dict[str, list[Any]] = {}
+    for row in await connection.execute(wanted):
+        rows_of.setdefault(row.id, []).append(row)
+    return [_user(rows) for rows in rows_of.values()]
+
+
+async def memberships_of(connection: AsyncConnection, user_id: str) -> list[Membership]:
+    """A user's groups, by id."""
+    wanted = select(memberships).where(memberships.c.user_id == user_id).order_by(memberships.c.id)
+    return [Membership(row.id, row.provider, row.name) for row in await connection.execute(wanted)]
+
+
+def _user(rows: Sequence[Any]) -> User:
+    first = rows[0]
+    return User(
+        id=first.id,
+        username=first.username,
+        display_name=first.display_name,
+        enabled=first.enabled,
+        administrator=first.administrator,
+        created_at=first.created_at,
+        principals=tuple(
+            Principal(row.principal, row.provider, row.name) for row in rows if row.principal
+        ),
+    )
+
+
+async def _insert_password(
+    connection: AsyncConnection,
+    user_id: str,
+    username: str,
+    password_hash: str,
+    *,
+    must_change: bool,
+) -> None:
+    await connection.execute(
+        insert(passwords).values(
+            user_id=user_id,
+            username=username,
+            folded=folded(username),
+            hash=password_hash,
+            must_change=must_change,
+        )
+    )

@@ -1,0 +1,29 @@
+"""A fresh store of each kind."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from store.database import SqlStore, open_store
+from store.encryption import Keyring, generate_key
+
+
+@pytest.fixture
+def keyring() -> Keyring:
+    return Keyring.parse(generate_key())
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a fresh, empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'sekisho.db'}"
+    return str(request.getfixturevalue("postgres_database"))
+
+
+@pytest.fixture
+async def store(url: str, keyring: Keyring) -> AsyncIterator[SqlStore]:
+    opened = await open_store(url, keyring, poll_interval=0.05)
+    yield opened
+    await opened.close()

@@ -1,0 +1,123 @@
+"""What one process changes, every other one knows within a second."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from store.changes import MAX_BACKLOG, ChangeHub
+from store.database import SqlStore, open_store
+from store.encryption import Keyring
+from store.interfaces import Change
+from tests.store.records import a_token, a_user
+
+_REVOKE = """
+import asyncio, sys
+from store.database import open_store
+from store.encryption import Keyring
+async def main():
+    store = await open_store(sys.argv[1], Keyring([b"k" * 32]))
+    print(await store.tokens.revoke("token-a"))
+    await store.close()
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def keyring() -> Keyring:
+    return Keyring([b"k" * 32])
+
+
+async def _live(store: SqlStore) -> None:
+    async with asyncio.timeout(10):
+        while not store.changes.live:
+            await asyncio.sleep(0.01)
+
+
+async def _until(changes: AsyncIterator[Change], *wanted: Change) -> Change:
+    async for change in changes:
+        if change in wanted:
+            return change
+    raise AssertionError("the feed ended")
+
+
+async def test_this_process_knows_at_once(store: SqlStore) -> None:
+    await _live(store)
+    async with store.changes.subscribe() as changes:
+        await store.users.create(a_user())
+        async with asyncio.timeout(0.5):
+            await _until(changes, Change("user", "u-alice"))
+
+
+async def test_another_process_is_heard_within_a_second(store: SqlStore, url: str) -> None:
+    await store.users.create(a_user())
+    await store.tokens.create(a_token())
+    await _live(store)
+    async with store.changes.subscribe() as changes:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _REVOKE, url, stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"True\n"
+        async with asyncio.timeout(1):
+            await _until(changes, Change("token", "token-a"), Change("all"))
+        await process.wait()
+
+
+async def test_touching_tokens_is_nobodys_news(store: SqlStore) -> None:
+    from tests.store.records import NOW
+
+    await store.users.create(a_user())
+    await store.tokens.create(a_token())
+    await _live(store)
+    async with store.changes.subscribe() as changes:
+        await store.tokens.touch([("token-a", NOW)])
+        await store.users.update("u-alice", enabled=False)
+        async with asyncio.timeout(1):
+            assert await anext(changes) == Change("user", "u-alice")
+
+
+async def test_a_write_that_fails_is_not_announced(store: SqlStore) -> None:
+    await store.users.create(a_user())
+    await _live(store)
+    async with store.changes.subscribe() as changes:
+        with pytest.raises(Exception, match="exists already"):
+            await store.users.create(a_user())
+        await store.users.update("u-alice", enabled=False)
+        async with asyncio.timeout(1):
+            assert await anext(changes) == Change("user", "u-alice")
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await anext(changes)
+
+
+async def test_a_feed_that_lost_its_connection_says_so_and_comes_back(
+    postgres_database: str, keyring: Keyring
+) -> None:
+    store = await open_store(postgres_database, keyring)
+    await _live(store)
+    async with store.changes.subscribe() as changes:
+        killer = await asyncpg.connect(postgres_database)
+        await killer.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+        )
+        await killer.close()
+        async with asyncio.timeout(10):
+            while store.changes.live:
+                await asyncio.sleep(0.01)
+            await _live(store)
+            assert await _until(changes, Change("all")) == Change("all")
+    await store.ping()
+    await store.close()
+
+
+async def test_a_subscriber_that_falls_behind_is_told_that_all_may_be_stale() -> None:
+    hub = ChangeHub()
+    async with hub.subscribe() as changes:
+        for n in range(MAX_BACKLOG + 1):
+            hub.publish(Change("user", f"u-{n}"))
+        assert await anext(changes) == Change("all")

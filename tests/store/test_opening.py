@@ -1,0 +1,121 @@
+"""A database that can't be used says so at the start, in one readable line."""
+
+import asyncio
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from store.database import open_store, upgrade_database
+from store.encryption import Keyring, generate_key
+from store.interfaces import SchemaTooNew, SchemaTooOld, StoreError, StoreUnavailable
+from store.locations import locate
+
+
+@pytest.fixture
+def keyring() -> Keyring:
+    return Keyring.parse(generate_key())
+
+
+async def test_the_file_is_made_for_its_owner_only(tmp_path: Path, keyring: Keyring) -> None:
+    file = tmp_path / "x.db"
+    store = await open_store(f"sqlite:///{file}", keyring)
+    await store.close()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+async def test_a_newer_database_is_refused(url: str, keyring: Keyring, tmp_path: Path) -> None:
+    if not url.startswith("sqlite"):
+        pytest.skip("the revision is written by hand, into SQLite")
+    await upgrade_database(url)
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(SchemaTooNew, match="newer Sekisho"):
+        await open_store(url, keyring)
+
+
+async def test_an_older_database_waits_for_an_upgrade_where_asked(
+    url: str, keyring: Keyring
+) -> None:
+    with pytest.raises(SchemaTooOld, match="sekisho db upgrade"):
+        await open_store(url, keyring, upgrade=False)
+    before, now = await upgrade_database(url)
+    assert before is None
+    assert await upgrade_database(url) == (now, now)
+    store = await open_store(url, keyring, upgrade=False)
+    await store.close()
+
+
+async def test_many_replicas_may_start_on_an_empty_database_at_once(
+    url: str, keyring: Keyring
+) -> None:
+    stores = await asyncio.gather(*(open_store(url, keyring) for _ in range(4)))
+    for store in stores:
+        await store.ping()
+        await store.close()
+
+
+async def test_a_missing_folder_is_named(tmp_path: Path, keyring: Keyring) -> None:
+    with pytest.raises(StoreUnavailable, match=r"folder .*/none doesn't exist"):
+        await open_store(f"sqlite:///{tmp_path}/none/x.db", keyring)
+
+
+async def test_a_file_that_is_no_database_is_named(tmp_path: Path, keyring: Keyring) -> None:
+    (tmp_path / "x.db").write_bytes(b"hello " * 1000)
+    with pytest.raises(StoreUnavailable, match=r"x\.db can't be used: the file is not a SQLite"):
+        await open_store(f"sqlite:///{tmp_path}/x.db", keyring)
+
+
+async def test_a_locked_database_is_told(
+    tmp_path: Path, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.connections.BUSY_SECONDS", 0.1)
+    url = f"sqlite:///{tmp_path}/x.db"
+    await upgrade_database(url)
+    holder = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    try:
+        with pytest.raises(StoreUnavailable, match="locked by another process"):
+            await open_store(url, keyring)
+    finally:
+        holder.close()
+
+
+async def test_a_postgresql_that_is_not_there_is_told_without_its_password(
+    keyring: Keyring, unused_port: int
+) -> None:
+    with pytest.raises(StoreUnavailable, match="nothing listens there") as caught:
+        await open_store(f"postgresql://bob:hunter2@127.0.0.1:{unused_port}/x", keyring)
+    assert "hunter2" not in str(caught.value)
+
+
+async def test_a_wrong_password_is_told(postgres_database: str, keyring: Keyring) -> None:
+    before, _, after = postgres_database.partition("@")
+    wrong = before.rpartition(":")[0] + ":hunter2@" + after
+    with pytest.raises(StoreUnavailable, match="user name or password is wrong") as caught:
+        await open_store(wrong, keyring)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("mysql://u:pw@h/x", "mysql:// is not supported"),
+        ("nonsense", "not a database URL"),
+        ("sqlite://", "must name a file"),
+        ("sqlite:///x.db?mode=ro", "must name a file"),
+        ("postgresql://u:pw@h/x?wat=1", "'wat' is not supported"),
+    ],
+)
+def test_a_url_that_cannot_be_used_is_told_without_its_password(url: str, said: str) -> None:
+    with pytest.raises(StoreError, match=said) as caught:
+        locate(url)
+    assert "pw" not in str(caught.value)
+
+
+def test_libpqs_words_reach_the_driver() -> None:
+    location = locate("postgres://u:p%40w@h:5433/x?sslmode=require")
+    assert location.url.query["ssl"] == "require"
+    assert location.dsn == "postgresql://u:p%40w@h:5433/x?sslmode=require"
+    assert location.shown == "the database u@h:5433/x"
