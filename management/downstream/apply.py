@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from management.downstream.client import ClusterClient
-from management.downstream.errors import DownstreamError, Failed, ForeignObject
+from management.downstream.errors import DownstreamError, Failed, ForeignObject, Unreachable
 from management.downstream.objects import MANAGED_BY, NAMESPACE, Manifest, is_ours, owned, path_of
 from management.downstream.objects import title as title_of
 
@@ -70,6 +70,8 @@ async def carry_out(client: ClusterClient, steps: Sequence[Step], created: list[
         try:
             answer = await client.apply(path_of(manifest), manifest)
         except DownstreamError as exc:
+            if step.action is Action.CREATE and not isinstance(exc, Unreachable):
+                created.pop()
             raise Failed(f"{step.title} could not be made: {exc}") from exc
         if manifest["kind"] == "Namespace":
             uid = answer["metadata"]["uid"]

@@ -4,7 +4,6 @@ Only plain JSON objects are exchanged. The generated models would add nothing to
 write ourselves, and they drop fields that they don't know.
 """
 
-import ipaddress
 import json
 import ssl
 import tempfile
@@ -177,7 +176,7 @@ class ClusterClient:
             async with response:
                 data = await _read(response)
         except (aiohttp.ClientError, OSError, ValueError) as exc:
-            raise translated(server, exc) from exc
+            raise translated(server, exc, self.endpoint.tls_server_name) from exc
         return _answer(server, method, path, response.status, data)
 
 
@@ -229,12 +228,15 @@ def quoted(text: object) -> str:
     return line if len(line) <= MAX_QUOTED else line[: MAX_QUOTED - 1] + "…"
 
 
-def translated(server: str, exc: Exception) -> Unreachable:
-    """What a failure of the connection to ``server`` means, and what to do about it."""
+def translated(server: str, exc: Exception, name: str | None = None) -> Unreachable:
+    """What a failure of the connection to ``server`` means, and what to do about it.
+
+    ``name`` is whom its certificate was expected to be for, where that isn't the URL's host.
+    """
     if isinstance(exc, aiohttp.ClientConnectorCertificateError):
-        return _certificate_problem(server, exc.certificate_error)
+        return _certificate_problem(server, exc.certificate_error, name)
     if isinstance(exc, ssl.SSLCertVerificationError):
-        return _certificate_problem(server, exc)
+        return _certificate_problem(server, exc, name)
     if isinstance(exc, aiohttp.ClientSSLError | ssl.SSLError):
         return Untrusted(f"{server}: no TLS with this server ({quoted(exc)})")
     if isinstance(exc, aiohttp.ClientConnectorDNSError):
@@ -247,14 +249,12 @@ def translated(server: str, exc: Exception) -> Unreachable:
     return Unreachable(f"{server}: {quoted(exc) or type(exc).__name__}")
 
 
-def _certificate_problem(server: str, exc: Exception) -> Untrusted:
+def _certificate_problem(server: str, exc: Exception, name: str | None) -> Untrusted:
     code = getattr(exc, "verify_code", None)
     if code in (_HOSTNAME_MISMATCH, _IP_MISMATCH):
-        host = urlsplit(server).hostname or server
-        kind = "address" if _is_address(host) else "name"
         return Untrusted(
-            f"{server}: the certificate is not for the {kind} {host}; "
-            "give the name it is for with --tls-server-name"
+            f"{server}: the certificate is not for {name or urlsplit(server).hostname}; "
+            "give a name it is for with --tls-server-name"
         )
     if code in (_EXPIRED, _NOT_YET_VALID):
         return Untrusted(f"{server}: the certificate is expired or not valid yet; renew it")
@@ -262,11 +262,3 @@ def _certificate_problem(server: str, exc: Exception) -> Untrusted:
         f"{server}: the certificate is not signed by the given CA; "
         "give the CA that signed it (certificate-authority, --ca-file)"
     )
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
