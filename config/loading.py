@@ -1,0 +1,80 @@
+"""From a file and the environment to settings, or to every problem at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from config.environment import overlay
+from config.files import ReadFailure, read_text, resolve_files
+from config.problems import ConfigError, Origins, Problem, problems_of
+from config.settings import Settings
+from config.yaml_file import read_yaml
+
+DEFAULT_FILE = "sekisho.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings, where each came from, and the folder that relative paths are relative to.
+
+    ``settings`` is None where ``problems`` keep it from being read at all.
+    """
+
+    settings: Settings | None
+    origins: Origins
+    base: Path
+    problems: tuple[Problem, ...]
+
+
+def load(named: str | None, environment: Mapping[str, str]) -> Loaded:
+    """Read ``named``, else ``$SEKISHO_CONFIG``, else ``./sekisho.yaml`` if it is there.
+
+    Doesn't raise: a caller may have problems of its own to add (providers' options).
+    """
+    chosen = named or environment.get("SEKISHO_CONFIG")
+    file = Path(chosen or DEFAULT_FILE)
+    base = file.parent if file.parent.is_absolute() else Path.cwd() / file.parent
+    values: dict[str, Any] = {}
+    origins = Origins(str(file), {})
+    problems: list[Problem] = []
+    if chosen or file.exists():
+        text = read_text(file)
+        if isinstance(text, ReadFailure):
+            return Loaded(None, origins, base, (Problem("", "", text.message),))
+        values, origins, problems = read_yaml(text, str(file))
+    problems += overlay(values, environment, origins)
+    problems += resolve_files(values, Settings, origins, base)
+    _resolve_sqlite(values, base, origins)
+    try:
+        settings = Settings.model_validate(_with_defaults(values, base))
+    except ValidationError as exc:
+        return Loaded(None, origins, base, (*problems, *problems_of(exc, Settings, origins)))
+    return Loaded(settings, origins, base, tuple(problems))
+
+
+def settings_or_raise(loaded: Loaded) -> Settings:
+    """The settings. Raises ConfigError with every problem."""
+    if loaded.problems or loaded.settings is None:
+        raise ConfigError(loaded.problems)
+    return loaded.settings
+
+
+def _with_defaults(values: dict[str, Any], base: Path) -> dict[str, Any]:
+    """The one default that is a path is relative to the config file, too."""
+    return {"data_dir": str(base / "sekisho-data")} | values
+
+
+def _resolve_sqlite(values: dict[str, Any], base: Path, origins: Origins) -> None:
+    """A relative SQLite file is relative to the config file, like every other path."""
+    store = values.get("store")
+    url = store.get("url") if isinstance(store, dict) else None
+    prefix = "sqlite:///"
+    if not isinstance(url, str) or not url.startswith(prefix) or url.startswith(prefix + "/"):
+        return
+    if origins.place(("store", "url")).startswith("environment variable"):
+        base = Path.cwd()
+    if url != prefix and isinstance(store, dict):
+        store["url"] = f"{prefix}{base / url.removeprefix(prefix)}"

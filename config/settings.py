@@ -1,0 +1,262 @@
+"""Every setting, with its unit, its default, and why. Pure: nothing here reads a file."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+
+from config.durations import parse_duration
+from config.listen import Listen, parse_listen
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_PROVIDER_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
+
+
+def _duration(value: Any) -> Any:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+def _listen(value: Any) -> Any:
+    return value if isinstance(value, Listen) else parse_listen(str(value))
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Address = Annotated[Listen, BeforeValidator(_listen)]
+
+
+class Section(BaseModel):
+    """A group of settings. What it doesn't know is an error, not a comment."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class TlsSettings(Section):
+    """How the main listener does TLS. Nothing given: with a certificate of Sekisho's own CA."""
+
+    cert_file: Path | None = None
+    """PEM: the server's certificate and its intermediates. Read again when it changes."""
+
+    key_file: Path | None = None
+    """PEM: its key. Needed with ``cert_file``."""
+
+    ca_file: Path | None = None
+    """PEM: what clients must trust, put into kubeconfigs. Leave out for a public CA."""
+
+    plain_http: bool = False
+    """Serve plain HTTP, for a load balancer that ends TLS. Never without one."""
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> "TlsSettings":
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together; give both, or neither")
+        if self.plain_http and self.cert_file is not None:
+            raise ValueError("plain_http and cert_file contradict each other; give one")
+        return self
+
+
+class ServerSettings(Section):
+    """The main listener: the gate, the API and the sign-in page."""
+
+    listen: Address = Listen("127.0.0.1", 8443)
+    """``host:port``; an empty host means every interface."""
+
+    external_url: str = ""
+    """How clients reach the listener, in kubeconfigs and links. Default: https and ``listen``."""
+
+    tls: TlsSettings = TlsSettings()
+
+    workers: int = 1
+    """Processes. This version has one; run several replicas on PostgreSQL for more."""
+
+    shutdown_grace_seconds: float = Field(default=30.0, ge=0, le=3600)
+    """Seconds that running requests have when the server stops."""
+
+    @field_validator("workers")
+    @classmethod
+    def _one_worker(cls, value: int) -> int:
+        if value != 1:
+            raise ValueError("only 1 is supported; run several replicas behind a load balancer")
+        return value
+
+    @field_validator("external_url")
+    @classmethod
+    def _origin(cls, value: str) -> str:
+        if not value:
+            return value
+        parts = urlsplit(value)
+        if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username:
+            raise ValueError("must be a URL like https://sekisho.example.com")
+        if parts.path not in {"", "/"} or parts.query or parts.fragment:
+            raise ValueError("must have no path: Sekisho stands at the root of its origin")
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            raise ValueError("must begin with https://: tokens travel over it")
+        return f"{parts.scheme}://{parts.netloc}"
+
+
+class MetricsSettings(Section):
+    """The metrics listener: plain HTTP, for monitoring only."""
+
+    listen: Address = Listen("127.0.0.1", 9443)
+    """``host:port``."""
+
+
+class StoreSettings(Section):
+    """Where users, tokens and clusters are kept."""
+
+    url: str = ""
+    """``sqlite:///file`` or ``postgresql://…``. Default: ``sekisho.db`` in ``data_dir``."""
+
+    encryption_keys: SecretStr | None = None
+    """Base64 keys of 32 bytes, newest first, by comma or line. Default: one made in data_dir."""
+
+    auto_upgrade: bool = True
+    """Bring an older schema up when the server starts."""
+
+    @field_validator("encryption_keys", mode="before")
+    @classmethod
+    def _joined(cls, value: Any) -> Any:
+        return "\n".join(map(str, value)) if isinstance(value, list) else value
+
+
+class SessionSettings(Section):
+    """What a sign-in gives."""
+
+    ttl: Duration = timedelta(hours=16)
+    """How long a sign-in lasts: a working day."""
+
+
+class TokenSettings(Section):
+    """How long API tokens live."""
+
+    default_ttl: Duration = timedelta(days=90)
+    """For tokens that ask for nothing."""
+
+    max_ttl: Duration = timedelta(days=365)
+    """The most that may be asked for."""
+
+    kubeconfig_ttl: Duration = timedelta(days=30)
+    """For tokens in generated kubeconfigs."""
+
+
+class LoginSettings(Section):
+    """Signing in with a password."""
+
+    attempts_per_user: int = Field(default=5, ge=1)
+    """Failures for one name within ``window`` before it must wait."""
+
+    attempts_per_address: int = Field(default=30, ge=1)
+    """Failures from one address within ``window``: more, for many people may share one."""
+
+    window: Duration = timedelta(minutes=15)
+    """How long a failure counts."""
+
+    password_min_length: int = Field(default=12, ge=8, le=128)
+    """Characters, for passwords that are set."""
+
+
+class GateSettings(Section):
+    """The forward path. Times are durations (``10s``)."""
+
+    connect_timeout: Duration = timedelta(seconds=10)
+    """For a connection to an API server, TLS included."""
+
+    response_head_timeout: Duration = timedelta(seconds=120)
+    """From a request's end to its answer's head: over an API server's own 60 s."""
+
+    idle_connection_ttl: Duration = timedelta(seconds=60)
+    """How long an idle connection to an API server is kept."""
+
+    max_connections_per_cluster: int = Field(default=10_000, ge=1)
+    """Requests in flight to one cluster, watches and upgrades included."""
+
+    upgrade_idle_timeout: Duration = timedelta(hours=4)
+    """How long an exec or port-forward may be still, as in a kubelet."""
+
+
+class LogSettings(Section):
+    """Logs, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is written."""
+
+    format: Literal["auto", "json", "console"] = "auto"
+    """``auto``: console on a terminal, JSON elsewhere."""
+
+    access: bool = True
+    """Whether each request through the gate is a line."""
+
+
+class ProviderEntry(BaseModel):
+    """A provider as configured; its other keys are for the provider's own settings model."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    type: str
+    """What kind of provider: the name of an entry point."""
+
+    name: str
+    """What it is called in URLs and principals; unique."""
+
+    @field_validator("name")
+    @classmethod
+    def _plain(cls, value: str) -> str:
+        if not _PROVIDER_NAME.fullmatch(value):
+            raise ValueError("must be 1 to 32 of a-z, 0-9 and -, and not begin or end with -")
+        return value
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Everything but type and name."""
+        return dict(self.model_extra or {})
+
+
+class Settings(Section):
+    """All of ``sekisho.yaml``."""
+
+    server: ServerSettings = ServerSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    data_dir: Path = Path("sekisho-data")
+    """Keys, certificates and SQLite's file; made with mode 0700."""
+    store: StoreSettings = StoreSettings()
+    providers: tuple[ProviderEntry, ...] = (ProviderEntry(type="local", name="local"),)
+    sessions: SessionSettings = SessionSettings()
+    tokens: TokenSettings = TokenSettings()
+    login: LoginSettings = LoginSettings()
+    gate: GateSettings = GateSettings()
+    log: LogSettings = LogSettings()
+
+    @field_validator("providers")
+    @classmethod
+    def _unique(cls, value: tuple[ProviderEntry, ...]) -> tuple[ProviderEntry, ...]:
+        names = [entry.name for entry in value]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"the name {twice[0]!r} is there twice; each provider needs its own")
+        if not value:
+            raise ValueError("at least one provider is needed")
+        return value
+
+    @property
+    def external_url(self) -> str:
+        """How clients reach the main listener."""
+        if self.server.external_url:
+            return self.server.external_url
+        listen = self.server.listen
+        scheme = "http" if self.server.tls.plain_http else "https"
+        return f"{scheme}://{Listen(listen.host or '127.0.0.1', listen.port)}"
+
+    @property
+    def store_url(self) -> str:
+        """The database's URL."""
+        return self.store.url or f"sqlite:///{self.data_dir / 'sekisho.db'}"
