@@ -60,18 +60,15 @@ def subject_names(cluster: Cluster, user: User) -> list[str]:
 
     Raises BadRequest where there is none, or where it is one that only Kubernetes hands out.
     """
-    principals = [(one.id, one.provider, one.name) for one in user.principals]
-    if cluster.user_name == "id":
-        principals = principals[:1] or [("", "", "")]
     names = {
         subject_name(
             cluster.user_name,
             user_id=user.id,
-            principal_id=principal_id,
-            provider=provider,
-            username=username,
+            principal_id=principal.id,
+            provider=principal.provider,
+            username=principal.name,
         )
-        for principal_id, provider, username in principals
+        for principal in user.principals
     }
     if not names:
         raise BadRequest(f'user "{user.username}" has no principal to be bound by')

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from management.cluster_errors import AlreadyThere, BadRequest, DownstreamFailed
+from management.cluster_grants import GrantService
 from management.cluster_records import controller_client, find_cluster, utc_now
 from management.downstream import objects
 from management.downstream.accounts import AccountTokens, await_secrets, request_tokens
@@ -70,12 +71,13 @@ class ClusterService:
         *,
         dry_run: bool = False,
         long_lived: bool = False,
-        user_name: SubjectName = "id",
+        user_name: SubjectName | None = None,
     ) -> Imported:
         """Make our accounts and their rights in a cluster, and store it with fresh tokens.
 
         ``administrator`` is used for that and not kept. A cluster that is here already under that
-        name gets what it lacks, and new tokens; its id and its grants stay.
+        name gets what it lacks, and new tokens; its id and its grants stay, and so does the name it
+        knows users by unless ``user_name`` says another.
         """
         known = await self._known(name, endpoint)
         async with _translated(), ClusterClient(endpoint, administrator) as client:
@@ -85,6 +87,8 @@ class ClusterService:
                 return Imported(None, steps, version)
             draft = self._draft(name, endpoint, user_name, known)
             cluster = await self._carry_out(client, steps, draft, known, long_lived)
+            if known is not None:
+                await self._follow_up(client, known, cluster)
         return Imported(cluster, steps, version)
 
     async def add(
@@ -94,7 +98,7 @@ class ClusterService:
         impersonator_token: str,
         *,
         controller_token: str | None = None,
-        user_name: SubjectName = "id",
+        user_name: SubjectName | None = None,
     ) -> Added:
         """Store a cluster whose accounts were made by hand.
 
@@ -167,7 +171,7 @@ class ClusterService:
         return None
 
     def _draft(
-        self, name: str, endpoint: Endpoint, user_name: SubjectName, known: Cluster | None
+        self, name: str, endpoint: Endpoint, user_name: SubjectName | None, known: Cluster | None
     ) -> Cluster:
         """The record, still without tokens."""
         return Cluster(
@@ -181,7 +185,7 @@ class ClusterService:
             credential_source=CredentialSource.STATIC,
             tokens_expire_at=None,
             created_at=known.created_at if known else self._now(),
-            user_name=user_name,
+            user_name=user_name or (known.user_name if known else "id"),
         )
 
     async def _carry_out(
@@ -204,9 +208,14 @@ class ClusterService:
             if isinstance(exc, DownstreamError | StoreError):
                 raise DownstreamFailed(f"{exc}; {leftovers(left)}") from exc
             raise
-        if not long_lived:
-            await _drop_secrets(client)
         return cluster
+
+    async def _follow_up(self, client: ClusterClient, before: Cluster, now: Cluster) -> None:
+        """After importing again: nothing stays that the new record doesn't account for."""
+        had_secrets = before.credential_source is CredentialSource.SECRET
+        if had_secrets and now.credential_source is not CredentialSource.SECRET:
+            await _drop_secrets(client)
+        await GrantService(self._store, now=self._now).reconcile(now)
 
     async def _create_bound(self, cluster: Cluster) -> None:
         """Bind the administrators and store the cluster, both or none."""

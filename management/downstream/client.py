@@ -39,6 +39,8 @@ APPLY = "application/apply-patch+yaml"
 
 def tls_context(endpoint: Endpoint, credential: Credential | None = None) -> ssl.SSLContext:
     """What the cluster's masters are verified with. Raises Failed where the PEM can't be used."""
+    if endpoint.ca_pem is not None and not endpoint.ca_pem.strip():
+        raise Failed("the CA is empty")  # Python would take that for the system's trust store.
     try:
         context = ssl.create_default_context(cadata=endpoint.ca_pem)
     except (ssl.SSLError, ValueError) as exc:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from management.cluster_errors import AlreadyThere, BadRequest, ClusterError, DownstreamFailed
+from management.cluster_grants import GrantService
 from management.clusters import ClusterService, Imported
 from management.downstream import objects
 from management.downstream.accounts import TOKEN_SECONDS
@@ -16,7 +17,7 @@ from management.downstream.apply import Action
 from management.downstream.endpoint import Credential, Endpoint
 from proxy.certificates import create_authority
 from store.interfaces import CredentialSource, Store
-from tests.management.clusters.conftest import OwnCluster
+from tests.management.clusters.conftest import OwnCluster, user
 
 NOBODY = "https://127.0.0.1:1"
 
@@ -72,6 +73,19 @@ async def test_importing_again_changes_nothing_downstream_and_renews_the_record(
     assert first is not None
     assert (again.cluster.id, again.cluster.created_at) == (first.id, first.created_at)
     assert again.cluster.impersonator_token != first.impersonator_token
+
+
+async def test_importing_again_keeps_by_which_name_users_are_known(
+    clean: OwnCluster, store: Store
+) -> None:
+    await imported(store, clean, user_name="username")
+    again = (await imported(store, clean)).cluster
+    assert again is not None
+    assert again.user_name == "username"
+    await GrantService(store).grant("prod", "alice", "member")
+    await imported(store, clean, user_name="id")
+    assert clean.can_i(user("alice").id, "create", "deployments")
+    assert not clean.can_i("local:alice", "create", "deployments")
 
 
 async def test_importing_again_mends_what_was_changed(clean: OwnCluster, store: Store) -> None:
