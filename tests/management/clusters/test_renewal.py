@@ -1,18 +1,27 @@
 """Tokens are renewed in time: by a real cluster, with a clock of the tests' own."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pytest
 
+from management.cluster_grants import GrantService
 from management.cluster_records import utc_now
 from management.clusters import ClusterService
 from management.downstream.accounts import claimed_lifetime
+from management.downstream.objects import collection_path, grant_name
 from management.downstream.verify import verify_impersonator
-from management.renewal import FIRST_RETRY, LAST_RETRY, TokenRenewer, renewal_time
+from management.renewal import (
+    FIRST_RETRY,
+    LAST_RETRY,
+    TokenRenewer,
+    reconcile_forever,
+    renew_forever,
+    renewal_time,
+)
 from store.interfaces import Cluster, CredentialSource, Store
-from tests.management.clusters.conftest import OwnCluster
+from tests.management.clusters.conftest import OwnCluster, user
 from tests.management.clusters.test_import import NOBODY
 
 
@@ -143,3 +152,56 @@ async def test_two_replicas_do_no_harm(
 @pytest.mark.parametrize("token", ["", "opaque", "a.b.c", "a.e30.c", "a.bnVsbA.c", "a.W10.c"])
 def test_a_token_that_claims_nothing_has_no_known_life(token: str) -> None:
     assert claimed_lifetime(token) is None
+
+
+class Enough(Exception):
+    """Ends a loop that goes on for ever."""
+
+
+async def enough(seconds: float) -> None:
+    assert seconds > 0
+    raise Enough
+
+
+def twice() -> Callable[[float], Awaitable[None]]:
+    """A sleep that takes no time, once."""
+    naps = []
+
+    async def sleep(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) > 1:
+            raise Enough
+
+    return sleep
+
+
+async def test_the_loop_looks_at_once_and_then_sleeps(store: Store, cluster: Cluster) -> None:
+    await store.clusters.replace(replace(cluster, tokens_expire_at=utc_now()))
+    with pytest.raises(Enough):
+        await renew_forever(store, sleep=enough)
+    assert (await stored(store)).impersonator_token != cluster.impersonator_token
+
+
+async def test_the_loop_survives_a_store_that_is_away(store: Store) -> None:
+    await store.close()
+    with pytest.raises(Enough):
+        await renew_forever(store, sleep=twice())
+
+
+async def test_the_other_loop_mends_bindings(
+    kubernetes: OwnCluster, store: Store, cluster: Cluster
+) -> None:
+    await GrantService(store).grant("prod", "alice", "member")
+    binding = f"{collection_path('ClusterRoleBinding')}/{grant_name(user('alice').id, 'member')}"
+    kubernetes.ask("DELETE", binding)
+    with pytest.raises(Enough):
+        await reconcile_forever(store, sleep=twice())
+    assert kubernetes.ask("GET", binding)["roleRef"]["name"] == "edit"
+
+
+async def test_the_other_loop_survives_a_cluster_that_is_away(
+    store: Store, cluster: Cluster
+) -> None:
+    await store.clusters.replace(replace(cluster, servers=(NOBODY,)))
+    with pytest.raises(Enough):
+        await reconcile_forever(store, sleep=twice())
