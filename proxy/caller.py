@@ -1,11 +1,10 @@
 """Who sends a request: exactly one credential, from exactly one place."""
 
-import base64
-import binascii
 from typing import Protocol
 
 from aiohttp import web
 
+from management.credentials import BadCredential, bearer_from
 from management.resolver import Resolved, TokenResolver
 from proxy.inbound_head import InboundHead
 from proxy.metrics import GateMetrics
@@ -77,16 +76,10 @@ class Authenticator:
         return await self._from_cookie(request, head) if head.cookie is not None else None
 
     def _from_authorization(self, value: bytes) -> bytes:
-        scheme, _, credential = value.partition(b" ")
-        credential = credential.strip(b" ")
-        if scheme.lower() == b"bearer" and credential and b" " not in credential:
-            return credential
-        if scheme.lower() == b"basic":
-            try:
-                return base64.b64decode(credential, validate=True)
-            except binascii.Error:
-                raise self._malformed("the Basic credential is not base64") from None
-        raise self._malformed("the Authorization header must be Bearer or Basic, with a credential")
+        try:
+            return bearer_from(value)
+        except BadCredential as exc:
+            raise self._malformed(str(exc)) from None
 
     async def _from_cookie(self, request: web.BaseRequest, head: InboundHead) -> bytes | None:
         session = await self._session(request)

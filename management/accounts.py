@@ -1,0 +1,61 @@
+"""Local accounts: what the local provider needs of the store, and changing passwords."""
+
+import asyncio
+
+from management.problems import Problem
+from providers.base import Account, Attempt, PasswordAuthenticator, ProviderUnavailable
+from providers.local import MAX_PASSWORD_BYTES, hash_password
+from store.interfaces import Store, StoreUnavailable, User
+
+
+class StoredAccounts:
+    """The local provider's accounts, in the store. A :class:`providers.base.LocalAccounts`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def find(self, username: str) -> Account | None:
+        """The account with that sign-in name."""
+        try:
+            found = await self._store.users.password(username)
+        except StoreUnavailable as exc:
+            raise ProviderUnavailable("the store is unavailable") from exc
+        if found is None:
+            return None
+        return Account(found.user_id, found.username, found.enabled, found.hash, found.must_change)
+
+    async def rehash(self, account: Account, password_hash: str) -> None:
+        """Replace the account's hash."""
+        await self._store.users.set_password(
+            account.user_id, account.username, password_hash, must_change=account.must_change
+        )
+
+
+class LocalPasswords:
+    """Changing one's own password. ``local`` is the (throttled) local provider, if there is one."""
+
+    def __init__(
+        self, store: Store, local: PasswordAuthenticator | None, *, min_length: int
+    ) -> None:
+        self._store = store
+        self._local = local
+        self._min_length = min_length
+
+    async def change(self, user: User, address: str, current: str, new: str) -> None:
+        """Change ``user``'s password, who must know the present one. Raises Problem."""
+        principal = next((one for one in user.principals if one.provider == "local"), None)
+        if principal is None or self._local is None:
+            raise Problem(409, "you have no password here: your provider keeps it")
+        check_password(new, min_length=self._min_length)
+        if await self._local.authenticate(Attempt(principal.name, current, address)) is None:
+            raise Problem(403, "the current password is wrong")
+        password_hash = await asyncio.to_thread(hash_password, new)
+        await self._store.users.set_password(user.id, principal.name, password_hash)
+
+
+def check_password(password: str, *, min_length: int) -> None:
+    """Raise Problem for a password that may not be set (NIST SP 800-63B §5.1.1.2: length)."""
+    if len(password) < min_length:
+        raise Problem(422, f"a password must have {min_length} characters at least")
+    if len(password.encode("utf-8", "surrogatepass")) > MAX_PASSWORD_BYTES:
+        raise Problem(422, f"a password may have {MAX_PASSWORD_BYTES} bytes at the most")

@@ -1,0 +1,106 @@
+"""Who calls the API: one credential a request, and what it may be used for here."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from management.credentials import BadCredential, bearer_from
+from management.problems import CHALLENGE, Problem
+from management.resolver import Resolved, TokenResolver
+from management.sessions import COOKIE, SessionCookies, SessionData
+from store.interfaces import User
+
+CALLER = web.RequestKey("caller", "Caller")  # type: ignore[arg-type]  # a name for its repr
+OPEN = "sekisho_open"
+"""Attribute of handlers that anybody may call."""
+
+_READS = frozenset({"GET", "HEAD"})
+_EVEN_SCOPED = frozenset({("GET", "/v1/me"), ("POST", "/v1/logout")})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who may call the API. ``session`` is there where a cookie said so."""
+
+    resolved: Resolved
+    session: SessionData | None = field(default=None, repr=False)
+
+    @property
+    def user(self) -> User:
+        """The user."""
+        return self.resolved.user
+
+    @property
+    def administrator(self) -> bool:
+        """Whether the user is an administrator."""
+        return self.resolved.identity.administrator
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def anybody(handler: Handler) -> Handler:
+    """Mark a handler that needs no credential."""
+    setattr(handler, OPEN, True)
+    return handler
+
+
+def caller_of(request: web.Request) -> Caller:
+    """Who calls. Only for handlers that aren't open."""
+    caller: Caller = request[CALLER]
+    return caller
+
+
+def authentication(
+    resolver: TokenResolver, cookies: SessionCookies
+) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    """Middleware: a caller for every handler that isn't open to anybody, else a 401."""
+
+    @web.middleware
+    async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.match_info.http_exception is not None:
+            return await handler(request)
+        if not getattr(request.match_info.handler, OPEN, False):
+            request[CALLER] = await identify(request, resolver, cookies)
+        return await handler(request)
+
+    return authenticate
+
+
+async def identify(
+    request: web.Request, resolver: TokenResolver, cookies: SessionCookies
+) -> Caller:
+    """The caller. Raises Problem with 400, 401 or 403, and StoreUnavailable."""
+    session = await cookies.read(request) if COOKIE in request.cookies else None
+    authorizations = request.headers.getall("Authorization", [])
+    if len(authorizations) + (session is not None) > 1:
+        raise Problem(400, "two credentials in one request: use one")
+    if authorizations:
+        try:
+            bearer = bearer_from(authorizations[0].encode("utf-8", "surrogateescape"))
+        except BadCredential as exc:
+            raise Problem(400, str(exc)) from None
+    elif session is not None:
+        if not cookies.check_csrf(request, session):
+            raise Problem(403, "a request authorised by a cookie must carry its CSRF token")
+        bearer = session.bearer.encode("ascii", "replace")
+    else:
+        raise Problem(401, "no credential: sign in first", headers=CHALLENGE)
+    resolved = await resolver.resolve(bearer)
+    if resolved is None:
+        raise Problem(
+            401, "the credential is not valid, has ended, or was revoked", headers=CHALLENGE
+        )
+    _check_scope(request, resolved)
+    return Caller(resolved, session)
+
+
+def _check_scope(request: web.Request, resolved: Resolved) -> None:
+    """A token for some clusters is for those, not for the API; a read-only one reads."""
+    if (request.method, request.path) in _EVEN_SCOPED:
+        return
+    if resolved.token.clusters:
+        raise Problem(403, "the token is for its clusters only, not for this API")
+    if resolved.token.read_only and request.method not in _READS:
+        raise Problem(403, "the token is read-only")

@@ -1,0 +1,40 @@
+"""The sign-in page: who one is, which clusters one may enter, and a kubeconfig for each.
+
+Pages come from files of this package; there is no inline script or style, so that the strict
+Content-Security-Policy can stay as it is. The page itself holds nothing secret: a script asks the
+API for it.
+"""
+
+from pathlib import Path
+
+import aiohttp_jinja2
+from aiohttp import web
+
+from management.authentication import anybody
+from management.services import services_of
+
+_STATIC = Path(__file__).parent / "static"
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+@anybody
+async def index(request: web.Request) -> web.Response:
+    """GET /: the sign-in page."""
+    context = {"providers": services_of(request).sign_in.providers}
+    return aiohttp_jinja2.render_template("index.html", request, context)
+
+
+@anybody
+async def static(request: web.Request) -> web.StreamResponse:
+    """GET /static/{file}: one of the page's own files, by name; there are no folders."""
+    name = request.match_info["file"]
+    file = _STATIC / name
+    if name not in {one.name for one in _STATIC.iterdir()} or file.suffix not in _TYPES:
+        raise web.HTTPNotFound
+    return web.Response(
+        body=file.read_bytes(),
+        headers={"Content-Type": _TYPES[file.suffix], "Cache-Control": "max-age=300"},
+    )
+
+
+routes = [web.get("/", index), web.get("/static/{file}", static)]

@@ -1,0 +1,36 @@
+"""What endpoints work with: put together once, at the start."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from aiohttp import web
+
+from management.accounts import LocalPasswords
+from management.resolver import TokenResolver
+from management.sessions import SessionCookies
+from management.sign_in import SignIn
+from management.tokens import TokenService
+from store.interfaces import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything an endpoint may use. ``ca_pem`` is what clients must trust, None: a public CA."""
+
+    store: Store
+    resolver: TokenResolver
+    sign_in: SignIn
+    tokens: TokenService
+    passwords: LocalPasswords
+    cookies: SessionCookies
+    external_url: str
+    ca_pem: str | None
+    session_ttl: timedelta
+
+
+SERVICES = web.AppKey("services", Services)
+
+
+def services_of(request: web.Request) -> Services:
+    """The services of the application that serves ``request``."""
+    return request.config_dict[SERVICES]

@@ -1,0 +1,147 @@
+"""Signing in and out, and who one is."""
+
+from datetime import UTC, datetime
+
+from aiohttp import web
+from aiohttp_session import get_session
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from management.authentication import anybody, caller_of
+from management.problems import CHALLENGE, Problem, read_body
+from management.services import services_of
+from management.sessions import begin_session
+from management.sign_in import UnknownProvider
+from providers.base import Attempt
+from store.interfaces import Membership, User
+
+_REFUSED = "the user name or the password is not right, or may not sign in"
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Login(_Body):
+    """``session``: also set a browser session's cookie, as the sign-in page asks for."""
+
+    username: str
+    password: SecretStr
+    session: bool = False
+
+
+class PasswordChange(_Body):
+    """A new password for oneself."""
+
+    current_password: SecretStr
+    new_password: SecretStr
+
+
+@anybody
+async def providers(request: web.Request) -> web.Response:
+    """GET /v1/providers: how people may sign in."""
+    names = services_of(request).sign_in.providers
+    return web.json_response({"items": [{"name": name, "kind": "password"} for name in names]})
+
+
+@anybody
+async def login(request: web.Request) -> web.Response:
+    """POST /v1/login/{provider}: a token for a name and a password.
+
+    Any refused sign-in gets the same answer. A cookie is set only where the body asks for one, and
+    only for a page of ours: else another site could sign its visitor in to an account of its own.
+    """
+    services = services_of(request)
+    if not services.cookies.same_origin(request):
+        raise Problem(403, "signing in from another site's page is refused")
+    body = await read_body(request, Login)
+    attempt = Attempt(body.username, body.password.get_secret_value(), request.remote or "")
+    try:
+        signed_in = await services.sign_in.with_password(request.match_info["provider"], attempt)
+    except UnknownProvider:
+        raise Problem(404, "there is no such provider; see /v1/providers") from None
+    if signed_in is None:
+        raise Problem(401, _REFUSED, headers=CHALLENGE)
+    if body.session:
+        begin_session(await get_session(request), signed_in.issued.bearer)
+    expires_at = signed_in.issued.token.expires_at
+    return web.json_response(
+        {
+            "token": signed_in.issued.bearer,
+            "expires_at": expires_at.isoformat() if expires_at else None,
+            "must_change_password": signed_in.must_change_password,
+            "user": user_json(signed_in.user),
+        },
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+async def logout(request: web.Request) -> web.Response:
+    """POST /v1/logout: revoke the token that was used, and end the session if there was one."""
+    caller = caller_of(request)
+    await services_of(request).store.tokens.revoke(caller.resolved.token.name)
+    if caller.session is not None:
+        (await get_session(request)).invalidate()
+    return web.Response(status=204)
+
+
+async def me(request: web.Request) -> web.Response:
+    """GET /v1/me: who the caller is, for Sekisho and for the clusters."""
+    caller = caller_of(request)
+    groups = await services_of(request).store.users.memberships(caller.user.id)
+    body = user_json(caller.user) | {
+        "groups": [_group_json(group) for group in groups],
+        "token": caller.resolved.token.name,
+    }
+    if caller.session is not None:
+        body["csrf_token"] = caller.session.csrf_token
+    return web.json_response(body, headers={"Cache-Control": "no-store"})
+
+
+async def change_password(request: web.Request) -> web.Response:
+    """POST /v1/me/password: change one's password; every other session of one's ends."""
+    services, caller = services_of(request), caller_of(request)
+    body = await read_body(request, PasswordChange)
+    await services.passwords.change(
+        caller.user,
+        request.remote or "",
+        body.current_password.get_secret_value(),
+        body.new_password.get_secret_value(),
+    )
+    for token in await services.store.tokens.list_for(caller.user.id):
+        if token.kind == "session" and token.name != caller.resolved.token.name:
+            await services.store.tokens.revoke(token.name)
+    return web.Response(status=204)
+
+
+def user_json(user: User) -> dict[str, object]:
+    """A user as the API shows one."""
+    return {
+        "id": user.id,
+        "username": user.username,
+        "display_name": user.display_name,
+        "enabled": user.enabled,
+        "administrator": user.administrator,
+        "principals": [
+            {"id": one.id, "provider": one.provider, "display_name": one.name}
+            for one in user.principals
+        ],
+        "created_at": user.created_at.astimezone(UTC).isoformat(),
+    }
+
+
+def _group_json(group: Membership) -> dict[str, str]:
+    return {"id": group.id, "provider": group.provider, "display_name": group.name}
+
+
+def is_over(when: datetime | None) -> bool:
+    """Whether that time has come."""
+    return when is not None and when <= datetime.now(UTC)
+
+
+routes = [
+    web.get("/v1/providers", providers),
+    web.post("/v1/login/{provider}", login),
+    web.post("/v1/logout", logout),
+    web.get("/v1/me", me),
+    web.post("/v1/me/password", change_password),
+]

@@ -1,0 +1,120 @@
+"""API tokens: one's own; administrators may see and revoke others'."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from config.durations import parse_duration
+from management.authentication import Caller, caller_of
+from management.problems import Problem, read_body
+from management.services import Services, services_of
+from management.session_endpoints import is_over
+from store.interfaces import Token
+
+
+class NewToken(BaseModel):
+    """What a new token is for. ``ttl`` like ``8h``; ``clusters`` by id or name; none: no limit."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    description: str = Field(default="", max_length=256)
+    ttl: timedelta | None = None
+    clusters: list[str] = Field(default_factory=list, max_length=100)
+    read_only: bool = False
+
+    @field_validator("ttl", mode="before")
+    @classmethod
+    def _duration(cls, value: object) -> object:
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise ValueError("must be text like 30m, 8h or 90d")  # noqa: TRY004 - pydantic's way
+        return parse_duration(value)
+
+
+async def create(request: web.Request) -> web.Response:
+    """POST /v1/tokens: a new token; the only answer that ever holds it.
+
+    It acts as the principal that the caller signed in with, and ends no later than the token that
+    made it would let it: a read-only one can't make any, and a session's makes long-lived ones.
+    """
+    services, caller = services_of(request), caller_of(request)
+    body = await read_body(request, NewToken)
+    used = caller.resolved.token
+    issued = await services.tokens.issue(
+        caller.user,
+        kind="token",
+        principal_id=caller.resolved.identity.principal_id,
+        ttl=body.ttl,
+        # A sign-in may make tokens that outlive it; a token that leaked must not live on in others.
+        not_after=used.expires_at if used.kind != "session" else None,
+        clusters=await cluster_ids(services, caller, body.clusters),
+        read_only=body.read_only,
+        description=body.description,
+    )
+    return web.json_response(
+        {"token": issued.bearer, **token_json(issued.token)},
+        status=201,
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+async def list_own(request: web.Request) -> web.Response:
+    """GET /v1/tokens: the caller's tokens, newest first; ``?user=`` another's, to administrators."""
+    services, caller = services_of(request), caller_of(request)
+    user_id = request.query.get("user", caller.user.id)
+    if user_id != caller.user.id and not caller.administrator:
+        raise Problem(403, "only administrators may see others' tokens")
+    tokens = await services.store.tokens.list_for(user_id)
+    return web.json_response({"items": [token_json(one) for one in tokens]})
+
+
+async def revoke(request: web.Request) -> web.Response:
+    """DELETE /v1/tokens/{name}: revoke one; every replica knows within a second."""
+    services, caller = services_of(request), caller_of(request)
+    name = request.match_info["name"]
+    token = await services.store.tokens.get(name)
+    if token is None or (token.user_id != caller.user.id and not caller.administrator):
+        raise Problem(404, "you have no such token")
+    await services.store.tokens.revoke(name)
+    return web.Response(status=204)
+
+
+async def cluster_ids(services: Services, caller: Caller, names: Sequence[str]) -> list[str]:
+    """The ids of clusters that the caller may enter. Raises Problem for any other."""
+    ids = []
+    for name in names:
+        cluster = await services.store.clusters.get(name)
+        enters = cluster is not None and (
+            caller.administrator or cluster.id in caller.resolved.roles
+        )
+        if cluster is None or not enters:
+            raise Problem(422, f'there is no cluster "{name}" that you may enter')
+        ids.append(cluster.id)
+    return ids
+
+
+def token_json(token: Token) -> dict[str, object]:
+    """A token as the API shows one: everything but what makes it one."""
+    return {
+        "name": token.name,
+        "kind": token.kind,
+        "user": token.user_id,
+        "principal": token.principal_id,
+        "description": token.description,
+        "created_at": token.created_at.isoformat(),
+        "expires_at": token.expires_at.isoformat() if token.expires_at else None,
+        "last_used_at": token.last_used_at.isoformat() if token.last_used_at else None,
+        "expired": is_over(token.expires_at),
+        "clusters": list(token.clusters),
+        "read_only": token.read_only,
+    }
+
+
+routes = [
+    web.post("/v1/tokens", create),
+    web.get("/v1/tokens", list_own),
+    web.delete("/v1/tokens/{name}", revoke),
+]

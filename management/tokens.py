@@ -1,0 +1,100 @@
+"""Issuing bearer tokens: ``<name>:<secret>``, of which only a digest is kept."""
+
+import hashlib
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from management.users import random_id
+from store.interfaces import Token, TokenKind, Tokens, User
+
+SECRET_BYTES = 32
+
+
+class TtlTooLong(Exception):
+    """A token may not live as long as asked. The message says how long it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A new token: ``bearer`` is told once, to whom it is issued, and kept nowhere."""
+
+    bearer: str = field(repr=False)
+    token: Token
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long tokens live, by kind, and the most that may be asked for."""
+
+    session: timedelta
+    default: timedelta
+    kubeconfig: timedelta
+    most: timedelta
+
+    def of(self, kind: TokenKind, asked: timedelta | None) -> timedelta:
+        """The lifetime of a new token. Raises TtlTooLong."""
+        by_kind = {"session": self.session, "token": self.default, "kubeconfig": self.kubeconfig}
+        lifetime = by_kind[kind] if asked is None else asked
+        if lifetime > self.most:
+            raise TtlTooLong(f"a token may live {self.most.days} days at the most")
+        if lifetime <= timedelta(0):
+            raise TtlTooLong("a token must live for a while")
+        return lifetime
+
+
+class TokenService:
+    """Issues tokens and stores their digests."""
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        lifetimes: Lifetimes,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._tokens = tokens
+        self._lifetimes = lifetimes
+        self._now = now
+
+    async def issue(
+        self,
+        user: User,
+        *,
+        kind: TokenKind,
+        principal_id: str | None = None,
+        ttl: timedelta | None = None,
+        not_after: datetime | None = None,
+        clusters: Sequence[str] = (),
+        read_only: bool = False,
+        description: str = "",
+    ) -> IssuedToken:
+        """A new token of ``user``, acting as ``principal_id`` (default: the user's first).
+
+        ``not_after`` shortens it where it would outlive what it was made with. Raises TtlTooLong.
+        """
+        now = self._now()
+        ends = now + self._lifetimes.of(kind, ttl)
+        bearer, name, digest = _mint(kind)
+        token = Token(
+            name=name,
+            kind=kind,
+            digest=digest,
+            user_id=user.id,
+            principal_id=principal_id or user.principals[0].id,
+            description=description,
+            created_at=now,
+            expires_at=min(ends, not_after) if not_after is not None else ends,
+            clusters=tuple(clusters),
+            read_only=read_only,
+        )
+        await self._tokens.create(token)
+        return IssuedToken(bearer, token)
+
+
+def _mint(kind: TokenKind) -> tuple[str, str, bytes]:
+    """A bearer, its name, and the digest of the bearer's bytes (see management/resolver.py)."""
+    name = random_id(kind)
+    bearer = f"{name}:{secrets.token_urlsafe(SECRET_BYTES)}"
+    return bearer, name, hashlib.sha256(bearer.encode("ascii")).digest()
