@@ -5,7 +5,6 @@ fails on the way is taken back, so that neither side is left with a half of it.
 """
 
 import re
-import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -23,11 +22,11 @@ from management.downstream.errors import DownstreamError
 from management.downstream.objects import Manifest
 from management.downstream.removal import take_out
 from management.downstream.verify import may_do_anything, verify_impersonator
+from management.users import random_id
 from store.interfaces import Cluster, CredentialSource, Store, StoreError, SubjectName
 
 _NAME = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,61}[a-z0-9])?")
 _ID = re.compile(r"c-[a-z2-7]{10}")
-_ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +174,7 @@ class ClusterService:
     ) -> Cluster:
         """The record, still without tokens."""
         return Cluster(
-            id=known.id if known else _new_id(),
+            id=known.id if known else random_id("c"),
             name=name,
             servers=endpoint.servers,
             ca_pem=endpoint.ca_pem,
@@ -253,10 +252,6 @@ def _same_place(cluster: Cluster, endpoint: Endpoint) -> bool:
     return bool(set(cluster.servers) & set(endpoint.servers)) and (
         (cluster.ca_pem or "").split() == (endpoint.ca_pem or "").split()
     )
-
-
-def _new_id() -> str:
-    return "c-" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(10))
 
 
 @asynccontextmanager
