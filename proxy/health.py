@@ -52,8 +52,10 @@ def routes(readiness: Readiness) -> list[web.RouteDef]:
         # Reasons may name hosts and files, so they are logged and told on the metrics listener's
         # side of the fence only: here a check is well or it isn't.
         if "verbose" in request.query or not ready:
-            lines = [f"[{'-' if why else '+'}]{name} {'failed' if why else 'ok'}" for name, why in
-                     results.items()]
+            lines = [
+                f"[{'-' if why else '+'}]{name} {'failed' if why else 'ok'}"
+                for name, why in results.items()
+            ]
             text = "\n".join([*lines, f"readyz check {'passed' if ready else 'failed'}"]) + "\n"
         else:
             text = "ok"

@@ -18,7 +18,9 @@ _SECRETS = (
 )
 
 
-def set_up_logging(level: str, style: Literal["auto", "json", "console"]) -> Literal["json", "console"]:
+def set_up_logging(
+    level: str, style: Literal["auto", "json", "console"]
+) -> Literal["json", "console"]:
     """Send every log line to standard error; the style that was chosen."""
     chosen: Literal["json", "console"]
     if style == "auto":

@@ -1,0 +1,6 @@
+"""``python -m proxy``: the same as the ``sekisho`` command."""
+
+from proxy.cli import main
+
+if __name__ == "__main__":
+    main(prog_name="sekisho")

@@ -1,0 +1,130 @@
+"""What commands share: the ``-c`` option, one line for every expected error, output, the store."""
+
+import asyncio
+import functools
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+import click
+
+from config.problems import ConfigError
+from config.settings import Settings
+from store.interfaces import Store, StoreError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Failed(Exception):
+    """A command can't do what it was asked to. The message is one line, with the way out."""
+
+
+def config_option(command: Callable[P, T]) -> Callable[P, T]:
+    """Give a command ``-c FILE``, which may also stand before its name."""
+
+    @click.option("-c", "--config", "config_file", metavar="FILE", help="The configuration.")
+    @click.pass_context
+    @functools.wraps(command)
+    def with_config(ctx: click.Context, *args: Any, **options: Any) -> T:
+        outer = (ctx.find_root().obj or {}).get("config_file")
+        options["config_file"] = options["config_file"] or outer
+        return command(*args, **options)
+
+    return with_config  # type: ignore[return-value]  # click takes the context away again
+
+
+def output_option(command: Callable[P, T]) -> Callable[P, T]:
+    """Give a command ``-o json|table``."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        help="How to print the result.",
+    )(command)
+
+
+def one_line_errors(command: Callable[P, T]) -> Callable[P, T]:
+    """Print every expected error as a line or more on standard error; exit code 1."""
+
+    @functools.wraps(command)
+    def guarded(*args: P.args, **options: P.kwargs) -> T:
+        try:
+            return command(*args, **options)
+        except ConfigError as exc:
+            fail(*map(str, exc.problems))
+        except (Failed, StoreError) as exc:
+            fail(str(exc))
+        except Exception as exc:
+            # Errors of layers that not every command loads: found by name to keep commands light.
+            if type(exc).__module__.startswith("management.") or isinstance(exc, OSError):
+                fail(str(exc))
+            raise
+
+    return guarded
+
+
+def fail(*lines: str) -> NoReturn:
+    """End with those errors and exit code 1."""
+    for line in lines:
+        click.echo(f"sekisho: error: {line}", err=True)
+    sys.exit(1)
+
+
+def run_async(command: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """Run a coroutine function as a command."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **options: P.kwargs) -> T:
+        return asyncio.run(command(*args, **options))
+
+    return run
+
+
+def load_settings(config_file: str | None) -> Settings:
+    """The settings, providers' options included. Raises ConfigError with every problem."""
+    from proxy.startup_settings import load_everything
+
+    return load_everything(config_file, os.environ).settings
+
+
+@asynccontextmanager
+async def offline_store(config_file: str | None) -> AsyncIterator[tuple[Settings, Store]]:
+    """The store in the configuration, for commands that work on it without the server."""
+    from proxy.data_dir import open_keyring
+    from store.database import open_store
+
+    settings = load_settings(config_file)
+    store = await open_store(
+        settings.store_url, open_keyring(settings), upgrade=settings.store.auto_upgrade
+    )
+    try:
+        yield settings, store
+    finally:
+        await store.close()
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows under upper-case headings, in columns, as kubectl does."""
+    lines = [list(headings), *[["" if cell is None else str(cell) for cell in row] for row in rows]]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo("   ".join(cells).rstrip())
+
+
+def read_password() -> str:
+    """A password from standard input: its first line, without the line's end."""
+    password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise Failed("no password came on standard input; pipe one in: … --password-stdin < file")
+    return password

@@ -1,0 +1,25 @@
+"""Writing files that nobody else may read, all or nothing."""
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_private(file: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Write ``content``, so that a reader sees the old file or the new one, never a part."""
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        os.fchmod(descriptor, mode)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).replace(file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder (and its parents) for its owner only, if it isn't there."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
