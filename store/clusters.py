@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.connections import Connections
 from store.encryption import Keyring, Undecryptable
@@ -11,13 +12,13 @@ from store.grants import grant_of, grants_of_user
 from store.interfaces import (
     Change,
     Cluster,
-    Conflict,
     CredentialSource,
     Grant,
     NotFound,
     StoreUnavailable,
 )
-from store.tables import clusters, grants
+from store.tables import clusters, grants, storable
+from store.users import lock_user
 
 _ENCRYPTED = ("impersonator_token", "controller_token")
 
@@ -36,6 +37,8 @@ class SqlClusters:
 
     async def get(self, id_or_name: str) -> Cluster | None:
         """The cluster with that id, else with that name."""
+        if not storable(id_or_name):
+            return None
         for column in (clusters.c.id, clusters.c.name):
             async with self._connections.read() as connection:
                 wanted = select(clusters).where(column == id_or_name)
@@ -61,20 +64,18 @@ class SqlClusters:
     async def delete(self, cluster_id: str) -> None:
         """Delete the cluster and its grants. Raises NotFound."""
         async with self._connections.write(Change("cluster", cluster_id)) as connection:
-            result = await connection.execute(delete(clusters).where(clusters.c.id == cluster_id))
-            if not result.rowcount:
-                raise NotFound(f"there is no cluster {cluster_id}")
+            await _hold_cluster(connection, cluster_id)
+            await connection.execute(delete(clusters).where(clusters.c.id == cluster_id))
 
     async def grant(self, grant: Grant) -> None:
         """Let a user in, in place of any grant they had there. Raises NotFound."""
         row = (grants.c.cluster_id == grant.cluster_id) & (grants.c.user_id == grant.user_id)
         values = {"cluster_id": grant.cluster_id, "user_id": grant.user_id, "role": grant.role}
-        try:
-            async with self._connections.write(Change("user", grant.user_id)) as connection:
-                await connection.execute(delete(grants).where(row))
-                await connection.execute(insert(grants).values(**values))
-        except Conflict as exc:  # both sides of the key are foreign: one of them isn't there
-            raise NotFound("there is no such cluster or no such user") from exc
+        async with self._connections.write(Change("user", grant.user_id)) as connection:
+            await lock_user(connection, grant.user_id)
+            await _hold_cluster(connection, grant.cluster_id)
+            await connection.execute(delete(grants).where(row))
+            await connection.execute(insert(grants).values(**values))
 
     async def ungrant(self, cluster_id: str, user_id: str) -> bool:
         """Take a grant away. False where there was none."""
@@ -95,21 +96,20 @@ class SqlClusters:
             )
             return [grant_of(row) for row in await connection.execute(wanted)]
 
-    async def rotate(self) -> int:
+    async def rotate(self, connection: AsyncConnection) -> int:
         """Encrypt with the first key what another one encrypted; how many clusters changed."""
         changed = 0
-        async with self._connections.write() as connection:
-            for row in (await connection.execute(select(clusters))).all():
-                stale = [getattr(row, name) for name in _ENCRYPTED]
-                if not any(value and self._keyring.needs_rotation(value) for value in stale):
-                    continue
-                values = self._values(self._cluster(row))
-                await connection.execute(
-                    update(clusters)
-                    .where(clusters.c.id == row.id)
-                    .values({name: values[name] for name in _ENCRYPTED})
-                )
-                changed += 1
+        for row in (await connection.execute(select(clusters).with_for_update())).all():
+            stale = [getattr(row, name) for name in _ENCRYPTED]
+            if not any(value and self._keyring.needs_rotation(value) for value in stale):
+                continue
+            values = self._values(self._cluster(row))
+            await connection.execute(
+                update(clusters)
+                .where(clusters.c.id == row.id)
+                .values({name: values[name] for name in _ENCRYPTED})
+            )
+            changed += 1
         return changed
 
     def _values(self, cluster: Cluster) -> dict[str, Any]:
@@ -144,6 +144,14 @@ class SqlClusters:
         values["servers"] = tuple(values["servers"])
         values["credential_source"] = CredentialSource(values["credential_source"])
         return Cluster(**values)
+
+
+async def _hold_cluster(connection: AsyncConnection, cluster_id: str) -> None:
+    """Keep the cluster from being deleted until the transaction ends. Raises NotFound."""
+    wanted = select(clusters.c.id).where(clusters.c.id == cluster_id)
+    held = wanted.with_for_update(read=True, key_share=True)
+    if not storable(cluster_id) or (await connection.execute(held)).first() is None:
+        raise NotFound(f"there is no cluster {cluster_id}")
 
 
 def _context(cluster_id: str, column: str) -> str:

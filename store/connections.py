@@ -1,23 +1,16 @@
-"""One engine, and the two ways to use it: reading, and writing with an announcement."""
+"""The two ways to use the database: reading, and writing with an announcement."""
 
-import json
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
 
 from store.changes import ChangeHub
 from store.errors import translated
 from store.interfaces import Change
-from store.locations import Location
-
-BUSY_SECONDS = 5.0
-"""How long SQLite waits for another process's write, and PostgreSQL for a connection to be made."""
-
-POOL_SECONDS = 10.0
-"""How long a request waits for a connection of the pool."""
 
 
 class Feed(Protocol):
@@ -37,74 +30,68 @@ class Notifier(Protocol):
         """Announce ``changes`` when the transaction commits."""
 
 
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """``reader`` begins no transactions. On SQLite ``writer`` has one connection, and only that
+    connection writes; on PostgreSQL both share one pool.
+    """
+
+    reader: AsyncEngine
+    writer: AsyncEngine
+
+    async def dispose(self) -> None:
+        """Close every connection."""
+        await self.reader.dispose()
+        await self.writer.dispose()
+
+
 class Connections:
     """Reading and writing. ``notifier`` is None where others find out by themselves (SQLite)."""
 
-    def __init__(self, engine: AsyncEngine, shown: str, hub: ChangeHub) -> None:
-        self.engine = engine
-        self.hub = hub
+    def __init__(self, engines: Engines, shown: str, hub: ChangeHub) -> None:
+        self.engines = engines
         self.notifier: Notifier | None = None
         self._shown = shown
+        self._hub = hub
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A connection to read with."""
+        """A connection to read with; each statement sees what is committed when it begins."""
         with translated(self._shown):
-            async with self.engine.connect() as connection:
+            async with self.engines.reader.connect() as connection:
                 yield connection
 
     @asynccontextmanager
     async def write(self, *announced: Change) -> AsyncIterator[AsyncConnection]:
-        """A transaction; ``announced`` is told to every cache once it has committed."""
+        """A transaction; ``announced`` is told to every cache once it has committed.
+
+        A caller that is cancelled while the commit runs is held until its outcome is known: what
+        may have been committed is announced in any case.
+        """
         with translated(self._shown):
-            async with self.engine.connect() as connection:
-                await connection.execution_options(sekisho_writes=True)
-                async with connection.begin():
-                    yield connection
-                    if announced and self.notifier is not None:
-                        await self.notifier.notify(connection, list(announced))
-        self.hub.publish(*announced)
+            engine = self.engines.writer
+            async with engine.connect() as connection, connection.begin() as transaction:
+                yield connection
+                if announced and self.notifier is not None:
+                    await self.notifier.notify(connection, list(announced))
+                await _to_the_end(self._commit(transaction, announced))
+
+    async def _commit(self, transaction: AsyncTransaction, announced: tuple[Change, ...]) -> None:
+        try:
+            await transaction.commit()
+        finally:  # a connection lost during the commit leaves open whether it happened
+            self._hub.publish(*announced)
 
 
-def make_engine(location: Location) -> AsyncEngine:
-    """An engine whose statements' parameters never reach a log."""
-    common: dict[str, Any] = {
-        "hide_parameters": True,
-        "pool_timeout": POOL_SECONDS,
-        "json_serializer": lambda value: json.dumps(value, separators=(",", ":")),
-    }
-    if location.kind == "postgresql":
-        return create_async_engine(
-            location.url,
-            pool_size=5,
-            max_overflow=10,
-            pool_pre_ping=True,
-            connect_args={"timeout": BUSY_SECONDS, "command_timeout": 30},
-            **common,
-        )
-    # One connection: the change feed must see by its counter which writes are others'.
-    engine = create_async_engine(
-        location.url,
-        pool_size=1,
-        max_overflow=0,
-        connect_args={"timeout": BUSY_SECONDS},
-        **common,
-    )
-    event.listen(engine.sync_engine, "connect", _configure_sqlite)
-    event.listen(engine.sync_engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _configure_sqlite(connection: Any, record: object) -> None:
-    # The driver's own idea of when a transaction begins doesn't cover DDL; ours is below.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=NORMAL"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Any) -> None:
-    """A transaction that will write takes the write lock first: upgrading later may deadlock."""
-    writes = connection.get_execution_options().get("sekisho_writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Run ``work`` to its end, also when cancelled meanwhile; then be cancelled."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as exc:
+            cancelled = exc
+    task.result()
+    if cancelled is not None:
+        raise cancelled

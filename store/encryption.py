@@ -87,6 +87,10 @@ class Keyring:
         except (InvalidTag, ValueError):
             raise Undecryptable("the value was changed, or stored for another place") from None
 
+    def knows(self, envelope: bytes) -> bool:
+        """Whether the key that encrypted it is one of these."""
+        return envelope[1 : 1 + _NAME_BYTES] in self._ciphers
+
     def needs_rotation(self, envelope: bytes) -> bool:
         """Whether a key other than the first encrypted it."""
         return envelope[1 : 1 + _NAME_BYTES] != self._first

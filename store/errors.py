@@ -1,45 +1,105 @@
 """SQLAlchemy's and the drivers' errors, in the store's own words."""
 
+import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+import asyncpg
+from sqlalchemy import exc as sql
 
-from store.interfaces import Conflict, StoreUnavailable
+from store.interfaces import Conflict, NotFound, StoreUnavailable
 
-_HINTS = (
-    ("readonly", "it is read-only; make the file and its folder writable for this user"),
-    ("locked", "it is locked by another process; stop that, or try again"),
-    ("unable to open", "it can't be opened; check that the folder exists and its permissions"),
-    ("not a database", "the file is not a SQLite database; name another in store.url"),
-    ("malformed", "the file is damaged; restore a backup"),
-    ("disk is full", "the disk is full"),
-    ("disk I/O", "the disk failed to read or write it"),
-    ("password authentication failed", "the user name or password is wrong"),
-    ("does not exist", "the database or the role does not exist; create it, or mend store.url"),
-    ("refused", "nothing listens there; start PostgreSQL, or mend store.url"),
-    ("timeout", "it didn't answer in time"),
-    ("no pg_hba.conf entry", "PostgreSQL doesn't let this user in from here (pg_hba.conf)"),
+_POSTGRESQL = {
+    "25006": "it is read-only; name the primary server in store.url",
+    "28000": "PostgreSQL doesn't let this user in from here; see its pg_hba.conf",
+    "28P01": "the user name or password is wrong",
+    "3D000": "the database does not exist; create it, or mend store.url",
+    "42501": "its user may not do that; let it make tables in the schema",
+    "53100": "its disk is full",
+    "53300": "PostgreSQL has no connection left; raise its max_connections",
+    "57P01": "PostgreSQL is shutting down",
+    "57P02": "PostgreSQL has crashed and restarts",
+    "57P03": "PostgreSQL is starting up or shutting down",
+}
+"""By SQLSTATE."""
+
+_SQLITE = {
+    "SQLITE_BUSY": "it is locked by another process; stop that, or try again",
+    "SQLITE_CANTOPEN": "it can't be opened; let this user read and write the file and its folder",
+    "SQLITE_CORRUPT": "the file is damaged; restore a backup",
+    "SQLITE_FULL": "the disk is full",
+    "SQLITE_IOERR": "the disk failed to read or write it",
+    "SQLITE_NOTADB": "the file is not a SQLite database; name another in store.url",
+    "SQLITE_READONLY": "it is read-only; let this user write the file and its folder",
+}
+"""By the name of the error; extended names begin with one of these."""
+
+_NO_SUCH_PARENT = ("23503", "SQLITE_CONSTRAINT_FOREIGNKEY")
+
+_FAILURES = (
+    sql.SQLAlchemyError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
 )
 
 
 @contextmanager
 def translated(shown: str) -> Iterator[None]:
-    """Raise Conflict or StoreUnavailable for what a database does; ``shown`` says which one."""
+    """Raise Conflict, NotFound or StoreUnavailable for what a database does.
+
+    ``shown`` says which database. A value that can't be stored stays a ValueError.
+    """
     try:
         yield
-    except IntegrityError as exc:
+    except sql.IntegrityError as exc:
+        if _code(exc.orig) in _NO_SUCH_PARENT:
+            raise NotFound("what the record belongs to does not exist") from exc
         raise Conflict("a record with that name or key exists already") from exc
-    except (SQLAlchemyError, OSError, TimeoutError) as exc:
-        raise StoreUnavailable(f"{shown} can't be used: {explained(exc)}") from exc
+    except _FAILURES as exc:
+        original = exc.orig if isinstance(exc, sql.StatementError) and exc.orig else exc
+        if isinstance(original, ValueError) and not isinstance(original, asyncpg.InterfaceError):
+            raise ValueError(str(original)) from exc
+        raise StoreUnavailable(f"{shown} can't be used: {_explained(original)}") from exc
 
 
-def explained(exc: BaseException) -> str:
+def _explained(exc: BaseException) -> str:
     """One sentence for an operator, without SQL, parameters or secrets."""
-    original = exc.orig if isinstance(exc, DBAPIError) and exc.orig is not None else exc
-    said = f"{type(original).__name__} {original}"
-    for part, hint in _HINTS:
-        if part.lower() in said.lower():
+    code = _code(exc)
+    if code in _POSTGRESQL:
+        return _POSTGRESQL[code]
+    for name, hint in _SQLITE.items():
+        if code.startswith(name):
             return hint
-    # Database drivers' messages may quote values; their class says enough.
-    return f"the database failed ({type(original).__name__})"
+    if isinstance(exc, sql.TimeoutError):
+        return "every connection is busy"
+    if isinstance(exc, asyncpg.exceptions.ClientConfigurationError):
+        return f"store.url: {exc}"  # speaks of parameters and files, never of the password
+    if isinstance(exc, OSError):
+        return _network(exc)
+    # Drivers' messages may quote values; class and code say enough.
+    return f"the database failed ({type(exc).__name__}{f' {code}' if code else ''})"
+
+
+def _network(exc: OSError) -> str:
+    said = str(exc)
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        return f"its TLS certificate can't be verified: {exc.verify_message}"
+    if "rejected SSL" in said:
+        return "it offers no TLS, and sslmode asks for it"
+    if isinstance(exc, socket.gaierror):
+        return "its host name can't be resolved"
+    if isinstance(exc, FileNotFoundError | ConnectionRefusedError) or "Connect call failed" in said:
+        return "nothing listens there; start PostgreSQL, or mend store.url"
+    if isinstance(exc, TimeoutError):
+        return "it didn't answer in time"
+    if isinstance(exc, PermissionError):
+        return "permission denied; let this user read and write the file and its folder"
+    return f"the connection failed ({exc.strerror or type(exc).__name__})"
+
+
+def _code(exc: BaseException | None) -> str:
+    """SQLSTATE, or SQLite's name of the error; empty where there is neither."""
+    return getattr(exc, "sqlstate", None) or getattr(exc, "sqlite_errorname", None) or ""

@@ -10,7 +10,18 @@ from sqlalchemy.exc import ArgumentError
 from store.interfaces import StoreError
 
 _POSTGRESQL = frozenset({"postgresql", "postgres"})
-_PASSED_ON = frozenset({"host", "port", "user", "password", "database"})
+
+_PARAMETERS = frozenset(
+    {
+        *("host", "port", "user", "password", "dbname", "passfile", "service"),
+        *("sslmode", "sslcert", "sslkey", "sslpassword", "sslrootcert", "sslcrl"),
+        *("sslnegotiation", "ssl_min_protocol_version", "ssl_max_protocol_version"),
+        "target_session_attrs",
+    }
+)
+"""What asyncpg understands of libpq's; it would take any other for a setting of the server."""
+
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +50,7 @@ def locate(text: str) -> Location:
     except (ArgumentError, ValueError):
         raise StoreError("store.url is not a database URL; see docs/store.md") from None
     if url.drivername == "sqlite":
-        if not url.database or url.database == ":memory:" or url.query:
-            raise StoreError("store.url must name a file: sqlite:///sekisho.db, and nothing more")
-        return Location(
-            "sqlite",
-            url.set(drivername="sqlite+aiosqlite"),
-            f"the database file {url.database}",
-            file=Path(url.database),
-        )
+        return _sqlite(url)
     if url.drivername in _POSTGRESQL:
         return _postgresql(url)
     raise StoreError(
@@ -54,25 +58,35 @@ def locate(text: str) -> Location:
     )
 
 
-def _postgresql(url: URL) -> Location:
-    """SQLAlchemy hands ``ssl`` to asyncpg where libpq says ``sslmode``."""
-    dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    query = dict(url.query)
-    mode = query.pop("sslmode", None)
-    if mode is not None:
-        query["ssl"] = mode
-    unknown = query.keys() - _PASSED_ON - {"ssl"}
-    if unknown:
+def _sqlite(url: URL) -> Location:
+    if url.host or not url.database or url.database.startswith((":memory:", "file:")) or url.query:
         raise StoreError(
-            f"store.url: the parameter {sorted(unknown)[0]!r} is not supported; "
-            "use sslmode, host or port, and libpq's environment variables for others"
+            "store.url must name a file and nothing more: sqlite:///sekisho.db, "
+            "or sqlite:////var/lib/sekisho/sekisho.db with four slashes"
         )
-    where = URL.create(
-        url.drivername, url.username, None, url.host, url.port, url.database
-    ).render_as_string()
+    return Location(
+        "sqlite",
+        url.set(drivername="sqlite+aiosqlite"),
+        f"the database file {url.database}",
+        file=Path(url.database),
+    )
+
+
+def _postgresql(url: URL) -> Location:
+    """The query goes to asyncpg as it is, and to nobody else."""
+    unknown = sorted(url.query.keys() - _PARAMETERS)
+    if unknown:
+        raise StoreError(f"store.url: the parameter {unknown[0]!r} is not supported")
+    mode = url.query.get("sslmode", "prefer")
+    if mode not in _SSL_MODES:
+        raise StoreError(f"store.url: sslmode must be one of {', '.join(_SSL_MODES)}")
+    # Made anew: setting the password to None would keep it.
+    bare = URL.create("postgresql+asyncpg", url.username, None, url.host, url.port, url.database)
+    socket = url.query.get("host")
+    shown = bare.render_as_string().removeprefix("postgresql+asyncpg://")
     return Location(
         "postgresql",
-        url.set(drivername="postgresql+asyncpg", query=query),
-        f"the database {where.removeprefix(url.drivername + '://')}",
-        dsn=dsn,
+        bare,
+        f"the database {shown}" + (f" at {socket}" if socket else ""),
+        dsn=url.set(drivername="postgresql").render_as_string(hide_password=False),
     )

@@ -1,7 +1,6 @@
 """Changes made by other replicas, over PostgreSQL's LISTEN and NOTIFY."""
 
 import asyncio
-import contextlib
 import json
 import secrets
 
@@ -15,9 +14,17 @@ from store.interfaces import Change
 
 CHANNEL = "sekisho_changes"
 
+CONNECT_SECONDS = 5.0
+
 PROBE_SECONDS = 0.4
 """How often the connection is probed, and how long a probe may take: less than a second together,
 so that nothing stale is believed for longer when it dies without a word."""
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
+"""Between attempts to connect; each pause is twice the one before."""
+
+MAX_PAYLOAD_BYTES = 7999
+"""What PostgreSQL takes for a NOTIFY."""
 
 _LOG = structlog.get_logger("sekisho.store")
 
@@ -43,27 +50,37 @@ class PostgresqlFeed:
 
     async def notify(self, connection: AsyncConnection, changes: list[Change]) -> None:
         """Announce changes in the transaction that makes them: told if, and when, it commits."""
-        payload = json.dumps([self._origin, [[change.kind, change.key] for change in changes]])
+        payload = self._payload([(change.kind, change.key) for change in changes])
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            payload = self._payload([("all", None)])
         await connection.execute(
             text("SELECT pg_notify(:channel, :payload)"), {"channel": CHANNEL, "payload": payload}
         )
 
+    def _payload(self, changes: list[tuple[str, str | None]]) -> str:
+        return json.dumps([self._origin, changes])
+
     async def _run(self) -> None:
-        pause = 0.1
+        pause = FIRST_PAUSE_SECONDS
         while True:
             try:
                 await self._listen()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+            except Exception as exc:  # whatever it was: a feed that gave up would never come back
                 if self._hub.live:
                     _LOG.warning("change feed lost; reconnecting", error=type(exc).__name__)
-                    pause = 0.1
+                    pause = FIRST_PAUSE_SECONDS
             finally:
                 self._hub.set_live(False)
             await asyncio.sleep(pause)
-            pause = min(pause * 2, 5.0)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def _listen(self) -> None:
-        connection = await asyncpg.connect(self._dsn, timeout=5)
+        connection = await asyncpg.connect(
+            self._dsn,
+            timeout=CONNECT_SECONDS,
+            command_timeout=CONNECT_SECONDS,
+            server_settings={"application_name": "sekisho-changes"},
+        )
         try:
             await connection.add_listener(CHANNEL, self._heard)
             self._hub.set_live(True)
@@ -71,8 +88,7 @@ class PostgresqlFeed:
                 await asyncio.sleep(PROBE_SECONDS)
                 await connection.execute("SELECT 1", timeout=PROBE_SECONDS)
         finally:
-            with contextlib.suppress(Exception):
-                connection.terminate()
+            connection.terminate()
 
     def _heard(self, connection: object, pid: int, channel: str, payload: object) -> None:
         try:

@@ -3,18 +3,26 @@
 import asyncio
 
 import structlog
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.changes import ChangeHub
+from store.engine import SERIAL
 from store.errors import translated
 from store.interfaces import Change, StoreError
+
+LOOK_SECONDS = 0.5
+"""How long a look may take. The connection can be busy with a write that waits for another process;
+until it is free again nothing is heard, and the feed is not live."""
 
 _LOG = structlog.get_logger("sekisho.store")
 
 
 class SqliteFeed:
-    """Looks every ``interval`` seconds, through the connection that this process writes with."""
+    """Looks every ``interval`` seconds, through the connection that this process writes with.
+
+    The version moves when *another* connection has committed. Only versions of one and the same
+    connection can be compared, so a new connection counts as a change.
+    """
 
     def __init__(self, engine: AsyncEngine, hub: ChangeHub, interval: float) -> None:
         self._engine = engine
@@ -33,22 +41,24 @@ class SqliteFeed:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
-        seen: int | None = None
+        seen: tuple[int, int] | None = None
         while True:
             try:
-                version = await self._version()
-            except StoreError as exc:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    version = await self._version()
+            except (StoreError, TimeoutError) as exc:
                 if self._hub.live:
-                    _LOG.warning("change feed lost", error=str(exc))
+                    _LOG.warning("change feed lost", error=str(exc) or "the database is busy")
                 self._hub.set_live(False)
             else:
-                if seen is not None and version != seen:
+                if self._hub.live and version != seen:
                     self._hub.publish(Change("all"))
                 seen = version
                 self._hub.set_live(True)
             await asyncio.sleep(self._interval)
 
-    async def _version(self) -> int:
+    async def _version(self) -> tuple[int, int]:
         with translated("the database"):
             async with self._engine.connect() as connection:
-                return int((await connection.execute(text("PRAGMA data_version"))).scalar_one())
+                version = await connection.exec_driver_sql("PRAGMA data_version")
+                return connection.info[SERIAL], int(version.scalar_one())

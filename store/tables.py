@@ -13,11 +13,32 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     MetaData,
-    String,
     Table,
     Text,
 )
 from sqlalchemy.types import TypeDecorator
+
+
+def storable(text: str) -> bool:
+    """Whether both databases can hold ``text``: it has no NUL and no lone surrogate.
+
+    Look-ups ask first, for names come from strangers: there is no such record, and the database
+    hasn't failed.
+    """
+    return "\0" not in text and not any("\ud800" <= one <= "\udfff" for one in text)
+
+
+class Words(TypeDecorator[str]):
+    """Text that both databases give back as it was stored, of any length."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Raises ValueError for what isn't storable."""
+        if value is not None and not storable(value):
+            raise ValueError("text with NUL or half a character can't be stored")
+        return value
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -55,7 +76,7 @@ metadata = MetaData(naming_convention=NAMING)
 def _of_user(*, primary_key: bool = False) -> Column[str]:
     return Column(
         "user_id",
-        String(64),
+        Words,
         ForeignKey("users.id", ondelete="CASCADE"),
         primary_key=primary_key,
         nullable=False,
@@ -65,9 +86,9 @@ def _of_user(*, primary_key: bool = False) -> Column[str]:
 users = Table(
     "users",
     metadata,
-    Column("id", String(64), primary_key=True),
-    Column("username", String(256), nullable=False, index=True),
-    Column("display_name", String(256), nullable=False),
+    Column("id", Words, primary_key=True),
+    Column("username", Words, nullable=False, index=True),
+    Column("display_name", Words, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("administrator", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
@@ -76,10 +97,10 @@ users = Table(
 principals = Table(
     "principals",
     metadata,
-    Column("id", String(512), primary_key=True),
+    Column("id", Words, primary_key=True),
     _of_user(),
-    Column("provider", String(64), nullable=False),
-    Column("name", String(256), nullable=False),
+    Column("provider", Words, nullable=False),
+    Column("name", Words, nullable=False),
     Index(None, "user_id"),
 )
 
@@ -87,9 +108,9 @@ memberships = Table(
     "memberships",
     metadata,
     _of_user(primary_key=True),
-    Column("provider", String(64), primary_key=True),
-    Column("id", String(512), primary_key=True),
-    Column("name", String(256), nullable=False),
+    Column("provider", Words, primary_key=True),
+    Column("id", Words, primary_key=True),
+    Column("name", Words, nullable=False),
 )
 
 passwords = Table(
@@ -97,21 +118,21 @@ passwords = Table(
     metadata,
     _of_user(primary_key=True),
     # As people type it; compared by the folded form, so that Alice and alice are one.
-    Column("username", String(256), nullable=False),
-    Column("folded", String(256), nullable=False, unique=True),
-    Column("hash", Text, nullable=False),
+    Column("username", Words, nullable=False),
+    Column("folded", Words, nullable=False, unique=True),
+    Column("hash", Words, nullable=False),
     Column("must_change", Boolean, nullable=False),
 )
 
 tokens = Table(
     "tokens",
     metadata,
-    Column("name", String(128), primary_key=True),
-    Column("kind", String(16), nullable=False),
+    Column("name", Words, primary_key=True),
+    Column("kind", Words, nullable=False),
     Column("digest", LargeBinary(32), nullable=False),
     _of_user(),
-    Column("principal_id", String(512), nullable=False),
-    Column("description", Text, nullable=False),
+    Column("principal_id", Words, nullable=False),
+    Column("description", Words, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, index=True),
     Column("last_used_at", UtcDateTime),
@@ -123,17 +144,17 @@ tokens = Table(
 clusters = Table(
     "clusters",
     metadata,
-    Column("id", String(64), primary_key=True),
-    Column("name", String(128), nullable=False, unique=True),
+    Column("id", Words, primary_key=True),
+    Column("name", Words, nullable=False, unique=True),
     Column("servers", JSON, nullable=False),
-    Column("ca_pem", Text),
-    Column("tls_server_name", String(256)),
+    Column("ca_pem", Words),
+    Column("tls_server_name", Words),
     Column("impersonator_token", LargeBinary, nullable=False),
     Column("controller_token", LargeBinary),
-    Column("credential_source", String(32), nullable=False),
+    Column("credential_source", Words, nullable=False),
     Column("tokens_expire_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
-    Column("user_name", String(16), nullable=False),
+    Column("user_name", Words, nullable=False),
 )
 
 grants = Table(
@@ -141,20 +162,20 @@ grants = Table(
     metadata,
     Column(
         "cluster_id",
-        String(64),
+        Words,
         ForeignKey("clusters.id", ondelete="CASCADE"),
         primary_key=True,
         nullable=False,
     ),
     _of_user(primary_key=True),
-    Column("role", String(16), nullable=False),
+    Column("role", Words, nullable=False),
     Index(None, "user_id"),
 )
 
 secrets = Table(
     "secrets",
     metadata,
-    Column("name", String(64), primary_key=True),
+    Column("name", Words, primary_key=True),
     Column("value", LargeBinary, nullable=False),
 )
 """Encrypted values that belong to no row of another table, and the keyring's check value."""

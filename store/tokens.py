@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from store.connections import Connections
 from store.grants import grants_of_user
 from store.interfaces import Change, Grant, Membership, Token, User
-from store.tables import tokens, users
+from store.tables import storable, tokens, users
 from store.users import memberships_of, select_users
 
 
@@ -21,13 +21,15 @@ class SqlTokens:
         self._connections = connections
 
     async def create(self, token: Token) -> None:
-        """Store a new token. Raises Conflict."""
+        """Store a new token. Raises Conflict, and NotFound where there is no such user."""
         values = asdict(token) | {"clusters": list(token.clusters)}
         async with self._connections.write() as connection:
             await connection.execute(insert(tokens).values(**values))
 
     async def get(self, name: str) -> Token | None:
         """The token with that name."""
+        if not storable(name):
+            return None
         async with self._connections.read() as connection:
             wanted = select(tokens).where(tokens.c.name == name)
             row = (await connection.execute(wanted)).one_or_none()
@@ -36,7 +38,12 @@ class SqlTokens:
     async def resolve(
         self, name: str
     ) -> tuple[Token, User, Sequence[Membership], Sequence[Grant]] | None:
-        """The token and everything that decides what it is worth, from one transaction."""
+        """The token and everything that decides what it is worth, each by one indexed query.
+
+        Not from one snapshot: whoever changes any of it announces that afterwards.
+        """
+        if not storable(name):
+            return None
         async with self._connections.read() as connection:
             wanted = select(tokens).where(tokens.c.name == name)
             row = (await connection.execute(wanted)).one_or_none()
@@ -61,12 +68,17 @@ class SqlTokens:
 
     async def revoke(self, name: str) -> bool:
         """Delete the token. False where there is none."""
+        if not storable(name):
+            return False
         async with self._connections.write(Change("token", name)) as connection:
             result = await connection.execute(delete(tokens).where(tokens.c.name == name))
             return bool(result.rowcount)
 
     async def touch(self, last_used: Sequence[tuple[str, datetime]]) -> None:
-        """Record last uses. Doesn't announce a change."""
+        """Record last uses. Doesn't announce a change.
+
+        In order of names, so that replicas that write the same tokens don't wait in a circle.
+        """
         if not last_used:
             return
         statement = (
@@ -76,7 +88,7 @@ class SqlTokens:
         )
         async with self._connections.write() as connection:
             await connection.execute(
-                statement, [{"token_name": name, "used_at": at} for name, at in last_used]
+                statement, [{"token_name": name, "used_at": at} for name, at in sorted(last_used)]
             )
 
     async def delete_ended(self, before: datetime) -> int:

@@ -9,14 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from store.connections import Connections
 from store.interfaces import (
     Change,
-    Conflict,
     Membership,
     NotFound,
     Password,
     Principal,
     User,
 )
-from store.tables import memberships, passwords, principals, users
+from store.tables import memberships, passwords, principals, storable, users
 
 
 def folded(username: str) -> str:
@@ -58,17 +57,23 @@ class SqlUsers:
 
     async def get(self, user_id: str) -> User | None:
         """The user with that id."""
+        if not storable(user_id):
+            return None
         found = await self._select(users.c.id == user_id)
         return found[0] if found else None
 
     async def by_principal(self, principal_id: str) -> User | None:
         """The user who owns that principal."""
+        if not storable(principal_id):
+            return None
         owner = select(principals.c.user_id).where(principals.c.id == principal_id)
         found = await self._select(users.c.id.in_(owner))
         return found[0] if found else None
 
     async def find(self, name: str) -> Sequence[User]:
         """Every user whose id, username or principal id is exactly ``name``."""
+        if not storable(name):
+            return []
         owner = select(principals.c.user_id).where(principals.c.id == name)
         return await self._select(
             or_(users.c.id == name, users.c.username == name, users.c.id.in_(owner))
@@ -93,22 +98,19 @@ class SqlUsers:
             "administrator": administrator,
         }
         values = {name: value for name, value in wanted.items() if value is not None}
-        if values:
-            async with self._connections.write(Change("user", user_id)) as connection:
+        async with self._connections.write(Change("user", user_id)) as connection:
+            await lock_user(connection, user_id)
+            if values:
                 await connection.execute(
                     update(users).where(users.c.id == user_id).values(**values)
                 )
-        user = await self.get(user_id)
-        if user is None:
-            raise NotFound(f"there is no user {user_id}")
-        return user
+            return (await select_users(connection, users.c.id == user_id))[0]
 
     async def delete(self, user_id: str) -> None:
         """Delete the user and what hangs on it. Raises NotFound."""
         async with self._connections.write(Change("user", user_id)) as connection:
-            result = await connection.execute(delete(users).where(users.c.id == user_id))
-            if not result.rowcount:
-                raise NotFound(f"there is no user {user_id}")
+            await lock_user(connection, user_id)
+            await connection.execute(delete(users).where(users.c.id == user_id))
 
     async def any_administrator(self) -> bool:
         """Whether at least one enabled administrator exists."""
@@ -130,16 +132,16 @@ class SqlUsers:
             {"user_id": user_id, "provider": provider, "id": one.id, "name": one.name}
             for one in {group.id: group for group in groups}.values()
         ]
-        try:
-            async with self._connections.write(Change("user", user_id)) as connection:
-                await connection.execute(delete(memberships).where(theirs))
-                if rows:
-                    await connection.execute(insert(memberships), rows)
-        except Conflict as exc:  # the only constraint left is the user's existence
-            raise NotFound(f"there is no user {user_id}") from exc
+        async with self._connections.write(Change("user", user_id)) as connection:
+            await lock_user(connection, user_id)
+            await connection.execute(delete(memberships).where(theirs))
+            if rows:
+                await connection.execute(insert(memberships), rows)
 
     async def password(self, username: str) -> Password | None:
         """The local password record for a sign-in name."""
+        if not storable(username):
+            return None
         async with self._connections.read() as connection:
             wanted = (
                 select(passwords, users.c.enabled)
@@ -155,9 +157,8 @@ class SqlUsers:
         self, user_id: str, username: str, password_hash: str, *, must_change: bool = False
     ) -> None:
         """Store a local password hash. Raises Conflict and NotFound."""
-        if await self.get(user_id) is None:
-            raise NotFound(f"there is no user {user_id}")
         async with self._connections.write(Change("user", user_id)) as connection:
+            await lock_user(connection, user_id)
             await connection.execute(delete(passwords).where(passwords.c.user_id == user_id))
             await _insert_password(
                 connection, user_id, username, password_hash, must_change=must_change
@@ -166,6 +167,13 @@ class SqlUsers:
     async def _select(self, *where: ColumnElement[bool]) -> list[User]:
         async with self._connections.read() as connection:
             return await select_users(connection, *where)
+
+
+async def lock_user(connection: AsyncConnection, user_id: str) -> None:
+    """Let writers who replace something of one user go one by one. Raises NotFound."""
+    wanted = select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True)
+    if not storable(user_id) or (await connection.execute(wanted)).first() is None:
+        raise NotFound(f"there is no user {user_id}")
 
 
 async def select_users(connection: AsyncConnection, *where: ColumnElement[bool]) -> list[User]:

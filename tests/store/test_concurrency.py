@@ -1,0 +1,137 @@
+"""Callers at once, callers that go away: nothing is lost, mistaken or left behind."""
+
+import asyncio
+import contextlib
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from store.database import SqlStore, open_store
+from store.encryption import Keyring
+from store.interfaces import Change, Grant, Membership, StoreUnavailable
+from tests.store.records import a_cluster, a_token, a_user
+
+_OPEN = """
+import asyncio, sys
+from store.database import open_store
+from store.encryption import Keyring
+async def main():
+    store = await open_store(sys.argv[1], Keyring([b"k" * 32]))
+    await store.ping()
+    await store.close()
+asyncio.run(main())
+"""
+
+
+async def test_many_processes_may_start_on_an_empty_database_at_once(url: str) -> None:
+    async def start() -> int | None:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _OPEN, url, stderr=subprocess.PIPE
+        )
+        _, said = await process.communicate()
+        assert not said, said.decode()
+        return process.returncode
+
+    assert await asyncio.gather(*(start() for _ in range(5))) == [0] * 5
+
+
+async def test_groups_of_a_user_may_be_refreshed_by_many_at_once(store: SqlStore) -> None:
+    await store.users.create(a_user())
+    groups = [Membership(f"github_team://{n}", "github", f"team {n}") for n in range(20)]
+    await asyncio.gather(
+        *(store.users.set_memberships("u-alice", "github", groups[n:]) for n in range(10)),
+        *(store.users.set_memberships("u-alice", "github", groups[n::-1]) for n in range(10)),
+    )
+    assert set(await store.users.memberships("u-alice")) <= set(groups)
+
+
+async def test_grants_and_passwords_may_be_set_by_many_at_once(store: SqlStore) -> None:
+    await store.users.create(a_user())
+    await store.clusters.create(a_cluster())
+    work: list[Coroutine[Any, Any, None]] = []
+    for n in range(10):
+        work.append(store.clusters.grant(Grant("c-prod", "u-alice", "owner")))
+        work.append(store.users.set_password("u-alice", "alice", f"hash {n}"))
+    await asyncio.gather(*work)
+    assert await store.clusters.grants_of_user("u-alice") == [Grant("c-prod", "u-alice", "owner")]
+
+
+async def test_what_was_committed_is_announced_though_its_caller_has_gone(store: SqlStore) -> None:
+    """A client that hangs up cancels its request; the revocation may be committed already."""
+    await store.users.create(a_user())
+    for n in range(60):
+        await store.tokens.create(a_token(f"token-{n}"))
+    told: set[str | None] = set()
+
+    async def listen() -> None:
+        async with store.changes.subscribe() as changes:
+            ready.set()
+            async for change in changes:
+                told.update(gone if change == Change("all") else {change.key})
+
+    gone: set[str] = set()
+    ready = asyncio.Event()
+    listener = asyncio.create_task(listen())
+    await ready.wait()
+    for n in range(60):
+        task = asyncio.create_task(store.tokens.revoke(f"token-{n}"))
+        for _ in range(n):
+            await asyncio.sleep(0)
+        await asyncio.sleep(n * 0.0001)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        if await store.tokens.get(f"token-{n}") is None:
+            gone.add(f"token-{n}")
+    async with asyncio.timeout(1):
+        while not gone <= told:
+            await asyncio.sleep(0.01)
+    listener.cancel()
+
+
+async def test_callers_that_go_away_leave_no_connection_behind(store: SqlStore) -> None:
+    await store.users.create(a_user())
+
+    async def gone_soon(n: int) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(n * 0.0005):
+                await store.users.update("u-alice", display_name=f"Alice {n}")
+                await store.users.list_all()
+
+    await asyncio.gather(*(gone_soon(n) for n in range(40)))
+    for _ in range(40):
+        await store.users.list_all()
+    await store.users.update("u-alice", enabled=False)
+
+
+async def test_more_callers_than_connections_wait_their_turn(store: SqlStore) -> None:
+    await store.users.create(a_user())
+    found = await asyncio.gather(*(store.users.get("u-alice") for _ in range(200)))
+    assert all(found)
+
+
+async def test_sqlite_answers_while_another_process_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.engine.BUSY_SECONDS", 1.0)
+    store = await open_store(f"sqlite:///{tmp_path}/x.db", Keyring([b"k" * 32]))
+    await store.users.create(a_user())
+    other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        waiting = asyncio.create_task(store.users.update("u-alice", enabled=False))
+        async with asyncio.timeout(0.5):
+            for _ in range(20):
+                assert await store.users.get("u-alice") == a_user()
+                await asyncio.sleep(0.001)
+        with pytest.raises(StoreUnavailable, match="locked by another process"):
+            await waiting
+    finally:
+        other.close()
+    await store.users.update("u-alice", enabled=False)
+    await store.close()
