@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from management.credentials import BadCredential, bearer_from
 from management.problems import CHALLENGE, Problem
@@ -11,7 +12,6 @@ from management.resolver import Resolved, TokenResolver
 from management.sessions import COOKIE, SessionCookies, SessionData
 from store.interfaces import User
 
-CALLER = web.RequestKey("caller", "Caller")  # type: ignore[arg-type]  # a name for its repr
 OPEN = "sekisho_open"
 """Attribute of handlers that anybody may call."""
 
@@ -37,6 +37,8 @@ class Caller:
         return self.resolved.identity.administrator
 
 
+CALLER = web.RequestKey("caller", Caller)
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -48,13 +50,10 @@ def anybody(handler: Handler) -> Handler:
 
 def caller_of(request: web.Request) -> Caller:
     """Who calls. Only for handlers that aren't open."""
-    caller: Caller = request[CALLER]
-    return caller
+    return request[CALLER]
 
 
-def authentication(
-    resolver: TokenResolver, cookies: SessionCookies
-) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def authentication(resolver: TokenResolver, cookies: SessionCookies) -> Middleware:
     """Middleware: a caller for every handler that isn't open to anybody, else a 401."""
 
     @web.middleware

@@ -13,8 +13,8 @@ class BadCredential(Exception):
 def bearer_from(value: bytes) -> bytes:
     """The bearer in ``Bearer <name>:<secret>`` or ``Basic base64(<name>:<secret>)``.
 
-    RFC 6750 §2.1 and RFC 7617: a token's name and secret, written as a user's name and password, are
-    the same credential. Raises BadCredential for anything else.
+    RFC 6750 §2.1 and RFC 7617: a token's name and secret, written as a user's name and password,
+    are the same credential. Raises BadCredential for anything else.
     """
     scheme, _, credential = value.strip(b" \t").partition(b" ")
     credential = credential.strip(b" ")

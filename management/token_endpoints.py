@@ -30,7 +30,7 @@ class NewToken(BaseModel):
         if value is None:
             return None
         if not isinstance(value, str):
-            raise ValueError("must be text like 30m, 8h or 90d")  # noqa: TRY004 - pydantic's way
+            raise ValueError("must be text like 30m, 8h or 90d")
         return parse_duration(value)
 
 
@@ -62,7 +62,7 @@ async def create(request: web.Request) -> web.Response:
 
 
 async def list_own(request: web.Request) -> web.Response:
-    """GET /v1/tokens: the caller's tokens, newest first; ``?user=`` another's, to administrators."""
+    """GET /v1/tokens: the caller's, newest first; ``?user=``: another's, to administrators."""
     services, caller = services_of(request), caller_of(request)
     user_id = request.query.get("user", caller.user.id)
     if user_id != caller.user.id and not caller.administrator:

@@ -7,6 +7,7 @@ from store.interfaces import Conflict, Principal, Store, User
 
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 FIRST_ADMINISTRATOR = "admin"
+MAX_USERNAME_LENGTH = 128
 
 
 def random_id(prefix: str) -> str:
@@ -47,3 +48,12 @@ async def ensure_administrator(store: Store, password: str, password_hash: str) 
     except Conflict:
         return None
     return password
+
+
+def checked_username(name: str) -> str:
+    """``name``, if a local user may be called that. Raises ValueError with a sentence."""
+    if not 1 <= len(name) <= MAX_USERNAME_LENGTH or not name.isprintable() or name != name.strip():
+        raise ValueError("a user name must be printable, without spaces around it, and not empty")
+    if any(character in name for character in ":/\\") or name.lower().startswith("u-"):
+        raise ValueError("a user name may not hold : / or \\ nor begin with u-")
+    return name

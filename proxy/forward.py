@@ -1,7 +1,6 @@
 """Forwarding an ordinary request: a pooled connection, the body pumped, the answer awaited."""
 
 import asyncio
-
 from dataclasses import dataclass
 
 from aiohttp import ClientPayloadError, StreamReader, web

@@ -22,11 +22,8 @@ def set_up_logging(
     level: str, style: Literal["auto", "json", "console"]
 ) -> Literal["json", "console"]:
     """Send every log line to standard error; the style that was chosen."""
-    chosen: Literal["json", "console"]
-    if style == "auto":
-        chosen = "console" if sys.stderr.isatty() else "json"
-    else:
-        chosen = style
+    by_stream: Literal["json", "console"] = "console" if sys.stderr.isatty() else "json"
+    chosen = by_stream if style == "auto" else style
     renderer: structlog.typing.Processor
     if chosen == "json":
         renderer = structlog.processors.JSONRenderer()

@@ -144,7 +144,7 @@ class Pipe:
         return not self._both_closed() and self._client_transport.can_write_eof()
 
     def upstream_half_closed(self) -> bool:
-        """The API server closed its half. True keeps the other open, where the transport lets us."""
+        """The API server closed its half. True keeps the other open, where TLS doesn't forbid."""
         self._upstream_eof = True
         if not self._client_gone and self._client_transport.can_write_eof():
             self._client_transport.write_eof()

@@ -32,6 +32,7 @@ SERVER_LIFETIME = timedelta(days=90)
 CHECK_SECONDS = 60.0
 """How often files are looked at for a change, and our own certificate for its age."""
 
+_ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 - names that no certificate can have
 _LOG = structlog.get_logger("sekisho.tls")
 
 
@@ -148,7 +149,7 @@ def _names(settings: Settings) -> list[str]:
     """Every name under which the listener may be reached."""
     external = urlsplit(settings.external_url).hostname or "localhost"
     names = [external, settings.server.listen.host, "localhost", "127.0.0.1", "::1"]
-    return list(dict.fromkeys(name for name in names if name and name not in {"0.0.0.0", "::"}))
+    return list(dict.fromkeys(name for name in names if name and name not in _ANY))
 
 
 def _names_of(pair: KeyPair) -> set[str]:

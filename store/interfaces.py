@@ -300,10 +300,21 @@ class Changes(Protocol):
 class Store(Protocol):
     """An open store. Close it once."""
 
-    users: Users
-    tokens: Tokens
-    clusters: Clusters
-    changes: Changes
+    @property
+    def users(self) -> Users:
+        """Users."""
+
+    @property
+    def tokens(self) -> Tokens:
+        """Tokens."""
+
+    @property
+    def clusters(self) -> Clusters:
+        """Clusters and grants."""
+
+    @property
+    def changes(self) -> Changes:
+        """What may be stale."""
 
     async def ping(self) -> None:
         """Raise StoreUnavailable unless the database answers."""

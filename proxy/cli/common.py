@@ -34,7 +34,7 @@ def config_option(command: Callable[P, T]) -> Callable[P, T]:
         options["config_file"] = options["config_file"] or outer
         return command(*args, **options)
 
-    return with_config  # type: ignore[return-value]  # click takes the context away again
+    return with_config
 
 
 def output_option(command: Callable[P, T]) -> Callable[P, T]:

@@ -1,0 +1,214 @@
+"""The composition root: every part of a running Sekisho is made here, and here only."""
+
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+)
+
+from config.settings import Settings
+from management.accounts import LocalPasswords, StoredAccounts
+from management.app import build_app
+from management.renewal import reconcile_forever, renew_forever
+from management.resolver import TokenResolver
+from management.services import Services
+from management.sessions import SessionCookies
+from management.sign_in import Door, SignIn
+from management.tokens import TokenService
+from providers.base import PasswordAuthenticator, Provider, ProviderContext
+from providers.throttle import Limits, ThrottledAuthenticator
+from proxy.access_log import AccessLog
+from proxy.background import Background
+from proxy.caller import Authenticator
+from proxy.clusters import ClusterDirectory
+from proxy.connection import GateServer
+from proxy.dispatch import dispatcher, request_factory
+from proxy.gate import Gate
+from proxy.health import Readiness
+from proxy.health import routes as health_routes
+from proxy.housekeeping import clear_ended_tokens_forever
+from proxy.last_used import LastUsed
+from proxy.lifetimes import lifetimes
+from proxy.line_log import LineLog
+from proxy.metrics import GateMetrics
+from proxy.metrics_app import build_metrics_app
+from proxy.pool import PoolLimits
+from proxy.server_tls import ServerTls
+from proxy.startup_settings import ConfiguredProvider, Everything
+from store.encryption import Keyring
+from store.interfaces import Store
+
+# Limits of a request's head: a long command for exec travels in the query of its URL.
+MAX_LINE_BYTES = 64 * 1024
+MAX_HEADERS = 512
+KEEPALIVE_SECONDS = 120.0
+"""How long a client's connection may idle, and how long its first request's head may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What serves: the main server's parts and the metrics application."""
+
+    server: GateServer
+    metrics_app: web.Application
+    readiness: Readiness
+
+
+@asynccontextmanager
+async def assembled(
+    everything: Everything, store: Store, keyring: Keyring, tls: ServerTls, *, log_style: str
+) -> AsyncIterator[Running]:
+    """Everything but the listeners, running; taken apart again in the opposite order."""
+    settings = everything.settings
+    async with AsyncExitStack() as stack:
+        registry = _registry()
+        metrics = GateMetrics(registry)
+        resolver = TokenResolver(store)
+        background = Background()
+        last_used = LastUsed(store.tokens, registry)
+        directory = ClusterDirectory(store, metrics, _limits(settings))
+        await directory.load()
+        stack.push_async_callback(directory.close)
+        doors = await _doors(everything, store, stack)
+        services = _services(settings, store, keyring, tls, resolver, doors)
+        readiness = Readiness({"store": store.ping})
+        gate = Gate(
+            directory,
+            Authenticator(resolver, metrics, services.cookies),
+            metrics,
+            last_used=last_used,
+            access_log=_access_log(settings, metrics, stack, log_style),
+            upgrade_idle_timeout=settings.gate.upgrade_idle_timeout.total_seconds(),
+        )
+        runner = web.AppRunner(build_app(services, health_routes(readiness)), access_log=None)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        _keep_running(background, store, resolver, directory, last_used, tls)
+        stack.push_async_callback(background.stop)
+        yield Running(_server(gate, runner), build_metrics_app(registry, readiness), readiness)
+
+
+def _server(gate: Gate, management: web.AppRunner) -> GateServer:
+    """One server for both halves. Management's own handler is taken from its runner."""
+    inner = management.server
+    assert inner is not None
+    return GateServer(
+        dispatcher(gate, inner.request_handler),
+        request_factory=request_factory(inner.request_factory),
+        access_log=None,
+        auto_decompress=False,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+        max_line_size=MAX_LINE_BYTES,
+        max_field_size=MAX_LINE_BYTES,
+        max_headers=MAX_HEADERS,
+    )
+
+
+def _keep_running(
+    background: Background,
+    store: Store,
+    resolver: TokenResolver,
+    directory: ClusterDirectory,
+    last_used: LastUsed,
+    tls: ServerTls,
+) -> None:
+    background.keep("resolver", resolver.follow_changes)
+    background.keep("clusters", directory.follow_changes)
+    background.keep("clusters-blind", directory.refresh_while_blind)
+    background.keep("last-used", last_used.write_forever)
+    background.keep("ended-tokens", lambda: clear_ended_tokens_forever(store.tokens))
+    background.keep("token-renewal", lambda: renew_forever(store))
+    background.keep("grants", lambda: reconcile_forever(store))
+    background.keep("certificate", tls.refresh_forever)
+
+
+def _registry() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
+
+
+def _limits(settings: Settings) -> PoolLimits:
+    gate = settings.gate
+    return PoolLimits(
+        connect_timeout=gate.connect_timeout.total_seconds(),
+        head_timeout=gate.response_head_timeout.total_seconds(),
+        idle_ttl=gate.idle_connection_ttl.total_seconds(),
+        max_connections=gate.max_connections_per_cluster,
+    )
+
+
+def _access_log(
+    settings: Settings, metrics: GateMetrics, stack: AsyncExitStack, style: str
+) -> AccessLog | None:
+    if not settings.log.access:
+        return None
+    log = LineLog(sys.stderr, lost=metrics.access_log_lost.inc)
+    stack.callback(log.close)
+    return AccessLog(log, "console" if style == "console" else "json")
+
+
+async def _doors(everything: Everything, store: Store, stack: AsyncExitStack) -> Mapping[str, Door]:
+    """Start every provider, and throttle those that people sign in to with a password."""
+    context = ProviderContext(StoredAccounts(store), time.monotonic)
+    login = everything.settings.login
+    limits = Limits(
+        login.attempts_per_user, login.attempts_per_address, login.window.total_seconds()
+    )
+    doors: dict[str, Door] = {}
+    for configured in everything.providers:
+        provider = await _started(configured, context, stack)
+        if isinstance(provider, PasswordAuthenticator):
+            throttled = ThrottledAuthenticator(provider, limits, context.clock)
+            doors[configured.name] = Door(throttled, configured.type.schemes)
+    return doors
+
+
+async def _started(
+    configured: ConfiguredProvider, context: ProviderContext, stack: AsyncExitStack
+) -> Provider:
+    provider = configured.type.create(configured.name, configured.settings, context)
+    await provider.start()
+    stack.push_async_callback(provider.close)
+    return provider
+
+
+def _services(
+    settings: Settings,
+    store: Store,
+    keyring: Keyring,
+    tls: ServerTls,
+    resolver: TokenResolver,
+    doors: Mapping[str, Door],
+) -> Services:
+    tokens = TokenService(store.tokens, lifetimes(settings))
+    local = next((door for door in doors.values() if "local" in door.schemes), None)
+    return Services(
+        store=store,
+        resolver=resolver,
+        sign_in=SignIn(store, tokens, doors),
+        tokens=tokens,
+        passwords=LocalPasswords(
+            store,
+            local.authenticator if local else None,
+            min_length=settings.login.password_min_length,
+        ),
+        cookies=SessionCookies(
+            keyring.derive_all("cookie"),
+            external_url=settings.external_url,
+            max_age=int(settings.sessions.ttl.total_seconds()),
+        ),
+        external_url=settings.external_url,
+        ca_pem=tls.ca_pem,
+        session_ttl=settings.sessions.ttl,
+    )

@@ -1,0 +1,180 @@
+"""``sekisho user``: local users, on the store."""
+
+import asyncio
+
+import click
+
+from proxy.cli.common import (
+    Failed,
+    config_option,
+    offline_store,
+    one_line_errors,
+    output_option,
+    print_json,
+    print_table,
+    read_password,
+    run_async,
+)
+from store.interfaces import Conflict, User
+
+
+@click.group()
+def user() -> None:
+    """Make, list and change users."""
+
+
+_password_stdin = click.option(
+    "--password-stdin", is_flag=True, required=True, help="Read the password from standard input."
+)
+
+
+@user.command()
+@click.argument("name")
+@click.option("--admin", is_flag=True, help="An administrator: enters every cluster.")
+@click.option("--display-name", default="", help="For people. Default: the name.")
+@_password_stdin
+@output_option
+@config_option
+@one_line_errors
+@run_async
+async def create(
+    name: str,
+    admin: bool,
+    display_name: str,
+    password_stdin: bool,
+    output: str,
+    config_file: str | None,
+) -> None:
+    """Make a local user called NAME."""
+    from management.users import checked_username, new_user
+
+    async with offline_store(config_file) as (settings, store):
+        try:
+            checked_username(name)
+        except ValueError as exc:
+            raise Failed(str(exc)) from None
+        password_hash = await _hash(read_password(), settings.login.password_min_length)
+        made = new_user(name, display_name=display_name, administrator=admin)
+        try:
+            await store.users.create(made, password_hash=password_hash)
+        except Conflict:
+            raise Failed(f'there is a user who signs in as "{name}" already') from None
+    if output == "json":
+        print_json(_json(made))
+    else:
+        click.echo(f"made user {name} ({made.id}){', an administrator' if admin else ''}")
+
+
+@user.command("list")
+@output_option
+@config_option
+@one_line_errors
+@run_async
+async def list_users(output: str, config_file: str | None) -> None:
+    """List users."""
+    async with offline_store(config_file) as (_, store):
+        users = await store.users.list_all()
+    if output == "json":
+        print_json([_json(one) for one in users])
+        return
+    print_table(
+        ["NAME", "ID", "ENABLED", "ADMINISTRATOR", "PRINCIPALS"],
+        [
+            (
+                one.username,
+                one.id,
+                "yes" if one.enabled else "no",
+                "yes" if one.administrator else "no",
+                " ".join(principal.id for principal in one.principals),
+            )
+            for one in users
+        ],
+    )
+
+
+@user.command()
+@click.argument("name")
+@config_option
+@one_line_errors
+@run_async
+async def disable(name: str, config_file: str | None) -> None:
+    """Keep NAME out, tokens and running sessions included."""
+    await _update(name, config_file, enabled=False)
+
+
+@user.command()
+@click.argument("name")
+@config_option
+@one_line_errors
+@run_async
+async def enable(name: str, config_file: str | None) -> None:
+    """Let NAME in again."""
+    await _update(name, config_file, enabled=True)
+
+
+@user.command()
+@click.argument("name")
+@config_option
+@one_line_errors
+@run_async
+async def delete(name: str, config_file: str | None) -> None:
+    """Delete NAME with tokens and grants. The server takes bindings in clusters away."""
+    from management.cluster_grants import find_user
+
+    async with offline_store(config_file) as (_, store):
+        found = await find_user(store, name)
+        await store.users.delete(found.id)
+    click.echo(f"deleted user {found.username} ({found.id})")
+
+
+@user.command("set-password")
+@click.argument("name")
+@_password_stdin
+@config_option
+@one_line_errors
+@run_async
+async def set_password(name: str, password_stdin: bool, config_file: str | None) -> None:
+    """Set NAME's password."""
+    from management.cluster_grants import find_user
+
+    async with offline_store(config_file) as (settings, store):
+        found = await find_user(store, name)
+        if not any(principal.provider == "local" for principal in found.principals):
+            raise Failed(
+                f"{found.username} signs in through another provider, which keeps the password"
+            )
+        password_hash = await _hash(read_password(), settings.login.password_min_length)
+        await store.users.set_password(found.id, found.username, password_hash)
+    click.echo(f"set the password of {found.username} ({found.id})")
+
+
+async def _update(name: str, config_file: str | None, *, enabled: bool) -> None:
+    from management.cluster_grants import find_user
+
+    async with offline_store(config_file) as (_, store):
+        found = await find_user(store, name)
+        await store.users.update(found.id, enabled=enabled)
+    click.echo(f"{'enabled' if enabled else 'disabled'} user {found.username} ({found.id})")
+
+
+async def _hash(password: str, min_length: int) -> str:
+    from management.accounts import check_password
+    from management.problems import Problem
+    from providers.local import hash_password
+
+    try:
+        check_password(password, min_length=min_length)
+    except Problem as exc:
+        raise Failed(exc.detail) from None
+    return await asyncio.to_thread(hash_password, password)
+
+
+def _json(user: User) -> dict[str, object]:
+    return {
+        "id": user.id,
+        "username": user.username,
+        "display_name": user.display_name,
+        "enabled": user.enabled,
+        "administrator": user.administrator,
+        "principals": [principal.id for principal in user.principals],
+    }
