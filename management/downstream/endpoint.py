@@ -1,6 +1,7 @@
 """Where a cluster is and as whom to speak to it: plain values, checked. No network."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -43,3 +44,8 @@ def checked_server(url: str) -> str:
     if re.search(r"[\x00-\x20\x7f]", url):
         raise BadRequest(f"{url!r}: white space in a URL")
     return url.rstrip("/")
+
+
+def checked_servers(urls: Iterable[str]) -> tuple[str, ...]:
+    """Several masters' base URLs, each once. Raises BadRequest."""
+    return tuple(dict.fromkeys(checked_server(url) for url in urls))
