@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from management.cluster_errors import printable
 from management.downstream.endpoint import Credential, Endpoint
 from management.downstream.errors import Failed, Missing, Refused, Unreachable, Untrusted
 
@@ -233,8 +234,8 @@ def _answer(server: str, method: str, path: str, status: int, data: bytes) -> di
 
 
 def quoted(text: object) -> str:
-    """A cluster's own words, on one line and not too many of them."""
-    line = " ".join(str(text or "").split())
+    """A cluster's own words, on one line, not too many of them, and nothing a terminal obeys."""
+    line = printable(str(text or ""))
     return line if len(line) <= MAX_QUOTED else line[: MAX_QUOTED - 1] + "…"
 
 

@@ -215,4 +215,5 @@ def test_secrets_are_not_shown() -> None:
 
 def test_a_cluster_s_words_are_cut_to_one_line() -> None:
     assert quoted("a\r\n  b\x0b") == "a b"
+    assert "\x1b" not in quoted("\x1b[31mred")
     assert len(quoted("x" * 1000)) == 300

@@ -188,6 +188,11 @@ def test_a_file_that_does_not_hang_together_is_refused(
     assert said in refusal(write(**top), context)
 
 
+def test_names_in_a_kubeconfig_can_not_steer_a_terminal(write: Write) -> None:
+    message = refusal(write(**{"current-context": "one\n\x1b[2Jtwo"}))
+    assert "\x1b" not in message
+
+
 @pytest.mark.parametrize("text", ["", "just words", "- a\n- list\n", "a: [", "\t{", "a: *b"])
 def test_what_is_not_a_kubeconfig_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "kubeconfig"
