@@ -12,6 +12,7 @@ from prometheus_client import (
     GCCollector,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
 )
 
 from config.settings import Settings
@@ -131,6 +132,7 @@ def _keep_running(
 
 
 def _registry() -> CollectorRegistry:
+    disable_created_metrics()
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)

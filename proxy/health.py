@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
+from management.authentication import anybody
+
 CHECK_SECONDS = 2.0
 """How long a check may take before it counts as failed."""
 
@@ -43,9 +45,11 @@ class Readiness:
 def routes(readiness: Readiness) -> list[web.RouteDef]:
     """The two endpoints, in the manner of the Kubernetes API server's (``?verbose``)."""
 
+    @anybody
     async def healthz(request: web.Request) -> web.Response:
         return web.Response(text="ok")
 
+    @anybody
     async def readyz(request: web.Request) -> web.Response:
         results = await readiness.results()
         ready = not any(results.values())

@@ -56,6 +56,7 @@ def set_up_logging(
     # aiohttp's server tells of every malformed request and client that hung up: noise on purpose.
     logging.getLogger("aiohttp.server").setLevel(logging.ERROR)
     logging.getLogger("aiohttp.access").setLevel(logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     return chosen
 

@@ -37,7 +37,7 @@ def route(raw_target: str) -> Route:
     """Split a request target below PREFIX.
 
     Raises BadTarget where the path is ambiguous. A name that no cluster can have is let through,
-    for nobody finds one. Pollers ask the same again and again, so answers are kept, a bounded number.
+    for nobody finds one. Pollers ask the same again and again, so some answers are kept.
     """
     if not raw_target.startswith(PREFIX):
         raise BadTarget("the path must begin with /k8s/clusters/<cluster>/")

@@ -101,6 +101,7 @@ def status_response(
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
         "X-Request-Id": request_id,
+        "Server": "sekisho",
         **refusal.headers(),
         **(extra or {}),
     }

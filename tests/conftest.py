@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-pytest_plugins = ["tests.parts.kubernetes", "tests.parts.postgres"]
+pytest_plugins = ["tests.parts.kubernetes", "tests.parts.postgres", "tests.parts.sekisho"]
 
 
 @pytest.fixture

@@ -29,6 +29,13 @@ class ComponentError(Exception):
     """A component didn't start, or died; the message ends with the last lines of its log."""
 
 
+def under_us() -> list[str]:
+    """What to put before a command so that its process dies with this one, where Linux can do it."""
+    if sys.platform != "linux":
+        return []
+    return [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid())]
+
+
 class Component:
     """One program in a process group of its own; it can be started again after it has stopped.
 
@@ -47,10 +54,7 @@ class Component:
 
     async def start(self, command: Sequence[str | Path]) -> None:
         """Start the program without waiting for anything; its output is appended to the log."""
-        argv = [str(part) for part in command]
-        if sys.platform == "linux":
-            shim = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid())]
-            argv = [*shim, *argv]
+        argv = [*under_us(), *(str(part) for part in command)]
         with self.log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
                 *argv,
