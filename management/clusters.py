@@ -214,7 +214,10 @@ class ClusterService:
         had_secrets = before.credential_source is CredentialSource.SECRET
         if had_secrets and now.credential_source is not CredentialSource.SECRET:
             await _drop_secrets(client)
-        await GrantService(self._store, now=self._now).reconcile(now)
+        try:
+            await GrantService(self._store, now=self._now).reconcile(now)
+        except DownstreamFailed as exc:
+            raise DownstreamFailed(f"imported, but users may not be bound: {exc}") from exc
 
     async def _create_bound(self, cluster: Cluster) -> None:
         """Bind the administrators and store the cluster, both or none."""

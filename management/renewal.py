@@ -65,6 +65,7 @@ class TokenRenewer:
         self._chance = chance
         self._seconds = seconds
         self._pauses: dict[str, _Pause] = {}
+        self._draws: dict[str, tuple[str, float]] = {}
 
     async def renew_due(self) -> list[str]:
         """Renew every cluster's tokens that are due; the names of the clusters that got new ones.
@@ -87,11 +88,12 @@ class TokenRenewer:
         return due is not None and self._now() >= due + self._spread(cluster)
 
     def _spread(self, cluster: Cluster) -> timedelta:
-        life = timedelta(seconds=self._seconds)
-        claimed = claimed_lifetime(cluster.impersonator_token)
-        if claimed is not None:
-            life = claimed[1] - claimed[0]
-        return life * JITTER * self._chance()
+        """How long after its time this replica renews: drawn once for each token."""
+        token = cluster.impersonator_token
+        drawn = self._draws.get(cluster.id)
+        if drawn is None or drawn[0] != token:
+            drawn = self._draws[cluster.id] = (token, self._chance())
+        return _life(token, self._seconds) * JITTER * drawn[1]
 
     async def _renewed(self, cluster: Cluster) -> bool:
         try:
@@ -137,9 +139,13 @@ def renewal_time(cluster: Cluster, seconds: int = TOKEN_SECONDS) -> datetime | N
     """
     if cluster.tokens_expire_at is None:
         return None
-    claimed = claimed_lifetime(cluster.impersonator_token)
-    life = claimed[1] - claimed[0] if claimed else timedelta(seconds=seconds)
+    life = _life(cluster.impersonator_token, seconds)
     return cluster.tokens_expire_at - life * (1 - LIFE_SPENT)
+
+
+def _life(token: str, seconds: int) -> timedelta:
+    claimed = claimed_lifetime(token)
+    return claimed[1] - claimed[0] if claimed else timedelta(seconds=seconds)
 
 
 async def renew_forever(store: Store, *, sleep: Sleep = asyncio.sleep) -> None:

@@ -105,6 +105,15 @@ async def test_renewals_are_spread(store: Store, cluster: Cluster, clock: Clock)
     assert await renewer_of(store, clock, chance=1.0).renew_due() == ["prod"]
 
 
+async def test_a_replica_draws_its_delay_once(store: Store, cluster: Cluster, clock: Clock) -> None:
+    draws = iter([0.5])
+    renewer = TokenRenewer(store, now=clock, chance=lambda: next(draws))
+    clock.now += timedelta(days=20, hours=1)
+    assert await renewer.renew_due() == []
+    clock.now += timedelta(hours=18)
+    assert await renewer.renew_due() == ["prod"]
+
+
 async def test_a_renewal_is_announced(store: Store, cluster: Cluster, clock: Clock) -> None:
     clock.now += timedelta(days=21)
     async with store.changes.subscribe() as changes:
