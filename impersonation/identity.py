@@ -2,15 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 AUTHENTICATED_GROUPS = ("system:authenticated", "sekisho:authenticated")
 """Groups that everybody who passed the gate is in; stamped on every request."""
 
 ADMINISTRATORS_GROUP = "sekisho:administrators"
 """The one group through which Sekisho's administrators are bound in every downstream cluster."""
-
-_NO_EXTRA: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +46,4 @@ class Subject:
     user: str
     uid: str | None = None
     groups: tuple[str, ...] = ()
-    extra: Mapping[str, tuple[str, ...]] = field(default=_NO_EXTRA)
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

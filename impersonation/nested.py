@@ -27,7 +27,7 @@ class BadImpersonation(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """One thing a caller must be allowed downstream: the resource attributes of an access review."""
+    """One thing a caller must be allowed downstream: an access review's resource attributes."""
 
     resource: str
     name: str

@@ -29,6 +29,7 @@ SECURITY_HEADERS = {
     "Strict-Transport-Security": "max-age=31536000",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
+    "Server": "sekisho",
 }
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
