@@ -132,7 +132,7 @@ def _keep_running(
 
 
 def _registry() -> CollectorRegistry:
-    disable_created_metrics()
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)

@@ -30,7 +30,7 @@ class ComponentError(Exception):
 
 
 def under_us() -> list[str]:
-    """What to put before a command so that its process dies with this one, where Linux can do it."""
+    """What goes before a command so that its process dies with this one (on Linux)."""
     if sys.platform != "linux":
         return []
     return [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid())]

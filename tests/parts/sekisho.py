@@ -1,4 +1,4 @@
-"""A Sekisho as its operators run it: ``sekisho serve`` in a process, everything else by its command.
+"""A Sekisho as operators run it: ``sekisho serve`` in a process, the rest by its command.
 
 ``gate`` is one for the whole session, in front of the session's cluster, with people who may enter
 it in different ways.
@@ -25,7 +25,7 @@ from proxy.demo.processes import under_us
 from tests.parts.kubernetes import Kubernetes
 
 START_SECONDS = 60.0
-PASSWORD = "correct horse battery staple"  # noqa: S105
+PASSWORD = "correct horse battery staple"
 
 
 @dataclass
@@ -136,13 +136,13 @@ class Sekisho:
         context = ssl.create_default_context(cafile=str(self.folder / "data" / "tls" / "ca.crt"))
         try:
             with urllib.request.urlopen(request, context=context, timeout=30) as answer:
-                return Answer(answer.status, answer.headers, answer.read())
+                return Answer(answer.status, dict(answer.headers), answer.read())
         except urllib.error.HTTPError as exc:
             with exc:
                 return Answer(exc.code, exc.headers, exc.read())
 
     def metric(self, line: str) -> float:
-        """The value of a metric, by its name and labels as Prometheus reads them; 0.0: not there."""
+        """The value of a metric, by its name and labels as Prometheus reads them; or 0.0."""
         url = f"http://127.0.0.1:{self.metrics_port}/metrics"
         with urllib.request.urlopen(url, timeout=10) as answer:
             found = re.search(rf"^{re.escape(line)} (\S+)$", answer.read().decode(), re.MULTILINE)

@@ -103,8 +103,10 @@ async def relay(*scripts: Script, limits: PoolLimits | None = None) -> AsyncIter
         upstream.close()
 
 
-def _make_request(*parts: Any) -> web.BaseRequest:
-    return web.BaseRequest(*parts, asyncio.get_running_loop())
+def _make_request(
+    message: Any, payload: Any, protocol: Any, writer: Any, task: Any
+) -> web.BaseRequest:
+    return web.BaseRequest(message, payload, protocol, writer, task, asyncio.get_running_loop())
 
 
 def _handler(running: Relay) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
