@@ -169,7 +169,7 @@ async def _whoami(url: str, token: str, ca_file: Path) -> str:
 def _suggest(say: Say) -> None:
     program = "kubectl" if shutil.which("kubectl") else str(find_assets().kubectl or "kubectl")
     say("try next, in another terminal, in this folder (Ctrl-C here ends and removes everything):")
-    for command in ("auth whoami", "get namespaces", "create configmap hello --from-literal=a=b"):
+    for command in ("get namespaces", "auth whoami", "api-resources"):
         say(f"  {program} --kubeconfig {KUBECONFIG} {command}")
 
 

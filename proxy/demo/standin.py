@@ -134,6 +134,11 @@ class StandIn:
         if known is not None:
             return web.json_response(known)
         body = await _body(request)
+        if body is None and request.body_exists:
+            if not path.endswith("reviews"):
+                return _status(415, "UnsupportedMediaType", "the stand-in reads JSON: use apply -f")
+            # kubectl asks in protobuf. What a review asks about, the stand-in doesn't weigh anyway.
+            body = {}
         if request.method == "POST" and body is not None:
             return self._post(path, body, who)
         if request.method == "PATCH" and body is not None:
@@ -177,6 +182,11 @@ class StandIn:
 
     def _post(self, path: str, body: Object, who: Who) -> web.Response:
         kind = path.rsplit("/", 1)[-1]
+        if kind.endswith("reviews"):
+            listed = _list_of(path)
+            if listed is None:
+                return _status(404, "NotFound", "the stand-in has no such review")
+            body = {"apiVersion": listed[0], "kind": listed[1], **body}
         if kind == "selfsubjectreviews":
             info = {
                 "username": who.name,
@@ -335,11 +345,9 @@ def _allowed(review: Object, who: Who, *, about_self: bool) -> bool:
 
 async def _body(request: web.Request) -> Object | None:
     raw = await request.read()
-    if not raw:
-        return None
     try:
-        parsed = yaml.safe_load(raw)
-    except yaml.YAMLError:
+        parsed = yaml.safe_load(raw) if raw else None
+    except (yaml.YAMLError, UnicodeDecodeError):
         return None
     return parsed if isinstance(parsed, dict) else None
 

@@ -139,7 +139,7 @@ class Sekisho:
                 return Answer(answer.status, dict(answer.headers), answer.read())
         except urllib.error.HTTPError as exc:
             with exc:
-                return Answer(exc.code, exc.headers, exc.read())
+                return Answer(exc.code, dict(exc.headers), exc.read())
 
     def metric(self, line: str) -> float:
         """The value of a metric, by its name and labels as Prometheus reads them; or 0.0."""

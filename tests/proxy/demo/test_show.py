@@ -1,0 +1,86 @@
+"""The demo, as a newcomer sees it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from proxy.demo.assets import Assets
+from proxy.demo.processes import under_us
+from tests.parts.kubernetes import kubectl
+
+CHECKOUT = Path(__file__).parents[3]
+
+
+@contextmanager
+def demo(folder: Path, **environment: str) -> Iterator[str]:
+    """What the demo has printed by the time it tells what to try; then it is ended by Ctrl-C."""
+    out = folder / "out.log"
+    with out.open("w") as stream:
+        process = subprocess.Popen(
+            [*under_us(), sys.executable, "-m", "proxy", "demo"],
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(CHECKOUT), **environment},
+        )
+    try:
+        deadline = time.monotonic() + 60
+        while "api-resources" not in out.read_text():
+            assert process.poll() is None, out.read_text()
+            assert time.monotonic() < deadline, out.read_text()
+            time.sleep(0.05)
+        yield out.read_text()
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0, out.read_text()
+    assert "everything the demo made is gone" in out.read_text()
+    assert [one.name for one in folder.iterdir() if "kubectl" not in one.name] == ["out.log"]
+
+
+def test_the_demo_shows_a_real_cluster_where_there_is_one(
+    tmp_path: Path, kubernetes_assets: Assets
+) -> None:
+    with demo(tmp_path) as printed:
+        assert "starting a real kube-apiserver" in printed
+        assert "who we are: u-" in printed
+        assert "STAND-IN" not in printed
+        config = tmp_path / "demo.kubeconfig"
+        assert config.stat().st_mode & 0o777 == 0o600
+        assert "default" in kubectl(config, "get", "namespaces").stdout
+
+
+def test_the_demo_shows_a_stand_in_that_says_so_where_there_is_none(tmp_path: Path) -> None:
+    with demo(tmp_path, SEKISHO_CACHE="/nonexistent", KUBEBUILDER_ASSETS="", PATH="/none") as out:
+        assert "STAND-IN" in out
+        assert "make kubernetes" in out
+        assert "who we are: u-" in out
+
+
+@pytest.mark.usefixtures("kubernetes_assets")
+def test_kubectl_works_on_the_stand_in(tmp_path: Path) -> None:
+    manifest = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"hello"},"data":{"a":"b"}}'
+    with demo(tmp_path, SEKISHO_CACHE="/nonexistent", KUBEBUILDER_ASSETS="", PATH="/none"):
+        config = tmp_path / "demo.kubeconfig"
+        assert "default" in kubectl(config, "get", "namespaces").stdout
+        assert "alice" in kubectl(config, "auth", "whoami").stdout
+        applied = kubectl(
+            config, "apply", "--validate=false", "--server-side", "-f", "-", input=manifest
+        )
+        assert applied.returncode == 0, applied.stderr
+        assert "hello" in kubectl(config, "get", "configmaps").stdout
+        assert kubectl(config, "delete", "configmap", "hello").returncode == 0
+
+
+def test_ports_that_are_taken_are_no_obstacle(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 8443), reuse_port=True) as taken:
+        assert taken.getsockname()[1] == 8443
+        with demo(tmp_path, SEKISHO_CACHE="/nonexistent", PATH="/none") as printed:
+            assert "https://127.0.0.1:8443" not in printed
