@@ -17,7 +17,9 @@ MAX_BACKLOG = 1000
 """Changes that may wait for a subscriber; more become one ``Change("all")``."""
 
 
-class _Subscriber:
+class _Subscriber(AsyncIterator[Change]):
+    """What one listener hasn't taken yet; no more than MAX_BACKLOG."""
+
     def __init__(self) -> None:
         self.waiting: deque[Change] = deque()
         self.arrived = asyncio.Event()
@@ -29,12 +31,15 @@ class _Subscriber:
         self.waiting.append(change)
         self.arrived.set()
 
-    async def changes(self) -> AsyncIterator[Change]:
-        while True:
-            await self.arrived.wait()
+    def __aiter__(self) -> AsyncIterator[Change]:
+        return self
+
+    async def __anext__(self) -> Change:
+        # Not a generator: that would end when somebody stops waiting for the next change.
+        while not self.waiting:
             self.arrived.clear()
-            while self.waiting:
-                yield self.waiting.popleft()
+            await self.arrived.wait()
+        return self.waiting.popleft()
 
 
 class ChangeHub:
@@ -67,6 +72,6 @@ class ChangeHub:
         subscriber = _Subscriber()
         self._subscribers.add(subscriber)
         try:
-            yield subscriber.changes()
+            yield subscriber
         finally:
             self._subscribers.discard(subscriber)

@@ -89,7 +89,7 @@ async def upgrade_database(url: str) -> tuple[str | None, str]:
 async def _first_transaction(location: Location) -> AsyncIterator[AsyncConnection]:
     """What is done before the database is used, all or nothing, with time enough to migrate."""
     with translated(location.shown):
-        _prepare_file(location)
+        _prepare_files(location)
     engines = make_engines(location, statement_seconds=MIGRATION_SECONDS)
     try:
         async with Connections(engines, location.shown, ChangeHub()).write() as connection:
@@ -98,8 +98,11 @@ async def _first_transaction(location: Location) -> AsyncIterator[AsyncConnectio
         await engines.dispose()
 
 
-def _prepare_file(location: Location) -> None:
+def _prepare_files(location: Location) -> None:
     """Make SQLite's file for its owner only; SQLite itself would let everybody read it."""
+    for needed in location.needed:
+        if not needed.is_file():
+            raise StoreUnavailable(f"{location.shown} can't be used: there is no file {needed}")
     file = location.file
     if file is None or file.exists():
         return

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import asyncpg
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from store.connections import Engines
@@ -31,6 +31,9 @@ SQLITE_READERS = 4
 
 CONNECTION_AGE_SECONDS = 1800
 """How long a connection to PostgreSQL is used: moves to another server happen without us."""
+
+LOOKS = "sekisho_looks"
+"""The execution option of a use of the writing connection that doesn't write."""
 
 SERIAL = "sekisho_serial"
 """Tells SQLite connections of one process apart, in ``connection.info``."""
@@ -80,8 +83,7 @@ def _sqlite(location: Location) -> Engines:
     reader = _sqlite_engine(location, SQLITE_READERS)
     event.listen(reader.sync_engine, "connect", _only_read)
     writer = _sqlite_engine(location, 1)
-    # Taking the write lock first: a transaction that reads and then wants it may be refused.
-    event.listen(writer.sync_engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
+    event.listen(writer.sync_engine, "begin", _lock_to_write)
     return Engines(reader, writer)
 
 
@@ -105,6 +107,12 @@ def _configure_sqlite(connection: Any, record: Any) -> None:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
     record.info[SERIAL] = next(_serials)
+
+
+def _lock_to_write(connection: Connection) -> None:
+    # Taken first: a transaction that has read and then wants the lock may be refused.
+    if not connection.get_execution_options().get(LOOKS):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _only_read(connection: Any, record: object) -> None:

@@ -21,6 +21,8 @@ _PARAMETERS = frozenset(
 )
 """What asyncpg understands of libpq's; it would take any other for a setting of the server."""
 
+_FILES = ("sslrootcert", "sslcert", "sslkey", "passfile")
+
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
@@ -29,7 +31,7 @@ class Location:
     """Where the database is. ``shown`` is fit for logs and errors: it has no password.
 
     ``url`` is SQLAlchemy's; ``dsn`` is what asyncpg itself takes (PostgreSQL only); ``file`` is
-    SQLite's file, None for PostgreSQL.
+    SQLite's file, None for PostgreSQL. ``needed`` are files that must exist already.
     """
 
     kind: Literal["sqlite", "postgresql"]
@@ -37,6 +39,7 @@ class Location:
     shown: str
     dsn: str | None = None
     file: Path | None = None
+    needed: tuple[Path, ...] = ()
 
 
 def locate(text: str) -> Location:
@@ -89,4 +92,5 @@ def _postgresql(url: URL) -> Location:
         bare,
         f"the database {shown}" + (f" at {socket}" if socket else ""),
         dsn=url.set(drivername="postgresql").render_as_string(hide_password=False),
+        needed=tuple(Path(str(url.query[name])) for name in _FILES if name in url.query),
     )

@@ -6,7 +6,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.changes import ChangeHub
-from store.engine import SERIAL
+from store.engine import LOOKS, SERIAL
 from store.errors import translated
 from store.interfaces import Change, StoreError
 
@@ -25,7 +25,7 @@ class SqliteFeed:
     """
 
     def __init__(self, engine: AsyncEngine, hub: ChangeHub, interval: float) -> None:
-        self._engine = engine
+        self._engine = engine.execution_options(**{LOOKS: True})
         self._hub = hub
         self._interval = interval
         self._task: asyncio.Task[None] | None = None

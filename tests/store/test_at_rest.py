@@ -1,6 +1,5 @@
 """What somebody sees who reads the database, and what happens to somebody who writes to it."""
 
-import sqlite3
 from pathlib import Path
 
 import asyncpg
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from store.database import SqlStore, open_store
 from store.encryption import Keyring, Undecryptable, generate_key
 from store.interfaces import KeyMismatch, StoreUnavailable
+from tests.store.behind import execute
 from tests.store.records import a_cluster
 
 
@@ -21,8 +21,11 @@ async def _everything(url: str) -> bytes:
         return b"".join(p.read_bytes() for p in file.parent.glob(file.name + "*"))
     connection = await asyncpg.connect(url)
     try:
-        rows = await connection.fetch("SELECT * FROM clusters")
-        return repr([tuple(row) for row in rows]).encode()
+        named = await connection.fetch(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+        )
+        rows = [await connection.fetch(f"SELECT * FROM {table}") for (table,) in named]
+        return repr([tuple(row) for table in rows for row in table]).encode()
     finally:
         await connection.close()
 
@@ -36,20 +39,58 @@ async def test_a_clusters_credentials_cannot_be_read_from_the_database(
     assert b"secret" not in raw.replace(b"secrets", b"")
 
 
-async def test_a_credential_moved_to_another_row_does_not_open(tmp_path: Path) -> None:
-    url, keyring = f"sqlite:///{tmp_path / 'x.db'}", Keyring.parse(generate_key())
-    store = await open_store(url, keyring)
+@pytest.mark.parametrize(
+    ("target", "source"),
+    [("impersonator_token", "impersonator_token"), ("controller_token", "impersonator_token")],
+)
+async def test_a_credential_moved_to_another_row_does_not_open(
+    store: SqlStore, url: str, target: str, source: str
+) -> None:
     await store.clusters.create(a_cluster("prod"))
     await store.clusters.create(a_cluster("dev"))
-    with sqlite3.connect(tmp_path / "x.db") as connection:
-        connection.execute(
-            "UPDATE clusters SET impersonator_token = (SELECT impersonator_token FROM clusters"
-            " WHERE id = 'c-prod') WHERE id = 'c-dev'"
-        )
-    with pytest.raises(StoreUnavailable, match="stored for another place"):
+    await execute(
+        url,
+        f"UPDATE clusters SET {target} = (SELECT {source} FROM clusters WHERE id = 'c-prod')"
+        " WHERE id = 'c-dev'",
+    )
+    with pytest.raises(StoreUnavailable, match="stored for another place") as caught:
         await store.clusters.get("c-dev")
+    assert "secret" not in str(caught.value)
     assert await store.clusters.get("c-prod") == a_cluster("prod")
+
+
+async def test_a_credential_moved_to_another_column_does_not_open(
+    store: SqlStore, url: str
+) -> None:
+    """Else whoever writes to the database could make the controller's rights everybody's."""
+    await store.clusters.create(a_cluster())
+    await execute(url, "UPDATE clusters SET impersonator_token = controller_token")
+    with pytest.raises(StoreUnavailable, match="stored for another place"):
+        await store.clusters.get("c-prod")
+
+
+async def test_a_key_taken_away_before_rotating_is_found_at_the_start(url: str) -> None:
+    """The check value still opens; a cluster stored since wouldn't."""
+    old, new = generate_key(), generate_key()
+    await (await open_store(url, Keyring.parse(old))).close()
+    store = await open_store(url, Keyring.parse(f"{new},{old}"))
+    await store.clusters.create(a_cluster())
     await store.close()
+    with pytest.raises(KeyMismatch, match="credentials of cluster prod"):
+        await open_store(url, Keyring.parse(old))
+    await (await open_store(url, Keyring.parse(f"{old}\n{new}"))).close()
+
+
+async def test_a_replica_that_does_not_know_the_new_key_yet_says_so(url: str) -> None:
+    """Why a new key goes to the end of the list first, on every replica."""
+    old, new = generate_key(), generate_key()
+    behind = await open_store(url, Keyring.parse(old))
+    ahead = await open_store(url, Keyring.parse(f"{new},{old}"))
+    await ahead.clusters.create(a_cluster())
+    with pytest.raises(StoreUnavailable, match="no configured key opens the value"):
+        await behind.clusters.get("prod")
+    await ahead.close()
+    await behind.close()
 
 
 async def test_keys_rotate_by_putting_a_new_one_in_front(url: str) -> None:

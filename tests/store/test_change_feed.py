@@ -1,9 +1,12 @@
 """What one process changes, every other one knows within a second."""
 
 import asyncio
+import contextlib
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -12,7 +15,7 @@ from store.changes import MAX_BACKLOG, ChangeHub
 from store.database import SqlStore, open_store
 from store.encryption import Keyring
 from store.interfaces import Change
-from tests.store.records import a_token, a_user
+from tests.store.records import NOW, a_token, a_user
 
 _REVOKE = """
 import asyncio, sys
@@ -68,8 +71,6 @@ async def test_another_process_is_heard_within_a_second(store: SqlStore, url: st
 
 
 async def test_touching_tokens_is_nobodys_news(store: SqlStore) -> None:
-    from tests.store.records import NOW
-
     await store.users.create(a_user())
     await store.tokens.create(a_token())
     await _live(store)
@@ -121,3 +122,88 @@ async def test_a_subscriber_that_falls_behind_is_told_that_all_may_be_stale() ->
         for n in range(MAX_BACKLOG + 1):
             hub.publish(Change("user", f"u-{n}"))
         assert await anext(changes) == Change("all")
+
+
+async def test_a_subscriber_that_falls_behind_hears_what_comes_after() -> None:
+    hub = ChangeHub()
+    async with hub.subscribe() as changes:
+        for n in range(10 * MAX_BACKLOG + 5):
+            hub.publish(Change("user", f"u-{n}"))
+        hub.publish(Change("token", "token-last"))
+        heard = [change async for change in _as_many_as_wait(changes)]
+    assert heard[0] == Change("all")
+    assert heard[-1] == Change("token", "token-last")
+    assert len(heard) <= MAX_BACKLOG
+
+
+async def test_a_subscriber_may_stop_waiting_and_go_on() -> None:
+    hub = ChangeHub()
+    async with hub.subscribe() as changes:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await anext(changes)
+        hub.publish(Change("all"))
+        assert await anext(changes) == Change("all")
+
+
+async def test_one_slow_subscriber_costs_the_others_nothing() -> None:
+    hub = ChangeHub()
+    async with hub.subscribe() as slow, hub.subscribe() as quick:
+        for n in range(MAX_BACKLOG + 1):
+            hub.publish(Change("user", f"u-{n}"))
+            assert await anext(quick) == Change("user", f"u-{n}")
+        assert await anext(slow) == Change("all")
+
+
+async def test_a_subscriber_that_left_is_forgotten() -> None:
+    hub = ChangeHub()
+    with contextlib.suppress(RuntimeError):
+        async with hub.subscribe():
+            raise RuntimeError
+    hub.publish(Change("all"))
+    assert not hub._subscribers
+
+
+async def test_own_writes_to_sqlite_do_not_make_everything_stale(
+    tmp_path: Path, keyring: Keyring
+) -> None:
+    store = await open_store(f"sqlite:///{tmp_path}/x.db", keyring, poll_interval=0.01)
+    await _live(store)
+    async with store.changes.subscribe() as changes:
+        for n in range(20):
+            await store.users.create(a_user(f"user{n}"))
+            await asyncio.sleep(0.01)
+        heard = [change async for change in _as_many_as_wait(changes)]
+    assert heard == [Change("user", f"u-user{n}") for n in range(20)]
+    await store.close()
+
+
+async def test_a_feed_that_sqlite_keeps_waiting_is_not_live(
+    tmp_path: Path, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection is busy with a write that waits for another process."""
+    monkeypatch.setattr("store.sqlite_feed.LOOK_SECONDS", 0.1)
+    store = await open_store(f"sqlite:///{tmp_path}/x.db", keyring, poll_interval=0.01)
+    await store.users.create(a_user())
+    await _live(store)
+    other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    async with store.changes.subscribe() as changes:
+        waiting = asyncio.create_task(store.users.update("u-alice", enabled=False))
+        async with asyncio.timeout(5):
+            while store.changes.live:
+                await asyncio.sleep(0.01)
+            other.close()
+            await _until(changes, Change("all"))
+            await _live(store)
+        await waiting
+    await store.close()
+
+
+async def _as_many_as_wait(changes: AsyncIterator[Change]) -> AsyncIterator[Change]:
+    """What has arrived already; then nothing for a moment."""
+    with contextlib.suppress(TimeoutError):
+        while True:
+            async with asyncio.timeout(0.1):
+                change = await anext(changes)
+            yield change

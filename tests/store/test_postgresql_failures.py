@@ -1,0 +1,198 @@
+"""PostgreSQL that dies, falls silent or is restarted while the store is open."""
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from store.database import SqlStore, open_store
+from store.encryption import Keyring
+from store.interfaces import Change, StoreUnavailable
+from tests.parts import postgres
+from tests.store.records import a_user
+from tests.store.relay import relayed
+
+
+class Server:
+    """A PostgreSQL of the test's own, which may be killed and started again."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._programs = postgres.find_programs()
+        self._port = postgres.free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"postgresql://{postgres.USER}:pw@127.0.0.1:{self._port}/postgres"
+        postgres.make_cluster(self._programs, directory, "pw")
+
+    def start(self) -> None:
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                postgres.as_server_user(
+                    self._programs / "postgres",
+                    *(f"-D{self._directory}/data", f"-k{self._directory}"),
+                    *("-h127.0.0.1", f"-p{self._port}", "-F"),
+                ),
+                stdout=log,
+                stderr=log,
+            )
+        postgres.wait_until_ready(self._programs, self.url, self._process, self._directory / "log")
+
+    def stop(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(10)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with tempfile.TemporaryDirectory(prefix="sekisho-postgres-") as name:
+        shutil.chown(name, postgres.server_user())
+        made = Server(Path(name))
+        made.start()
+        yield made
+        made.stop()
+
+
+@contextlib.asynccontextmanager
+async def opened(url: str) -> AsyncIterator[SqlStore]:
+    store = await open_store(url, Keyring([b"k" * 32]))
+    try:
+        await until_live(store, True)
+        yield store
+    finally:
+        await store.close()
+
+
+async def until_live(store: SqlStore, wanted: bool, seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while store.changes.live is not wanted:
+            await asyncio.sleep(0.01)
+
+
+async def until(changes: AsyncIterator[Change], wanted: Change, seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        while await anext(changes) != wanted:
+            pass
+
+
+async def test_a_restart_is_survived_and_everything_cached_is_dropped(server: Server) -> None:
+    async with opened(server.url) as store, opened(server.url) as other:
+        await store.users.create(a_user())
+        server.stop()
+        await until_live(store, False)
+        with pytest.raises(StoreUnavailable, match="can't be used") as caught:
+            await store.users.get("u-alice")
+        assert "pw" not in str(caught.value)
+        with pytest.raises(StoreUnavailable):
+            await store.ping()
+        async with store.changes.subscribe() as changes:
+            server.start()
+            await until(changes, Change("all"))
+            assert await store.users.get("u-alice") == a_user()
+            await until_live(other, True)
+            await other.users.update("u-alice", enabled=False)
+            await until(changes, Change("user", "u-alice"), seconds=1)
+
+
+async def test_a_connection_that_dies_without_a_word_is_noticed_within_a_second(
+    postgres_database: str,
+) -> None:
+    async with relayed(postgres_database) as (url, relay), opened(url) as store:
+        relay.silence()
+        silent_since = time.monotonic()
+        await until_live(store, False)
+        assert time.monotonic() - silent_since < 1
+        async with store.changes.subscribe() as changes:
+            relay.resume()
+            await until(changes, Change("all"))
+        await until_live(store, True)
+        await store.ping()
+
+
+async def test_a_silent_database_is_an_error_not_a_wait_forever(
+    postgres_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.engine.STATEMENT_SECONDS", 0.5)
+    monkeypatch.setattr("store.engine.BUSY_SECONDS", 0.5)
+    async with relayed(postgres_database) as (url, relay), opened(url) as store:
+        relay.silence()
+        async with asyncio.timeout(5):
+            with pytest.raises(StoreUnavailable, match="didn't answer in time"):
+                await store.ping()
+        relay.resume()
+        await store.ping()
+
+
+async def test_broken_pooled_connections_are_replaced_without_an_error(
+    postgres_database: str,
+) -> None:
+    async with relayed(postgres_database) as (url, relay), opened(url) as store:
+        await asyncio.gather(*(store.users.list_all() for _ in range(5)))
+        relay.cut()
+        await asyncio.gather(*(store.users.list_all() for _ in range(5)))
+        await store.users.create(a_user())
+
+
+async def test_a_silent_database_at_the_start_is_told(
+    postgres_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.engine.BUSY_SECONDS", 0.3)
+    async with relayed(postgres_database) as (url, relay):
+        relay.silence()
+        with pytest.raises(StoreUnavailable, match="didn't answer in time"):
+            await open_store(url, Keyring([b"k" * 32]))
+
+
+async def test_a_missing_database_is_told(postgres_database: str) -> None:
+    with pytest.raises(StoreUnavailable, match="the database does not exist; create it"):
+        await open_store(postgres_database + "_none", Keyring([b"k" * 32]))
+
+
+async def test_a_server_without_tls_is_told_where_tls_is_asked_for(postgres_database: str) -> None:
+    with pytest.raises(StoreUnavailable, match="it offers no TLS, and sslmode asks for it"):
+        await open_store(f"{postgres_database}?sslmode=require", Keyring([b"k" * 32]))
+
+
+async def test_a_missing_root_certificate_is_named(postgres_database: str, tmp_path: Path) -> None:
+    url = f"{postgres_database}?sslmode=verify-full&sslrootcert={tmp_path}/ca.pem"
+    with pytest.raises(StoreUnavailable, match=r"ca\.pem"):
+        await open_store(url, Keyring([b"k" * 32]))
+
+
+async def test_a_database_that_may_only_be_read_is_told(postgres_database: str) -> None:
+    await (await open_store(postgres_database, Keyring([b"k" * 32]))).close()
+    connection = await asyncpg.connect(postgres_database)
+    name = postgres_database.rpartition("/")[2]
+    await connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    await connection.close()
+    with pytest.raises(StoreUnavailable, match="it is read-only; name the primary server"):
+        await open_store(postgres_database, Keyring([b"k" * 32]))
+
+
+async def test_a_socket_is_reached_by_its_folder(server: Server) -> None:
+    folder = server._directory
+    port = server.url.rpartition(":")[2].partition("/")[0]
+    url = f"postgresql://{postgres.USER}:pw@/postgres?host={folder}&port={port}"
+    async with opened(url) as store:
+        await store.ping()
+
+
+async def test_a_folder_without_a_socket_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="nothing listens there"):
+        await open_store(f"postgresql://u:pw@/x?host={tmp_path}", Keyring([b"k" * 32]))
+
+
+async def test_an_enormous_key_is_announced_as_all(postgres_database: str) -> None:
+    async with opened(postgres_database) as store, opened(postgres_database) as other:
+        await store.users.create(a_user(id="u-" + "x" * 1900, principals=()))
+        async with other.changes.subscribe() as changes:
+            assert not await store.tokens.revoke("y" * 9000)
+            await until(changes, Change("all"), seconds=1)
