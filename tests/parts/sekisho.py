@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -212,7 +213,7 @@ def gate(kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory) -> It
     alice owns it, bob is a member, carol may only read, dave has no access, root administers.
     """
     folder = tmp_path_factory.mktemp("sekisho")
-    made = make_sekisho(folder, (_free_port(), _free_port()))
+    made = make_sekisho(folder, (free_port(), free_port()))
     running = Gate(folder, made.port, made.metrics_port)
     running.run("cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig))
     running.start()
@@ -227,8 +228,8 @@ def gate(kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory) -> It
     running.stop()
 
 
-def _free_port() -> int:
-    import socket
+def free_port() -> int:
+    """A loopback port on which nothing listens."""
 
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))

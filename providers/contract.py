@@ -1,0 +1,93 @@
+"""What every password provider must do, as checks that anybody can run on theirs.
+
+    from providers.contract import check_password_provider
+
+    async def test_my_provider_keeps_the_contract() -> None:
+        await check_password_provider(PROVIDER, settings, valid=("zoe", "her password"))
+
+Needs no test framework: a broken promise is an AssertionError that says which.
+"""
+
+import time
+from typing import Any
+
+from pydantic import BaseModel
+
+from impersonation.policy import refuse_reserved
+from providers.base import (
+    Account,
+    Attempt,
+    ExternalIdentity,
+    LocalAccounts,
+    PasswordAuthenticator,
+    ProviderContext,
+    ProviderType,
+)
+
+
+class NoAccounts:
+    """A store of local accounts without any, for providers that keep nobody in it."""
+
+    async def find(self, username: str) -> Account | None:
+        """Nobody."""
+
+    async def rehash(self, account: Account, password_hash: str) -> None:
+        """Nothing."""
+
+
+async def check_password_provider(
+    kind: ProviderType,
+    settings: Any,
+    *,
+    valid: tuple[str, str],
+    accounts: LocalAccounts | None = None,
+) -> None:
+    """Run every check on a fresh provider; ``valid`` is a name and password that it accepts."""
+    _check_type(kind)
+    context = ProviderContext(accounts or NoAccounts(), time.monotonic)
+    provider = kind.create("under-test", settings, context)
+    assert provider.name == "under-test", "a provider is called what the operator calls it"
+    assert isinstance(provider, PasswordAuthenticator), "it has no method authenticate"
+    await provider.start()
+    try:
+        await provider.check()
+        await _check_outcomes(provider, kind, *valid)
+    finally:
+        await provider.close()
+
+
+def _check_type(kind: ProviderType) -> None:
+    assert issubclass(kind.settings_model, BaseModel), "settings_model must be a pydantic model"
+    assert kind.settings_model.model_config.get("extra") == "forbid", (
+        "settings_model must forbid what it doesn't know: a misspelt setting is a problem, not a "
+        "comment"
+    )
+    assert kind.schemes, "a type declares the schemes of its principals"
+
+
+async def _check_outcomes(
+    provider: PasswordAuthenticator, kind: ProviderType, username: str, password: str
+) -> None:
+    first = await provider.authenticate(Attempt(username, password, "192.0.2.1"))
+    assert first is not None, "a valid password must be accepted"
+    _check_identity(first, kind)
+    again = await provider.authenticate(Attempt(username, password, "192.0.2.1"))
+    assert again is not None, "a valid password must be accepted again"
+    assert again.principal_id == first.principal_id, "a principal's id must not change"
+    for wrong in (password + "x", "", password[:-1], "\0", "x" * 5000):
+        refused = await provider.authenticate(Attempt(username, wrong, "192.0.2.1"))
+        assert refused is None, "a wrong password is None: neither somebody nor an exception"
+    for nobody in ("", "nobody-of-that-name", "*", ")(uid=*", "\0", "x" * 5000, "system:admin"):
+        refused = await provider.authenticate(Attempt(nobody, password, "192.0.2.1"))
+        assert refused is None, f"the name {nobody[:20]!r} must be nobody's"
+
+
+def _check_identity(identity: ExternalIdentity, kind: ProviderType) -> None:
+    principals = [identity.principal_id, *(group.principal_id for group in identity.groups)]
+    for principal in principals:
+        scheme, separator, key = principal.partition("://")
+        assert separator, f"{principal!r} is not a principal: <scheme>://<key>"
+        assert key, f"{principal!r} is not a principal: <scheme>://<key>"
+        assert scheme in kind.schemes, f"{principal!r} is not of a scheme that the type declares"
+    assert identity.username, "an identity has a username"
+    refuse_reserved([*principals, identity.username, *(g.name for g in identity.groups)])

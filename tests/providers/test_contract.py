@@ -1,0 +1,64 @@
+"""Every provider keeps the contract, the example in the documentation included."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from argon2 import PasswordHasher
+
+from providers import local
+from providers.base import Account
+from providers.contract import check_password_provider
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "sekisho-provider-example"
+
+
+class OneAccount:
+    """A store with alice in it."""
+
+    def __init__(self) -> None:
+        password_hash = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("a long password")
+        self._alice = Account("u-alice", "alice", True, password_hash)
+
+    async def find(self, username: str) -> Account | None:
+        return self._alice if username == "alice" else None
+
+    async def rehash(self, account: Account, password_hash: str) -> None:
+        self._alice = Account("u-alice", "alice", True, password_hash)
+
+
+async def test_the_local_provider_keeps_the_contract() -> None:
+    await check_password_provider(
+        local.PROVIDER,
+        local.LocalSettings(),
+        valid=("alice", "a long password"),
+        accounts=OneAccount(),
+    )
+
+
+async def test_the_example_keeps_the_contract() -> None:
+    module = _example()
+    settings = module.ExampleSettings(person="zoe", secret="sesame open")
+    await check_password_provider(module.PROVIDER, settings, valid=("zoe", "sesame open"))
+
+
+async def test_the_contract_catches_a_provider_that_breaks_it() -> None:
+    module = _example()
+    settings = module.ExampleSettings(person="zoe", secret="sesame open")
+    liar = module.ExampleType(schemes=("other",))
+    with pytest.raises(AssertionError, match="not of a scheme that the type declares"):
+        await check_password_provider(liar, settings, valid=("zoe", "sesame open"))
+
+
+def _example() -> ModuleType:
+    spec = importlib.util.spec_from_file_location(
+        "example", EXAMPLE / "sekisho_provider_example.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["example"] = module
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,130 @@
+"""Slowing down those who guess."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from providers.base import Attempt, ExternalIdentity, ProviderUnavailable, Throttled
+from providers.throttle import FailureCounter, Limits, ThrottledAuthenticator
+
+LIMITS = Limits(attempts_per_user=3, attempts_per_address=6, window=60.0)
+
+
+class Door:
+    """A provider that knows one password, and counts how often it is asked."""
+
+    name = "local"
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.broken = False
+
+    async def authenticate(self, attempt: Attempt) -> ExternalIdentity | None:
+        self.asked += 1
+        if self.broken:
+            raise ProviderUnavailable("down")
+        if attempt.password != "right":
+            return None
+        return ExternalIdentity(f"local://{attempt.username}", attempt.username, "")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def door() -> Door:
+    return Door()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def throttled(door: Door, clock: Clock) -> ThrottledAuthenticator:
+    return ThrottledAuthenticator(door, LIMITS, clock)
+
+
+async def test_the_right_password_is_refused_too_after_so_many_wrong_ones(
+    throttled: ThrottledAuthenticator, door: Door, clock: Clock
+) -> None:
+    for _ in range(3):
+        assert await throttled.authenticate(Attempt("alice", "wrong", "1.1.1.1")) is None
+    with pytest.raises(Throttled) as caught:
+        await throttled.authenticate(Attempt("ALICE ", "right", "1.1.1.1"))
+    assert door.asked == 3
+    clock.now += caught.value.retry_after
+    assert await throttled.authenticate(Attempt("alice", "right", "1.1.1.1")) is not None
+
+
+async def test_an_attacker_elsewhere_does_not_lock_a_person_out(
+    throttled: ThrottledAuthenticator,
+) -> None:
+    for _ in range(3):
+        await throttled.authenticate(Attempt("alice", "wrong", "6.6.6.6"))
+    assert await throttled.authenticate(Attempt("alice", "right", "1.1.1.1")) is not None
+
+
+async def test_many_addresses_together_are_slowed_down_on_one_name(
+    throttled: ThrottledAuthenticator,
+) -> None:
+    for n in range(30):
+        await throttled.authenticate(Attempt("alice", "wrong", f"10.0.0.{n}"))
+    with pytest.raises(Throttled):
+        await throttled.authenticate(Attempt("alice", "right", "10.0.1.1"))
+
+
+async def test_one_address_cannot_try_many_names(throttled: ThrottledAuthenticator) -> None:
+    for n in range(6):
+        await throttled.authenticate(Attempt(f"user-{n}", "wrong", "6.6.6.6"))
+    with pytest.raises(Throttled):
+        await throttled.authenticate(Attempt("user-7", "right", "6.6.6.6"))
+
+
+async def test_unknown_names_are_throttled_like_known_ones(
+    throttled: ThrottledAuthenticator,
+) -> None:
+    waits = []
+    for name in ("alice", "nobody"):
+        for _ in range(3):
+            await throttled.authenticate(Attempt(name, "wrong", name))
+        with pytest.raises(Throttled) as caught:
+            await throttled.authenticate(Attempt(name, "wrong", name))
+        waits.append(caught.value.retry_after)
+    assert waits[0] == waits[1]
+
+
+async def test_success_forgives(throttled: ThrottledAuthenticator) -> None:
+    for n in range(10):
+        for password in ("wrong", "wrong", "right"):
+            identity = await throttled.authenticate(Attempt("alice", password, f"1.1.1.{n % 5}"))
+        assert identity is not None
+
+
+async def test_a_broken_backend_is_nobodys_failure(
+    throttled: ThrottledAuthenticator, door: Door
+) -> None:
+    door.broken = True
+    for _ in range(20):
+        with pytest.raises(ProviderUnavailable):
+            await throttled.authenticate(Attempt("alice", "right", "1.1.1.1"))
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 30)), max_size=60))
+def test_no_key_ever_has_more_failures_in_a_window_than_allowed(
+    steps: list[tuple[str, float]],
+) -> None:
+    counter, now, allowed = FailureCounter(3, 60.0), 0.0, []
+    for key, pause in steps:
+        now += pause
+        if counter.wait(key, now) == 0.0:
+            counter.fail(key, now)
+            allowed.append((key, now))
+    for key, at in allowed:
+        assert len([1 for k, t in allowed if k == key and at - 60.0 < t <= at]) <= 3
