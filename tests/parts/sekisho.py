@@ -4,6 +4,7 @@
 it in different ways.
 """
 
+import http.client
 import json
 import os
 import re
@@ -13,9 +14,9 @@ import ssl
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,21 +127,24 @@ class Sekisho:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """One HTTPS request, verified with Sekisho's own CA."""
-        request = urllib.request.Request(f"{self.url}{path}", method=method)
+        sent = dict(headers or {})
         if token is not None:
-            request.add_header("Authorization", f"Bearer {token}")
+            sent["Authorization"] = f"Bearer {token}"
         if body is not None:
-            request.data = json.dumps(body).encode()
-            request.add_header("Content-Type", "application/json")
-        for name, value in (headers or {}).items():
-            request.add_header(name, value)
+            sent["Content-Type"] = "application/json"
+        raw = None if body is None else json.dumps(body).encode()
+        return self.send(method, path, raw, sent)
+
+    def send(self, method: str, path: str, raw: bytes | None, headers: Mapping[str, str]) -> Answer:
+        """One HTTPS request with a body of any bytes."""
         context = ssl.create_default_context(cafile=str(self.folder / "data" / "tls" / "ca.crt"))
-        try:
-            with urllib.request.urlopen(request, context=context, timeout=30) as answer:
-                return Answer(answer.status, dict(answer.headers), answer.read())
-        except urllib.error.HTTPError as exc:
-            with exc:
-                return Answer(exc.code, dict(exc.headers), exc.read())
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", self.port, context=context, timeout=30
+        )
+        with closing(connection):
+            connection.request(method, path, raw, dict(headers))
+            answer = connection.getresponse()
+            return Answer(answer.status, dict(answer.headers), answer.read())
 
     def metric(self, line: str) -> float:
         """The value of a metric, by its name and labels as Prometheus reads them; or 0.0."""

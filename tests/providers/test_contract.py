@@ -19,7 +19,9 @@ class OneAccount:
     """A store with alice in it."""
 
     def __init__(self) -> None:
-        password_hash = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("a long password")
+        password_hash = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(
+            "a long password"
+        )
         self._alice = Account("u-alice", "alice", True, password_hash)
 
     async def find(self, username: str) -> Account | None:
