@@ -1,6 +1,7 @@
 """Changes made by other processes to the same SQLite file, by looking at its version."""
 
 import asyncio
+import contextlib
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -29,20 +30,21 @@ class SqliteFeed:
         self._hub = hub
         self._interval = interval
         self._task: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
 
     def start(self) -> None:
         """Begin to look."""
         self._task = asyncio.create_task(self._run(), name="change-feed")
 
     async def stop(self) -> None:
-        """Stop looking."""
+        """Stop looking, after the look that may be under way: its thread must see the loop."""
+        self._stopping.set()
         if self._task is not None:
-            self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
         seen: tuple[int, int] | None = None
-        while True:
+        while not self._stopping.is_set():
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
                     version = await self._version()
@@ -55,7 +57,9 @@ class SqliteFeed:
                     self._hub.publish(Change("all"))
                 seen = version
                 self._hub.set_live(True)
-            await asyncio.sleep(self._interval)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._interval):
+                    await self._stopping.wait()
 
     async def _version(self) -> tuple[int, int]:
         with translated("the database"):
