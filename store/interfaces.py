@@ -2,8 +2,8 @@
 
 Records are frozen; a change is a method of a repository, never an assignment. All times are aware
 UTC datetimes. Every method may raise :class:`StoreUnavailable`; a caller must never read that as
-"no such record". Text that databases can't hold (NUL, lone surrogates) is found by no look-up, and is a
-ValueError where it should be stored.
+"no such record". Text that databases can't hold (NUL, lone surrogates) is found by no look-up, and
+is a ValueError where it should be stored.
 """
 
 import enum
