@@ -67,7 +67,8 @@ class ReadFailure:
 def read_text(file: FilePath) -> str | ReadFailure:
     """The text of a small file."""
     try:
-        content = file.read_bytes()
+        with file.open("rb") as stream:
+            content = stream.read(MAX_SECRET_BYTES + 1)
     except FileNotFoundError:
         return ReadFailure(f"the file {file} doesn't exist; create it or mend the path")
     except PermissionError:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from config.environment import overlay
 from config.files import ReadFailure, read_text, resolve_files
@@ -45,6 +45,7 @@ def load(named: str | None, environment: Mapping[str, str]) -> Loaded:
         if isinstance(text, ReadFailure):
             return Loaded(None, origins, base, (Problem("", "", text.message),))
         values, origins, problems = read_yaml(text, str(file))
+    _drop_empty(values, Settings)
     problems += overlay(values, environment, origins)
     problems += resolve_files(values, Settings, origins, base)
     _resolve_sqlite(values, base, origins)
@@ -60,6 +61,20 @@ def settings_or_raise(loaded: Loaded) -> Settings:
     if loaded.problems or loaded.settings is None:
         raise ConfigError(loaded.problems)
     return loaded.settings
+
+
+def _drop_empty(values: dict[str, Any], model: type[BaseModel]) -> None:
+    """A section whose lines are all commented out is one that isn't there."""
+    for name, field in model.model_fields.items():
+        annotation = field.annotation
+        if name not in values or not (
+            isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        ):
+            continue
+        if values[name] is None:
+            del values[name]
+        elif isinstance(values[name], dict):
+            _drop_empty(values[name], annotation)
 
 
 def _with_defaults(values: dict[str, Any], base: Path) -> dict[str, Any]:

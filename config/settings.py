@@ -1,5 +1,6 @@
 """Every setting, with its unit, its default, and why. Pure: nothing here reads a file."""
 
+import ipaddress
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -19,16 +21,49 @@ from pydantic import (
 from config.durations import parse_duration
 from config.listen import Listen, parse_listen
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_ANY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 _PROVIDER_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 
 
-def _duration(value: Any) -> Any:
-    return parse_duration(value) if isinstance(value, str) else value
+def _duration(value: Any) -> timedelta:
+    """A duration. A bare number has no unit, and half of its readers would think of another."""
+    if not isinstance(value, str | timedelta):
+        raise ValueError("needs a unit; write it like 30s, 8h, 1h30m or 90d")
+    duration = parse_duration(value) if isinstance(value, str) else value
+    if duration <= timedelta(0):
+        raise ValueError("must be longer than nothing")
+    return duration
 
 
 def _listen(value: Any) -> Any:
     return value if isinstance(value, Listen) else parse_listen(str(value))
+
+
+def _collide(one: Listen, other: Listen) -> bool:
+    everywhere = any((listen.host or "") in _ANY for listen in (one, other))
+    return one.port == other.port != 0 and (one.host == other.host or everywhere)
+
+
+def origin(url: str) -> str:
+    """``url`` as browsers write an origin: lower case, no default port, no slash at the end.
+
+    Raises ValueError for what isn't the root of a host, reached by https (or http on loopback).
+    """
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port
+    if parts.scheme not in {"https", "http"} or "@" in parts.netloc or not host.strip("."):
+        raise ValueError("must be a URL like https://sekisho.example.com")
+    if not _HOST.fullmatch(host):
+        raise ValueError("must name a host by letters, digits, - and . (xn--… for all others)")
+    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise ValueError("must have no path: Sekisho stands at the root of its origin")
+    if parts.scheme == "http" and host not in LOOPBACK:
+        raise ValueError("must begin with https://: tokens travel over it")
+    shown = f"[{ipaddress.IPv6Address(host)}]" if ":" in host else host
+    by_default = {"https": 443, "http": 80}[parts.scheme]
+    return f"{parts.scheme}://{shown}" + (f":{port}" if port not in {None, by_default} else "")
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -94,14 +129,7 @@ class ServerSettings(Section):
     def _origin(cls, value: str) -> str:
         if not value:
             return value
-        parts = urlsplit(value)
-        if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username:
-            raise ValueError("must be a URL like https://sekisho.example.com")
-        if parts.path not in {"", "/"} or parts.query or parts.fragment:
-            raise ValueError("must have no path: Sekisho stands at the root of its origin")
-        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-            raise ValueError("must begin with https://: tokens travel over it")
-        return f"{parts.scheme}://{parts.netloc}"
+        return origin(value)
 
 
 class MetricsSettings(Section):
@@ -147,6 +175,13 @@ class TokenSettings(Section):
 
     kubeconfig_ttl: Duration = timedelta(days=30)
     """For tokens in generated kubeconfigs."""
+
+    @model_validator(mode="after")
+    def _within_the_most(self) -> "TokenSettings":
+        for name in ("default_ttl", "kubeconfig_ttl"):
+            if getattr(self, name) > self.max_ttl:
+                raise ValueError(f"{name} is longer than max_ttl; shorten it, or raise max_ttl")
+        return self
 
 
 class LoginSettings(Section):
@@ -225,7 +260,7 @@ class Settings(Section):
     """All of ``sekisho.yaml``."""
 
     server: ServerSettings = ServerSettings()
-    metrics: MetricsSettings = MetricsSettings()
+    metrics: MetricsSettings = Field(default=MetricsSettings(), validate_default=True)
     data_dir: Path = Path("sekisho-data")
     """Keys, certificates and SQLite's file; made with mode 0700."""
     store: StoreSettings = StoreSettings()
@@ -235,6 +270,14 @@ class Settings(Section):
     login: LoginSettings = LoginSettings()
     gate: GateSettings = GateSettings()
     log: LogSettings = LogSettings()
+
+    @field_validator("metrics")
+    @classmethod
+    def _apart(cls, value: MetricsSettings, info: ValidationInfo) -> MetricsSettings:
+        server = info.data.get("server")
+        if server is not None and _collide(value.listen, server.listen):
+            raise ValueError(f"listen is {value.listen}, which server.listen has; change one")
+        return value
 
     @field_validator("providers")
     @classmethod
@@ -254,7 +297,8 @@ class Settings(Section):
             return self.server.external_url
         listen = self.server.listen
         scheme = "http" if self.server.tls.plain_http else "https"
-        return f"{scheme}://{Listen(listen.host or '127.0.0.1', listen.port)}"
+        host = listen.host or ""
+        return f"{scheme}://{Listen(_ANY.get(host, host), listen.port)}"
 
     @property
     def store_url(self) -> str:
