@@ -4,7 +4,12 @@ import socket
 
 import pytest
 
-pytest_plugins = ["tests.parts.kubernetes", "tests.parts.postgres", "tests.parts.sekisho"]
+pytest_plugins = [
+    "tests.parts.kubernetes",
+    "tests.parts.postgres",
+    "tests.parts.sekisho",
+    "tests.parts.browser",
+]
 
 
 @pytest.fixture

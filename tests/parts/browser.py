@@ -1,0 +1,52 @@
+"""A real Chromium without a window."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--ignore-certificate-errors",  # the certificate is the business of other tests
+    "--window-size=900,900",
+)
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Chrome]:
+    """A fresh browser. In CI a missing one is installed, and is a failure if it can't be."""
+    driver = shutil.which("chromedriver") or _install()
+    options = ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
+        options.add_argument(flag)
+    chrome = Chrome(options=options, service=Service(executable_path=driver))
+    yield chrome
+    chrome.quit()
+
+
+def _install() -> str:
+    """Chromium and its driver from Debian, where this is CI; else a skip that says what to do."""
+    hint = "Chromium and chromedriver are needed: apt-get install chromium chromium-driver"
+    if not os.environ.get("CI"):
+        pytest.skip(hint)
+    if os.geteuid() == 0:
+        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for command in (["update"], ["install", "-y", "chromium", "chromium-driver"]):
+            subprocess.run(["apt-get", "-q", *command], env=env, check=False, capture_output=True)
+    found = shutil.which("chromedriver")
+    if found is None:
+        pytest.fail(hint, pytrace=False)
+    return found

@@ -1,0 +1,136 @@
+"""Connections to several masters, on real sockets: kept, shared out, moved away from the sick."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from proxy.pool import PoolExhausted, PoolLimits, UpstreamPool, UpstreamUnreachable
+
+
+@asynccontextmanager
+async def master() -> AsyncIterator[tuple[str, list[int]]]:
+    """A listener that takes connections and says nothing: its URL, and how many it got."""
+    taken: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken.append(1)
+        try:
+            await reader.read()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", taken
+
+
+def dead() -> str:
+    """The URL of a master on whose port nothing listens."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{holder.getsockname()[1]}"
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_masters_take_turns() -> None:
+    async with master() as (first, one), master() as (second, two):
+        pool = UpstreamPool([first, second], None)
+        for _ in range(4):
+            await pool.connect()
+        await until(lambda: (len(one), len(two)) == (2, 2))
+        pool.abort()
+
+
+async def test_a_master_that_cannot_be_reached_is_passed_over_then_left_alone() -> None:
+    kinds: list[str] = []
+    async with master() as (alive, taken):
+        gone = dead()
+        pool = UpstreamPool([gone, alive], None, on_error=kinds.append)
+        for _ in range(6):
+            connection = await pool.connect()
+            assert connection.master.url == alive
+        await until(lambda: len(taken) == 6)
+        assert kinds == ["refused"], "tried once, then ejected for a while"
+        pool.abort()
+
+
+async def test_when_all_are_sick_they_are_tried_anyway() -> None:
+    kinds: list[str] = []
+    pool = UpstreamPool([dead(), dead()], None, on_error=kinds.append)
+    for _ in range(2):
+        with pytest.raises(UpstreamUnreachable, match="connection refused"):
+            await pool.connect()
+    assert kinds == ["refused"] * 4
+    assert pool.connections == 0
+    pool.abort()
+
+
+async def test_a_master_that_never_completes_a_handshake_is_given_up() -> None:
+    import ssl
+
+    async with master() as (url, _):
+        pool = UpstreamPool(
+            [url.replace("http:", "https:")],
+            ssl.create_default_context(),
+            limits=PoolLimits(connect_timeout=0.1),
+        )
+        with pytest.raises(UpstreamUnreachable, match="timed out"):
+            await pool.connect()
+        assert pool.connections == 0
+        pool.abort()
+
+
+async def test_the_limit_on_connections_holds_while_they_are_being_made() -> None:
+    async with master() as (url, _):
+        pool = UpstreamPool([url], None, limits=PoolLimits(max_connections=3))
+        made = await asyncio.gather(*(pool.connect() for _ in range(5)), return_exceptions=True)
+        assert sum(isinstance(one, PoolExhausted) for one in made) == 2
+        assert pool.connections == 3
+        pool.abort()
+        await until(lambda: pool.connections == 0)
+
+
+async def test_idle_connections_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.pool.SWEEP_SECONDS", 0.02)
+    async with master() as (url, _):
+        pool = UpstreamPool([url], None, limits=PoolLimits(idle_ttl=0.05))
+        connection = await pool.connect()
+        connection.master.keep(connection)
+        assert pool.take() is connection
+        connection.master.keep(connection)
+        await until(lambda: pool.connections == 0)
+        assert pool.take() is None
+        pool.abort()
+
+
+async def test_a_connection_that_the_master_closed_is_not_handed_out() -> None:
+    async with master() as (url, _):
+        pool = UpstreamPool([url], None)
+        connection = await pool.connect()
+        connection.master.keep(connection)
+        assert connection.transport is not None
+        connection.transport.close()
+        assert pool.take() is None
+        pool.abort()
+
+
+async def test_a_closed_pool_keeps_nothing() -> None:
+    async with master() as (url, _):
+        pool = UpstreamPool([url], None)
+        idle, busy = await pool.connect(), await pool.connect()
+        idle.master.keep(idle)
+        pool.close()
+        with pytest.raises(PoolExhausted):
+            await pool.connect()
+        busy.master.keep(busy)
+        await until(lambda: pool.connections == 0)

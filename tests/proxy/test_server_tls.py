@@ -1,0 +1,172 @@
+"""The main listener's certificate: made, kept private, renewed while the server runs."""
+
+import asyncio
+import socket
+import ssl
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from config.problems import ConfigError
+from config.settings import Settings
+from proxy.certificates import create_authority, issue_server
+from proxy.server_tls import ServerTls
+
+NOW = datetime.now(UTC)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def settings(folder: Path, **tls: Any) -> Settings:
+    return Settings.model_validate(
+        {
+            "data_dir": str(folder),
+            "server": {"external_url": "https://gate.example.com", "tls": tls},
+        }
+    )
+
+
+async def presented(context: ssl.SSLContext, ca_pem: str, name: str) -> x509.Certificate:
+    """The certificate that a new connection gets, verified by a client that trusts ``ca_pem``."""
+    server = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+
+    def connect() -> bytes:
+        client = ssl.create_default_context(cadata=ca_pem)
+        with (
+            socket.create_connection(("127.0.0.1", port), 10) as plain,
+            client.wrap_socket(plain, server_hostname=name) as connection,
+        ):
+            found = connection.getpeercert(binary_form=True)
+            assert found is not None
+            return found
+
+    async with server:
+        return x509.load_der_x509_certificate(await asyncio.to_thread(connect))
+
+
+@pytest.mark.parametrize("name", ["gate.example.com", "127.0.0.1", "localhost"])
+async def test_without_a_certificate_one_of_our_own_ca_is_served(tmp_path: Path, name: str) -> None:
+    tls = ServerTls(settings(tmp_path))
+    assert tls.context is not None
+    assert tls.ca_pem is not None
+    await presented(tls.context, tls.ca_pem, name)
+
+
+def test_keys_are_for_their_owner_only(tmp_path: Path) -> None:
+    ServerTls(settings(tmp_path))
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "tls").iterdir()}
+    modes.pop(".lock", None)
+    assert modes == {"ca.crt": 0o644, "ca.key": 0o600, "server.crt": 0o644, "server.key": 0o600}
+    assert stat.S_IMODE((tmp_path / "tls").stat().st_mode) == 0o700
+    (tmp_path / "tls" / "server.key").chmod(0o644)
+    ServerTls(settings(tmp_path))
+    assert stat.S_IMODE((tmp_path / "tls" / "server.key").stat().st_mode) == 0o600
+
+
+def test_a_restart_keeps_what_is_there(tmp_path: Path) -> None:
+    first = ServerTls(settings(tmp_path)).ca_pem
+    served = (tmp_path / "tls" / "server.crt").read_bytes()
+    assert ServerTls(settings(tmp_path)).ca_pem == first
+    assert (tmp_path / "tls" / "server.crt").read_bytes() == served
+
+
+async def test_the_certificate_is_renewed_while_the_server_runs(tmp_path: Path) -> None:
+    clock = Clock()
+    clock.now -= timedelta(days=61)
+    tls = ServerTls(settings(tmp_path), now=clock)
+    assert tls.context is not None
+    assert tls.ca_pem is not None
+    before = await presented(tls.context, tls.ca_pem, "localhost")
+    assert not tls.refresh()
+    clock.now += timedelta(days=61)
+    assert tls.refresh()
+    after = await presented(tls.context, tls.ca_pem, "localhost")
+    assert after.serial_number != before.serial_number
+    assert after.not_valid_after_utc > before.not_valid_after_utc
+
+
+def test_the_ca_is_renewed_before_it_ends_and_the_old_one_is_still_told(tmp_path: Path) -> None:
+    clock = Clock()
+    old = ServerTls(settings(tmp_path), now=clock).ca_pem
+    clock.now += timedelta(days=2600)
+    new = ServerTls(settings(tmp_path), now=clock).ca_pem
+    assert old is not None
+    assert new is not None
+    assert new != old
+    assert new.endswith(old)
+
+
+def test_another_name_makes_another_certificate_of_the_same_ca(tmp_path: Path) -> None:
+    first = ServerTls(settings(tmp_path))
+    served = (tmp_path / "tls" / "server.crt").read_bytes()
+    other = settings(tmp_path).model_copy(
+        update={
+            "server": settings(tmp_path).server.model_copy(
+                update={"external_url": "https://other.example.com"}
+            )
+        }
+    )
+    second = ServerTls(other)
+    assert (tmp_path / "tls" / "server.crt").read_bytes() != served
+    assert first.ca_pem == second.ca_pem
+
+
+async def test_an_operators_files_are_read_again_and_broken_ones_are_not_taken(
+    tmp_path: Path,
+) -> None:
+    authority = create_authority("corp", lifetime=timedelta(days=9), now=NOW)
+    ca_pem = authority.certificate_pem.decode()
+    cert, key = tmp_path / "x.crt", tmp_path / "x.key"
+
+    def issue() -> None:
+        pair = issue_server(
+            authority,
+            common_name="x",
+            names=["localhost"],
+            lifetime=timedelta(days=1),
+            now=NOW,
+        )
+        cert.write_bytes(pair.certificate_pem)
+        key.write_bytes(pair.key_pem)
+
+    issue()
+    (tmp_path / "ca.crt").write_text(ca_pem)
+    tls = ServerTls(
+        settings(tmp_path, cert_file=str(cert), key_file=str(key), ca_file=str(tmp_path / "ca.crt"))
+    )
+    assert tls.context is not None
+    assert tls.ca_pem == ca_pem
+    before = await presented(tls.context, ca_pem, "localhost")
+    issue()
+    assert tls.refresh()
+    after = await presented(tls.context, ca_pem, "localhost")
+    assert after.serial_number != before.serial_number
+    cert.write_text("broken")
+    with pytest.raises(ConfigError, match="fits its key"):
+        tls.refresh()
+    assert (await presented(tls.context, ca_pem, "localhost")) == after
+    assert not (tmp_path / "tls").exists()
+
+
+def test_a_damaged_folder_is_told_with_the_way_out(tmp_path: Path) -> None:
+    ServerTls(settings(tmp_path))
+    (tmp_path / "tls" / "ca.crt").write_text("damaged")
+    with pytest.raises(ConfigError, match="remove the folder"):
+        ServerTls(settings(tmp_path))
+
+
+def test_plain_http_has_no_context_and_no_files(tmp_path: Path) -> None:
+    tls = ServerTls(settings(tmp_path, plain_http=True))
+    assert tls.context is None
+    assert not list(tmp_path.iterdir())
