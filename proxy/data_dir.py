@@ -1,16 +1,13 @@
 """``data_dir``: made when needed, and the encryption key that is kept there by default."""
 
-import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
 
 from config.problems import ConfigError, Problem
 from config.settings import Settings
-from proxy.private_files import make_private_folder, write_private
+from proxy.private_files import locked, make_private_folder, write_private
 from store.encryption import Keyring, generate_key
 
 KEY_FILE = "encryption.key"
@@ -47,9 +44,12 @@ def open_keyring(settings: Settings) -> Keyring:
             fix="set store.encryption_keys_file",
         )
     try:
-        with _locked(file.parent):
+        with locked(file.parent):
             if not file.exists():
                 write_private(file, f"{generate_key()}\n".encode())
+            if file.stat().st_mode & 0o077:
+                _LOG.warning("others could read a key; its mode is 0600 now", file=str(file))
+                file.chmod(0o600)
             text = file.read_text()
         return Keyring.parse(text)
     except OSError as exc:
@@ -57,14 +57,6 @@ def open_keyring(settings: Settings) -> Keyring:
         raise ConfigError([Problem(str(file), "", f"{said}; mend its permissions")]) from exc
     except ValueError as exc:
         raise ConfigError([Problem(str(file), "", f"{exc}; restore it from a backup")]) from None
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold off other processes that start on the same folder at the same time."""
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _unusable(folder: Path, message: str) -> ConfigError:

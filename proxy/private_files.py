@@ -1,7 +1,10 @@
 """Writing files that nobody else may read, all or nothing."""
 
+import fcntl
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -23,3 +26,14 @@ def write_private(file: Path, content: bytes, *, mode: int = 0o600) -> None:
 def make_private_folder(folder: Path) -> None:
     """Make a folder (and its parents) for its owner only, if it isn't there."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold off other processes that would make the same files in ``folder`` at the same time."""
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -8,81 +8,74 @@ is dropped.
 import asyncio
 import ssl
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import structlog
-from cryptography import x509
 
 from config.problems import ConfigError, Problem
 from config.settings import Settings
-from proxy.certificates import (
-    KeyPair,
-    create_authority,
-    due_for_renewal,
-    issue_server,
-    load_key_pair,
-)
 from proxy.data_dir import prepare
-from proxy.private_files import make_private_folder, write_private
+from proxy.own_certificate import CertificateLost, OwnCertificate
 
-AUTHORITY_LIFETIME = timedelta(days=3650)
-SERVER_LIFETIME = timedelta(days=90)
 CHECK_SECONDS = 60.0
 """How often files are looked at for a change, and our own certificate for its age."""
 
 _ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 - names that no certificate can have
 _LOG = structlog.get_logger("sekisho.tls")
 
+Seen = tuple[int, ...]
+
 
 class ServerTls:
-    """What the main listener does TLS with. ``context`` is None for plain HTTP."""
+    """What the main listener does TLS with. ``context`` is None for plain HTTP.
+
+    ``ca_pem`` is what clients must trust, for kubeconfigs; None where their system knows it.
+    """
 
     def __init__(
         self, settings: Settings, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._tls = settings.server.tls
-        self._names = _names(settings)
-        self._now = now
-        self._folder = settings.data_dir / "tls"
-        self._loaded: tuple[float, float] | None = None
+        self._loaded: Seen | None = None
+        self._own: OwnCertificate | None = None
         self.context: ssl.SSLContext | None = None
-        self.ca_pem: str | None = None
+        self.ca_pem: str | None = self._operators_ca()
         if self._tls.plain_http:
-            self.ca_pem = self._operators_ca()
             return
         if self._tls.cert_file is None:
-            prepare(settings)
-            make_private_folder(self._folder)
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self.context.set_alpn_protocols(["http/1.1"])
+            self._own = OwnCertificate(prepare(settings) / "tls", _names(settings), now)
+        self.context = _new_context()
         self.refresh()
 
     def refresh(self) -> bool:
         """Load the certificate again if it has changed, renewing ours if it is due.
 
-        Whether a new one was loaded. Raises ConfigError where there is none that can be used.
+        Whether a new one was loaded. Raises ConfigError where there is none that can be used; the
+        one that was loaded before is then still in use.
         """
         if self.context is None:
             return False
         cert_file, key_file = self._files()
         try:
-            seen = (cert_file.stat().st_mtime, key_file.stat().st_mtime)
-            if seen == self._loaded:
-                return False
-            self.context.load_cert_chain(cert_file, key_file)
-        except (OSError, ssl.SSLError) as exc:
-            raise _unusable(cert_file, key_file, exc) from exc
+            seen = _state(cert_file, key_file)
+        except OSError as exc:
+            raise _unusable(cert_file, key_file, _said(exc)) from exc
+        if seen == self._loaded:
+            return False
+        # A context into which the wrong key was loaded has lost the right one, too, and refuses
+        # every client: what is new is tried on a context that serves nobody.
+        load_pair(_new_context(), cert_file, key_file)
+        load_pair(self.context, cert_file, key_file)
         self._loaded = seen
-        self.ca_pem = self._operators_ca() if self._tls.cert_file else self._own_ca()
+        self._after_loading(key_file)
         return True
 
-    async def refresh_forever(self) -> None:
-        """Look again now and then, until cancelled. What can't be used leaves the old in place."""
+    async def refresh_forever(self, *, every: float = CHECK_SECONDS) -> None:
+        """Look again every so many seconds. What can't be used leaves the old in place."""
         while True:
-            await asyncio.sleep(CHECK_SECONDS)
+            await asyncio.sleep(every)
             try:
                 if await asyncio.to_thread(self.refresh):
                     _LOG.info("certificate loaded")
@@ -90,59 +83,93 @@ class ServerTls:
                 _LOG.error("certificate not loaded; the old one stays", error=str(exc))
 
     def _files(self) -> tuple[Path, Path]:
-        if self._tls.cert_file is not None and self._tls.key_file is not None:
+        if self._own is None:
+            assert self._tls.cert_file is not None
+            assert self._tls.key_file is not None
             return self._tls.cert_file, self._tls.key_file
         try:
-            return self._own_files()
-        except (OSError, ValueError) as exc:
-            raise ConfigError(
-                [Problem(str(self._folder), "data_dir", f"{exc}; remove the folder to begin anew")]
-            ) from exc
+            self._own.ensure()
+        except CertificateLost as exc:
+            raise ConfigError([Problem("", "data_dir", str(exc))]) from exc
+        except OSError as exc:
+            file = str(exc.filename or self._own.certificate_file.parent)
+            said = f"{_said(exc)}; mend its permissions"
+            raise ConfigError([Problem(file, "data_dir", said)]) from exc
+        return self._own.certificate_file, self._own.key_file
 
-    def _own_files(self) -> tuple[Path, Path]:
-        """Our certificate's files, issued anew where they are due or don't fit any more."""
-        now = self._now()
-        authority = self._own_authority(now)
-        cert_file, key_file = self._folder / "server.crt", self._folder / "server.key"
-        current = _read_pair(cert_file, key_file)
-        if current is None or not self._fits(current, authority, now):
-            issued = issue_server(
-                authority,
-                common_name=self._names[0],
-                names=self._names,
-                lifetime=SERVER_LIFETIME,
-                now=now,
+    def _after_loading(self, key_file: Path) -> None:
+        if self._own is not None:
+            self.ca_pem = self._own.ca_pem()
+            return
+        self.ca_pem = self._operators_ca()
+        # The group may: that is how Kubernetes hands a secret to a user who isn't root.
+        if key_file.stat().st_mode & 0o007:
+            _LOG.warning(
+                "everybody on this machine may read the server's key",
+                file=str(key_file),
+                fix=f"chmod o-rwx {key_file}",
             )
-            write_private(key_file, issued.key_pem)
-            write_private(cert_file, issued.certificate_pem, mode=0o644)
-        return cert_file, key_file
-
-    def _own_authority(self, now: datetime) -> KeyPair:
-        cert_file, key_file = self._folder / "ca.crt", self._folder / "ca.key"
-        authority = _read_pair(cert_file, key_file)
-        if authority is not None and not due_for_renewal(authority.certificate, now=now):
-            return authority
-        fresh = create_authority("Sekisho CA", lifetime=AUTHORITY_LIFETIME, now=now)
-        write_private(key_file, fresh.key_pem)
-        # Clients that trust the old one go on until they fetch the bundle again.
-        old = authority.certificate_pem if authority is not None else b""
-        write_private(cert_file, fresh.certificate_pem + old, mode=0o644)
-        return fresh
-
-    def _fits(self, current: KeyPair, authority: KeyPair, now: datetime) -> bool:
-        if due_for_renewal(current.certificate, now=now):
-            return False
-        try:
-            current.certificate.verify_directly_issued_by(authority.certificate)
-        except Exception:  # whatever is wrong with it, a new one is the answer
-            return False
-        return _names_of(current) == set(self._names)
-
-    def _own_ca(self) -> str:
-        return (self._folder / "ca.crt").read_text()
 
     def _operators_ca(self) -> str | None:
-        return self._tls.ca_file.read_text() if self._tls.ca_file is not None else None
+        return read_ca(self._tls.ca_file) if self._tls.ca_file is not None else None
+
+
+def load_pair(context: ssl.SSLContext, cert_file: Path, key_file: Path) -> None:
+    """Load a certificate and its key. Raises ConfigError in an operator's words."""
+    try:
+        context.load_cert_chain(cert_file, key_file, password=_no_password)
+    except _Encrypted as exc:
+        raise _unusable(cert_file, key_file, str(exc)) from None
+    except ssl.SSLError as exc:
+        said = "is not a certificate that fits its key (PEM, the server's own first)"
+        raise _unusable(cert_file, key_file, said) from exc
+    except OSError as exc:
+        raise _unusable(cert_file, key_file, _said(exc)) from exc
+
+
+def check_pair(cert_file: Path, key_file: Path) -> None:
+    """See whether the listener could use them. Raises ConfigError."""
+    load_pair(_new_context(), cert_file, key_file)
+
+
+def read_ca(file: Path) -> str:
+    """The certificates that clients are told to trust. Raises ConfigError.
+
+    They are handed to everybody: a file that also holds a key is refused.
+    """
+    try:
+        text = file.read_text()
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+    except (ssl.SSLError, ValueError):
+        said = "is not a PEM file of certificates; name the CA's certificate"
+    except OSError as exc:
+        said = f"{_said(exc)}; mend the path or its mode"
+    else:
+        if "PRIVATE KEY" not in text:
+            return text
+        said = "holds a private key, and would be given to everybody; keep only certificates in it"
+    raise ConfigError([Problem(str(file), "server.tls.ca_file", said)])
+
+
+class _Encrypted(Exception):
+    """The key has a password, which nobody is there to type."""
+
+
+def _no_password() -> str:
+    raise _Encrypted("has a key with a password; take it off: openssl pkey -in KEY -out NEW")
+
+
+def _new_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _state(*files: Path) -> Seen:
+    """What changes when a file is written, replaced, or its link is turned elsewhere."""
+    states = [file.stat() for file in files]
+    return tuple(n for one in states for n in (one.st_mtime_ns, one.st_ino, one.st_size))
 
 
 def _names(settings: Settings) -> list[str]:
@@ -152,24 +179,10 @@ def _names(settings: Settings) -> list[str]:
     return list(dict.fromkeys(name for name in names if name and name not in _ANY))
 
 
-def _names_of(pair: KeyPair) -> set[str]:
-    names = pair.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    addresses = names.get_values_for_type(x509.IPAddress)
-    return {*names.get_values_for_type(x509.DNSName), *map(str, addresses)}
+def _said(exc: OSError) -> str:
+    return (exc.strerror or str(exc)).lower()
 
 
-def _read_pair(cert_file: Path, key_file: Path) -> KeyPair | None:
-    """A certificate and its key; None where there isn't one. Mends a key's mode if it is ours."""
-    if not cert_file.exists() or not key_file.exists():
-        return None
-    if key_file.stat().st_mode & 0o077:
-        key_file.chmod(0o600)
-    return load_key_pair(cert_file.read_bytes(), key_file.read_bytes())
-
-
-def _unusable(cert_file: Path, key_file: Path, exc: Exception) -> ConfigError:
-    if isinstance(exc, ssl.SSLError):
-        said = "is not a certificate that fits its key (PEM, the server's own first)"
-    else:
-        said = (getattr(exc, "strerror", None) or str(exc)).lower()
-    return ConfigError([Problem(str(cert_file), "server.tls", f"{said}; key file: {key_file}")])
+def _unusable(cert_file: Path, key_file: Path, said: str) -> ConfigError:
+    said = f"{said}; certificate: {cert_file}, key: {key_file}"
+    return ConfigError([Problem("", "server.tls", said)])

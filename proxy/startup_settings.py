@@ -1,7 +1,8 @@
 """The whole configuration: the file, the environment, and every provider's own settings."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ from config.problems import ConfigError, Problem, dotted, problems_of
 from config.settings import ProviderEntry, Settings
 from providers.base import ProviderType
 from providers.registry import BrokenProviderType, Found, discover
+from proxy.server_tls import check_pair, read_ca
+from store.encryption import Keyring
+from store.interfaces import StoreError
+from store.locations import locate
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,8 @@ def load_everything(named: str | None, environment: Mapping[str, str]) -> Everyt
                 providers.append(configured)
             else:
                 problems += configured
-        problems += _missing_files(loaded, loaded.settings)
+        problems += _tls_problems(loaded, loaded.settings)
+        problems += _store_problems(loaded, loaded.settings)
     if problems or loaded.settings is None:
         raise ConfigError(problems)
     return Everything(loaded.settings, tuple(providers))
@@ -72,20 +78,58 @@ def _configure(
     return problems or ConfiguredProvider(entry.name, kind, settings)
 
 
-def _missing_files(loaded: Loaded, settings: Settings) -> list[Problem]:
-    """Files that TLS needs and that aren't there or can't be read."""
+def _tls_problems(loaded: Loaded, settings: Settings) -> list[Problem]:
+    """Files that TLS needs and that aren't there, can't be read, or don't fit each other."""
+    tls = settings.server.tls
     problems = []
     for name in ("cert_file", "key_file", "ca_file"):
-        file: Path | None = getattr(settings.server.tls, name)
+        file: Path | None = getattr(tls, name)
         if file is None:
             continue
-        path = ("server", "tls", name)
         try:
-            file.read_bytes()
+            with file.open("rb") as stream:
+                stream.read(1)
         except OSError as exc:
             said = (exc.strerror or "can't be read").lower()
-            problems.append(_problem(loaded, path, f"{file}: {said}; mend the path or its mode"))
+            said = f"{file}: {said}; mend the path or its mode"
+            problems.append(_problem(loaded, ("server", "tls", name), said))
+    if problems:
+        return problems
+    if tls.cert_file is not None and tls.key_file is not None:
+        check = partial(check_pair, tls.cert_file, tls.key_file)
+        problems += _said_by(check, loaded, ("server", "tls"))
+    if tls.ca_file is not None:
+        check_ca = partial(read_ca, tls.ca_file)
+        problems += _said_by(check_ca, loaded, ("server", "tls", "ca_file"))
     return problems
+
+
+def _store_problems(loaded: Loaded, settings: Settings) -> list[Problem]:
+    """What is wrong with the store's settings, without touching the store."""
+    problems = []
+    try:
+        locate(settings.store_url)
+    except StoreError as exc:
+        said = str(exc).removeprefix("store.url").removeprefix(":").strip()
+        problems.append(_problem(loaded, ("store", "url"), said))
+    keys = settings.store.encryption_keys
+    if keys is not None:
+        try:
+            Keyring.parse(keys.get_secret_value())
+        except ValueError as exc:
+            problems.append(_problem(loaded, ("store", "encryption_keys"), str(exc)))
+    return problems
+
+
+def _said_by(
+    check: Callable[[], object], loaded: Loaded, path: tuple[str | int, ...]
+) -> list[Problem]:
+    """What a check of files says, told of the line that names them."""
+    try:
+        check()
+    except ConfigError as exc:
+        return [_problem(loaded, path, one.message) for one in exc.problems]
+    return []
 
 
 def _problem(loaded: Loaded, path: tuple[str | int, ...], message: str) -> Problem:
