@@ -1,32 +1,55 @@
 """From a file and the environment to settings, or to every problem at once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from config.environment import overlay
 from config.files import ReadFailure, read_text, resolve_files
 from config.problems import ConfigError, Origins, Problem, problems_of
-from config.settings import Settings
+from config.settings import ProviderEntry, Settings
 from config.yaml_file import read_yaml
 
 DEFAULT_FILE = "sekisho.yaml"
+
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """Settings, where each came from, and the folder that relative paths are relative to.
 
-    ``settings`` is None where ``problems`` keep it from being read at all.
+    ``settings`` is None where ``problems`` keep it from being read at all; what of it can be read
+    then is in :meth:`section` and :attr:`providers`, so that a caller can tell what is wrong there.
     """
 
     settings: Settings | None
     origins: Origins
     base: Path
     problems: tuple[Problem, ...]
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def section(self, model: type[M], *path: str) -> M | None:
+        """The section at ``path``, if it is fine by itself."""
+        values: Any = self.values
+        for part in path:
+            values = values.get(part, {}) if isinstance(values, dict) else None
+        return _valid(model, values)
+
+    @property
+    def providers(self) -> list[tuple[int, ProviderEntry]]:
+        """The providers that are fine by themselves, with their positions in the list."""
+        if self.settings is not None:
+            return list(enumerate(self.settings.providers))
+        listed = self.values.get("providers")
+        entries = [
+            (position, _valid(ProviderEntry, values))
+            for position, values in enumerate(listed if isinstance(listed, list) else [])
+        ]
+        return [(position, entry) for position, entry in entries if entry is not None]
 
 
 def load(named: str | None, environment: Mapping[str, str]) -> Loaded:
@@ -52,8 +75,9 @@ def load(named: str | None, environment: Mapping[str, str]) -> Loaded:
     try:
         settings = Settings.model_validate(_with_defaults(values, base))
     except ValidationError as exc:
-        return Loaded(None, origins, base, (*problems, *problems_of(exc, Settings, origins)))
-    return Loaded(settings, origins, base, tuple(problems))
+        problems += problems_of(exc, Settings, origins)
+        return Loaded(None, origins, base, tuple(problems), values)
+    return Loaded(settings, origins, base, tuple(problems), values)
 
 
 def settings_or_raise(loaded: Loaded) -> Settings:
@@ -63,10 +87,17 @@ def settings_or_raise(loaded: Loaded) -> Settings:
     return loaded.settings
 
 
+def _valid(model: type[M], values: Any) -> M | None:
+    try:
+        return model.model_validate(values)
+    except ValidationError:
+        return None
+
+
 def _drop_empty(values: dict[str, Any], model: type[BaseModel]) -> None:
     """A section whose lines are all commented out is one that isn't there."""
-    for name, field in model.model_fields.items():
-        annotation = field.annotation
+    for name, info in model.model_fields.items():
+        annotation = info.annotation
         if name not in values or not (
             isinstance(annotation, type) and issubclass(annotation, BaseModel)
         ):

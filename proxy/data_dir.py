@@ -7,7 +7,7 @@ import structlog
 
 from config.problems import ConfigError, Problem
 from config.settings import Settings
-from proxy.private_files import locked, make_private_folder, write_private
+from proxy.private_files import keep_private, locked, make_private_folder, write_private
 from store.encryption import Keyring, generate_key
 
 KEY_FILE = "encryption.key"
@@ -47,9 +47,9 @@ def open_keyring(settings: Settings) -> Keyring:
         with locked(file.parent):
             if not file.exists():
                 write_private(file, f"{generate_key()}\n".encode())
-            if file.stat().st_mode & 0o077:
-                _LOG.warning("others could read a key; its mode is 0600 now", file=str(file))
-                file.chmod(0o600)
+            warning = keep_private(file)
+            if warning is not None:
+                _LOG.warning(warning, file=str(file))
             text = file.read_text()
         return Keyring.parse(text)
     except OSError as exc:

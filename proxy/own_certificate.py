@@ -25,7 +25,7 @@ from proxy.certificates import (
     issue_server,
     load_key_pair,
 )
-from proxy.private_files import locked, make_private_folder, write_private
+from proxy.private_files import keep_private, locked, make_private_folder, write_private
 
 AUTHORITY_LIFETIME = timedelta(days=3650)
 SERVER_LIFETIME = timedelta(days=90)
@@ -136,9 +136,9 @@ def _renewed(old: KeyPair, now: datetime) -> KeyPair:
 
 def _read_pair(cert_file: Path, key_file: Path) -> KeyPair:
     """A certificate and its key. Mends the key's mode: it is ours. Raises OSError, ValueError."""
-    if key_file.stat().st_mode & 0o077:
-        _LOG.warning("others could read a key; its mode is 0600 now", file=str(key_file))
-        key_file.chmod(0o600)
+    warning = keep_private(key_file)
+    if warning is not None:
+        _LOG.warning(warning, file=str(key_file))
     return load_key_pair(cert_file.read_bytes(), key_file.read_bytes())
 
 

@@ -23,6 +23,17 @@ def write_private(file: Path, content: bytes, *, mode: int = 0o600) -> None:
         raise
 
 
+def keep_private(file: Path) -> str | None:
+    """Take a file of ours back from others who may read it; what to warn of, or None."""
+    if not file.stat().st_mode & 0o077:
+        return None
+    try:
+        file.chmod(0o600)
+    except PermissionError:  # it is somebody else's, as on a volume that changed hands
+        return "others can read a key, and its mode can't be changed by this user"
+    return "others could read a key; its mode is 0600 now"
+
+
 def make_private_folder(folder: Path) -> None:
     """Make a folder (and its parents) for its owner only, if it isn't there."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

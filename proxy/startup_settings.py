@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from config.files import resolve_files
 from config.loading import Loaded, load
 from config.problems import ConfigError, Problem, dotted, problems_of
-from config.settings import ProviderEntry, Settings
+from config.settings import ProviderEntry, Settings, StoreSettings, TlsSettings
 from providers.base import ProviderType
 from providers.registry import BrokenProviderType, Found, discover
 from proxy.server_tls import check_pair, read_ca
@@ -42,16 +42,15 @@ def load_everything(named: str | None, environment: Mapping[str, str]) -> Everyt
     loaded = load(named, environment)
     problems = list(loaded.problems)
     providers: list[ConfiguredProvider] = []
-    if loaded.settings is not None:
-        types = discover()
-        for position, entry in enumerate(loaded.settings.providers):
-            configured = _configure(loaded, position, entry, types)
-            if isinstance(configured, ConfiguredProvider):
-                providers.append(configured)
-            else:
-                problems += configured
-        problems += _tls_problems(loaded, loaded.settings)
-        problems += _store_problems(loaded, loaded.settings)
+    types = discover()
+    for position, entry in loaded.providers:
+        configured = _configure(loaded, position, entry, types)
+        if isinstance(configured, ConfiguredProvider):
+            providers.append(configured)
+        else:
+            problems += configured
+    problems += _tls_problems(loaded)
+    problems += _store_problems(loaded)
     if problems or loaded.settings is None:
         raise ConfigError(problems)
     return Everything(loaded.settings, tuple(providers))
@@ -78,9 +77,11 @@ def _configure(
     return problems or ConfiguredProvider(entry.name, kind, settings)
 
 
-def _tls_problems(loaded: Loaded, settings: Settings) -> list[Problem]:
+def _tls_problems(loaded: Loaded) -> list[Problem]:
     """Files that TLS needs and that aren't there, can't be read, or don't fit each other."""
-    tls = settings.server.tls
+    tls = loaded.section(TlsSettings, "server", "tls")
+    if tls is None:
+        return []
     problems = []
     for name in ("cert_file", "key_file", "ca_file"):
         file: Path | None = getattr(tls, name)
@@ -104,18 +105,20 @@ def _tls_problems(loaded: Loaded, settings: Settings) -> list[Problem]:
     return problems
 
 
-def _store_problems(loaded: Loaded, settings: Settings) -> list[Problem]:
+def _store_problems(loaded: Loaded) -> list[Problem]:
     """What is wrong with the store's settings, without touching the store."""
+    store = loaded.section(StoreSettings, "store")
+    if store is None:
+        return []
     problems = []
     try:
-        locate(settings.store_url)
+        locate(store.url or "sqlite:///sekisho.db")
     except StoreError as exc:
         said = str(exc).removeprefix("store.url").removeprefix(":").strip()
         problems.append(_problem(loaded, ("store", "url"), said))
-    keys = settings.store.encryption_keys
-    if keys is not None:
+    if store.encryption_keys is not None:
         try:
-            Keyring.parse(keys.get_secret_value())
+            Keyring.parse(store.encryption_keys.get_secret_value())
         except ValueError as exc:
             problems.append(_problem(loaded, ("store", "encryption_keys"), str(exc)))
     return problems

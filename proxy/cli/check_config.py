@@ -1,18 +1,29 @@
 """``sekisho check-config``: tell everything that is wrong with the configuration."""
 
 import os
+from dataclasses import asdict
 
 import click
 
-from proxy.cli.common import config_option, one_line_errors
+from config.problems import ConfigError
+from proxy.cli.common import config_option, one_line_errors, output_option, print_json
 
 
 @click.command("check-config")
+@output_option
 @config_option
 @one_line_errors
-def check_config(config_file: str | None) -> None:
+def check_config(output: str, config_file: str | None) -> None:
     """Check the configuration; print every problem. Nothing is made or changed."""
     from proxy.startup_settings import load_everything
 
-    settings = load_everything(config_file, os.environ).settings
-    click.echo(f"the configuration is fine; clients reach Sekisho at {settings.external_url}")
+    try:
+        settings = load_everything(config_file, os.environ).settings
+    except ConfigError as exc:
+        if output == "json":
+            print_json({"ok": False, "problems": [asdict(problem) for problem in exc.problems]})
+        raise
+    if output == "json":
+        print_json({"ok": True, "problems": []})
+    else:
+        click.echo(f"the configuration is fine; clients reach Sekisho at {settings.external_url}")

@@ -37,6 +37,11 @@ def config_option(command: Callable[P, T]) -> Callable[P, T]:
     return with_config
 
 
+def unused_config_option(command: Callable[P, T]) -> Callable[P, T]:
+    """Let ``-c FILE`` stand everywhere, also where there is nothing to configure."""
+    return click.option("-c", "--config", metavar="FILE", expose_value=False, hidden=True)(command)
+
+
 def output_option(command: Callable[P, T]) -> Callable[P, T]:
     """Give a command ``-o json|table``."""
     return click.option(
@@ -59,9 +64,14 @@ def one_line_errors(command: Callable[P, T]) -> Callable[P, T]:
             fail(*map(str, exc.problems))
         except (Failed, StoreError) as exc:
             fail(str(exc))
+        except BrokenPipeError:
+            raise  # the reader of a pipe has seen enough (… | head): click ends quietly
+        except OSError as exc:
+            said = (exc.strerror or str(exc)).lower()
+            fail(f"{exc.filename}: {said}" if exc.filename else said)
         except Exception as exc:
             # Errors of layers that not every command loads: found by name to keep commands light.
-            if type(exc).__module__.startswith("management.") or isinstance(exc, OSError):
+            if type(exc).__module__.startswith(("management.", "providers.")):
                 fail(str(exc))
             raise
 
@@ -71,8 +81,13 @@ def one_line_errors(command: Callable[P, T]) -> Callable[P, T]:
 def fail(*lines: str) -> NoReturn:
     """End with those errors and exit code 1."""
     for line in lines:
-        click.echo(f"sekisho: error: {line}", err=True)
+        click.echo(f"sekisho: error: {plain(line)}", err=True)
     sys.exit(1)
+
+
+def plain(text: str) -> str:
+    """``text`` on one line, without what would steer a terminal: others may have written it."""
+    return "".join(one if one.isprintable() else " " for one in " ".join(text.split()))
 
 
 def run_async(command: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
@@ -98,6 +113,7 @@ async def offline_store(config_file: str | None) -> AsyncIterator[tuple[Settings
     from proxy.data_dir import open_keyring
     from store.database import open_store
 
+    _log_to_stderr()
     settings = load_settings(config_file)
     store = await open_store(
         settings.store_url, open_keyring(settings), upgrade=settings.store.auto_upgrade
@@ -108,6 +124,15 @@ async def offline_store(config_file: str | None) -> AsyncIterator[tuple[Settings
         await store.close()
 
 
+def _log_to_stderr() -> None:
+    """Keep warnings away from standard output: what a command prints is read by programs."""
+    import structlog
+
+    if not structlog.is_configured():
+        # The stream is looked up each time: it changes under a test's feet.
+        structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+
+
 def print_json(value: object) -> None:
     """Print a value as JSON."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
@@ -115,7 +140,8 @@ def print_json(value: object) -> None:
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under upper-case headings, in columns, as kubectl does."""
-    lines = [list(headings), *[["" if cell is None else str(cell) for cell in row] for row in rows]]
+    cells_of = [["" if cell is None else plain(str(cell)) for cell in row] for row in rows]
+    lines = [list(headings), *cells_of]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
     for line in lines:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))

@@ -10,14 +10,16 @@ from proxy.cli import credential_cache
 
 @click.command()
 @click.option("--server", required=True, help="Sekisho's URL.")
+@click.option("-c", "--config", metavar="FILE", expose_value=False, hidden=True)
 def credential(server: str) -> None:
     """Print the signed-in credential for kubectl (client.authentication.k8s.io/v1)."""
     found = credential_cache.load(server)
     if found is None or not found.usable:
         what = "your sign-in has ended" if found else "you are not signed in"
+        provider = found.provider if found else "local"
         click.echo(
             f"sekisho: error: {what}: run `sekisho login --server "
-            f"{credential_cache.normalised(server)} --provider local`",
+            f"{credential_cache.normalised(server)} --provider {provider}`",
             err=True,
         )
         raise SystemExit(1)

@@ -12,11 +12,15 @@ from proxy.private_files import make_private_folder, write_private
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A bearer token for ``server``; ``expires_at`` None: it doesn't end by itself."""
+    """A bearer token for ``server``; ``expires_at`` None: it doesn't end by itself.
+
+    ``provider`` is where its owner signed in, to be told when it has ended.
+    """
 
     server: str
     token: str = field(repr=False)
     expires_at: datetime | None
+    provider: str = "local"
 
     @property
     def usable(self) -> bool:
@@ -25,8 +29,10 @@ class Credential:
 
 
 def normalised(server: str) -> str:
-    """A server's URL as a key: without a slash at its end."""
-    return server.rstrip("/")
+    """A server's URL as a key: lower case, without the default port and a slash at its end."""
+    scheme, separator, rest = server.strip().rstrip("/").lower().partition("://")
+    by_default = {"https": ":443", "http": ":80"}.get(scheme, "")
+    return f"{scheme}{separator}{rest.removesuffix(by_default)}"
 
 
 def load(server: str) -> Credential | None:
@@ -35,7 +41,10 @@ def load(server: str) -> Credential | None:
         data = json.loads(_file(server).read_text())
         ends = data["expires_at"]
         return Credential(
-            normalised(server), data["token"], datetime.fromisoformat(ends) if ends else None
+            normalised(server),
+            str(data["token"]),
+            datetime.fromisoformat(ends) if ends else None,
+            str(data.get("provider", "local")),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -50,6 +59,7 @@ def save(credential: Credential) -> None:
         "server": normalised(credential.server),
         "token": credential.token,
         "expires_at": ends.isoformat() if ends else None,
+        "provider": credential.provider,
     }
     write_private(file, json.dumps(data).encode())
 

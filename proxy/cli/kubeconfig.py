@@ -28,6 +28,7 @@ async def kubeconfig(
     async with offline_store(config_file) as (settings, store):
         user = await find_user(store, user_name)
         clusters = await _clusters(store, user, cluster)
+        ca_pem = ServerTls(settings).ca_pem  # what may fail comes before a token is made
         token = None
         if not use_exec:
             try:
@@ -46,7 +47,7 @@ async def kubeconfig(
             clusters=[ClusterEntry(one.id, one.name) for one in clusters],
             user=user.username,
             token=token,
-            ca_pem=ServerTls(settings).ca_pem,
+            ca_pem=ca_pem,
         )
     click.echo(text, nl=False)
 

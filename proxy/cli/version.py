@@ -5,11 +5,12 @@ import platform
 
 import click
 
-from proxy.cli.common import output_option, print_json
+from proxy.cli.common import output_option, print_json, unused_config_option
 
 
 @click.command()
 @output_option
+@unused_config_option
 def version(output: str) -> None:
     """Print the version."""
     number = importlib.metadata.version("sekisho")

@@ -39,7 +39,7 @@ def test_a_wrong_config_is_told_in_full_providers_included(sekisho: Sekisho) -> 
         "server: {listen: nonsense}\nproviders:\n- {type: nope, name: a}\nmetric: {}\n"
     )
     said = failure(sekisho, "serve").splitlines()
-    assert len(said) == 2
+    assert len(said) == 3
     sekisho.config.write_text(
         "providers:\n- {type: nope, name: a}\n- {type: local, name: b, x: 1}\n"
     )
