@@ -61,6 +61,7 @@ class Running:
     server: GateServer
     metrics_app: web.Application
     readiness: Readiness
+    gate: Gate
 
 
 @asynccontextmanager
@@ -94,7 +95,9 @@ async def assembled(
         stack.push_async_callback(runner.cleanup)
         _keep_running(background, store, resolver, directory, last_used, tls)
         stack.push_async_callback(background.stop)
-        yield Running(_server(gate, runner), build_metrics_app(registry, readiness), readiness)
+        yield Running(
+            _server(gate, runner), build_metrics_app(registry, readiness), readiness, gate
+        )
 
 
 def _server(gate: Gate, management: web.AppRunner) -> GateServer:

@@ -30,6 +30,9 @@ class Readable(Protocol):
     def resume_reading(self) -> None:
         """Read on."""
 
+    def abort(self) -> None:
+        """Throw the connection away."""
+
 
 class Exchange:
     """One request's answer.
@@ -40,6 +43,7 @@ class Exchange:
     """
 
     __slots__ = (
+        "_between_lines",
         "_chunked_out",
         "_client",
         "_extra",
@@ -84,6 +88,7 @@ class Exchange:
         self._upstream: Readable | None = None
         self._out: list[bytes] = []
         self._chunked_out = False
+        self._between_lines = True
         self.wants_upgrade = wants_upgrade
         self.keep_alive = keep_alive and not wants_upgrade
         self.done: asyncio.Future[None] = loop.create_future()
@@ -139,6 +144,7 @@ class Exchange:
         """Write what one read brought: body pieces, and the end of the body if it is there."""
         out = self._out
         if pieces:
+            self._between_lines = pieces[-1].endswith(b"\n")
             size = sum(map(len, pieces)) if len(pieces) > 1 else len(pieces[0])
             self.sent += size
             if self._chunked_out:
@@ -185,6 +191,20 @@ class Exchange:
             # Without a length the client takes the end of the connection for the end of the body.
             self._transport.abort()
         self._resolve()
+
+    def end_watch(self) -> None:
+        """End a watch as an API server does when it stops: after an event, and cleanly.
+
+        The client watches on elsewhere from the last version it saw. A watch that can't be ended so
+        is left alone.
+        """
+        upstream = self._upstream
+        if upstream is None or not self.status or not self._between_lines or not self._chunked_out:
+            return
+        self._transport.write(b"0\r\n\r\n")
+        self.keep_alive = False
+        self.finish()
+        upstream.abort()
 
     def renew(self) -> None:
         """Wait for an answer again, after a failure before any of one had come."""

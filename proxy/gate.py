@@ -85,6 +85,12 @@ class Gate:
         self._upgrade_idle_timeout = upgrade_idle_timeout
         self._request_ids = RequestIds()
         self._loop = asyncio.get_running_loop()
+        self._watching: set[Exchange] = set()
+
+    def end_watches(self) -> None:
+        """End every watch cleanly: the server stops, and their clients shall go elsewhere."""
+        for exchange in list(self._watching):
+            exchange.end_watch()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, and tell of it."""
@@ -255,8 +261,12 @@ class Gate:
                 )
             return
         if access.verb == "watch":
-            with self._metrics.watches.labels(cluster).track_inprogress():
-                await forward(request, exchange, downstream.pool, passage.outbound)
+            self._watching.add(exchange)
+            try:
+                with self._metrics.watches.labels(cluster).track_inprogress():
+                    await forward(request, exchange, downstream.pool, passage.outbound)
+            finally:
+                self._watching.discard(exchange)
             return
         await forward(request, exchange, downstream.pool, passage.outbound)
 

@@ -63,6 +63,9 @@ async def serve(everything: Everything, *, started: Callable[[], None] = lambda:
         await stop.wait()
         _LOG.info("stopping", grace_seconds=settings.server.shutdown_grace_seconds)
         running.readiness.stopping = True
+        for site in main.sites:
+            await site.stop()
+        running.gate.end_watches()
     _LOG.info("stopped")
 
 

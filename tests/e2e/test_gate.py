@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.demo.kubelet import Pod
 from tests.parts.kubernetes import Kubernetes, kubectl, start_kubectl
 from tests.parts.sekisho import Gate, Sekisho, free_port, make_sekisho
 
@@ -294,25 +295,45 @@ def test_a_generated_kubeconfig_with_exec_signs_in_by_itself(gate: Gate, tmp_pat
     assert "sekisho login" in done.stderr
 
 
-def test_a_stop_lets_requests_finish_and_exits_with_0(
-    tmp_path: Path, kubernetes: Kubernetes
-) -> None:
+@pytest.fixture
+def own(tmp_path: Path, kubernetes: Kubernetes) -> Sekisho:
+    """A Sekisho of the test's own, to be stopped; root administers."""
     sekisho = make_sekisho(tmp_path, (free_port(), free_port()))
     sekisho.run("cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig))
     sekisho.start()
     sekisho.create_user("root", "--admin")
-    config = sekisho.kubeconfig("root")
+    return sekisho
+
+
+def test_a_stop_lets_requests_finish_and_exits_with_0(
+    own: Sekisho, running_pod: Callable[..., Pod], namespace: str
+) -> None:
+    running_pod("slow", namespace)
     codes: list[int] = []
-    # kubectl's --raw takes the path from the root of the host, gate included.
-    path = "/k8s/clusters/test/api/v1/namespaces?watch=1&timeoutSeconds=3"
-    with start_kubectl(config, "get", "--raw", path) as watch:
-        until(lambda: sekisho.metric('sekisho_open_watches{cluster="test"}') == 1, 10)
-        stopper = threading.Thread(target=lambda: codes.append(sekisho.stop()))
+    command = ("-n", namespace, "exec", "slow", "--", "sh", "-c", "echo on; sleep 3; echo done")
+    with start_kubectl(own.kubeconfig("root"), *command) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "on\n"
+        stopper = threading.Thread(target=lambda: codes.append(own.stop()))
         stopper.start()
-        assert watch.wait(20) == 0
+        assert running.stdout.readline() == "done\n"
+        assert running.wait(20) == 0
         stopper.join(20)
     assert codes == [0]
-    assert '"stopped"' in sekisho.log
+    assert '"stopped"' in own.log
+
+
+def test_a_stop_ends_watches_cleanly_and_at_once(own: Sekisho) -> None:
+    # kubectl's --raw takes the path from the root of the host, gate included.
+    path = "/k8s/clusters/test/api/v1/namespaces?watch=1&timeoutSeconds=60"
+    with start_kubectl(own.kubeconfig("root"), "get", "--raw", path) as watch:
+        until(lambda: own.metric('sekisho_open_watches{cluster="test"}') == 1, 10)
+        started = time.monotonic()
+        assert own.stop() == 0
+        assert time.monotonic() - started < 10
+        assert watch.wait(20) == 0
+        assert watch.stderr is not None
+        assert watch.stderr.read() == ""
 
 
 def test_two_replicas_over_postgresql_agree_within_a_second(

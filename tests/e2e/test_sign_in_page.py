@@ -54,7 +54,8 @@ def test_a_person_signs_in_gets_a_kubeconfig_and_signs_out(
     see(browser, lambda b: "signed out" in text(b, "message"))
     browser.refresh()
     see(browser, lambda b: b.find_element(By.ID, "sign-in").is_displayed())
-    assert [one for one in browser.get_log("browser") if "Content Security" in one["message"]] == []
+    logged = browser.get_log("browser")  # type: ignore[no-untyped-call]
+    assert [one for one in logged if "Content Security" in one["message"]] == []
 
 
 def test_a_given_password_is_changed_at_the_first_sign_in(gate: Gate, browser: Chrome) -> None:

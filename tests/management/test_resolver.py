@@ -1,0 +1,177 @@
+"""From a bearer to who is calling: the cache, and when it must not be believed."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from management.resolver import TokenResolver
+from store.database import SqlStore, open_store
+from store.encryption import Keyring
+from store.interfaces import Change, Grant, Membership, Principal
+from tests.store.records import a_cluster, a_token, a_user
+
+BEARER = b"token-a:secret"
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
+    opened = await open_store(f"sqlite:///{tmp_path / 'x.db'}", Keyring([b"k" * 32]))
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def resolver(store: SqlStore) -> AsyncIterator[TokenResolver]:
+    made = TokenResolver(store)
+    following = asyncio.create_task(made.follow_changes())
+    async with asyncio.timeout(5):
+        while not store.changes.live:
+            await asyncio.sleep(0.01)
+    yield made
+    following.cancel()
+
+
+async def furnish(store: SqlStore, **token: Any) -> None:
+    await store.users.create(a_user())
+    values: dict[str, Any] = {
+        "digest": hashlib.sha256(BEARER).digest(),
+        "expires_at": datetime.now(UTC) + timedelta(hours=1),
+    }
+    await store.tokens.create(a_token(**(values | token)))
+
+
+async def test_a_live_token_says_who_and_where(store: SqlStore, resolver: TokenResolver) -> None:
+    await furnish(store)
+    await store.clusters.create(a_cluster())
+    await store.clusters.grant(Grant("c-prod", "u-alice", "member"))
+    await store.users.set_memberships("u-alice", "x", [Membership("x_group://1", "x", "One")])
+    found = await resolver.resolve(BEARER)
+    assert found is not None
+    assert found.identity.user_id == "u-alice"
+    assert [group.id for group in found.identity.groups] == ["x_group://1"]
+    assert found.roles == {"c-prod": "member"}
+
+
+@pytest.mark.parametrize(
+    "bearer",
+    [b"", b"token-a", b"token-a:", b":secret", b"token-a:wrong", b"\xff:x", b"a:" + b"x" * 600],
+)
+async def test_anything_else_is_nobody(
+    store: SqlStore, resolver: TokenResolver, bearer: bytes
+) -> None:
+    await furnish(store)
+    assert await resolver.resolve(bearer) is None
+
+
+async def test_a_token_ends_also_while_it_is_cached(
+    store: SqlStore, resolver: TokenResolver
+) -> None:
+    await furnish(store, expires_at=datetime.now(UTC) + timedelta(seconds=0.3))
+    assert await resolver.resolve(BEARER) is not None
+    async with asyncio.timeout(2):
+        while await resolver.resolve(BEARER) is not None:
+            await asyncio.sleep(0.02)
+    assert resolver.cached(BEARER) is None
+
+
+async def test_many_requests_at_once_make_one_query(
+    store: SqlStore, resolver: TokenResolver
+) -> None:
+    await furnish(store)
+    asked = 0
+    original = store.tokens.resolve
+
+    async def counted(name: str) -> Any:
+        nonlocal asked
+        asked += 1
+        return await original(name)
+
+    store.tokens.resolve = counted  # type: ignore[method-assign]
+    found = await asyncio.gather(*(resolver.resolve(BEARER) for _ in range(50)))
+    assert all(found)
+    assert asked == 1
+
+
+async def test_one_who_goes_away_does_not_fail_the_others(
+    store: SqlStore, resolver: TokenResolver
+) -> None:
+    await furnish(store)
+    first, second = (asyncio.ensure_future(resolver.resolve(BEARER)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second is not None
+
+
+@pytest.mark.parametrize("change", ["revoke", "disable", "regroup", "grant", "delete"])
+async def test_every_change_that_matters_empties_the_cache(
+    store: SqlStore, resolver: TokenResolver, change: str
+) -> None:
+    await furnish(store)
+    await store.clusters.create(a_cluster())
+    assert await resolver.resolve(BEARER) is not None
+    if change == "revoke":
+        await store.tokens.revoke("token-a")
+    elif change == "disable":
+        await store.users.update("u-alice", enabled=False)
+    elif change == "regroup":
+        await store.users.set_memberships("u-alice", "x", [Membership("x_group://1", "x", "One")])
+    elif change == "grant":
+        await store.clusters.grant(Grant("c-prod", "u-alice", "owner"))
+    else:
+        await store.users.delete("u-alice")
+    async with asyncio.timeout(1):
+        while resolver.cached(BEARER) is not None:
+            await asyncio.sleep(0.01)
+    found = await resolver.resolve(BEARER)
+    if change in {"regroup", "grant"}:
+        assert found is not None
+        assert found.identity.groups or found.roles
+    else:
+        assert found is None
+
+
+async def test_what_changed_while_it_was_asked_is_not_remembered(
+    store: SqlStore, resolver: TokenResolver
+) -> None:
+    await furnish(store)
+    original = store.tokens.resolve
+
+    async def overtaken(name: str) -> Any:
+        found = await original(name)
+        resolver.forget(Change("user", "u-alice"))
+        return found
+
+    store.tokens.resolve = overtaken  # type: ignore[method-assign]
+    assert await resolver.resolve(BEARER) is not None
+    assert resolver.cached(BEARER) is None
+
+
+async def test_the_cache_is_bounded(store: SqlStore) -> None:
+    resolver = TokenResolver(store, max_entries=2)
+    await store.users.create(a_user())
+    for n in range(3):
+        bearer = b"token-%d:s" % n
+        digest = hashlib.sha256(bearer).digest()
+        await store.tokens.create(a_token(f"token-{n}", digest=digest, expires_at=None))
+        assert await resolver.resolve(bearer) is not None
+    assert [resolver.cached(b"token-%d:s" % n) is not None for n in range(3)] == [
+        False,
+        True,
+        True,
+    ]
+
+
+async def test_a_reserved_name_in_the_store_is_nobodys(
+    store: SqlStore, resolver: TokenResolver
+) -> None:
+    evil = replace(a_user(), principals=(Principal("x://1", "x", "system:admin"),))
+    await store.users.create(evil)
+    digest = hashlib.sha256(BEARER).digest()
+    await store.tokens.create(a_token(digest=digest, principal_id="x://1", expires_at=None))
+    assert await resolver.resolve(BEARER) is None

@@ -1,0 +1,94 @@
+"""May this token enter this cluster, with this request?"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from impersonation.identity import Identity
+from management.resolver import Resolved
+from proxy.admission import admit, allow_by_scope
+from proxy.status import Forbidden, NotFound
+from store.interfaces import Role, Token, User
+from tests.store.records import a_token, a_user
+
+
+def resolved(
+    *, administrator: bool = False, roles: dict[str, Role] | None = None, **token: Any
+) -> Resolved:
+    user: User = a_user(administrator=administrator)
+    stored: Token = a_token(**token)
+    return Resolved(
+        token=stored,
+        user=user,
+        identity=Identity(user.id, "alice", "local", "local://u-alice", (), administrator),
+        roles=roles or {},
+        expires_at=float("inf"),
+        believed_until=datetime.now(UTC).timestamp(),
+    )
+
+
+def test_a_grant_lets_in_and_an_administrator_needs_none() -> None:
+    assert admit(resolved(roles={"c-1": "member"}), "c-1", "prod") == "member"
+    assert admit(resolved(administrator=True), "c-1", "prod") == "administrator"
+
+
+def test_forbidden_and_unknown_look_the_same() -> None:
+    said = []
+    for cluster_id in (None, "c-1"):
+        with pytest.raises(NotFound) as caught:
+            admit(resolved(roles={"c-2": "owner"}), cluster_id, "prod")
+        said.append(caught.value.message)
+    assert said[0] == said[1]
+
+
+def test_a_tokens_clusters_limit_it_whoever_holds_it() -> None:
+    for holder in ({"administrator": True}, {"roles": {"c-1": "owner"}}):
+        scoped = resolved(clusters=("c-2",), **holder)  # type: ignore[arg-type]
+        with pytest.raises(Forbidden, match="is not for cluster"):
+            admit(scoped, "c-1", "prod")
+    assert admit(resolved(administrator=True, clusters=("c-1",)), "c-1", "prod")
+
+
+def test_a_scope_gives_nothing_that_the_user_does_not_have() -> None:
+    with pytest.raises(NotFound):
+        admit(resolved(clusters=("c-1",)), "c-1", "prod")
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "upgrade"),
+    [
+        ("GET", "/api/v1/pods", False),
+        ("HEAD", "/version", False),
+        ("GET", "/api/v1/pods?watch=1", False),
+        ("GET", "/api/v1/namespaces/n/pods/p/log?follow=true", False),
+        ("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", False),
+        ("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews?x=y", False),
+    ],
+)
+def test_a_read_only_token_may_read(method: str, target: str, upgrade: bool) -> None:
+    allow_by_scope(resolved(read_only=True), method, target, upgrade=upgrade)
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "upgrade"),
+    [
+        ("POST", "/api/v1/namespaces/n/pods", False),
+        ("DELETE", "/api/v1/namespaces/n/pods/p", False),
+        ("PATCH", "/x", False),
+        ("BREW", "/x", False),
+        ("GET", "/api/v1/namespaces/n/pods/p/exec?command=sh", False),
+        ("GET", "/api/v1/namespaces/n/pods/p/log", True),
+        ("GET", "/api/v1/namespaces/n/pods/p/portforward", False),
+        ("GET", "/api/v1/namespaces/n/services/s/proxy/x", False),
+        ("GET", "/api/v1/nodes/n/proxy/run", False),
+        ("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", False),
+        ("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews/x", False),
+    ],
+)
+def test_a_read_only_token_may_not_do_more_whatever_the_method_looks_like(
+    method: str, target: str, upgrade: bool
+) -> None:
+    with pytest.raises(Forbidden, match="read-only"):
+        allow_by_scope(resolved(read_only=True), method, target, upgrade=upgrade)
+    allow_by_scope(resolved(), method, target, upgrade=upgrade)
