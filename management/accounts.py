@@ -4,8 +4,11 @@ import asyncio
 
 from management.problems import Problem
 from providers.base import Account, Attempt, PasswordAuthenticator, ProviderUnavailable
-from providers.local import MAX_PASSWORD_BYTES, hash_password
+from providers.local import MAX_PASSWORD_BYTES, hash_password, prepared
 from store.interfaces import Store, StoreUnavailable, User
+
+HASHES_AT_ONCE = 2
+"""New passwords hashed at a time: each takes 64 MiB and a core for a moment."""
 
 
 class StoredAccounts:
@@ -25,10 +28,19 @@ class StoredAccounts:
         return Account(found.user_id, found.username, found.enabled, found.hash, found.must_change)
 
     async def rehash(self, account: Account, password_hash: str) -> None:
-        """Replace the account's hash."""
-        await self._store.users.set_password(
-            account.user_id, account.username, password_hash, must_change=account.must_change
-        )
+        """Replace the account's hash, unless somebody has set another password meanwhile.
+
+        Verifying and hashing take a good part of a second; what is left between this look and the
+        write is a moment.
+        """
+        if await self.find(account.username) != account:
+            return
+        try:
+            await self._store.users.set_password(
+                account.user_id, account.username, password_hash, must_change=account.must_change
+            )
+        except StoreUnavailable as exc:
+            raise ProviderUnavailable("the store is unavailable") from exc
 
 
 class LocalPasswords:
@@ -40,6 +52,7 @@ class LocalPasswords:
         self._store = store
         self._local = local
         self._min_length = min_length
+        self._hashing = asyncio.Semaphore(HASHES_AT_ONCE)
 
     async def change(self, user: User, address: str, current: str, new: str) -> None:
         """Change ``user``'s password, who must know the present one. Raises Problem."""
@@ -49,7 +62,10 @@ class LocalPasswords:
         check_password(new, min_length=self._min_length)
         if await self._local.authenticate(Attempt(principal.name, current, address)) is None:
             raise Problem(403, "the current password is wrong")
-        password_hash = await asyncio.to_thread(hash_password, new)
+        if prepared(new) == prepared(current):
+            raise Problem(422, "the new password must not be the current one")
+        async with self._hashing:
+            password_hash = await asyncio.to_thread(hash_password, new)
         await self._store.users.set_password(user.id, principal.name, password_hash)
 
 
@@ -57,5 +73,7 @@ def check_password(password: str, *, min_length: int) -> None:
     """Raise Problem for a password that may not be set (NIST SP 800-63B §5.1.1.2: length)."""
     if len(password) < min_length:
         raise Problem(422, f"a password must have {min_length} characters at least")
-    if len(password.encode("utf-8", "surrogatepass")) > MAX_PASSWORD_BYTES:
-        raise Problem(422, f"a password may have {MAX_PASSWORD_BYTES} bytes at the most")
+    try:
+        prepared(password)
+    except ValueError:
+        raise Problem(422, f"a password may have {MAX_PASSWORD_BYTES} bytes at the most") from None

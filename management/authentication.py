@@ -82,7 +82,11 @@ async def identify(
             raise Problem(400, str(exc)) from None
     elif session is not None:
         if not cookies.check_csrf(request, session):
-            raise Problem(403, "a request authorised by a cookie must carry its CSRF token")
+            raise Problem(
+                403,
+                "a request authorised by a cookie must carry its CSRF token "
+                "and come from Sekisho's own page",
+            )
         bearer = session.bearer.encode("ascii", "replace")
     else:
         raise Problem(401, "no credential: sign in first", headers=CHALLENGE)

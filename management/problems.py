@@ -88,7 +88,10 @@ async def read_body(request: web.Request, model: type[_Model]) -> _Model:
         if exc.errors()[0]["type"] == "json_invalid":
             raise Problem(400, "the body is not valid JSON") from None
         errors = [
-            {"field": ".".join(map(str, one["loc"])), "message": one["msg"]}
+            {
+                "field": ".".join(map(str, one["loc"])),
+                "message": one["msg"].removeprefix("Value error, "),
+            }
             for one in exc.errors(include_url=False, include_input=False)
         ]
         fields = ", ".join(f"{one['field'] or 'body'}: {one['message']}" for one in errors)

@@ -52,7 +52,11 @@ async def login(request: web.Request) -> web.Response:
     """
     services = services_of(request)
     if not services.cookies.same_origin(request):
-        raise Problem(403, "signing in from another site's page is refused")
+        raise Problem(
+            403,
+            "signing in from another site's page is refused; "
+            f"Sekisho's own is at {services.external_url}/",
+        )
     body = await read_body(request, Login)
     attempt = Attempt(body.username, body.password.get_secret_value(), request.remote or "")
     try:
@@ -62,7 +66,7 @@ async def login(request: web.Request) -> web.Response:
     if signed_in is None:
         raise Problem(401, _REFUSED, headers=CHALLENGE)
     if body.session:
-        begin_session(await get_session(request), signed_in.issued.bearer)
+        await begin_session(request, signed_in.issued.bearer)
     expires_at = signed_in.issued.token.expires_at
     return web.json_response(
         {

@@ -1,12 +1,13 @@
 """Browser sessions: an encrypted cookie that holds a session's token and a CSRF token.
 
-aiohttp-session's encrypted storage does the cookie. What it holds is a ``session-…`` token like any
-other, so a session ends at the server when it is signed out, revoked or its user disabled. See
-docs/decisions/0006-sessions-and-csrf.md.
+A storage of aiohttp-session, in the format of its own EncryptedCookieStorage. What it holds is a
+``session-…`` token like any other, so a session ends at the server when it is signed out, revoked
+or its user disabled. See docs/decisions/0006-sessions-and-csrf.md.
 """
 
 import base64
 import hmac
+import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,15 +15,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
-from aiohttp_session import AbstractStorage, Session
-from aiohttp_session.cookie_storage import EncryptedCookieStorage
-from cryptography.fernet import Fernet
+from aiohttp_session import AbstractStorage, Session, new_session
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 COOKIE = "__Host-sekisho"
 """The prefix makes browsers insist on Secure, Path=/ and this very host (RFC 6265bis §4.1.3)."""
 
 CSRF_HEADER = "X-CSRF-Token"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_OWN_SITES = frozenset({"same-origin", "none"})
+_DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,35 +47,32 @@ class SessionCookies(AbstractStorage):
             httponly=True,
             samesite="Strict",
         )
-        self._storages = [
-            EncryptedCookieStorage(
-                Fernet(base64.urlsafe_b64encode(key)),
-                cookie_name=COOKIE,
-                max_age=max_age,
-                path="/",
-                secure=True,
-                httponly=True,
-                samesite="Strict",
-            )
-            for key in keys
-        ]
-        parts = urlsplit(external_url)
-        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._fernet = MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in keys])
+        self._origin = origin_of(external_url)
 
     async def load_session(self, request: web.BaseRequest) -> Session:
         """The session of the request's cookie; a new one where no key opens it."""
-        session = Session(None, data=None, new=True, max_age=self.max_age)
-        for storage in self._storages:
-            session = await storage.load_session(request)  # type: ignore[arg-type]
-            if not session.new:
-                break
-        return session
+        data = self._opened(request.cookies.get(COOKIE))
+        return Session(None, data=data, new=data is None, max_age=self.max_age)
+
+    def _opened(self, cookie: str | None) -> Any:
+        if not cookie or not cookie.isascii():
+            return None
+        try:
+            return json.loads(self._fernet.decrypt(cookie, ttl=self.max_age))
+        except InvalidToken:
+            return None
 
     async def save_session(
         self, request: web.Request, response: web.StreamResponse, session: Session
     ) -> None:
-        """Set the cookie, encrypted with the first key."""
-        await self._storages[0].save_session(request, response, session)
+        """Set the cookie, encrypted with the first key; delete it where the session is empty."""
+        if session.empty:
+            # Browsers ignore a __Host- cookie without Secure, also where it deletes one.
+            response.del_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="Strict")
+            return
+        data = json.dumps({"created": session.created, "session": dict(session)}).encode()
+        self.save_cookie(response, self._fernet.encrypt(data).decode(), max_age=self.max_age)
 
     async def read(self, request: web.BaseRequest) -> SessionData | None:
         """What the request's cookie holds, or None. Needs no middleware."""
@@ -88,23 +87,35 @@ class SessionCookies(AbstractStorage):
         of ours, and browsers send cookies with it from any page (CVE-2019-13209), so it must come
         from our origin; so must everything else that names an origin.
         """
-        origin = request.headers.get("Origin")
-        if origin is not None and origin != self._origin:
+        if not self.same_origin(request):
             return False
-        if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
-            return False
-        if "upgrade" in request.headers.get("Connection", "").lower():
-            return origin is not None
+        # By the header that names the protocol: there may be several Connection headers.
+        if "Upgrade" in request.headers:
+            return "Origin" in request.headers
         if request.method in _SAFE:
             return True
-        offered = request.headers.get(CSRF_HEADER, "")
-        return hmac.compare_digest(offered.encode(), str(session.csrf_token).encode())
+        offered = request.headers.get(CSRF_HEADER, "").encode("utf-8", "surrogateescape")
+        return hmac.compare_digest(offered, str(session.csrf_token).encode())
 
     def same_origin(self, request: web.BaseRequest) -> bool:
         """Whether the request comes from one of our pages, or from no browser at all."""
-        origin = request.headers.get("Origin")
-        site = request.headers.get("Sec-Fetch-Site", "same-origin")
-        return (origin is None or origin == self._origin) and site in {"same-origin", "none"}
+        origins = request.headers.getall("Origin", [])
+        sites = request.headers.getall("Sec-Fetch-Site", [])
+        return all(one == self._origin for one in origins) and _OWN_SITES.issuperset(sites)
+
+
+def origin_of(url: str) -> str:
+    """The origin of a URL as browsers write it in ``Origin`` (RFC 6454 §6.1).
+
+    In lower case, and without the port where it is the scheme's own.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if ":" in host:
+        host = f"[{host}]"
+    if parts.port is None or parts.port == _DEFAULT_PORTS.get(parts.scheme):
+        return f"{parts.scheme}://{host}"
+    return f"{parts.scheme}://{host}:{parts.port}"
 
 
 def session_data(session: Session) -> SessionData | None:
@@ -115,8 +126,8 @@ def session_data(session: Session) -> SessionData | None:
     return SessionData(bearer, csrf_token)
 
 
-def begin_session(session: Session, bearer: str) -> None:
-    """Sign somebody in to a session: nothing of what was in it before stays (fixation)."""
-    session.invalidate()
+async def begin_session(request: web.Request, bearer: str) -> None:
+    """Sign somebody in to a new session: nothing of one that was there before stays (fixation)."""
+    session = await new_session(request)
     session["bearer"] = bearer
     session["csrf"] = secrets.token_urlsafe(32)

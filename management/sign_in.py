@@ -3,6 +3,7 @@
 Here providers' identities enter Sekisho, so what they may say is checked here, for all of them.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from providers.base import Attempt, ExternalIdentity, PasswordAuthenticator, Pro
 from store.interfaces import Conflict, Membership, Principal, Store, User
 
 _LOG = structlog.get_logger("sekisho.sign_in")
+_UNTELLABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""What no header and no database can hold."""
 
 
 class UnknownProvider(Exception):
@@ -61,35 +64,51 @@ class SignIn:
         if door is None:
             raise UnknownProvider(provider)
         identity = await door.authenticator.authenticate(attempt)
-        if identity is None:
-            return None
-        _check(provider, door, identity)
-        user = await self._provision(provider, identity)
-        if not user.enabled:
+        user = None if identity is None else await self._user(provider, door, identity)
+        if identity is None or user is None or not user.enabled:
+            # Not the name: people type passwords into its field.
+            _LOG.info("sign-in refused", provider=provider, address=attempt.address)
             return None
         issued = await self._tokens.issue(
             user, kind="session", principal_id=identity.principal_id, description="sign-in"
         )
+        _LOG.info(
+            "signed in",
+            provider=provider,
+            address=attempt.address,
+            user=user.id,
+            token=issued.token.name,
+        )
         return SignedIn(user, issued, identity.must_change_password)
 
-    async def _provision(self, provider: str, identity: ExternalIdentity) -> User:
+    async def _user(self, provider: str, door: Door, identity: ExternalIdentity) -> User:
         """The user who owns the principal, made where there is none; with the groups of now."""
+        _check(provider, door, identity)
         user = await self._store.users.by_principal(identity.principal_id)
         if user is None:
             user = await self._create(provider, identity)
-        groups = [Membership(one.principal_id, provider, one.name) for one in identity.groups]
+        owner = next(one for one in user.principals if one.id == identity.principal_id).provider
+        if owner != provider and owner in self._doors:
+            # Two providers of one type share its schemes, but not their people.
+            raise _not_theirs(provider, "another provider's user", identity.principal_id)
+        await self._set_groups(provider, user, identity)
+        return user
+
+    async def _set_groups(self, provider: str, user: User, identity: ExternalIdentity) -> None:
+        groups = [
+            Membership(one.principal_id, provider, _shown(one.name)) for one in identity.groups
+        ]
         known = [
             one for one in await self._store.users.memberships(user.id) if one.provider == provider
         ]
         if sorted(known, key=lambda one: one.id) != sorted(groups, key=lambda one: one.id):
             await self._store.users.set_memberships(user.id, provider, groups)
-        return user
 
     async def _create(self, provider: str, identity: ExternalIdentity) -> User:
         fresh = User(
             id=random_id("u"),
             username=identity.username,
-            display_name=identity.display_name or identity.username,
+            display_name=_shown(identity.display_name) or identity.username,
             enabled=True,
             administrator=False,
             created_at=datetime.now(UTC),
@@ -112,10 +131,21 @@ def _check(provider: str, door: Door, identity: ExternalIdentity) -> None:
     try:
         refuse_reserved([*principals, identity.username, *(g.name for g in identity.groups)])
     except ReservedName as exc:
-        _LOG.error("provider handed out a reserved name", provider=provider, error=str(exc))
-        raise ProviderUnavailable("the provider named somebody it may not") from exc
+        raise _not_theirs(provider, "a reserved name", exc.name) from exc
     for principal in principals:
-        scheme, separator, key = principal.partition("://")
-        if scheme not in door.schemes or not separator or not key:
-            _LOG.error("provider spoke of another's principal", provider=provider, scheme=scheme)
-            raise ProviderUnavailable("the provider named somebody it may not")
+        scheme, _, key = principal.partition("://")
+        if scheme not in door.schemes or not key:
+            raise _not_theirs(provider, "a principal that isn't its own", principal)
+    for name in (*principals, identity.username):
+        if not name.strip() or _UNTELLABLE.search(name):
+            raise _not_theirs(provider, "a name that is empty or has control characters", name)
+
+
+def _not_theirs(provider: str, what: str, name: str) -> ProviderUnavailable:
+    _LOG.error("a provider handed out what it may not", provider=provider, what=what, name=name)
+    return ProviderUnavailable("the provider named somebody it may not")
+
+
+def _shown(name: str) -> str:
+    """A display name that can be stored and told. Nothing depends on it."""
+    return _UNTELLABLE.sub("\ufffd", name)

@@ -1,5 +1,6 @@
 """API tokens: one's own; administrators may see and revoke others'."""
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -13,6 +14,8 @@ from management.services import Services, services_of
 from management.session_endpoints import is_over
 from store.interfaces import Token
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
 
 class NewToken(BaseModel):
     """What a new token is for. ``ttl`` like ``8h``; ``clusters`` by id or name; none: no limit."""
@@ -23,6 +26,14 @@ class NewToken(BaseModel):
     ttl: timedelta | None = None
     clusters: list[str] = Field(default_factory=list, max_length=100)
     read_only: bool = False
+
+    @field_validator("description")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        # Lists of tokens are shown in terminals, and databases can't hold every character.
+        if _CONTROL.search(value):
+            raise ValueError("must be one line, without control characters")
+        return value
 
     @field_validator("ttl", mode="before")
     @classmethod

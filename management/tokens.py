@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from config.durations import format_duration
 from management.users import random_id
 from store.interfaces import Token, TokenKind, Tokens, User
 
@@ -38,7 +39,7 @@ class Lifetimes:
         by_kind = {"session": self.session, "token": self.default, "kubeconfig": self.kubeconfig}
         lifetime = by_kind[kind] if asked is None else asked
         if lifetime > self.most:
-            raise TtlTooLong(f"a token may live {self.most.days} days at the most")
+            raise TtlTooLong(f"a token may live {_in_words(self.most)} at the most")
         if lifetime <= timedelta(0):
             raise TtlTooLong("a token must live for a while")
         return lifetime
@@ -91,6 +92,11 @@ class TokenService:
         )
         await self._tokens.create(token)
         return IssuedToken(bearer, token)
+
+
+def _in_words(duration: timedelta) -> str:
+    days, rest = divmod(duration, timedelta(days=1))
+    return format_duration(duration) if rest or days < 2 else f"{days} days"
 
 
 def _mint(kind: TokenKind) -> tuple[str, str, bytes]:

@@ -1,6 +1,7 @@
 """Making users, and the one who is there before anybody could make one."""
 
 import secrets
+import unicodedata
 from datetime import UTC, datetime
 
 from store.interfaces import Conflict, Principal, Store, User
@@ -51,7 +52,11 @@ async def ensure_administrator(store: Store, password: str, password_hash: str) 
 
 
 def checked_username(name: str) -> str:
-    """``name``, if a local user may be called that. Raises ValueError with a sentence."""
+    """``name``, NFC-normalised, if a local user may be called that.
+
+    Raises ValueError with a sentence.
+    """
+    name = unicodedata.normalize("NFC", name)
     if not 1 <= len(name) <= MAX_USERNAME_LENGTH or not name.isprintable() or name != name.strip():
         raise ValueError("a user name must be printable, without spaces around it, and not empty")
     if any(character in name for character in ":/\\") or name.lower().startswith("u-"):

@@ -129,7 +129,11 @@ class LocalAccounts(Protocol):
         """The account with that sign-in name, compared without case. Raises ProviderUnavailable."""
 
     async def rehash(self, account: Account, password_hash: str) -> None:
-        """Replace the account's hash by a stronger one of the same password."""
+        """Replace the account's hash by a stronger one of the same password.
+
+        Nothing where the hash has changed since ``account`` was read: somebody has set another
+        password. Raises ProviderUnavailable.
+        """
 
 
 @dataclass(frozen=True, slots=True)

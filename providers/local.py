@@ -4,6 +4,9 @@ Hashing takes tens of milliseconds of a core and tens of megabytes on purpose, s
 threads off the event loop, and no more than a bounded number of sign-ins wait for them.
 
 An unknown name costs the same as a wrong password: a hash of nothing is verified for it.
+
+Names are compared NFC-normalised and without case (in the spirit of RFC 8265 §3.3, without its
+width mapping and prohibitions: a name that may not be given can't be asked for either).
 """
 
 import asyncio
@@ -97,7 +100,7 @@ class LocalProvider:
             return None
         if not attempt.password or len(attempt.username) > MAX_USERNAME_LENGTH:
             return None
-        account = await self._accounts.find(attempt.username)
+        account = await self._accounts.find(unicodedata.normalize("NFC", attempt.username))
         valid = await self._verify(account.hash if account else self._nobodys, password)
         if account is None or not valid or not account.enabled:
             return None

@@ -67,6 +67,8 @@ def test_a_change_needs_the_csrf_token(browser: Browser) -> None:
     assert browser.ask("POST", "/v1/tokens", body={}).status == 403
     wrong = browser.ask("POST", "/v1/tokens", body={}, headers={"X-CSRF-Token": "guess"})
     assert wrong.status == 403
+    bytes_ = browser.ask("POST", "/v1/tokens", body={}, headers={"X-CSRF-Token": "\xff\xfe"})
+    assert bytes_.status == 403
     right = browser.ask("POST", "/v1/tokens", body={}, headers={"X-CSRF-Token": browser.csrf})
     assert right.status == 201
 
@@ -101,6 +103,9 @@ def test_signing_out_ends_the_session_at_the_server(browser: Browser) -> None:
     stolen = Browser(browser.server, browser.cookie, browser.csrf)
     out = browser.ask("POST", "/v1/logout", headers={"X-CSRF-Token": browser.csrf})
     assert out.status == 204
+    # Without Secure, browsers leave a __Host- cookie where it is.
+    for part in ("Max-Age=0", "Secure", "Path=/"):
+        assert part in out.headers["Set-Cookie"]
     assert stolen.ask("GET", "/v1/me").status == 401
 
 
@@ -110,7 +115,7 @@ def test_a_cookie_and_a_token_in_one_request_are_one_too_many(browser: Browser) 
         assert browser.ask("GET", path, token=token).status == 400
 
 
-@pytest.mark.parametrize("cookie", ["", "garbage", "gAAAAABm" + "A" * 100])
+@pytest.mark.parametrize("cookie", ["", "garbage", "gAAAAABm" + "A" * 100, "\xff\xfe"])
 def test_a_cookie_that_is_not_ours_is_nobodys(browser: Browser, cookie: str) -> None:
     browser.cookie = cookie
     assert browser.ask("GET", "/v1/me").status == 401

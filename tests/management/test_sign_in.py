@@ -105,6 +105,9 @@ def test_changing_a_password_needs_the_old_one_and_ends_other_sign_ins(server: S
 
     assert change("wrong", new).status == 403
     assert change(PASSWORD, "short").status == 422
+    assert change(PASSWORD, PASSWORD).status == 422
+    # Normalised, it is three times as long.
+    assert change(PASSWORD, "\U0001d160" * 250).status == 422
     assert change(PASSWORD, new).status == 204
     assert server.ask("GET", "/v1/me", token=first).status == 200
     assert server.ask("GET", "/v1/me", token=second).status == 401

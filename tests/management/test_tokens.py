@@ -112,6 +112,8 @@ def test_a_read_only_token_reads_and_nothing_else(server: Sekisho, alice: str) -
         ({"ttl": "400d"}, "365 days at the most"),
         ({"clusters": ["nope"]}, 'no cluster "nope" that you may enter'),
         ({"description": "x" * 300}, "256"),
+        ({"description": "a\0b"}, "without control characters"),
+        ({"description": "\x1b[31m"}, "without control characters"),
         ({"scope": "all"}, "Extra inputs"),
     ],
 )

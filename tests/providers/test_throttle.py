@@ -1,11 +1,13 @@
 """Slowing down those who guess."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.base import Attempt, ExternalIdentity, ProviderUnavailable, Throttled
-from providers.throttle import FailureCounter, Limits, ThrottledAuthenticator
+from providers.throttle import FailureCounter, Limits, ThrottledAuthenticator, subscriber
 
 LIMITS = Limits(attempts_per_user=3, attempts_per_address=6, window=60.0)
 
@@ -78,6 +80,59 @@ async def test_many_addresses_together_are_slowed_down_on_one_name(
         await throttled.authenticate(Attempt("alice", "wrong", f"10.0.0.{n}"))
     with pytest.raises(Throttled):
         await throttled.authenticate(Attempt("alice", "right", "10.0.1.1"))
+
+
+async def test_nobody_is_locked_out_from_where_they_always_sign_in(
+    throttled: ThrottledAuthenticator,
+) -> None:
+    assert await throttled.authenticate(Attempt("alice", "right", "1.1.1.1")) is not None
+    for n in range(30):
+        await throttled.authenticate(Attempt("alice", "wrong", f"10.0.0.{n}"))
+    assert await throttled.authenticate(Attempt("alice", "right", "1.1.1.1")) is not None
+
+
+async def test_a_familiar_address_may_not_guess_either(throttled: ThrottledAuthenticator) -> None:
+    await throttled.authenticate(Attempt("alice", "right", "1.1.1.1"))
+    for _ in range(3):
+        await throttled.authenticate(Attempt("alice", "wrong", "1.1.1.1"))
+    with pytest.raises(Throttled):
+        await throttled.authenticate(Attempt("alice", "right", "1.1.1.1"))
+
+
+async def test_one_subscriber_has_many_ipv6_addresses_and_counts_as_one(
+    throttled: ThrottledAuthenticator,
+) -> None:
+    for n in range(3):
+        await throttled.authenticate(Attempt("alice", "wrong", f"2001:db8::{n}"))
+    with pytest.raises(Throttled):
+        await throttled.authenticate(Attempt("alice", "right", "2001:db8::ffff"))
+    assert await throttled.authenticate(Attempt("alice", "right", "2001:db8:0:1::1")) is not None
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+    ],
+)
+def test_an_address_is_counted_with_those_of_its_subscriber(address: str, counted: str) -> None:
+    assert subscriber(address) == counted
+
+
+async def test_memory_is_bounded_whatever_names_are_tried(
+    throttled: ThrottledAuthenticator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("providers.throttle.MAX_COUNTERS", 10)
+    tracemalloc.start()
+    for n in range(100):
+        await throttled.authenticate(Attempt(f"{n}" + "x" * 50_000, "wrong", f"10.0.0.{n}"))
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 200_000
 
 
 async def test_one_address_cannot_try_many_names(throttled: ThrottledAuthenticator) -> None:
