@@ -31,6 +31,8 @@ class Loaded:
     base: Path
     problems: tuple[Problem, ...]
     values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    file: str | None = None
+    """The file that was read; None where none was named and none lies in the working directory."""
 
     def section(self, model: type[M], *path: str) -> M | None:
         """The section at ``path``, if it is fine by itself."""
@@ -63,7 +65,8 @@ def load(named: str | None, environment: Mapping[str, str]) -> Loaded:
     values: dict[str, Any] = {}
     origins = Origins(str(file), {})
     problems: list[Problem] = []
-    if chosen or file.exists():
+    read = str(file) if chosen or file.exists() else None
+    if read is not None:
         text = read_text(file)
         if isinstance(text, ReadFailure):
             return Loaded(None, origins, base, (Problem("", "", text.message),))
@@ -76,8 +79,8 @@ def load(named: str | None, environment: Mapping[str, str]) -> Loaded:
         settings = Settings.model_validate(_with_defaults(values, base))
     except ValidationError as exc:
         problems += problems_of(exc, Settings, origins)
-        return Loaded(None, origins, base, tuple(problems), values)
-    return Loaded(settings, origins, base, tuple(problems), values)
+        return Loaded(None, origins, base, tuple(problems), values, read)
+    return Loaded(settings, origins, base, tuple(problems), values, read)
 
 
 def settings_or_raise(loaded: Loaded) -> Settings:

@@ -31,10 +31,15 @@ class ConfiguredProvider:
 
 @dataclass(frozen=True, slots=True)
 class Everything:
-    """A configuration without a problem."""
+    """A configuration without a problem.
+
+    ``file`` is None where there is none; ``bare`` is True where the environment is silent, too.
+    """
 
     settings: Settings
     providers: tuple[ConfiguredProvider, ...]
+    file: str | None = None
+    bare: bool = False
 
 
 def load_everything(named: str | None, environment: Mapping[str, str]) -> Everything:
@@ -53,7 +58,7 @@ def load_everything(named: str | None, environment: Mapping[str, str]) -> Everyt
     problems += _store_problems(loaded)
     if problems or loaded.settings is None:
         raise ConfigError(problems)
-    return Everything(loaded.settings, tuple(providers))
+    return Everything(loaded.settings, tuple(providers), loaded.file, bare=not loaded.values)
 
 
 def _configure(

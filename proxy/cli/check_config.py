@@ -18,7 +18,7 @@ def check_config(output: str, config_file: str | None) -> None:
     from proxy.startup_settings import load_everything
 
     try:
-        settings = load_everything(config_file, os.environ).settings
+        everything = load_everything(config_file, os.environ)
     except ConfigError as exc:
         if output == "json":
             print_json({"ok": False, "problems": [asdict(problem) for problem in exc.problems]})
@@ -26,4 +26,6 @@ def check_config(output: str, config_file: str | None) -> None:
     if output == "json":
         print_json({"ok": True, "problems": []})
     else:
-        click.echo(f"the configuration is fine; clients reach Sekisho at {settings.external_url}")
+        what = everything.file or "no sekisho.yaml here"
+        url = everything.settings.external_url
+        click.echo(f"{what}: the configuration is fine; clients reach Sekisho at {url}")

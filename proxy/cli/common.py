@@ -101,10 +101,23 @@ def run_async(command: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
 
 
 def load_settings(config_file: str | None) -> Settings:
-    """The settings, providers' options included. Raises ConfigError with every problem."""
+    """The settings, providers' options included. Raises ConfigError with every problem.
+
+    Says so where a store is about to be made for want of a configuration: it may be the wrong
+    folder to stand in.
+    """
     from proxy.startup_settings import load_everything
 
-    return load_everything(config_file, os.environ).settings
+    everything = load_everything(config_file, os.environ)
+    settings = everything.settings
+    if everything.bare and everything.file is None and not settings.data_dir.exists():
+        warn(f"there is no sekisho.yaml here: the defaults are used, in {settings.data_dir}")
+    return settings
+
+
+def warn(line: str) -> None:
+    """Tell something on standard error, and go on."""
+    click.echo(f"sekisho: warning: {plain(line)}", err=True)
 
 
 @asynccontextmanager
