@@ -44,7 +44,7 @@ def test_forbidden_and_unknown_look_the_same() -> None:
 
 def test_a_tokens_clusters_limit_it_whoever_holds_it() -> None:
     for holder in ({"administrator": True}, {"roles": {"c-1": "owner"}}):
-        scoped = resolved(clusters=("c-2",), **holder)  # type: ignore[arg-type]
+        scoped = resolved(clusters=("c-2",), **holder)
         with pytest.raises(Forbidden, match="is not for cluster"):
             admit(scoped, "c-1", "prod")
     assert admit(resolved(administrator=True, clusters=("c-1",)), "c-1", "prod")

@@ -57,7 +57,7 @@ def test_a_line_cannot_be_made_two_by_what_is_in_it() -> None:
     stream = io.StringIO()
     for style in ("json", "console"):
         log = LineLog(stream)
-        AccessLog(log, style).record(  # type: ignore[arg-type]
+        AccessLog(log, style).record(
             Access("id", "::1", "GET", "/a\n\x1b[31m{forged}", acting_as="x\ny", code=200)
         )
         log.close()
