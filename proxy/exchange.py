@@ -6,7 +6,7 @@ answer of any size takes the memory of two buffers.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from proxy.connection import GateConnection
@@ -39,7 +39,7 @@ class Exchange:
 
     ``done`` ends when the answer has been relayed in full, or as far as it came (``truncated``);
     it fails only while nothing has been written to the client, so that another answer can be.
-    ``status`` is 0 until the head has gone out; ``sent`` counts body bytes relayed.
+    ``on_head`` is told the status as soon as it is known. ``status`` is 0 until the head has gone out; ``sent`` counts body bytes relayed.
     """
 
     __slots__ = (
@@ -48,6 +48,7 @@ class Exchange:
         "_client",
         "_extra",
         "_http_1_1",
+        "_on_head",
         "_out",
         "_pass_401",
         "_prefix",
@@ -77,6 +78,7 @@ class Exchange:
         extra: bytes,
         wants_upgrade: bool = False,
         pass_401: bool = False,
+        on_head: Callable[[int], None] | None = None,
     ) -> None:
         self._client = client
         self._transport = transport
@@ -85,6 +87,7 @@ class Exchange:
         self._prefix = prefix
         self._extra = extra
         self._pass_401 = pass_401
+        self._on_head = on_head
         self._upstream: Readable | None = None
         self._out: list[bytes] = []
         self._chunked_out = False
@@ -127,6 +130,8 @@ class Exchange:
             self._chunked_out = self._http_1_1
             self.keep_alive = self.keep_alive and self._http_1_1
         self.status = status
+        if self._on_head is not None:
+            self._on_head(status)
         self._out.append(
             response_head(
                 status,
@@ -162,6 +167,8 @@ class Exchange:
     def switch(self, headers: Headers, tail: bytes) -> None:
         """A ``101`` is there: the head goes to the client, the rest is a pipe's to carry."""
         self.status = 101
+        if self._on_head is not None:
+            self._on_head(101)
         self.keep_alive = False
         self.switched = tail
         self._transport.write(switching_head(headers, extra=self._extra))
