@@ -39,7 +39,8 @@ class Exchange:
 
     ``done`` ends when the answer has been relayed in full, or as far as it came (``truncated``);
     it fails only while nothing has been written to the client, so that another answer can be.
-    ``on_head`` is told the status as soon as it is known. ``status`` is 0 until the head has gone out; ``sent`` counts body bytes relayed.
+    ``on_head`` is told the status as soon as it is known. ``status`` is 0 until the head has gone
+    out; ``sent`` counts body bytes relayed.
     """
 
     __slots__ = (
