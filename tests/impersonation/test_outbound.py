@@ -1,5 +1,7 @@
 """Stamping an identity."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,6 +67,42 @@ def test_no_name_makes_a_header_line_of_its_own(user: str, group: str, extra: st
     assert names == [b"Impersonate-User", b"Impersonate-Group", b"Impersonate-Extra-K"]
     values = [line.split(b": ", 1)[1].decode() for line in block.split(b"\r\n")[:-1]]
     assert values == [user, group, extra]
+
+
+@st.composite
+def subjects(draw: st.DrawFn) -> bytes:
+    """The blocks of subjects that can be expressed."""
+    names = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=20).filter(
+        lambda name: name == name.strip()
+    )
+    return header_block(
+        Subject(
+            draw(names),
+            uid=draw(st.none() | names),
+            groups=tuple(draw(st.lists(names, max_size=4))),
+            extra=draw(
+                st.dictionaries(
+                    names.filter(lambda key: key == key.lower()), st.tuples(names), max_size=3
+                )
+            ),
+        )
+    )
+
+
+@given(subjects())
+def test_a_block_is_lines_of_the_family_one_user_first_and_nothing_else(block: bytes) -> None:
+    lines = block.split(b"\r\n")
+    assert lines.pop() == b""
+    names = [line.partition(b": ")[0] for line in lines]
+    assert names[0] == b"Impersonate-User"
+    assert names.count(b"Impersonate-User") == 1
+    assert names.count(b"Impersonate-Uid") <= 1
+    for name in names:
+        assert name in {b"Impersonate-User", b"Impersonate-Uid", b"Impersonate-Group"} or (
+            name.startswith(b"Impersonate-Extra-")
+        )
+        assert re.fullmatch(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name), "not a token of RFC 9110"
+    assert not re.search(rb"[\x00\r\n]", block.replace(b"\r\n", b""))
 
 
 def test_the_request_id_goes_along_as_an_extra() -> None:
