@@ -18,23 +18,15 @@ from pydantic import (
     model_validator,
 )
 
-from config.durations import parse_duration
+from config.audit_settings import AuditSettings
+from config.limit_settings import LimitSettings
 from config.listen import Listen, parse_listen
+from config.section import Duration, Section
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _ANY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 _PROVIDER_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
-
-
-def _duration(value: Any) -> timedelta:
-    """A duration. A bare number has no unit, and half of its readers would think of another."""
-    if not isinstance(value, str | timedelta):
-        raise ValueError("needs a unit; write it like 30s, 8h, 1h30m or 90d")
-    duration = parse_duration(value) if isinstance(value, str) else value
-    if duration <= timedelta(0):
-        raise ValueError("must be longer than nothing")
-    return duration
 
 
 def _listen(value: Any) -> Any:
@@ -66,14 +58,7 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{shown}" + (f":{port}" if port not in {None, by_default} else "")
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Address = Annotated[Listen, BeforeValidator(_listen)]
-
-
-class Section(BaseModel):
-    """A group of settings. What it doesn't know is an error, not a comment."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
 class TlsSettings(Section):
@@ -114,6 +99,9 @@ class ServerSettings(Section):
     workers: int = 1
     """Processes. This version has one; run several replicas on PostgreSQL for more."""
 
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks of load balancers whose ``X-Forwarded-For`` is believed."""
+
     shutdown_grace_seconds: float = Field(default=30.0, ge=0, le=3600)
     """Seconds that running requests have when the server stops."""
 
@@ -122,6 +110,16 @@ class ServerSettings(Section):
     def _one_worker(cls, value: int) -> int:
         if value != 1:
             raise ValueError("only 1 is supported; run several replicas behind a load balancer")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            try:
+                ipaddress.ip_network(one)
+            except ValueError:
+                raise ValueError(f"{one!r} is no address or network like 10.0.0.0/8") from None
         return value
 
     @field_validator("external_url")
@@ -269,7 +267,9 @@ class Settings(Section):
     tokens: TokenSettings = TokenSettings()
     login: LoginSettings = LoginSettings()
     gate: GateSettings = GateSettings()
+    limits: LimitSettings = LimitSettings()
     log: LogSettings = LogSettings()
+    audit: AuditSettings = AuditSettings()
 
     @field_validator("metrics")
     @classmethod
