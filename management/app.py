@@ -13,7 +13,8 @@ from aiohttp import web
 from management import cluster_endpoints, pages, session_endpoints, token_endpoints
 from management.authentication import authentication
 from management.problems import MAX_BODY_BYTES, REQUEST_ID, problems
-from management.services import SERVICES, Services
+from management.services import SERVICES, Services, services_of
+from management.telling import ADDRESS, NOTES
 
 _HERE = Path(__file__).parent
 _WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
@@ -58,9 +59,13 @@ def build_app(services: Services, extra: Iterable[web.RouteDef] = ()) -> web.App
 
 @web.middleware
 async def _outermost(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A request id for every request, and the headers that every answer has."""
+    """A request id and an address for every request, and the headers that every answer has."""
     offered = request.headers.get("X-Request-Id", "")
     request[REQUEST_ID] = offered if _WELL_FORMED.fullmatch(offered) else secrets.token_hex(10)
+    request[NOTES] = {}
+    request[ADDRESS] = services_of(request).addresses.of(
+        request.remote, request.headers.getall("X-Forwarded-For", [])
+    )
     response = await handler(request)
     response.headers["X-Request-Id"] = request[REQUEST_ID]
     for name, value in SECURITY_HEADERS.items():

@@ -8,6 +8,7 @@ import structlog
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from management.telling import note
 from management.tokens import TtlTooLong
 from providers.base import ProviderUnavailable, Throttled
 from store.interfaces import Conflict, NotFound, StoreUnavailable
@@ -106,6 +107,7 @@ async def problems(
     try:
         return await handler(request)
     except Problem as problem:
+        note(request, reason=problem.detail)
         return problem.response(request[REQUEST_ID])
     except web.HTTPException as exc:
         if exc.status < 400:

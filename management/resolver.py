@@ -36,7 +36,7 @@ class Resolved:
     """A live token and everything a decision needs: who, whose, and where they may enter.
 
     ``blocks`` keeps the impersonation headers for as long as the identity behind them is believed,
-    one for each way of naming users.
+    one for each way of naming users; ``audit_user`` the same for the audit log.
     """
 
     token: Token
@@ -46,6 +46,7 @@ class Resolved:
     expires_at: float
     believed_until: float
     blocks: dict[SubjectName, bytes] = field(default_factory=dict)
+    audit_user: str = ""
 
 
 class TokenResolver:
@@ -85,6 +86,14 @@ class TokenResolver:
         # Shielded: a client that goes away must not fail the others who wait for the same answer.
         return await asyncio.shield(task)
 
+    async def again(self, entry: Resolved) -> Resolved | None:
+        """What the store says now of the token behind ``entry``; None where it stands no more.
+
+        Raises StoreUnavailable.
+        """
+        found = await self._store.tokens.resolve(entry.token.name)
+        return None if found is None else _resolved(*found, digest=entry.token.digest)
+
     async def follow_changes(self) -> None:
         """Drop what the store says is stale, until cancelled."""
         async with self._store.changes.subscribe() as changes:
@@ -100,7 +109,7 @@ class TokenResolver:
         if change.kind == "all" or change.key is None:
             self._entries.clear()
             return
-        stale = [digest for digest, entry in self._entries.items() if _concerns(change, entry)]
+        stale = [digest for digest, entry in self._entries.items() if concerns(change, entry)]
         for digest in stale:
             del self._entries[digest]
 
@@ -141,7 +150,8 @@ class TokenResolver:
         self._entries[digest] = entry
 
 
-def _concerns(change: Change, entry: Resolved) -> bool:
+def concerns(change: Change, entry: Resolved) -> bool:
+    """Whether what is known of a caller may be stale after ``change``."""
     if change.kind == "token":
         return entry.token.name == change.key
     if change.kind == "user":

@@ -1,11 +1,12 @@
 """What endpoints work with: put together once, at the start."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from aiohttp import web
 
 from management.accounts import LocalPasswords
+from management.client_address import ClientAddresses
 from management.resolver import TokenResolver
 from management.sessions import SessionCookies
 from management.sign_in import SignIn
@@ -26,6 +27,7 @@ class Services:
     external_url: str
     ca_pem: str | None
     session_ttl: timedelta
+    addresses: ClientAddresses = field(default_factory=ClientAddresses)
 
 
 SERVICES = web.AppKey("services", Services)

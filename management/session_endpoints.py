@@ -11,6 +11,7 @@ from management.problems import CHALLENGE, Problem, read_body
 from management.services import services_of
 from management.sessions import begin_session
 from management.sign_in import UnknownProvider
+from management.telling import address_of, note
 from providers.base import Attempt
 from store.interfaces import Membership, User
 
@@ -58,13 +59,16 @@ async def login(request: web.Request) -> web.Response:
             f"Sekisho's own is at {services.external_url}/",
         )
     body = await read_body(request, Login)
-    attempt = Attempt(body.username, body.password.get_secret_value(), request.remote or "")
+    provider = request.match_info["provider"]
+    attempt = Attempt(body.username, body.password.get_secret_value(), address_of(request))
     try:
-        signed_in = await services.sign_in.with_password(request.match_info["provider"], attempt)
+        signed_in = await services.sign_in.with_password(provider, attempt)
     except UnknownProvider:
         raise Problem(404, "there is no such provider; see /v1/providers") from None
+    note(request, provider=provider)
     if signed_in is None:
         raise Problem(401, _REFUSED, headers=CHALLENGE)
+    note(request, user=signed_in.user.id, token=signed_in.issued.token.name)
     if body.session:
         await begin_session(request, signed_in.issued.bearer)
     expires_at = signed_in.issued.token.expires_at
@@ -107,7 +111,7 @@ async def change_password(request: web.Request) -> web.Response:
     body = await read_body(request, PasswordChange)
     await services.passwords.change(
         caller.user,
-        request.remote or "",
+        address_of(request),
         body.current_password.get_secret_value(),
         body.new_password.get_secret_value(),
     )

@@ -4,29 +4,11 @@ JSON lines by default; never a header, a body or a query (tokens and commands ma
 """
 
 import json
-import time
-from dataclasses import dataclass
 from typing import Literal
 
+from proxy.access import Access
 from proxy.line_log import LineLog
-
-
-@dataclass(slots=True)
-class Access:
-    """What is known of a request; filled in as it becomes known."""
-
-    request_id: str
-    remote: str
-    method: str
-    path: str
-    verb: str = ""
-    cluster: str = ""
-    user: str = ""
-    acting_as: str = ""
-    code: int = 0
-    sent: int = 0
-    seconds: float = 0.0
-    note: str = ""
+from proxy.timestamps import rfc3339
 
 
 class AccessLog:
@@ -41,14 +23,9 @@ class AccessLog:
         self._log.write(self._format(access))
 
 
-def _now() -> str:
-    now = time.time()
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
-
-
 def _json_line(access: Access) -> str:
     fields: dict[str, object] = {
-        "timestamp": _now(),
+        "timestamp": rfc3339(access.received + access.seconds),
         "event": "request",
         "request_id": access.request_id,
         "remote": access.remote,
@@ -58,19 +35,25 @@ def _json_line(access: Access) -> str:
         "seconds": round(access.seconds, 6),
         "sent": access.sent,
     }
-    for name in ("cluster", "verb", "user", "acting_as", "note"):
-        value = getattr(access, name)
-        if value:
-            fields[name] = value
+    acting_as = access.acting_as.user if access.acting_as is not None else ""
+    more = (
+        ("cluster", access.cluster),
+        ("verb", access.info.verb),
+        ("user", access.user),
+        ("acting_as", acting_as),
+        ("note", access.note),
+    )
+    fields.update((name, value) for name, value in more if value)
     return json.dumps(fields, ensure_ascii=True)
 
 
 def _console_line(access: Access) -> str:
     who = access.user or "-"
     if access.acting_as:
-        who += f" as {access.acting_as!r}"
-    note = f" ({access.note})" if access.note else ""
+        who += f" as {access.acting_as.user!r}"
+    note = f" ({access.note!r})" if access.note else ""
+    when = rfc3339(access.received + access.seconds)
     return (
-        f"{_now()} {access.code} {access.method} {access.path!r} by {who} from {access.remote} "
+        f"{when} {access.code} {access.method} {access.path!r} by {who} from {access.remote} "
         f"in {access.seconds * 1000:.1f} ms, {access.sent} bytes [{access.request_id}]{note}"
     )

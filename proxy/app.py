@@ -18,6 +18,7 @@ from prometheus_client import (
 from config.settings import Settings
 from management.accounts import LocalPasswords, StoredAccounts
 from management.app import build_app
+from management.client_address import ClientAddresses
 from management.renewal import reconcile_forever, renew_forever
 from management.resolver import TokenResolver
 from management.services import Services
@@ -27,6 +28,8 @@ from management.tokens import TokenService
 from providers.base import PasswordAuthenticator, Provider, ProviderContext
 from providers.throttle import Limits, ThrottledAuthenticator
 from proxy.access_log import AccessLog
+from proxy.audit_log import AuditLog
+from proxy.auditing import audit_of_management, open_audit_log
 from proxy.background import Background
 from proxy.caller import Authenticator
 from proxy.clusters import ClusterDirectory
@@ -38,18 +41,18 @@ from proxy.health import routes as health_routes
 from proxy.housekeeping import clear_ended_tokens_forever
 from proxy.last_used import LastUsed
 from proxy.lifetimes import lifetimes
+from proxy.limits import Limiter
 from proxy.line_log import LineLog
+from proxy.live import LiveRequests
 from proxy.metrics import GateMetrics
 from proxy.metrics_app import build_metrics_app
+from proxy.passage import Checkpoint
 from proxy.pool import PoolLimits
 from proxy.server_tls import ServerTls
 from proxy.startup_settings import ConfiguredProvider, Everything
 from store.encryption import Keyring
 from store.interfaces import Store
 
-# Limits of a request's head: a long command for exec travels in the query of its URL.
-MAX_LINE_BYTES = 64 * 1024
-MAX_HEADERS = 512
 KEEPALIVE_SECONDS = 120.0
 """How long a client's connection may idle, and how long its first request's head may take."""
 
@@ -75,6 +78,7 @@ async def assembled(
         metrics = GateMetrics(registry)
         resolver = TokenResolver(store)
         background = Background()
+        live = LiveRequests(store, resolver)
         last_used = LastUsed(store.tokens, registry)
         directory = ClusterDirectory(store, metrics, _limits(settings))
         await directory.load()
@@ -82,37 +86,51 @@ async def assembled(
         doors = await _doors(everything, store, stack)
         services = _services(settings, store, keyring, tls, resolver, doors)
         readiness = Readiness({"store": store.ping})
+        audit_log = open_audit_log(settings, metrics.audit_log_lost.inc, stack)
         gate = Gate(
-            directory,
-            Authenticator(resolver, metrics, services.cookies),
+            Checkpoint(
+                directory,
+                Authenticator(resolver, metrics, services.cookies),
+                max_body=settings.limits.body,
+            ),
             metrics,
+            limiter=Limiter(settings.limits, time.monotonic, metrics.count_limited),
+            live=live,
             last_used=last_used,
             access_log=_access_log(settings, metrics, stack, log_style),
+            audit_log=audit_log,
+            addresses=services.addresses,
             upgrade_idle_timeout=settings.gate.upgrade_idle_timeout.total_seconds(),
         )
         runner = web.AppRunner(build_app(services, health_routes(readiness)), access_log=None)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        _keep_running(background, store, resolver, directory, last_used, tls)
+        _keep_running(background, store, resolver, directory, live, last_used, tls)
         stack.push_async_callback(background.stop)
         yield Running(
-            _server(gate, runner), build_metrics_app(registry, readiness), readiness, gate
+            _server(gate, runner, audit_log, settings),
+            build_metrics_app(registry, readiness),
+            readiness,
+            gate,
         )
 
 
-def _server(gate: Gate, management: web.AppRunner) -> GateServer:
+def _server(
+    gate: Gate, management: web.AppRunner, audit_log: AuditLog | None, settings: Settings
+) -> GateServer:
     """One server for both halves. Management's own handler is taken from its runner."""
     inner = management.server
     assert inner is not None
     return GateServer(
-        dispatcher(gate, inner.request_handler),
+        dispatcher(gate, inner.request_handler, audit_of_management(audit_log)),
+        malformed=gate.malformed,
         request_factory=request_factory(inner.request_factory),
         access_log=None,
         auto_decompress=False,
         keepalive_timeout=KEEPALIVE_SECONDS,
-        max_line_size=MAX_LINE_BYTES,
-        max_field_size=MAX_LINE_BYTES,
-        max_headers=MAX_HEADERS,
+        max_line_size=settings.limits.head_line,
+        max_field_size=settings.limits.head_line,
+        max_headers=settings.limits.head_lines,
     )
 
 
@@ -121,12 +139,16 @@ def _keep_running(
     store: Store,
     resolver: TokenResolver,
     directory: ClusterDirectory,
+    live: LiveRequests,
     last_used: LastUsed,
     tls: ServerTls,
 ) -> None:
     background.keep("resolver", resolver.follow_changes)
     background.keep("clusters", directory.follow_changes)
     background.keep("clusters-blind", directory.refresh_while_blind)
+    # After the resolver: what it forgets must not be asked of it again.
+    background.keep("live", live.follow_changes)
+    background.keep("live-expired", live.end_expired)
     background.keep("last-used", last_used.write_forever)
     background.keep("ended-tokens", lambda: clear_ended_tokens_forever(store.tokens))
     background.keep("token-renewal", lambda: renew_forever(store))
@@ -216,4 +238,5 @@ def _services(
         external_url=settings.external_url,
         ca_pem=tls.ca_pem,
         session_ttl=settings.sessions.ttl,
+        addresses=ClientAddresses(settings.server.trusted_proxies),
     )

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 
 class FlowControlled(Protocol):
@@ -28,10 +29,13 @@ class GateConnection(web.RequestHandler):
     ``half_closed`` is asked when the client closes its half; True keeps ours open.
     """
 
-    __slots__ = ("half_closed", "source")
+    __slots__ = ("_malformed", "half_closed", "source")
 
-    def __init__(self, manager: "GateServer", **options: Any) -> None:
+    def __init__(
+        self, manager: "GateServer", *, malformed: "MalformedHandler | None" = None, **options: Any
+    ) -> None:
         super().__init__(manager, **options)
+        self._malformed = malformed
         self.source: FlowControlled | None = None
         self.half_closed: Callable[[], bool] | None = None
 
@@ -51,26 +55,54 @@ class GateConnection(web.RequestHandler):
         """Called by the transport: the client will send nothing more."""
         return self.half_closed() if self.half_closed is not None else None
 
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what isn't HTTP, without repeating (or logging) a byte of it.
+
+        aiohttp's own way would log the line that it couldn't read, credentials and all.
+        """
+        if self._malformed is None or not isinstance(exc, HttpProcessingError):
+            return super().handle_error(request, status, exc, message)
+        answer = self._malformed(request, exc)
+        answer.force_close()
+        return answer
+
+
+MalformedHandler = Callable[[web.BaseRequest, HttpProcessingError], web.Response]
+"""Answers a request whose head (or body) isn't valid HTTP."""
+
 
 class GateServer(web.Server):
-    """aiohttp's low-level server, making :class:`GateConnection` for each client."""
+    """aiohttp's low-level server, making :class:`GateConnection` for each client.
+
+    ``malformed`` answers what isn't HTTP; without it, aiohttp does.
+    """
 
     def __init__(
         self,
         handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
         *,
         request_factory: Callable[..., web.BaseRequest],
+        malformed: MalformedHandler | None = None,
         **options: Any,
     ) -> None:
         super().__init__(
             handler, request_factory=request_factory, handler_cancellation=True, **options
         )
         self._loop_of_connections = asyncio.get_running_loop()
+        self._malformed = malformed
         self._options = options
 
     def __call__(self) -> GateConnection:
         """A handler for a new connection."""
-        return GateConnection(self, loop=self._loop_of_connections, **self._options)
+        return GateConnection(
+            self, malformed=self._malformed, loop=self._loop_of_connections, **self._options
+        )
 
 
 class _Relayed(web.StreamResponse):

@@ -7,7 +7,7 @@ from aiohttp import ClientPayloadError, StreamReader, web
 
 from proxy.exchange import Exchange
 from proxy.pool import UpstreamPool
-from proxy.upstream import UpstreamConnection, UpstreamGone
+from proxy.upstream import RequestTooLarge, UpstreamConnection, UpstreamGone
 
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -15,7 +15,10 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """A request as a cluster is to see it: ``lines`` are all header lines but Host."""
+    """A request as a cluster is to see it: ``lines`` are all header lines but Host.
+
+    ``max_body`` is the most bytes that its body may have.
+    """
 
     method: str
     target: str
@@ -23,6 +26,7 @@ class Outbound:
     has_body: bool
     chunked: bool
     expects_continue: bool
+    max_body: int = 2**63
 
 
 async def forward(
@@ -59,15 +63,16 @@ async def _once(
         connection.send(exchange, head)
         pool.request_sent(connection)
     elif (body := _whole(request.content)) is not None:
+        if len(body) > outbound.max_body:
+            connection.abort()
+            raise _too_large(outbound)
         connection.send(exchange, head + _framed(body, chunked=outbound.chunked))
         pool.request_sent(connection)
     else:
         if outbound.expects_continue and request.transport is not None:
             request.transport.write(_CONTINUE)
         connection.send(exchange, head)
-        pump = asyncio.ensure_future(
-            _pump(request.content, connection, pool, chunked=outbound.chunked)
-        )
+        pump = asyncio.ensure_future(_pump(request.content, connection, pool, outbound))
     try:
         await exchange.done
     except asyncio.CancelledError:
@@ -90,11 +95,16 @@ def _framed(body: bytes, *, chunked: bool) -> bytes:
 
 
 async def _pump(
-    content: StreamReader, connection: UpstreamConnection, pool: UpstreamPool, *, chunked: bool
+    content: StreamReader, connection: UpstreamConnection, pool: UpstreamPool, outbound: Outbound
 ) -> None:
     """Pass the request's body on as it arrives, no faster than the API server takes it."""
+    chunked, left = outbound.chunked, outbound.max_body
     try:
         while piece := await content.readany():
+            left -= len(piece)
+            if left < 0:
+                connection.abort(_too_large(outbound))
+                return
             connection.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
             await connection.drain()
     except (web.RequestPayloadError, ClientPayloadError, ConnectionError):
@@ -104,6 +114,10 @@ async def _pump(
     if chunked:
         connection.write(b"0\r\n\r\n")
     pool.request_sent(connection)
+
+
+def _too_large(outbound: Outbound) -> RequestTooLarge:
+    return RequestTooLarge(f"the request's body is over {outbound.max_body} bytes")
 
 
 async def _settle(pump: asyncio.Future[None]) -> None:

@@ -7,7 +7,7 @@ of the stream is too slow, lines are dropped and counted: a log must never hold 
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import IO
+from typing import Protocol
 
 MAX_BACKLOG = 20_000
 """Lines that may wait to be written."""
@@ -16,10 +16,20 @@ FLUSH_SECONDS = 0.1
 """How long a line may wait for others to be written with."""
 
 
+class Lines(Protocol):
+    """What lines are written to."""
+
+    def write(self, text: str, /) -> object:
+        """Append text. Raises OSError, or ValueError once it is closed."""
+
+    def flush(self) -> object:
+        """Let it go out."""
+
+
 class LineLog:
     """A stream of lines. ``lost`` is called for each line that is dropped."""
 
-    def __init__(self, stream: IO[str], *, lost: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, stream: "Lines", *, lost: Callable[[], None] = lambda: None) -> None:
         self._stream = stream
         self._lost = lost
         self._lines: deque[str] = deque()

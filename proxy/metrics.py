@@ -71,8 +71,25 @@ class GateMetrics:
             "Access log lines dropped because the log's reader was too slow.",
             registry=registry,
         )
+        self.audit_log_lost = Counter(
+            "sekisho_audit_log_lost_total",
+            "Audit events dropped because they could not be written, or not fast enough.",
+            registry=registry,
+        )
+        self.limited = Counter(
+            "sekisho_limited_requests_total",
+            "Requests answered 429 because of a limit, by whose (token, user, address, cluster).",
+            ["scope"],
+            registry=registry,
+        )
+        self.malformed = Counter(
+            "sekisho_malformed_requests_total",
+            "Requests whose head is not valid HTTP, or too large.",
+            registry=registry,
+        )
         self._finished: dict[tuple[str, str, int], Callable[[], None]] = {}
         self._observed: dict[tuple[str, str], Callable[[float], None]] = {}
+        self._relayed: dict[str, Callable[[float], None]] = {}
         self._authenticated: dict[tuple[str, str], Callable[[], None]] = {}
 
     def finished(self, cluster: str, verb: str, code: int) -> None:
@@ -91,6 +108,17 @@ class GateMetrics:
             observe = self._observed[key] = self.latency.labels(cluster, verb).observe
         observe(seconds)
 
+    def count_limited(self, scope: str) -> None:
+        """Count a request that a limit of ``scope`` refused."""
+        self.limited.labels(scope).inc()
+
+    def relayed(self, cluster: str, sent: int) -> None:
+        """Count body bytes that went to a client."""
+        count = self._relayed.get(cluster)
+        if count is None:
+            count = self._relayed[cluster] = self.sent.labels(cluster).inc
+        count(sent)
+
     def authenticated(self, provider: str, outcome: str) -> None:
         """Count a credential that was looked at."""
         key = (provider, outcome)
@@ -103,6 +131,7 @@ class GateMetrics:
         """Drop what is kept under a cluster's name, when the cluster is gone."""
         self._finished = {k: v for k, v in self._finished.items() if k[0] != cluster}
         self._observed = {k: v for k, v in self._observed.items() if k[0] != cluster}
+        self._relayed.pop(cluster, None)
         for metric in (self.requests, self.latency, self.watches, self.upgrades, self.sent):
             metric.remove_by_labels({"cluster": cluster})
         self.upstream_errors.remove_by_labels({"cluster": cluster})

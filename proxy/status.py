@@ -54,10 +54,28 @@ class NotFound(Refusal):
     code, reason = 404, "NotFound"
 
 
+class TooLarge(Refusal):
+    """The request's body is larger than may be sent."""
+
+    code, reason = 413, "RequestEntityTooLarge"
+
+
 class TooManyRequests(Refusal):
     """A limit is reached; come back after ``retry_after`` seconds."""
 
     code, reason = 429, "TooManyRequests"
+
+
+class HeadTooLarge(Refusal):
+    """A line of the request's head is too long, or there are too many."""
+
+    code, reason = 431, "BadRequest"
+
+
+class InternalError(Refusal):
+    """Something of ours is wrong; the log has more, under the request id."""
+
+    code, reason = 500, "InternalError"
 
 
 class UpstreamFailed(Refusal):
@@ -95,7 +113,10 @@ def status_response(
     refusal: Refusal, request_id: str, extra: Mapping[str, str] | None = None
 ) -> web.Response:
     """``refusal`` as an HTTP answer."""
-    body = json.dumps(status_object(refusal.code, refusal.reason, refusal.message)).encode() + b"\n"
+    status = status_object(refusal.code, refusal.reason, refusal.message)
+    if refusal.retry_after is not None:
+        status["details"] = {"retryAfterSeconds": refusal.retry_after}
+    body = json.dumps(status).encode() + b"\n"
     headers = {
         "Content-Type": "application/json",
         "Cache-Control": "no-store",

@@ -5,7 +5,9 @@ import os
 import threading
 import time
 
-from proxy.access_log import Access, AccessLog
+from impersonation.identity import Subject
+from proxy.access import Access
+from proxy.access_log import AccessLog
 from proxy.line_log import MAX_BACKLOG, LineLog
 
 
@@ -58,7 +60,15 @@ def test_a_line_cannot_be_made_two_by_what_is_in_it() -> None:
     for style in ("json", "console"):
         log = LineLog(stream)
         AccessLog(log, style).record(
-            Access("id", "::1", "GET", "/a\n\x1b[31m{forged}", acting_as="x\ny", code=200)
+            Access(
+                "::1",
+                "GET",
+                "/a\n\x1b[31m{forged}",
+                1.0,
+                acting_as=Subject("x\ny"),
+                note="a\nb",
+                code=200,
+            )
         )
         log.close()
     assert len(stream.getvalue().splitlines()) == 2

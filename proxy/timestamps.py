@@ -1,0 +1,15 @@
+"""Times in logs: RFC 3339 in UTC, with microseconds, as Kubernetes' MicroTime is written. Pure."""
+
+import time
+from functools import lru_cache
+
+
+@lru_cache(maxsize=8)
+def _second(epoch: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(epoch))
+
+
+def rfc3339(epoch: float) -> str:
+    """``epoch`` (seconds) as text. The part down to the second is kept: many fall into one."""
+    whole = int(epoch)
+    return f"{_second(whole)}.{int((epoch - whole) * 1e6):06d}Z"
