@@ -50,6 +50,8 @@ _REFUSED_NAMES = frozenset(
         b"x-http-method-override",
         b"x-http-method",
         b"x-method-override",
+        # Becomes HTTP_PROXY in the environment of a CGI program (CVE-2016-5385).
+        b"proxy",
     }
 )
 

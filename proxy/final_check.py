@@ -6,9 +6,9 @@ case and with ``_`` taken for ``-``, and makes sure that the lines which say who
 credential, and how the body is framed, are where the gate puts them and nowhere else. A mistake in
 any filter before it then sends nothing, instead of somebody else's identity.
 
-It costs 2.2 µs for the six lines that kubectl sends (3 µs where the same client's lines haven't been
-seen lately), and 2 µs more with an identity of a thousand groups: the identity's lines are compared
-as a whole, only what comes before them is searched.
+It costs 2.2 µs for the six lines that kubectl sends (3 µs where a client's lines haven't been seen
+lately), and 2 µs more with an identity of a thousand groups: the identity's lines are compared as a
+whole, only what comes before them is searched.
 """
 
 import re

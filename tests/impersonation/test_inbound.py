@@ -32,6 +32,7 @@ def test_an_impersonation_header_of_tomorrow_is_dropped_by_its_prefix() -> None:
         b"Forwarded",
         b"X-Http-Method-Override",
         b"Proxy-Authorization",
+        b"Proxy",
         b"Transfer-Encoding",
         b"Content_Length",
     ],
