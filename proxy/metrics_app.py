@@ -5,10 +5,12 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from proxy.health import Readiness
 from proxy.health import routes as health_routes
+from proxy.loop_metrics import LoopCollector
 
 
 def build_metrics_app(registry: CollectorRegistry, readiness: Readiness) -> web.Application:
     """The application of the metrics listener."""
+    registry.register(LoopCollector())
 
     async def metrics(request: web.Request) -> web.Response:
         return web.Response(
