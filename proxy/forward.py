@@ -7,7 +7,12 @@ from aiohttp import ClientPayloadError, StreamReader, web
 
 from proxy.exchange import Exchange
 from proxy.pool import UpstreamPool
+<<<<<<< Updated upstream
 from proxy.upstream import RequestTooLarge, UpstreamConnection, UpstreamGone
+=======
+from proxy.routing import is_proxied
+from proxy.upstream import UpstreamConnection, UpstreamGarbled, UpstreamGone
+>>>>>>> Stashed changes
 
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -34,20 +39,31 @@ async def forward(
 ) -> None:
     """Send the request to the cluster and relay the answer, to its end.
 
-    A pooled connection may have been closed by the API server just as we used it. A request that
-    can be repeated and whose body was not begun is then sent once more, on a new connection.
+    A pooled connection may have been closed by the API server just as we used it, and a master may
+    die with a request on it. A request that only reads is then sent again: on a new connection, to
+    another master where there is one. What writes is never sent twice.
+
     Raises UpstreamError where no answer began. Cancelled (the client went away), it takes the
     upstream connection down with it.
     """
+    repeatable = not outbound.has_body and outbound.method in _REPEATABLE
     connection = pool.take() or await pool.connect()
-    try:
-        await _once(request, exchange, pool, connection, outbound)
-    except UpstreamGone:
-        stale = connection.served > 1 and not connection.answered
-        if not stale or outbound.has_body or outbound.method not in _REPEATABLE:
+    tries = len(pool.masters) + 1
+    while True:
+        try:
+            return await _once(request, exchange, pool, connection, outbound, repeatable=repeatable)
+        except UpstreamGarbled:
+            connection.master.failed()
             raise
+        except UpstreamGone:
+            tries -= 1
+            stale = connection.served > 1 and not connection.answered
+            if not stale:
+                connection.master.failed()
+            if not (repeatable and tries and (stale or pool.has_other_than(connection.master))):
+                raise
         exchange.renew()
-        await _once(request, exchange, pool, await pool.connect(), outbound)
+        connection = await pool.connect()
 
 
 async def _once(
@@ -56,12 +72,17 @@ async def _once(
     pool: UpstreamPool,
     connection: UpstreamConnection,
     outbound: Outbound,
+    *,
+    repeatable: bool,
 ) -> None:
     head = connection.master.request_head(outbound.method, outbound.target, outbound.lines)
     pump: asyncio.Future[None] | None = None
     if not outbound.has_body:
-        connection.send(exchange, head)
-        pool.request_sent(connection)
+        connection.send(exchange, head, repeatable=repeatable)
+        if _may_be_silent(outbound.target):
+            pool.request_sent_for_long(connection)
+        else:
+            pool.request_sent(connection)
     elif (body := _whole(request.content)) is not None:
         if len(body) > outbound.max_body:
             connection.abort()
@@ -81,6 +102,16 @@ async def _once(
     finally:
         if pump is not None:
             await _settle(pump)
+
+
+def _may_be_silent(target: str) -> bool:
+    """Whether an answer's head may take any time: a kubelet sends it with a log's first line.
+
+    What lies behind a ``proxy`` subresource may keep a poll waiting; API servers give it all time.
+    """
+    if "follow=" in target and "/log?" in target:
+        return True
+    return "/proxy" in target and is_proxied(target)
 
 
 def _whole(content: StreamReader) -> bytes | None:

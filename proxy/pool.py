@@ -3,6 +3,10 @@
 A cluster has one or more masters. Requests go to them in turn; one that can't be reached, or
 doesn't answer, is left alone for a while that doubles each time. When all are left alone, they are
 tried anyway: the gate never refuses by itself what a master might answer.
+
+A machine that froze still holds its connections. So a request that waits long makes the pool ask
+the master for another connection; where none comes, the master is left alone, and the requests on
+it that only read are sent to another.
 """
 
 import asyncio
@@ -14,13 +18,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from proxy.upstream import UpstreamConnection, UpstreamError, UpstreamSlow
+from proxy.upstream import UpstreamConnection, UpstreamError, UpstreamGone, UpstreamSlow
 
 SWEEP_SECONDS = 1.0
-"""How often deadlines and idle connections are looked at: the precision of both."""
+"""How often deadlines and idle connections are looked at, at least: the precision of both."""
 
 EJECTION_SECONDS = (1.0, 30.0)
 """How long a failed master is left alone: at first, and at most."""
+
+
+HURRY = 0.25
+"""The part of ``connect_timeout`` that a master gets while another one is there to be tried."""
 
 
 class UpstreamUnreachable(UpstreamError):
@@ -56,6 +64,7 @@ class Master:
         self.open: set[UpstreamConnection] = set()
         self.failures = 0
         self.ejected_until = 0.0
+        self.probe: asyncio.Task[None] | None = None
         self._pool = pool
 
     def request_head(self, method: str, target: str, lines: bytes) -> bytes:
@@ -63,8 +72,8 @@ class Master:
         return f"{method} {self._path}{target}{self._host_line}".encode("ascii") + lines
 
     def keep(self, connection: UpstreamConnection) -> None:
-        """Take back a connection whose answer is complete."""
-        self.failures = 0
+        """Take back a connection whose answer is complete: the master is well."""
+        self.failures, self.ejected_until = 0, 0.0
         connection.idle_since = self._pool.loop.time()
         if self._pool.closed:
             connection.abort()
@@ -88,15 +97,26 @@ class Master:
         return None
 
     def failed(self) -> None:
-        """Leave this master alone for a while."""
+        """Leave this master alone for a while. Many failures at the same time are one."""
+        now = self._pool.loop.time()
+        if self.ejected_until > now:
+            return
         first, most = EJECTION_SECONDS
         pause = min(most, first * 2**self.failures) * random.uniform(0.8, 1.2)  # noqa: S311
         self.failures = min(self.failures + 1, 16)
-        self.ejected_until = self._pool.loop.time() + pause
+        self.ejected_until = now + pause
 
-    def recovered(self) -> None:
-        """It can be reached."""
-        self.failures, self.ejected_until = 0, 0.0
+    def truncated(self) -> None:
+        """An answer of its broke off after it had begun to reach the client."""
+        self._pool.on_error("truncated")
+
+    def silent(self) -> None:
+        """It doesn't take connections: those it has are not believed in either."""
+        while self.idle:
+            self.idle.pop().abort()
+        for connection in list(self.open):
+            if connection.repeatable and connection.deadline is not None:
+                connection.abort(UpstreamGone("the API server is silent"))
 
 
 class UpstreamPool:
@@ -117,13 +137,15 @@ class UpstreamPool:
         self.loop = asyncio.get_running_loop()
         self.limits = limits or PoolLimits()
         self.closed = False
+        self.on_error = on_error
         self.masters = [Master(url, self) for url in servers]
         self._context = context
         self._server_name = server_name
-        self._on_error = on_error
         self._turn = 0
         self._connecting = 0
-        self._sweeper = self.loop.call_later(SWEEP_SECONDS, self._sweep)
+        self._aborted = False
+        self._sweep_seconds = min(SWEEP_SECONDS, self.limits.idle_ttl / 4)
+        self._sweeper = self.loop.call_later(self._sweep_seconds, self._sweep)
 
     @property
     def connections(self) -> int:
@@ -137,34 +159,53 @@ class UpstreamPool:
     async def connect(self) -> UpstreamConnection:
         """A new connection, to the first master that can be reached.
 
-        Raises UpstreamUnreachable where none can, and PoolExhausted where the limit is reached.
+        While there is another that isn't left alone, a master gets only a part of the time (HURRY):
+        a frozen one must not cost every request the whole of it. Raises UpstreamUnreachable where
+        none can be reached, and PoolExhausted where the limit is reached.
         """
-        if self.closed or self.connections >= self.limits.max_connections:
+        if self.closed:
+            raise UpstreamUnreachable("it has just been changed or removed; try again")
+        if self.connections >= self.limits.max_connections:
             raise PoolExhausted("too many connections to the cluster are open")
         error: UpstreamError | None = None
         for master in self._in_turn():
+            seconds = self.limits.connect_timeout
+            if len(self.masters) > 1 and self.has_other_than(master):
+                seconds *= HURRY
             try:
-                return await self._connect(master)
+                return await self._connect(master, seconds)
             except UpstreamUnreachable as exc:
                 error = exc
         raise error or UpstreamUnreachable("the cluster has no API server")
+
+    def has_other_than(self, master: Master) -> bool:
+        """Whether there is a further master, and one that isn't left alone."""
+        now = self.loop.time()
+        return any(one is not master and one.ejected_until <= now for one in self.masters)
 
     def request_sent(self, connection: UpstreamConnection) -> None:
         """The whole request has been sent: its answer's head must be there in time."""
         connection.request_sent(self.loop.time() + self.limits.head_timeout)
 
+    def request_sent_for_long(self, connection: UpstreamConnection) -> None:
+        """The whole request has been sent, and its answer may begin whenever it likes."""
+        connection.request_sent(None)
+
     def close(self) -> None:
         """Close idle connections now, others when their answers are complete."""
         self.closed = True
-        self._sweeper.cancel()
         for master in self.masters:
             while (connection := master.take()) is not None:
                 connection.abort()
 
     def abort(self) -> None:
         """Close every connection now."""
+        self._aborted = True
         self.close()
+        self._sweeper.cancel()
         for master in self.masters:
+            if master.probe is not None:
+                master.probe.cancel()
             for connection in list(master.open):
                 connection.abort()
 
@@ -179,10 +220,10 @@ class UpstreamPool:
         now = self.loop.time()
         return sorted(rotated, key=lambda m: m.ejected_until if m.ejected_until > now else 0.0)
 
-    async def _connect(self, master: Master) -> UpstreamConnection:
+    async def _connect(self, master: Master, seconds: float) -> UpstreamConnection:
         self._connecting += 1
         try:
-            async with asyncio.timeout(self.limits.connect_timeout):
+            async with asyncio.timeout(seconds):
                 _, connection = await self.loop.create_connection(
                     lambda: UpstreamConnection(self.loop, master),
                     master.host,
@@ -192,29 +233,57 @@ class UpstreamPool:
                 )
         except (OSError, TimeoutError) as exc:
             kind, message = _connect_failure(exc)
-            self._on_error(kind)
+            self.on_error(kind)
             master.failed()
+            if isinstance(exc, TimeoutError):
+                master.silent()
             raise UpstreamUnreachable(message) from exc
         finally:
             self._connecting -= 1
+        if self._aborted:
+            connection.abort()
+            raise UpstreamUnreachable("it has just been changed or removed; try again")
         master.open.add(connection)
-        master.recovered()
         _keep_probing(connection)
         return connection
+
+    async def _probe(self, master: Master) -> None:
+        """Find out whether a master that lets a request wait still takes connections."""
+        try:
+            connection = await self._connect(master, self.limits.connect_timeout)
+        except UpstreamUnreachable:
+            master.silent()
+        else:
+            connection.abort()
 
     def _sweep(self) -> None:
         """End what waits too long for an answer, and what has idled too long."""
         now = self.loop.time()
         idle_before = now - self.limits.idle_ttl
         for master in self.masters:
-            for connection in list(master.open):
-                if connection.deadline is not None and connection.deadline < now:
-                    self._on_error("timeout")
-                    master.failed()
-                    connection.abort(UpstreamSlow("the API server didn't answer in time"))
+            self._end_overdue(master, now)
             while master.idle and master.idle[0].idle_since < idle_before:
                 master.idle.popleft().abort()
-        self._sweeper = self.loop.call_later(SWEEP_SECONDS, self._sweep)
+        if self.closed and not self.connections:
+            return
+        self._sweeper = self.loop.call_later(self._sweep_seconds, self._sweep)
+
+    def _end_overdue(self, master: Master, now: float) -> None:
+        """End what waits too long at a master, and probe it where something waits long."""
+        longest = self.limits.head_timeout - self.limits.connect_timeout
+        suspect = False
+        for connection in list(master.open):
+            if connection.deadline is None:
+                continue
+            if connection.deadline < now:
+                self.on_error("timeout")
+                master.failed()
+                connection.abort(UpstreamSlow("the API server didn't answer in time"))
+            elif connection.deadline - now < longest:
+                suspect = True
+        probing = master.probe is not None and not master.probe.done()
+        if suspect and not probing and self.has_other_than(master):
+            master.probe = self.loop.create_task(self._probe(master))
 
 
 def _connect_failure(exc: Exception) -> tuple[str, str]:

@@ -47,7 +47,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     ``served`` counts the requests it has carried; ``deadline`` (event loop time) is when the
     answer's head must be there, or None where nothing is awaited. ``answered`` is whether any byte
-    of the present answer has come.
+    of the present answer has come; ``repeatable`` whether the present request may be sent again.
     """
 
     __slots__ = (
@@ -72,6 +72,7 @@ class UpstreamConnection(asyncio.Protocol):
         "deadline",
         "idle_since",
         "master",
+        "repeatable",
         "served",
         "transport",
     )
@@ -85,6 +86,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.deadline: float | None = None
         self.answered = False
         self.body_sent = True
+        self.repeatable = False
         self._exchange: Exchange | None = None
         self._parser: httptools.HttpResponseParser | None = None
         self._writing_paused = False
@@ -103,17 +105,18 @@ class UpstreamConnection(asyncio.Protocol):
 
     # The request's way.
 
-    def send(self, exchange: Exchange, head: bytes) -> None:
+    def send(self, exchange: Exchange, head: bytes, *, repeatable: bool = False) -> None:
         """Send a request's head (and what of its body is there already); answers go to it."""
         self.served += 1
         self.answered = False
+        self.repeatable = repeatable
         self.body_sent = False
         self._exchange = exchange
         exchange.attach(self)
         self.write(head)
 
-    def request_sent(self, deadline: float) -> None:
-        """All of the request is sent; the answer's head must be there by ``deadline``."""
+    def request_sent(self, deadline: float | None) -> None:
+        """All of the request is sent; the answer's head must be there by ``deadline``, if any."""
         self.body_sent = True
         if self._exchange is not None and not self._head_done:
             self.deadline = deadline
@@ -157,6 +160,8 @@ class UpstreamConnection(asyncio.Protocol):
             self.transport.abort()
         if exchange is not None:
             exchange.fail(error or UpstreamGone("the connection was closed"))
+            if error is not None and exchange.truncated:
+                self.master.truncated()
 
     # asyncio.Protocol
 
@@ -259,6 +264,8 @@ class UpstreamConnection(asyncio.Protocol):
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.fail(UpstreamGone("the API server closed the connection"))
+            if exchange.truncated:
+                self.master.truncated()
 
     def _wake_writer(self) -> None:
         drained, self._drained = self._drained, None

@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 import pytest
 
@@ -130,7 +130,89 @@ async def test_a_closed_pool_keeps_nothing() -> None:
         idle, busy = await pool.connect(), await pool.connect()
         idle.master.keep(idle)
         pool.close()
-        with pytest.raises(PoolExhausted):
+        with pytest.raises(UpstreamUnreachable, match="changed or removed"):
             await pool.connect()
         busy.master.keep(busy)
         await until(lambda: pool.connections == 0)
+
+
+async def test_a_closed_pool_still_ends_what_waits_too_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("proxy.pool.SWEEP_SECONDS", 0.02)
+    kinds: list[str] = []
+    async with master() as (url, _):
+        pool = UpstreamPool([url], None, limits=PoolLimits(head_timeout=0.1), on_error=kinds.append)
+        waiting = await pool.connect()
+        waiting.deadline = pool.loop.time() + 0.1
+        pool.close()
+        await until(lambda: pool.connections == 0)
+        assert kinds == ["timeout"]
+
+
+async def test_a_connection_that_stands_only_after_the_cluster_was_removed_is_not_used() -> None:
+    async with master() as (url, _):
+        pool = UpstreamPool([url], None)
+        connecting = asyncio.ensure_future(pool.connect())
+        await asyncio.sleep(0)
+        pool.abort()
+        with pytest.raises(UpstreamUnreachable):
+            await connecting
+        assert pool.connections == 0
+
+
+async def test_many_failures_at_once_leave_a_master_alone_no_longer_than_one() -> None:
+    gone = dead()
+    async with master() as (alive, _):
+        pool = UpstreamPool([gone, alive], None)
+        await asyncio.gather(*(pool.connect() for _ in range(20)))
+        assert pool.masters[0].failures == 1
+        pool.abort()
+
+
+async def test_a_frozen_master_costs_a_part_of_the_time_while_another_is_there() -> None:
+    limits = PoolLimits(connect_timeout=4 * 0.2)
+    kinds: list[str] = []
+    frozen = socket.create_server(("127.0.0.1", 0), backlog=0)
+    with frozen, filled(frozen):
+        url = f"http://127.0.0.1:{frozen.getsockname()[1]}"
+        async with master() as (alive, _):
+            pool = UpstreamPool([alive, url], None, limits=limits, on_error=kinds.append)
+            started = pool.loop.time()
+            assert (await pool.connect()).master.url == alive
+            assert pool.loop.time() - started < 0.7
+            assert kinds == ["connect_timeout"]
+            pool.abort()
+
+
+async def test_a_master_that_answers_nobody_any_more_is_found_out_by_a_request_that_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What only reads is given up there, to be sent elsewhere; what writes waits on."""
+    monkeypatch.setattr("proxy.pool.SWEEP_SECONDS", 0.02)
+    limits = PoolLimits(connect_timeout=0.2, head_timeout=60)
+    frozen = socket.create_server(("127.0.0.1", 0), backlog=0)
+    with frozen:
+        url = f"http://127.0.0.1:{frozen.getsockname()[1]}"
+        async with master() as (alive, _):
+            pool = UpstreamPool([alive, url], None, limits=limits)
+            reading = await pool.connect()
+            assert reading.master.url == url
+            accepted, _ = frozen.accept()
+            with accepted, filled(frozen):
+                reading.repeatable = True
+                reading.deadline = pool.loop.time() + 60 - 0.5
+                await until(lambda: reading.transport is None)
+                assert pool.masters[1].ejected_until > pool.loop.time()
+            pool.abort()
+
+
+@contextmanager
+def filled(listener: socket.socket) -> Iterator[None]:
+    """A listener whose queue is full: the kernel answers no further connection."""
+    with ExitStack() as stack:
+        for _ in range(8):
+            one = stack.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(listener.getsockname())
+        yield
