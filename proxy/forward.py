@@ -7,12 +7,8 @@ from aiohttp import ClientPayloadError, StreamReader, web
 
 from proxy.exchange import Exchange
 from proxy.pool import UpstreamPool
-<<<<<<< Updated upstream
-from proxy.upstream import RequestTooLarge, UpstreamConnection, UpstreamGone
-=======
 from proxy.routing import is_proxied
-from proxy.upstream import UpstreamConnection, UpstreamGarbled, UpstreamGone
->>>>>>> Stashed changes
+from proxy.upstream import RequestTooLarge, UpstreamConnection, UpstreamGarbled, UpstreamGone
 
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
