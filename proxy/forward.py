@@ -54,7 +54,7 @@ async def forward(
         except UpstreamGone:
             tries -= 1
             stale = connection.served > 1 and not connection.answered
-            if not stale:
+            if not (stale or outbound.has_body):  # Where a body was, its sender may be to blame.
                 connection.master.failed()
             if not (repeatable and tries and (stale or pool.has_other_than(connection.master))):
                 raise
