@@ -1,0 +1,60 @@
+"""Callers and requests for tests of those who tell of them."""
+
+import time
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+from impersonation.identity import Group, Identity
+from management.resolver import Resolved
+from proxy.access import Access
+from proxy.request_info import request_info
+from store.interfaces import Principal, Token, User
+
+DIGEST = b"\x01" * 32
+
+
+def caller(
+    *groups: str, username: str = "alice", roles: dict[str, Any] | None = None, **token: Any
+) -> Resolved:
+    """The user ``u-1``, with those groups, by the token ``token-1``."""
+    principal = Principal("local://u-1", "local", username)
+    user = User("u-1", username, username, True, False, datetime.now(UTC), (principal,))
+    fields: dict[str, Any] = {
+        "name": "token-1",
+        "digest": DIGEST,
+        "user_id": "u-1",
+        "kind": "token",
+        "principal_id": principal.id,
+        "description": "",
+        "created_at": datetime.now(UTC),
+        "expires_at": None,
+    }
+    identity = Identity(
+        "u-1", username, "local", principal.id, tuple(Group(one, one) for one in groups)
+    )
+    return Resolved(
+        Token(**(fields | token)),
+        user,
+        identity,
+        MappingProxyType(roles or {}),
+        float("inf"),
+        time.monotonic() + 30,
+    )
+
+
+def access(method: str = "GET", target: str = "/api/v1/pods", **known: Any) -> Access:
+    """A request to the cluster ``prod`` that was answered with 200."""
+    fields: dict[str, Any] = {
+        "request_id": "request-1",
+        "user_agent": "kubectl/v1.36.3",
+        "target": target,
+        "info": request_info(method, target),
+        "resolved": caller("github_team://42"),
+        "cluster": "prod",
+        "cluster_id": "c-1",
+        "code": 200,
+        "seconds": 0.25,
+    }
+    path = f"/k8s/clusters/prod{target}".partition("?")[0]
+    return Access("192.0.2.7", method, path, 1_700_000_000.5, **(fields | known))

@@ -1,0 +1,71 @@
+"""A log file of ours."""
+
+from pathlib import Path
+
+import pytest
+
+from proxy.rotating_file import RotatingFile
+
+
+def lines(file: Path) -> list[str]:
+    return file.read_text().splitlines()
+
+
+def test_a_file_that_grows_too_large_is_set_aside_and_the_oldest_goes(tmp_path: Path) -> None:
+    file = tmp_path / "audit.log"
+    log = RotatingFile(file, max_bytes=20, backups=2)
+    for number in range(8):
+        log.write(f"line {number}\n")  # two of them fit
+    log.close()
+    assert lines(file) == ["line 6", "line 7"]
+    assert lines(tmp_path / "audit.log.1") == ["line 4", "line 5"]
+    assert lines(tmp_path / "audit.log.2") == ["line 2", "line 3"]
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_nobody_else_may_read_it_nor_what_was_set_aside(tmp_path: Path) -> None:
+    log = RotatingFile(tmp_path / "audit.log", max_bytes=5, backups=1)
+    log.write("one\n")
+    log.write("two\n")
+    log.close()
+    assert [file.stat().st_mode & 0o777 for file in tmp_path.iterdir()] == [0o600, 0o600]
+
+
+def test_what_was_there_before_is_kept(tmp_path: Path) -> None:
+    file = tmp_path / "audit.log"
+    for number in range(2):
+        log = RotatingFile(file, max_bytes=1000, backups=1)
+        log.write(f"start {number}\n")
+        log.close()
+    assert lines(file) == ["start 0", "start 1"]
+
+
+def test_a_file_that_logrotate_moved_away_is_left_to_it(tmp_path: Path) -> None:
+    file = tmp_path / "audit.log"
+    log = RotatingFile(file, max_bytes=1000, backups=1)
+    log.write("before\n")
+    file.rename(tmp_path / "elsewhere")
+    log.write("after\n")
+    log.close()
+    assert lines(tmp_path / "elsewhere") == ["before"]
+    assert lines(file) == ["after"]
+
+
+def test_without_backups_the_file_begins_anew(tmp_path: Path) -> None:
+    log = RotatingFile(tmp_path / "audit.log", max_bytes=5, backups=0)
+    log.write("one\n")
+    log.write("two\n")
+    log.close()
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["two\n"]
+
+
+def test_a_line_larger_than_the_limit_is_written_whole(tmp_path: Path) -> None:
+    log = RotatingFile(tmp_path / "audit.log", max_bytes=5, backups=1)
+    log.write("x" * 100 + "\n")
+    log.close()
+    assert len((tmp_path / "audit.log").read_text()) == 101
+
+
+def test_a_file_that_cannot_be_opened_is_an_error_at_once(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        RotatingFile(tmp_path / "missing" / "audit.log", max_bytes=5, backups=1)
