@@ -23,6 +23,9 @@ from proxy.startup_settings import Everything
 from store.database import open_store
 from store.interfaces import Store
 
+METRICS_GRACE_SECONDS = 1.0
+"""How long a scrape may still take at the very end."""
+
 _LOG = structlog.get_logger("sekisho")
 
 
@@ -42,7 +45,9 @@ async def serve(everything: Everything, *, started: Callable[[], None] = lambda:
         running = await stack.enter_async_context(
             assembled(everything, store, keyring, tls, log_style=style)
         )
-        metrics = web.AppRunner(running.metrics_app, access_log=None)
+        metrics = web.AppRunner(
+            running.metrics_app, access_log=None, shutdown_timeout=METRICS_GRACE_SECONDS
+        )
         await metrics.setup()
         stack.push_async_callback(metrics.cleanup)
         await _listen(metrics, "metrics.listen", settings.metrics.listen, None)

@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import shutil
 import socket
 import ssl
 import uuid
@@ -39,6 +40,13 @@ class Besieged(Sekisho):
 
     root: str = ""
     clusters: dict[str, Cluster] = field(default_factory=dict)
+
+    def copy(self, folder: Path, **environment: str) -> "Besieged":
+        """Another one with the same store's content, to be started."""
+        shutil.copytree(self.folder / "data", folder / "data")
+        made = make_besieged(folder, **environment)
+        made.root = self.root
+        return made
 
     @contextmanager
     def connected(self) -> Iterator[ssl.SSLSocket]:
@@ -100,12 +108,19 @@ def make_besieged(folder: Path, **environment: str) -> Besieged:
 
 
 @pytest.fixture(scope="session")
-def besieged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Besieged]:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Besieged:
+    """A store with an administrator, on which no server runs: to be copied."""
+    template = make_besieged(tmp_path_factory.mktemp("prepared"))
+    template.create_user("root", "--admin")
+    template.root = template.token("root")
+    return template
+
+
+@pytest.fixture(scope="session")
+def besieged(prepared: Besieged, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Besieged]:
     """A running one for all tests that leave it running."""
-    sekisho = make_besieged(tmp_path_factory.mktemp("besieged"))
+    sekisho = prepared.copy(tmp_path_factory.mktemp("besieged"))
     sekisho.start()
-    sekisho.create_user("root", "--admin")
-    sekisho.root = sekisho.token("root")
     yield sekisho
     assert sekisho.stop() == 0
 

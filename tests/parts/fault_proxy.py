@@ -25,8 +25,9 @@ Corruption = Callable[[bytes], bytes]
 def reset(transport: asyncio.BaseTransport) -> None:
     """End a connection with RST, what is buffered dropped."""
     sock = transport.get_extra_info("socket")
-    with contextlib.suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    if sock is not None:  # A transport that is closed has none any more.
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     assert isinstance(transport, asyncio.WriteTransport)
     transport.abort()
 
