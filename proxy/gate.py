@@ -108,17 +108,18 @@ class Gate:
         access.request_id = self._request_ids.next(head.request_id)
         access.user_agent = request.headers.get(hdrs.USER_AGENT, "")
         self._within_limits(access)
+        generation = self._live.generation
         passage = await self._checkpoint.examine(request, head, access)
         place = self._place(access, passage)
         try:
-            return await self._pass(request, passage, access)
+            return await self._pass(request, passage, access, generation)
         finally:
             place.leave()
 
     def malformed(self, request: web.BaseRequest, exc: HttpProcessingError) -> web.Response:
         """Answer what isn't valid HTTP: nobody knows who sent it, nor to which cluster."""
         self._metrics.malformed.inc()
-        access = Access(self._address(request), "", "", time.time())
+        access = Access(request.remote or "", "", "", time.time())  # its headers aren't there
         access.request_id = self._request_ids.next()
         answer = _refused(refusal_of_malformed(exc), access)
         self._tell(access, 0.0)
@@ -140,7 +141,7 @@ class Gate:
             raise TooManyRequests(str(exc), retry_after=exc.retry_after) from None
 
     async def _pass(
-        self, request: web.BaseRequest, passage: Passage, access: Access
+        self, request: web.BaseRequest, passage: Passage, access: Access, generation: int
     ) -> web.StreamResponse:
         """Relay the request, and keep it under watch while it runs."""
         self._last_used.note(passage.resolved.token.name)
@@ -153,7 +154,7 @@ class Gate:
             await request.writer.drain()
         end = partial(_end, exchange, transport, cleanly=access.info.verb == "watch")
         live = Live(access, passage.resolved, end)
-        self._live.begin(live)
+        self._live.begin(live, generation)
         try:
             await self._relay(request, client, passage, exchange, access)
         except UpstreamError as exc:

@@ -42,13 +42,23 @@ class LiveRequests:
         self._store = store
         self._resolver = resolver
         self._live: set[Live] = set()
+        self._late: set[asyncio.Task[None]] = set()
+        self.generation = 0
+        """Moves with every change in the store."""
 
     def __len__(self) -> int:
         return len(self._live)
 
-    def begin(self, live: Live) -> None:
-        """A request has been let through."""
+    def begin(self, live: Live, generation: int) -> None:
+        """A request has been let through; it was decided on from ``generation`` on.
+
+        What has changed since then (deciding may take a question to the cluster) is looked at now.
+        """
         self._live.add(live)
+        if generation != self.generation:
+            task = asyncio.create_task(self._recheck([live]))
+            self._late.add(task)
+            task.add_done_callback(self._late.discard)
 
     def finish(self, live: Live) -> None:
         """It has ended."""
@@ -58,6 +68,7 @@ class LiveRequests:
         """End what changes in the store forbid, until cancelled."""
         async with self._store.changes.subscribe() as changes:
             async for change in changes:
+                self.generation += 1
                 await self._recheck(self._concerned(change))
 
     async def end_expired(self) -> None:

@@ -13,17 +13,11 @@ import pytest
 from proxy.demo.kubelet import Pod
 from tests.parts.kubernetes import Kubernetes, kubectl, start_kubectl
 from tests.parts.sekisho import Gate, Sekisho, free_port, make_sekisho
+from tests.parts.waiting import until
 
 PODS = "/k8s/clusters/test/api/v1/namespaces/default/pods"
 WHOAMI = "/k8s/clusters/test/apis/authentication.k8s.io/v1/selfsubjectreviews"
 REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-
-
-def until(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def raw(gate: Sekisho, request: bytes) -> bytes:

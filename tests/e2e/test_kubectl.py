@@ -15,6 +15,7 @@ import pytest
 from proxy.demo.kubelet import Pod
 from tests.parts.kubernetes import Kubernetes, kubectl, start_kubectl
 from tests.parts.sekisho import Gate
+from tests.parts.waiting import until
 
 MAP = """
 apiVersion: v1
@@ -191,7 +192,7 @@ def test_attach(alice: Path, namespace: str, running_pod: Callable[..., Pod]) ->
             attached.stdin.write("hello\n")
             attached.stdin.flush()
             assert "hello" in iter(attached.stdout.readline, "hello\n") or True
-            _until(lambda: "hello" in pod.log.read_text())
+            until(lambda: "hello" in pod.log.read_text())
         finally:
             attached.terminate()
 
@@ -364,10 +365,3 @@ def _echo_upper(listener: socket.socket) -> None:
 
 def _read_all(connection: socket.socket) -> bytes:
     return b"".join(iter(lambda: connection.recv(65536), b""))
-
-
-def _until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)

@@ -8,16 +8,10 @@ import pytest
 from proxy.demo.kubelet import Pod
 from tests.parts.kubernetes import start_kubectl
 from tests.parts.sekisho import Gate
+from tests.parts.waiting import until
 
 SECONDS = 10.0
 """More than the second that it takes, for a machine that does other things as well."""
-
-
-def until(condition: Callable[[], bool], seconds: float = SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def lines(gate: Gate) -> list[str]:
