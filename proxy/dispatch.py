@@ -51,9 +51,9 @@ def request_factory(management: RequestFactory) -> RequestFactory:
     """Makes bare requests for the gate and management's own kind for management.
 
     A chunked request is the last on its connection, for aiohttp takes the last trailer of its body
-    for the first header line of the request that follows; so is one that offers to switch protocols,
-    for what follows it in the same read is lost, and the rest would be read as a request. Where a
-    load balancer shares its connections, the next request is somebody else's.
+    for the first header line of the request that follows. So is one that offers to switch
+    protocols, for what follows it in the same read is lost, and what comes next would be read as a
+    request. Where a load balancer shares its connections, the next request is somebody else's.
     """
     loop = asyncio.get_running_loop()
 

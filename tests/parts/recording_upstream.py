@@ -109,6 +109,7 @@ class RecordingUpstream:
             self.raw.clear()
             self.answers.clear()
             self.allowed.clear()
+            self.ends.clear()
 
     def asked(self) -> list[Seen]:
         """What came, but for reviews."""
@@ -168,6 +169,11 @@ class RecordingUpstream:
         with self._changed:
             assert self._changed.wait_for(begun, 20), "no request was broken off"
             return bytes(self.raw[begun()[0]])
+
+    def wait_for_bytes(self, expected: bytes) -> None:
+        """Return once a connection has got these bytes and no others."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: expected in self.raw.values(), 20), self.raw
 
     def arrived(self, request: Seen) -> Answer:
         """Keep a whole request; the answer to it."""

@@ -34,7 +34,7 @@ class Reply:
 class Wire:
     """A TLS connection to a port on loopback."""
 
-    def __init__(self, port: int, ca_file: Path, *, timeout: float = 20) -> None:
+    def __init__(self, port: int, ca_file: Path, *, timeout: float = 10) -> None:
         context = ssl.create_default_context(cafile=str(ca_file))
         plain = socket.create_connection(("127.0.0.1", port), timeout)
         self._socket = context.wrap_socket(plain, server_hostname="127.0.0.1")
