@@ -90,10 +90,10 @@ def issue(authority: KeyPair, *, name: str = "127.0.0.1", age: timedelta = timed
 class ScriptedMaster:
     """An "API server", inside ``with``. Requests whose path has no script get ``{}``.
 
-    ``asked`` are the request lines it got, in order. ``certificate`` None speaks plain HTTP.
+    ``asked`` are the request lines it got, in order.
     """
 
-    def __init__(self, certificate: KeyPair | None) -> None:
+    def __init__(self, certificate: KeyPair) -> None:
         self.scripts: dict[str, Script] = {}
         self.asked: list[str] = []
         self._certificate = certificate
@@ -136,7 +136,7 @@ class ScriptedMaster:
         self._thread.call(self._leave())
 
     async def _listen(self) -> None:
-        context = None if self._certificate is None else _context(self._certificate)
+        context = _context(self._certificate)
         self._server = await asyncio.start_server(
             self._serve, "127.0.0.1", self.port, ssl=context, reuse_port=True, backlog=512
         )
