@@ -61,6 +61,11 @@ class TokenResolver:
         self.hits = 0
         self.misses = 0
 
+    @property
+    def entries(self) -> int:
+        """How many tokens are remembered."""
+        return len(self._entries)
+
     def cached(self, bearer: bytes) -> Resolved | None:
         """The live entry for ``bearer``, if it can be told without asking the store."""
         return self._live(hashlib.sha256(bearer).digest())

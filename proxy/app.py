@@ -50,6 +50,7 @@ from proxy.passage import Checkpoint
 from proxy.pool import PoolLimits
 from proxy.server_tls import ServerTls
 from proxy.startup_settings import ConfiguredProvider, Everything
+from proxy.state_metrics import StateCollector
 from store.encryption import Keyring
 from store.interfaces import Store
 
@@ -85,6 +86,7 @@ async def assembled(
         stack.push_async_callback(directory.close)
         doors = await _doors(everything, store, stack)
         services = _services(settings, store, keyring, tls, resolver, doors)
+        registry.register(StateCollector(resolver, directory))
         readiness = Readiness({"store": store.ping})
         audit_log = open_audit_log(settings, metrics.audit_log_lost.inc, stack)
         gate = Gate(

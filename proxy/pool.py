@@ -96,6 +96,11 @@ class Master:
                 return connection
         return None
 
+    @property
+    def healthy(self) -> bool:
+        """Whether it isn't being left alone at the moment."""
+        return self.ejected_until <= self._pool.loop.time()
+
     def failed(self) -> None:
         """Leave this master alone for a while. Many failures at the same time are one."""
         now = self._pool.loop.time()

@@ -356,3 +356,26 @@ def test_two_replicas_over_postgresql_agree_within_a_second(
     finally:
         for replica in replicas:
             replica.stop()
+
+
+def test_the_metrics_tell_of_the_token_cache_and_of_each_api_server(
+    gate: Gate, kubernetes: Kubernetes
+) -> None:
+    def cache() -> tuple[float, float]:
+        return (
+            gate.metric("sekisho_token_cache_hits_total"),
+            gate.metric("sekisho_token_cache_misses_total"),
+        )
+
+    token = gate.token("alice")
+    hits, misses = cache()
+    for _ in range(3):
+        assert gate.ask("GET", PODS, token=token).status == 200
+    later = cache()
+    assert later[0] >= hits + 2
+    assert later[1] >= misses + 1
+    assert gate.metric("sekisho_token_cache_entries") >= 1
+    master = kubernetes.servers[0].removeprefix("https://")
+    labels = f'cluster="test",master="{master}"'
+    assert gate.metric(f"sekisho_upstream_master_healthy{{{labels}}}") == 1
+    assert gate.metric('sekisho_sent_bytes_total{cluster="test"}') > 0

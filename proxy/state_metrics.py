@@ -1,0 +1,47 @@
+"""What is so at the moment of a scrape: looked up then, and at no cost before."""
+
+from collections.abc import Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from management.resolver import TokenResolver
+from proxy.clusters import ClusterDirectory
+
+
+class StateCollector(Collector):
+    """The token cache, and the health of every cluster's API servers."""
+
+    def __init__(self, resolver: TokenResolver, directory: ClusterDirectory) -> None:
+        self._resolver = resolver
+        self._directory = directory
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric with its value of now."""
+        resolver = self._resolver
+        yield CounterMetricFamily(
+            "sekisho_token_cache_hits",
+            "Tokens that were known without asking the store.",
+            value=resolver.hits,
+        )
+        yield CounterMetricFamily(
+            "sekisho_token_cache_misses",
+            "Tokens that the store was asked for; many at once for one token are one question.",
+            value=resolver.misses,
+        )
+        yield GaugeMetricFamily(
+            "sekisho_token_cache_entries", "Tokens in the cache.", value=resolver.entries
+        )
+        yield self._masters()
+
+    def _masters(self) -> Metric:
+        family = GaugeMetricFamily(
+            "sekisho_upstream_master_healthy",
+            "Whether an API server gets its share of requests (1) or is left alone now (0).",
+            labels=["cluster", "master"],
+        )
+        for downstream in self._directory.all():
+            for master in downstream.pool.masters:
+                where = f"{master.host}:{master.port}"
+                family.add_metric([downstream.cluster.name, where], float(master.healthy))
+        return family
