@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import _ErrInfo
 
 
 class FlowControlled(Protocol):
@@ -54,6 +55,22 @@ class GateConnection(web.RequestHandler):
     def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio's own signature
         """Called by the transport: the client will send nothing more."""
         return self.half_closed() if self.half_closed is not None else None
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the transport. A body that turns out malformed ends for whoever reads it.
+
+        aiohttp queues the error behind the request that it belongs to, which would wait for the
+        rest of its body for ever.
+        """
+        super().data_received(data)
+        waiting, request = self._messages, self._current_request
+        if (
+            waiting
+            and request is not None
+            and isinstance(waiting[-1][0], _ErrInfo)
+            and not request.content.is_eof()  # else it is the next request that is malformed
+        ):
+            request.content.set_exception(web.RequestPayloadError("the body is not valid HTTP"))
 
     def handle_error(
         self,

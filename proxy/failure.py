@@ -2,6 +2,7 @@
 
 from proxy.pool import PoolExhausted
 from proxy.status import (
+    BadRequest,
     Refusal,
     TooLarge,
     TooManyRequests,
@@ -10,6 +11,7 @@ from proxy.status import (
     UpstreamTimeout,
 )
 from proxy.upstream import (
+    RequestBroken,
     RequestTooLarge,
     UpstreamError,
     UpstreamGarbled,
@@ -22,6 +24,8 @@ from proxy.upstream import (
 def refusal_for(failure: UpstreamError, cluster: str) -> Refusal:
     """The answer for ``failure`` of the cluster of that name."""
     message = f'cluster "{cluster}": {failure}'
+    if isinstance(failure, RequestBroken):
+        return BadRequest(str(failure))
     if isinstance(failure, RequestTooLarge):
         return TooLarge(str(failure))
     if isinstance(failure, UpstreamSlow):

@@ -8,7 +8,13 @@ from aiohttp import ClientPayloadError, StreamReader, web
 from proxy.exchange import Exchange
 from proxy.pool import UpstreamPool
 from proxy.routing import is_proxied
-from proxy.upstream import RequestTooLarge, UpstreamConnection, UpstreamGarbled, UpstreamGone
+from proxy.upstream import (
+    RequestBroken,
+    RequestTooLarge,
+    UpstreamConnection,
+    UpstreamGarbled,
+    UpstreamGone,
+)
 
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -136,7 +142,7 @@ async def _pump(
             await connection.drain()
     except (web.RequestPayloadError, ClientPayloadError, ConnectionError):
         # The body is broken off or malformed: the API server must not take it for whole.
-        connection.abort(UpstreamGone("the request's body was broken off"))
+        connection.abort(RequestBroken("the request's body is malformed, or was broken off"))
         return
     if chunked:
         connection.write(b"0\r\n\r\n")

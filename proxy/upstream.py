@@ -38,6 +38,10 @@ class UpstreamRejected(UpstreamError):
     """The API server doesn't take the service account's token (any more)."""
 
 
+class RequestBroken(UpstreamError):
+    """The request's body is malformed, or was broken off: the client's fault as well."""
+
+
 class RequestTooLarge(UpstreamError):
     """The request's body is larger than may be sent: the client's fault, found on the way."""
 

@@ -8,7 +8,7 @@ import pytest
 from impersonation.identity import Identity
 from management.resolver import Resolved
 from proxy.admission import admit, allow_by_scope
-from proxy.status import Forbidden, NotFound
+from proxy.status import Forbidden, MethodNotAllowed, NotFound
 from store.interfaces import Role, Token, User
 from tests.store.records import a_token, a_user
 
@@ -64,6 +64,7 @@ def test_a_scope_gives_nothing_that_the_user_does_not_have() -> None:
         ("GET", "/api/v1/namespaces/n/pods/p/log?follow=true", False),
         ("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", False),
         ("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews?x=y", False),
+        ("GET", "/api/v1/namespaces/n/configmaps/c?x=/api/v1/nodes/n/proxy", False),
     ],
 )
 def test_a_read_only_token_may_read(method: str, target: str, upgrade: bool) -> None:
@@ -76,7 +77,11 @@ def test_a_read_only_token_may_read(method: str, target: str, upgrade: bool) -> 
         ("POST", "/api/v1/namespaces/n/pods", False),
         ("DELETE", "/api/v1/namespaces/n/pods/p", False),
         ("PATCH", "/x", False),
-        ("BREW", "/x", False),
+        ("PUT", "/x", False),
+        ("GET", "/api/v1/nodes/n/%70roxy/run", False),
+        ("GET", "/api/v1/nodes/n/pr%6Fxy", False),
+        ("GET", "/api/v1/n%6fdes/a%3Fb/proxy/run", False),
+        ("GET", "/%61pi/v1/namespaces/n/pods/p/%65xec?command=sh", False),
         ("GET", "/api/v1/namespaces/n/pods/p/exec?command=sh", False),
         ("GET", "/api/v1/namespaces/n/pods/p/log", True),
         ("GET", "/api/v1/namespaces/n/pods/p/portforward", False),
@@ -92,3 +97,13 @@ def test_a_read_only_token_may_not_do_more_whatever_the_method_looks_like(
     with pytest.raises(Forbidden, match="read-only"):
         allow_by_scope(resolved(read_only=True), method, target, upgrade=upgrade)
     allow_by_scope(resolved(), method, target, upgrade=upgrade)
+
+
+@pytest.mark.parametrize("method", ["CONNECT", "TRACE", "PURGE", "PROPFIND", "get", ""])
+@pytest.mark.parametrize("read_only", [True, False])
+def test_no_token_allows_a_method_that_kubernetes_does_not_have(
+    method: str, read_only: bool
+) -> None:
+    with pytest.raises(MethodNotAllowed) as caught:
+        allow_by_scope(resolved(read_only=read_only), method, "/api", upgrade=False)
+    assert "GET" in caught.value.headers()["Allow"]

@@ -142,3 +142,30 @@ async def test_an_early_answer_ends_the_upload() -> None:
             while gate.pool.connections:
                 await asyncio.sleep(0)
         writer.close()
+
+
+async def test_a_body_that_turns_out_malformed_is_refused_and_never_taken_for_whole() -> None:
+    got = asyncio.get_running_loop().create_future()
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        try:
+            got.set_result(await reader.readuntil(b"0\r\n\r\n"))
+        except (asyncio.IncompleteReadError, ConnectionError) as exc:
+            got.set_result(exc)
+
+    async with relay(script) as gate:
+        reader, writer = await gate.open()
+        writer.write(
+            b"POST /x HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n"
+        )
+        async with asyncio.timeout(5):
+            while not gate.pool.connections:
+                await asyncio.sleep(0)
+            writer.write(b"zz\r\nGET /hidden HTTP/1.1\r\nHost: g\r\n\r\n")
+            answer = await reader.read()
+            assert isinstance(await got, Exception)
+        writer.close()
+    assert b"malformed" in answer
+    assert answer.count(b"HTTP/1.1") == 1
+    assert len(gate.connections) == 1
