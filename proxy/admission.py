@@ -2,20 +2,22 @@
 
 import re
 from typing import Literal
+from urllib.parse import unquote
 
 from management.resolver import Resolved
-from proxy.status import Forbidden, NotFound
+from proxy.status import Forbidden, MethodNotAllowed, NotFound
 
 Access = Literal["owner", "member", "read-only", "administrator"]
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_METHODS = _READS | {"POST", "PUT", "PATCH", "DELETE"}
 _INTERACTIVE = re.compile(
-    r"/api/v1/(?:namespaces/[^/?]+/pods/[^/?]+/(?:exec|attach|portforward|proxy)"
-    r"|namespaces/[^/?]+/services/[^/?]+/proxy|nodes/[^/?]+/proxy)(?:[/?]|$)"
+    r"/api/v1/(?:namespaces/[^/]+/pods/[^/]+/(?:exec|attach|portforward|proxy)"
+    r"|namespaces/[^/]+/services/[^/]+/proxy|nodes/[^/]+/proxy)(?:/|\Z)"
 )
 _ASKS_ABOUT_SELF = re.compile(
     r"/apis/(?:authorization\.k8s\.io/v1/selfsubject(?:access|rules)reviews"
-    r"|authentication\.k8s\.io/v1(?:beta1|alpha1)?/selfsubjectreviews)(?:\?|$)"
+    r"|authentication\.k8s\.io/v1(?:beta1|alpha1)?/selfsubjectreviews)\Z"
 )
 
 
@@ -49,10 +51,17 @@ def allow_by_scope(resolved: Resolved, method: str, target: str, *, upgrade: boo
     """Raise Forbidden where a read-only token is used for more than reading.
 
     A WebSocket exec is a GET, and so is anything that a ``proxy`` subresource does, so those count
-    as more. Asking what oneself may do is a POST, and counts as reading.
+    as more. Asking what oneself may do is a POST, and counts as reading. The path is looked at
+    decoded, as the API server does: ``%70roxy`` is ``proxy``.
+
+    Raises MethodNotAllowed for what no API server does, whatever the token: CONNECT asks a proxy on
+    the way for a tunnel, and TRACE would show the cluster's credential.
     """
+    if method not in _METHODS:
+        raise MethodNotAllowed(f"{method} is not a method of the Kubernetes API")
     if not resolved.token.read_only:
         return
+    target = unquote(target.partition("?")[0])
     if upgrade or _INTERACTIVE.match(target):
         raise Forbidden(f'the token "{resolved.token.name}" is read-only: no exec, no proxying')
     if method in _READS or (method == "POST" and _ASKS_ABOUT_SELF.match(target)):

@@ -54,6 +54,16 @@ class NotFound(Refusal):
     code, reason = 404, "NotFound"
 
 
+class MethodNotAllowed(Refusal):
+    """A method that isn't one of the Kubernetes API."""
+
+    code, reason = 405, "MethodNotAllowed"
+
+    def headers(self) -> dict[str, str]:
+        """Which methods there are, RFC 9110 §15.5.6."""
+        return {"Allow": "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"}
+
+
 class TooLarge(Refusal):
     """The request's body is larger than may be sent."""
 

@@ -60,6 +60,8 @@ def _people(world: World) -> None:
         signed_in = sekisho.ask("POST", "/v1/login/local", body=credentials).json()
         made = sekisho.ask("POST", "/v1/tokens", token=signed_in["token"], body={})
         world.tokens[name] = made.json()["token"]
+    clusters = sekisho.ask("GET", "/v1/clusters", token=world.tokens["root"]).json()["items"]
+    world.clusters.update({one["name"]: one["id"] for one in clusters})
     for user, cluster in GRANTS:
         granted = sekisho.ask(
             "PUT",
