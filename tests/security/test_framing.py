@@ -120,6 +120,8 @@ def test_a_body_with_bad_chunks_never_arrives_as_a_whole(world: World, chunks: b
         wire.send(head)
         world.a.wait_for_bytes(expected)
         wire.send(chunks + HIDDEN)
+        assert wire.reply().status == 400
+        assert wire.closed()
     assert world.a.broken_off() in {expected, expected + b"1\r\na\r\n"}
     assert world.a.seen == []
     assert len(world.a.raw) == 1

@@ -1,5 +1,7 @@
 """What tests do with a gate in front of two upstreams that keep every byte they get."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.parts.recording_upstream import RecordingUpstream, Seen
@@ -8,6 +10,14 @@ from tests.parts.wire import Reply, Wire
 
 REQUEST_ID = "security-test-0001"
 SENTINEL = b"/sentinel"
+
+
+def until(condition: Callable[[], bool], seconds: float) -> None:
+    """Return once it is so. Raises AssertionError where it isn't in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
 
 
 @dataclass
