@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -24,9 +25,13 @@ async def serving() -> AsyncIterator[int]:
         return web.Response(text="ok")
 
     loop = asyncio.get_running_loop()
+
+    def make(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+        return web.BaseRequest(message, payload, protocol, writer, task, loop)
+
     server = GateServer(
         answer,
-        request_factory=lambda *parts: web.BaseRequest(*parts, loop),
+        request_factory=make,
         access_log=None,
         keepalive_timeout=LIMIT,
     )
