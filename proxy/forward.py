@@ -49,7 +49,7 @@ async def forward(
     upstream connection down with it.
     """
     repeatable = not outbound.has_body and outbound.method in _REPEATABLE
-    connection = pool.take() or await pool.connect()
+    connection = pool.take() or await pool.connect(after_take=True)
     tries = len(pool.masters) + 1
     while True:
         try:

@@ -6,7 +6,8 @@ tried anyway: the gate never refuses by itself what a master might answer.
 
 A machine that froze still holds its connections. So a request that waits long makes the pool ask
 the master for another connection; where none comes, the master is left alone, and the requests on
-it that only read are sent to another.
+it that only read are sent to another. The same where nothing has come from a master for long, not
+on any connection; then its streams are ended, so that their clients watch on elsewhere.
 """
 
 import asyncio
@@ -29,6 +30,10 @@ EJECTION_SECONDS = (1.0, 30.0)
 
 HURRY = 0.25
 """The part of ``connect_timeout`` that a master gets while another one is there to be tried."""
+
+
+QUIET = 3.0
+"""How many times ``connect_timeout`` a master with streams may say nothing before it is asked."""
 
 
 class UpstreamUnreachable(UpstreamError):
@@ -64,6 +69,7 @@ class Master:
         self.open: set[UpstreamConnection] = set()
         self.failures = 0
         self.ejected_until = 0.0
+        self.heard_at = pool.loop.time()
         self.probe: asyncio.Task[None] | None = None
         self._pool = pool
 
@@ -115,13 +121,28 @@ class Master:
         """An answer of its broke off after it had begun to reach the client."""
         self._pool.on_error("truncated")
 
-    def silent(self) -> None:
-        """It doesn't take connections: those it has are not believed in either."""
+    def silent(self, *, for_long: bool = False) -> None:
+        """It doesn't take connections: those it has are not believed in either.
+
+        Reads are given up, and streams where nothing has come on any ``for_long``; writes wait on.
+        """
         while self.idle:
             self.idle.pop().abort()
         for connection in list(self.open):
-            if connection.repeatable and connection.deadline is not None:
+            waiting = connection.repeatable and connection.deadline is not None
+            if waiting or (for_long and connection.streaming):
                 connection.abort(UpstreamGone("the API server is silent"))
+
+    def listen(self, now: float) -> None:
+        """Take notice of what has come since the last time. Idling is no silence."""
+        heard = False
+        waiting = False
+        for connection in self.open:
+            heard = heard or connection.heard
+            waiting = waiting or connection.streaming
+            connection.heard = False
+        if heard or not waiting:
+            self.heard_at = now
 
 
 class UpstreamPool:
@@ -159,10 +180,14 @@ class UpstreamPool:
 
     def take(self) -> UpstreamConnection | None:
         """An idle connection to the master whose turn it is, at no cost; None: connect."""
+        self._turn += 1
         return self._in_turn()[0].take()
 
-    async def connect(self) -> UpstreamConnection:
+    async def connect(self, *, after_take: bool = False) -> UpstreamConnection:
         """A new connection, to the first master that can be reached.
+
+        ``after_take``: the master that :meth:`take` has looked at is the first, for otherwise it
+        would look for ever at one, and the connections would be made to the other.
 
         While there is another that isn't left alone, a master gets only a part of the time (HURRY):
         a frozen one must not cost every request the whole of it. Raises UpstreamUnreachable where
@@ -172,6 +197,7 @@ class UpstreamPool:
             raise UpstreamUnreachable("it has just been changed or removed; try again")
         if self.connections >= self.limits.max_connections:
             raise PoolExhausted("too many connections to the cluster are open")
+        self._turn += not after_take
         error: UpstreamError | None = None
         for master in self._in_turn():
             seconds = self.limits.connect_timeout
@@ -219,7 +245,6 @@ class UpstreamPool:
         masters = self.masters
         if len(masters) == 1:
             return masters
-        self._turn += 1
         start = self._turn % len(masters)
         rotated = masters[start:] + masters[:start]
         now = self.loop.time()
@@ -257,15 +282,21 @@ class UpstreamPool:
         try:
             connection = await self._connect(master, self.limits.connect_timeout)
         except UpstreamUnreachable:
-            master.silent()
+            master.silent(for_long=self._is_quiet(master))
         else:
+            master.heard_at = self.loop.time()
             connection.abort()
+
+    def _is_quiet(self, master: Master) -> bool:
+        longest = QUIET * self.limits.connect_timeout
+        return self.loop.time() - master.heard_at > longest
 
     def _sweep(self) -> None:
         """End what waits too long for an answer, and what has idled too long."""
         now = self.loop.time()
         idle_before = now - self.limits.idle_ttl
         for master in self.masters:
+            master.listen(now)
             self._end_overdue(master, now)
             while master.idle and master.idle[0].idle_since < idle_before:
                 master.idle.popleft().abort()
@@ -287,7 +318,8 @@ class UpstreamPool:
             elif connection.deadline - now < longest:
                 suspect = True
         probing = master.probe is not None and not master.probe.done()
-        if suspect and not probing and self.has_other_than(master):
+        suspect = suspect and self.has_other_than(master)
+        if not probing and (suspect or self._is_quiet(master)):
             master.probe = self.loop.create_task(self._probe(master))
 
 

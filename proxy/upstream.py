@@ -51,7 +51,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     ``served`` counts the requests it has carried; ``deadline`` (event loop time) is when the
     answer's head must be there, or None where nothing is awaited. ``answered`` is whether any byte
-    of the present answer has come; ``repeatable`` whether the present request may be sent again.
+    of the present answer has come; ``repeatable`` whether the present request may be sent again;
+    ``heard`` whether anything has come since the pool last looked.
     """
 
     __slots__ = (
@@ -74,6 +75,7 @@ class UpstreamConnection(asyncio.Protocol):
         "answered",
         "body_sent",
         "deadline",
+        "heard",
         "idle_since",
         "master",
         "repeatable",
@@ -89,6 +91,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.idle_since = 0.0
         self.deadline: float | None = None
         self.answered = False
+        self.heard = True
         self.body_sent = True
         self.repeatable = False
         self._exchange: Exchange | None = None
@@ -149,6 +152,11 @@ class UpstreamConnection(asyncio.Protocol):
             self.transport.resume_reading()
 
     @property
+    def streaming(self) -> bool:
+        """Whether an answer has begun, and goes on."""
+        return self._exchange is not None and self._head_done
+
+    @property
     def usable(self) -> bool:
         """Whether a new request may be sent on it."""
         return (
@@ -191,7 +199,7 @@ class UpstreamConnection(asyncio.Protocol):
             # Nothing was asked: whatever this is, the next request must not take it for its answer.
             self.abort()
             return
-        self.answered = True
+        self.answered = self.heard = True
         if not self._head_done:
             self._head_size += len(data)
         try:

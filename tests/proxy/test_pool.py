@@ -216,3 +216,13 @@ def filled(listener: socket.socket) -> Iterator[None]:
             one.setblocking(False)
             one.connect_ex(listener.getsockname())
         yield
+
+
+async def test_a_connection_is_used_again_however_many_masters_there_are() -> None:
+    async with master() as (first, one), master() as (second, two):
+        pool = UpstreamPool([first, second], None)
+        for _ in range(10):
+            connection = pool.take() or await pool.connect(after_take=True)
+            connection.master.keep(connection)
+        await until(lambda: (len(one), len(two)) == (1, 1))
+        pool.abort()
