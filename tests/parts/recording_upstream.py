@@ -104,11 +104,16 @@ class RecordingUpstream:
 
     def clear(self) -> None:
         """Forget what came, and what was to be said."""
+        self.forget()
+        with self._changed:
+            self.answers.clear()
+            self.allowed.clear()
+
+    def forget(self) -> None:
+        """Forget what came."""
         with self._changed:
             self.seen.clear()
             self.raw.clear()
-            self.answers.clear()
-            self.allowed.clear()
             self.ends.clear()
 
     def asked(self) -> list[Seen]:

@@ -64,6 +64,10 @@ class Wire:
             return Reply(status, head, self.rest())
         return Reply(status, head, self.exactly(int(length.split(b"\r\n")[0])))
 
+    def status(self) -> int:
+        """The status of the next answer, whose body may or may not be there (HEAD)."""
+        return int(self._until(b"\r\n\r\n").split(b" ", 2)[1])
+
     def rest(self) -> bytes:
         """Everything until the other side closes."""
         while self._read():

@@ -106,6 +106,8 @@ class World:
         """Neither upstream has got a byte: not now, and not once what was on its way is there."""
         assert self._arrived(self.a) == self._arrived(self.b) == []
         assert self.a.reviews() == self.b.reviews() == []
+        self.a.forget()
+        self.b.forget()
 
     def _arrived(self, upstream: RecordingUpstream) -> list[Seen]:
         """What arrived before a request that is sent now; every byte is part of one."""
