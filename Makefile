@@ -6,8 +6,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
+FUZZ_SECONDS ?= 600
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types contracts check kubernetes lock image clean
+.PHONY: help setup demo test fuzz lint format types contracts check kubernetes lock image clean
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +31,14 @@ demo: $(STAMP) ## Start Sekisho in front of a cluster, with a user who may enter
 
 test: $(STAMP) ## Run the tests, against real servers where they can be had
 	@$(BIN)/python -m pytest $(TESTS)
+
+fuzz: $(STAMP) ## Fuzz the request path for FUZZ_SECONDS (600); what it finds stays in .fuzz
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	  -r requirements/fuzz.txt
+	@mkdir -p .fuzz/corpus
+	@$(BIN)/python -m tests.fuzz.fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -len_control=10 \
+	  -timeout=30 -dict=tests/fuzz/http.dict -artifact_prefix=.fuzz/ -print_final_stats=1 \
+	  .fuzz/corpus tests/fuzz/corpus
 
 lint: $(STAMP) ## Check style and formatting
 	@$(BIN)/ruff check .
@@ -56,9 +66,12 @@ lock: $(STAMP) ## Write the exact versions of every dependency into requirements
 	    $${extra:+--extra $$extra} --no-emit-package sekisho \
 	    pyproject.toml -o requirements/$${extra:-runtime}.txt || exit 1; \
 	done
+	@echo 'atheris==3.0.0' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command "make lock" - -o requirements/fuzz.txt
 
 image: ## Build the container image
 	@docker build -f deploy/Dockerfile -t sekisho .
 
 clean: ## Remove what the other targets made in this folder
-	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo .fuzz

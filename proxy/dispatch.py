@@ -41,6 +41,9 @@ def dispatcher(gate: Handler, management: Handler, tell: Telling | None = None) 
             # Absolute form is for forward proxies (RFC 9112 §3.2.2); read here, its host could
             # differ from what everything else believes.
             return web.Response(status=400, text="the request target must begin with /\n")
+        if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+            # aiohttp answers with the value in it, and fails where that isn't ASCII.
+            return web.Response(status=417, text="only 100-continue can be expected\n")
         # A client that goes away ends a relayed request at once, but not a change half-made.
         return await asyncio.shield(asyncio.ensure_future(managed(request)))
 

@@ -263,3 +263,20 @@ def test_a_body_is_waited_for_before_the_next_request_is_read(world: World) -> N
         wire.send(b"67890" + world.head())
         assert wire.reply().status == 200
     assert world.only().bytes == world.expected()
+
+
+@pytest.mark.parametrize("value", [b"100-continu", b"\xe9", b"", b"x, 100-continue"])
+def test_nothing_but_100_continue_is_expected_of_the_api(world: World, value: bytes) -> None:
+    reply = world.ask(world.head(b"Expect: " + value, target=b"/v1/me"))
+    assert reply.status == 417
+
+
+def test_100_continue_is_the_gates_to_say(world: World) -> None:
+    lines = (b"Expect: 100-continue", b"Content-Length: 2")
+    with world.wire() as wire:
+        wire.send(world.head(*lines, method=b"POST"))
+        assert wire.status() == 100
+        wire.send(b"ok")
+        assert wire.reply().status == 200
+    expected = world.expected(method=b"POST", framing=(b"Content-Length: 2",))
+    assert world.only().bytes == expected + b"ok"
