@@ -17,6 +17,7 @@ _PROXIED = re.compile(
     r"/api/v1/(?:namespaces/[^/?]+/)?(?:pods|services|nodes)/[^/?]+/proxy(?=[/?]|$)"
 )
 _DOTS = re.compile(r"(?:\.|%2[eE]){1,2}")
+_DOT_SEGMENT = re.compile(r"(?:/|%2[fF]|%5[cC])(?:\.|%2[eE]){1,2}(?=/|%2[fF]|%5[cC]|\Z)")
 _HIDDEN_SEPARATOR = re.compile(r"%(?:2[fF]|5[cC]|25)")
 
 
@@ -60,7 +61,7 @@ def _refuse_ambiguous(path: str) -> None:
     Behind a ``proxy`` subresource the path belongs to somebody's own service, where empty segments
     and encoded slashes are ordinary; dot segments are refused there, too.
     """
-    if any(_DOTS.fullmatch(segment) for segment in path.split("/")):
+    if _DOT_SEGMENT.search(path):
         raise BadTarget("the path has a dot segment")
     proxied = _PROXIED.match(path)
     kubernetes = path[: proxied.end()] if proxied else path

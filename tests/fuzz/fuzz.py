@@ -18,7 +18,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["proxy", "impersonation", "management"]):
-    from tests.fuzz.target import target
+    from tests.fuzz.target import PLAIN, target
 
 
 def main() -> None:
@@ -28,6 +28,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         running = target(Path(folder))
         gate = loop.run_until_complete(running.__aenter__())
+        loop.run_until_complete(
+            gate.run(PLAIN)
+        )  # The token is looked up once, which takes a while.
+        gate.patience = 0.02
         atheris.Setup(sys.argv, lambda data: loop.run_until_complete(gate.run(data)))
         atheris.Fuzz()
 

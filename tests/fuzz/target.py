@@ -33,11 +33,15 @@ CUT = b"<|>"
 USER, NAME, CLUSTER = "u-fuzzfuzzaa", "fuzz", "c-fuzzfuzzaa"
 BEARER = "token-fuzzfuzzaa:0123456789012345678901234567890123456789abc"
 CREDENTIAL = "service-account-token"
+PLAIN = (
+    b"GET /k8s/clusters/a/api HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer "
+    + BEARER.encode()
+    + b"\r\n\r\n"
+)
+"""A request that passes."""
+
 ALLOWED = {"jane", "dev"}
 """Whom the user may impersonate, and any group, uid or extra of that name."""
-
-PATIENCE_SECONDS = 0.02
-"""How long a request is waited for that makes no progress: one whose body doesn't end, mostly."""
 
 _OURS = re.compile(
     rb"(?i)(impersonate|authorization$|host$|x[-_]remote[-_]|x[-_]forwarded[-_]|forwarded$|cookie$"
@@ -158,10 +162,15 @@ class Client(asyncio.Transport):
 
 @dataclass
 class Target:
-    """A running gate. Run one connection at a time."""
+    """A running gate. Run one connection at a time.
+
+    ``patience`` is how many seconds a request is waited for that makes no progress: one whose body
+    doesn't end, mostly.
+    """
 
     running: Running
     port: int
+    patience: float = 10.0
     arrived: list[Arrived] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -194,7 +203,7 @@ class Target:
             now = (len(client.written), len(self.arrived), bodies)
             if now != before:
                 before, still, since = now, 0, loop.time()
-            elif not busy or loop.time() - since > PATIENCE_SECONDS:
+            elif not busy or loop.time() - since > self.patience:
                 still += 1
 
     def _check(self, written: bytes, *, cut_off: bool) -> None:
@@ -332,7 +341,7 @@ async def target(folder: Path) -> AsyncIterator[Target]:
         running = await stack.enter_async_context(
             assembled(everything, store, keyring, tls, log_style="json")
         )
-        yield Target(running, port, arrived, problems)
+        yield Target(running, port, arrived=arrived, problems=problems)
 
 
 async def _fill(store: Store, server: str) -> None:

@@ -1,7 +1,10 @@
 """From a request target to a cluster and what it is asked."""
 
+from posixpath import normpath
+from urllib.parse import unquote
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from proxy.routing import PREFIX, BadTarget, Route, is_proxied, route
@@ -51,6 +54,8 @@ def test_path_and_query_go_upstream_as_they_came(raw: str, expected: Route) -> N
         "http://elsewhere/k8s/clusters/a/api",
         "/k8s/clustersX/a",
         "/k8s/clusters/a/api/v1/namespaces/n/services/s/proxy/../../secrets",
+        "/k8s/clusters/a/api/v1/namespaces/n/services/s/proxy/x%2f..%2F..",
+        "/k8s/clusters/a/api/v1/namespaces/n/services/s/proxy/x%5C%2e./y",
     ],
 )
 def test_what_two_servers_might_read_differently_is_refused(raw: str) -> None:
@@ -74,6 +79,52 @@ def test_what_passes_is_the_raw_rest_and_has_no_way_out_of_the_cluster(rest: str
     assert ".." not in path.lower().replace("%2e", ".").split("/")
     assert way.target.isascii()
     assert way.target.isprintable()
+
+
+PIECES = st.sampled_from(
+    [
+        *("/", "//", ".", "..", "%2e", "%2E%2e", ".%2e", "%2f", "%2F", "%5c", "\\", "%25", "%252e"),
+        *("%00", "%0d%0a", "%7f", "%", "%4", "%zz", "a", "b", "api", "v1", "namespaces", "pods"),
+        *("services", "nodes", "/proxy", "proxy/", "/api/v1/nodes/n/proxy/", "?", "#", ";", ":"),
+        *(" ", "\t", "\n", "\u00e9", "k8s/clusters/", "%70roxy", "@", "&x=../..", "https://x"),
+    ]
+)
+
+
+def as_read_by_a_server(path: str) -> str:
+    """A path decoded and cleaned, as servers do: what it really names."""
+    decoded = unquote(path)
+    return normpath(decoded) + ("/" if decoded.endswith("/") and decoded != "/" else "")
+
+
+@given(st.lists(PIECES, max_size=12).map("".join))
+@example("a/api/v1/nodes/n/proxy//x%2Fy")
+@example("a/api/v1/nodes/n/proxy/..%2fx")
+@example("a/api/v1/nodes/n/proxy/x%2f%2e%2E%2fy")
+@example("a/api/v1/nodes/n/proxy/x%5c..")
+@settings(max_examples=1000)
+def test_whatever_passes_names_the_same_to_a_server_that_cleans_paths(rest: str) -> None:
+    raw = PREFIX + rest
+    try:
+        way = route(raw)
+    except BadTarget:
+        return
+    assert "/" not in way.cluster
+    assert raw in {PREFIX + way.cluster + way.target, PREFIX + way.cluster + way.target[1:]}
+    path = way.target.partition("?")[0]
+    assert path.startswith("/")
+    assert all(segment not in {".", ".."} for segment in unquote(path).split("/"))
+    assert not set(unquote(path)) & set("\0\r\n\x7f")
+    if not is_proxied(way.target):
+        assert as_read_by_a_server(path) == unquote(path)
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_a_target_that_does_not_begin_with_the_prefix_is_nobodys(before: str, rest: str) -> None:
+    raw = before + PREFIX + rest
+    if before and not raw.startswith(PREFIX):
+        with pytest.raises(BadTarget):
+            route(raw)
 
 
 @pytest.mark.parametrize(
