@@ -20,8 +20,11 @@ Kubernetes (``system:*``) or that break out of a header line.
 * :mod:`~impersonation.policy` refuses ``system:*`` users and groups from any provider.
 * :mod:`~impersonation.outbound` writes the header block. An identity that can't be expressed in
   full is refused: half an identity might be more powerful than the whole one.
+* :mod:`proxy.final_check` looks once more at the finished bytes, before they are sent.
 * The service account that impersonates may do nothing else, so a request that loses its identity
   headers on the way is powerless.
+
+``docs/security.md`` is the whole threat model, with the test that shows each defence.
 
 Everything here is pure: frozen dataclasses and functions on bytes and mappings.
 """
