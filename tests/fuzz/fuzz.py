@@ -6,7 +6,7 @@ new code in ``.fuzz/corpus``. Arguments are libFuzzer's own. What breaks is writ
 
     make fuzz                    ten minutes
     make fuzz FUZZ_SECONDS=60    one
-    python -m tests.fuzz.fuzz -merge=1 tests/fuzz/corpus .fuzz/corpus    keep what was found
+    python -m tests.fuzz.keep    afterwards: keep what is worth it
 """
 
 import asyncio
