@@ -13,6 +13,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import _ErrInfo
 
+from proxy.peers import keep_asking
+
 
 class FlowControlled(Protocol):
     """What a connection's buffer pushes back on."""
@@ -39,6 +41,11 @@ class GateConnection(web.RequestHandler):
         self._malformed = malformed
         self.source: FlowControlled | None = None
         self.half_closed: Callable[[], bool] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the transport: a client is there, and is asked now and then whether it is."""
+        super().connection_made(transport)
+        keep_asking(transport, idle=30, interval=15, times=9)
 
     def pause_writing(self) -> None:
         """Called by the transport: its buffer is over the high-water mark."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from aiohttp import ClientPayloadError, StreamReader, web
 
 from proxy.exchange import Exchange
+from proxy.peers import LOOK_SECONDS, has_vanished
 from proxy.pool import UpstreamPool
 from proxy.routing import is_proxied
 from proxy.upstream import (
@@ -95,7 +96,7 @@ async def _once(
         if outbound.expects_continue and request.transport is not None:
             request.transport.write(_CONTINUE)
         connection.send(exchange, head)
-        pump = asyncio.ensure_future(_pump(request.content, connection, pool, outbound))
+        pump = asyncio.ensure_future(_pump(request, connection, pool, outbound))
     try:
         await exchange.done
     except asyncio.CancelledError:
@@ -128,18 +129,22 @@ def _framed(body: bytes, *, chunked: bool) -> bytes:
 
 
 async def _pump(
-    content: StreamReader, connection: UpstreamConnection, pool: UpstreamPool, outbound: Outbound
+    request: web.BaseRequest,
+    connection: UpstreamConnection,
+    pool: UpstreamPool,
+    outbound: Outbound,
 ) -> None:
     """Pass the request's body on as it arrives, no faster than the API server takes it."""
     chunked, left = outbound.chunked, outbound.max_body
     try:
-        while piece := await content.readany():
+        while piece := await request.content.readany():
             left -= len(piece)
             if left < 0:
                 connection.abort(_too_large(outbound))
                 return
             connection.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
-            await connection.drain()
+            if connection.braked:
+                await _drain(request, connection)
     except (web.RequestPayloadError, ClientPayloadError, ConnectionError):
         # The body is broken off or malformed: the API server must not take it for whole.
         connection.abort(RequestBroken("the request's body is malformed, or was broken off"))
@@ -147,6 +152,20 @@ async def _pump(
     if chunked:
         connection.write(b"0\r\n\r\n")
     pool.request_sent(connection)
+
+
+async def _drain(request: web.BaseRequest, connection: UpstreamConnection) -> None:
+    """Wait until the API server takes more. Raises ConnectionError where the client has gone.
+
+    While its body can't be passed on, the client isn't read from, and nobody else would notice.
+    """
+    while True:
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                return await connection.drain()
+        except TimeoutError:
+            if request.transport is None or has_vanished(request.transport):
+                raise ConnectionResetError("the client went away") from None
 
 
 def _too_large(outbound: Outbound) -> RequestTooLarge:

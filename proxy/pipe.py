@@ -10,6 +10,7 @@ import asyncio
 from typing import Any
 
 from proxy.connection import GateConnection
+from proxy.peers import LOOK_SECONDS, has_vanished
 
 LINGER_SECONDS = 30.0
 """How long the open half of a half-closed pipe may be still, and a closing side may take."""
@@ -81,10 +82,11 @@ class Pipe:
         self._moved_at = self._loop.time()
         self._client_gone = self._upstream_gone = False
         self._client_eof = self._upstream_eof = False
+        self._client_braked = False
         self.up = self.down = 0
         self.timed_out = False
         self.done: asyncio.Future[None] = self._loop.create_future()
-        self._watchdog = self._loop.call_later(min(idle_timeout, LINGER_SECONDS), self._check)
+        self._watchdog = self._loop.call_later(min(idle_timeout, LOOK_SECONDS), self._check)
 
     def start(self, tail: bytes) -> None:
         """Join the two. ``tail`` is what the API server sent right behind its ``101``."""
@@ -127,11 +129,13 @@ class Pipe:
     def brake_client(self) -> None:
         """The API server's buffer is full: read no more from the client."""
         if not self._client_gone:
+            self._client_braked = True
             self._client_transport.pause_reading()
 
     def release_client(self) -> None:
         """The API server's buffer has drained."""
         if not self._client_gone:
+            self._client_braked = False
             self._client_transport.resume_reading()
 
     # Ends.
@@ -187,14 +191,20 @@ class Pipe:
             self.done.set_result(None)
 
     def _check(self) -> None:
-        """End a pipe in which nothing moves: after hours, or soon where one half is closed."""
+        """End a pipe in which nothing moves: after hours, or soon where one half is closed.
+
+        A client that is braked isn't read from, so nobody else would notice that it has gone.
+        """
+        if self._client_braked and has_vanished(self._client_transport):
+            self.abort()
+            return
         still = self._loop.time() - self._moved_at
         allowed = LINGER_SECONDS if self._client_eof or self._upstream_eof else self._idle_timeout
         if still >= allowed:
             self.timed_out = True
             self.abort()
             return
-        wait = min(max(allowed - still, 0.1), LINGER_SECONDS)
+        wait = min(max(allowed - still, 0.1), LOOK_SECONDS)
         self._watchdog = self._loop.call_later(wait, self._check)
 
 

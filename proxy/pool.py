@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from proxy.peers import keep_asking
 from proxy.upstream import UpstreamConnection, UpstreamError, UpstreamGone, UpstreamSlow
 
 SWEEP_SECONDS = 1.0
@@ -274,7 +275,7 @@ class UpstreamPool:
             connection.abort()
             raise UpstreamUnreachable("it has just been changed or removed; try again")
         master.open.add(connection)
-        _keep_probing(connection)
+        _tune(connection)
         return connection
 
     async def _probe(self, master: Master) -> None:
@@ -338,15 +339,10 @@ def _connect_failure(exc: Exception) -> tuple[str, str]:
     return "connect", "the API server can't be reached"
 
 
-def _keep_probing(connection: UpstreamConnection) -> None:
+def _tune(connection: UpstreamConnection) -> None:
     """Notice a peer that vanished under an idle watch: within about a minute, not hours."""
     assert connection.transport is not None
+    keep_asking(connection.transport, idle=30, interval=10, times=3)
     sock = connection.transport.get_extra_info("socket")
-    if sock is None:
-        return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
-        if hasattr(socket, option):
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-    if hasattr(socket, "TCP_NODELAY"):
+    if sock is not None and hasattr(socket, "TCP_NODELAY"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -133,6 +133,11 @@ class UpstreamConnection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.write(data)
 
+    @property
+    def braked(self) -> bool:
+        """Whether the API server should take some before more is written."""
+        return self._writing_paused
+
     async def drain(self) -> None:
         """Return when the API server has taken enough for more to be written."""
         if self._writing_paused and self.transport is not None:
