@@ -36,8 +36,10 @@ class Asked:
         return self.head.partition(b"\r\n")[0].decode().rpartition(" ")[0]
 
     async def say(self, *pieces: bytes) -> None:
-        """Send these bytes."""
+        """Send these bytes. Raises ConnectionError once the other side has gone."""
         for piece in pieces:
+            if self.writer.is_closing():
+                raise ConnectionResetError
             self.writer.write(piece)
             await self.writer.drain()
 
