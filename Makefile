@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz lint format types contracts check kubernetes lock image clean
+.PHONY: help setup demo test bench fuzz lint format types contracts check kubernetes lock image clean
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ fuzz: $(STAMP) ## Fuzz the request path for FUZZ_SECONDS (600); what it finds st
 	@$(BIN)/python -m tests.fuzz.fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -len_control=10 \
 	  -timeout=30 -dict=tests/fuzz/http.dict -artifact_prefix=.fuzz/ -print_final_stats=1 \
 	  .fuzz/corpus tests/fuzz/corpus
+
+bench: $(STAMP) ## Measure the gate beside Go, nginx and haproxy (needs Go and wrk); BENCH="--rounds 5"
+	@$(BIN)/python -m bench $(BENCH)
 
 lint: $(STAMP) ## Check style and formatting
 	@$(BIN)/ruff check .

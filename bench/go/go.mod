@@ -1,0 +1,3 @@
+module sekisho.example/bench
+
+go 1.22
