@@ -62,5 +62,8 @@ class LimitSettings(Section):
     head_line: ByteSize = Field(default=ByteSize(64 * 1024), ge=8192, le=1024**2)
     """The longest request line or header line: a command for exec travels in a URL."""
 
+    head: ByteSize = Field(default=ByteSize(1024**2), ge=64 * 1024, le=64 * 1024**2)
+    """The largest head in all, as much as an API server reads: an address may open many."""
+
     head_lines: int = Field(default=512, ge=64, le=1024)
     """The most header lines."""

@@ -102,6 +102,9 @@ class ServerSettings(Section):
     trusted_proxies: tuple[str, ...] = ()
     """Addresses or networks of load balancers whose ``X-Forwarded-For`` is believed."""
 
+    idle_timeout: Duration = timedelta(seconds=120)
+    """How long a client's connection may idle, and how long the head of a request may take."""
+
     shutdown_grace_seconds: float = Field(default=30.0, ge=0, le=3600)
     """Seconds that running requests have when the server stops."""
 

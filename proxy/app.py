@@ -54,9 +54,6 @@ from proxy.state_metrics import StateCollector
 from store.encryption import Keyring
 from store.interfaces import Store
 
-KEEPALIVE_SECONDS = 120.0
-"""How long a client's connection may idle, and how long its first request's head may take."""
-
 
 @dataclass(frozen=True, slots=True)
 class Running:
@@ -129,7 +126,8 @@ def _server(
         request_factory=request_factory(inner.request_factory),
         access_log=None,
         auto_decompress=False,
-        keepalive_timeout=KEEPALIVE_SECONDS,
+        keepalive_timeout=settings.server.idle_timeout.total_seconds(),
+        max_head=settings.limits.head,
         max_line_size=settings.limits.head_line,
         max_field_size=settings.limits.head_line,
         max_headers=settings.limits.head_lines,

@@ -10,10 +10,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
 
 from proxy.peers import keep_asking
+
+MAX_HEAD_BYTES = 1024**2
+"""The most that a request's head may have, unless the server is told otherwise."""
 
 
 class FlowControlled(Protocol):
@@ -32,13 +36,20 @@ class GateConnection(web.RequestHandler):
     ``half_closed`` is asked when the client closes its half; True keeps ours open.
     """
 
-    __slots__ = ("_malformed", "half_closed", "source")
+    __slots__ = ("_head_bytes", "_malformed", "_max_head", "half_closed", "source")
 
     def __init__(
-        self, manager: "GateServer", *, malformed: "MalformedHandler | None" = None, **options: Any
+        self,
+        manager: "GateServer",
+        *,
+        malformed: "MalformedHandler | None" = None,
+        max_head: int = MAX_HEAD_BYTES,
+        **options: Any,
     ) -> None:
         super().__init__(manager, **options)
         self._malformed = malformed
+        self._max_head = max_head
+        self._head_bytes = 0
         self.source: FlowControlled | None = None
         self.half_closed: Callable[[], bool] | None = None
 
@@ -64,20 +75,37 @@ class GateConnection(web.RequestHandler):
         return self.half_closed() if self.half_closed is not None else None
 
     def data_received(self, data: bytes) -> None:
-        """Called by the transport. A body that turns out malformed ends for whoever reads it.
+        """Called by the transport. Two things that aiohttp leaves to nobody are looked after here.
 
-        aiohttp queues the error behind the request that it belongs to, which would wait for the
-        rest of its body for ever.
+        A body that turns out malformed ends for whoever reads it: aiohttp queues the error behind
+        the request that it belongs to, which would wait for the rest of its body for ever. And a
+        head has a size in all, not only in each of its lines.
         """
         super().data_received(data)
         waiting, request = self._messages, self._current_request
-        if (
+        if request is None:
+            if waiting:
+                self._head_bytes = 0
+                return
+            self._head_bytes += len(data)
+            if self._head_bytes > self._max_head:
+                self._refuse_head()
+        elif (
             waiting
-            and request is not None
             and isinstance(waiting[-1][0], _ErrInfo)
             and not request.content.is_eof()  # else it is the next request that is malformed
         ):
             request.content.set_exception(web.RequestPayloadError("the body is not valid HTTP"))
+
+    def _refuse_head(self) -> None:
+        """Queue what aiohttp queues for a line that is too long, and read no more."""
+        self._head_bytes = 0
+        error = LineTooLong(b"", self._max_head)
+        self._messages.append((_ErrInfo(status=431, exc=error, message=""), EMPTY_PAYLOAD))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+        if self.transport is not None:
+            self.transport.pause_reading()
 
     def handle_error(
         self,
@@ -113,6 +141,7 @@ class GateServer(web.Server):
         *,
         request_factory: Callable[..., web.BaseRequest],
         malformed: MalformedHandler | None = None,
+        max_head: int = MAX_HEAD_BYTES,
         **options: Any,
     ) -> None:
         super().__init__(
@@ -120,12 +149,17 @@ class GateServer(web.Server):
         )
         self._loop_of_connections = asyncio.get_running_loop()
         self._malformed = malformed
+        self._max_head = max_head
         self._options = options
 
     def __call__(self) -> GateConnection:
         """A handler for a new connection."""
         return GateConnection(
-            self, malformed=self._malformed, loop=self._loop_of_connections, **self._options
+            self,
+            malformed=self._malformed,
+            max_head=self._max_head,
+            loop=self._loop_of_connections,
+            **self._options,
         )
 
     async def shutdown(self, timeout: float | None = None) -> None:

@@ -169,3 +169,19 @@ async def test_a_body_that_turns_out_malformed_is_refused_and_never_taken_for_wh
     assert b"malformed" in answer
     assert answer.count(b"HTTP/1.1") == 1
     assert len(gate.connections) == 1
+
+
+async def test_a_head_that_is_too_large_in_all_is_refused_before_it_is_held() -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        raise AssertionError("nothing may arrive")
+
+    async with relay(script) as gate:
+        reader, writer = await gate.open()
+        writer.write(b"GET /x HTTP/1.1\r\nHost: g\r\n")
+        for number in range(200):
+            writer.write(b"X-Filler-%d: %b\r\n" % (number, b"x" * 8000))
+        async with asyncio.timeout(10):
+            head = await reader.readuntil(b"\r\n\r\n")
+        assert head.split(b" ", 2)[1] in {b"400", b"431"}
+        writer.transport.abort()
+    assert gate.connections == []
