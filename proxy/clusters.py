@@ -39,6 +39,8 @@ class ClusterDirectory:
         self._store = store
         self._metrics = metrics
         self._limits = limits
+        self._refreshing = asyncio.Lock()
+        self._missed = False
         self._by_id: dict[str, Downstream] = {}
         self._by_name: dict[str, Downstream] = {}
 
@@ -61,16 +63,16 @@ class ClusterDirectory:
     async def follow_changes(self) -> None:
         """Keep in step with the store, until cancelled."""
         async with self._store.changes.subscribe() as changes:
-            await self._refresh(None)
+            await self.refresh(None)
             async for change in changes:
                 await self._apply(change)
 
     async def refresh_while_blind(self) -> None:
-        """Read everything again now and then while no announcements arrive, until cancelled."""
+        """Read everything again now and then while announcements are missed, until cancelled."""
         while True:
             await asyncio.sleep(REFRESH_BLIND_SECONDS)
-            if not self._store.changes.live:
-                await self._refresh(None)
+            if self._missed or not self._store.changes.live:
+                await self.refresh(None)
 
     async def close(self) -> None:
         """Close every connection now."""
@@ -82,21 +84,30 @@ class ClusterDirectory:
 
     async def _apply(self, change: Change) -> None:
         if change.kind == "cluster":
-            await self._refresh(change.key)
+            await self.refresh(change.key)
         elif change.kind == "all":
-            await self._refresh(None)
+            await self.refresh(None)
 
-    async def _refresh(self, key: str | None) -> None:
-        """Read one cluster again, or all. What can't be read stays as it was."""
-        try:
-            if key is None:
-                await self.load()
-            elif (cluster := await self._store.clusters.get(key)) is None:
-                self._remove(key)
-            else:
-                self._put(cluster)
-        except StoreUnavailable as exc:
-            _LOG.warning("clusters not refreshed", error=str(exc))
+    async def refresh(self, key: str | None) -> None:
+        """Read one cluster again, or all. What can't be read stays as it was, until it can.
+
+        One at a time: what was read first must not be put in place last.
+        """
+        async with self._refreshing:
+            try:
+                await self._read(key)
+            except StoreUnavailable as exc:
+                self._missed = True
+                _LOG.warning("clusters not refreshed", error=str(exc))
+
+    async def _read(self, key: str | None) -> None:
+        if key is None:
+            await self.load()
+            self._missed = False
+        elif (cluster := await self._store.clusters.get(key)) is None:
+            self._remove(key)
+        else:
+            self._put(cluster)
 
     def _put(self, cluster: Cluster) -> None:
         old = self._by_id.get(cluster.id)
