@@ -11,6 +11,9 @@ from store.interfaces import StoreError, Tokens
 WRITE_SECONDS = 30.0
 """How often uses are written: the precision of a token's last use."""
 
+GIVE_UP_SECONDS = 10.0
+"""How long one write may take: a store that hangs must hold up neither the next nor a stop."""
+
 _LOG = structlog.get_logger("sekisho.last_used")
 
 
@@ -46,7 +49,9 @@ class LastUsed:
             return
         now = datetime.now(UTC)
         try:
-            await self._tokens.touch([(name, now) for name in sorted(used)])
-        except StoreError as exc:
+            async with asyncio.timeout(GIVE_UP_SECONDS):
+                await self._tokens.touch([(name, now) for name in sorted(used)])
+        except (StoreError, TimeoutError) as exc:
             self._failures.inc()
-            _LOG.warning("last uses not written", tokens=len(used), error=str(exc))
+            error = str(exc) or "the store didn't answer in time"
+            _LOG.warning("last uses not written", tokens=len(used), error=error)

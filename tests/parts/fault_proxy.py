@@ -58,9 +58,14 @@ class FaultProxy:
         self._corruption: Corruption | None = None
 
     @property
+    def port(self) -> int:
+        """The port that its clients go to."""
+        return self._reserved.port
+
+    @property
     def url(self) -> str:
-        """Where its clients go."""
-        return f"https://127.0.0.1:{self._reserved.port}"
+        """Where they go with TLS."""
+        return f"https://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
         self._thread.__enter__()
