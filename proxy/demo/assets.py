@@ -15,6 +15,9 @@ from pathlib import Path
 KUBERNETES_VERSION = "v1.36.3"
 """The release that ``tests/kubernetes/go.mod`` pins, and that the cache is looked into for."""
 
+RELEASED = ("kube-apiserver", "kube-controller-manager", "kubectl")
+"""The programs of which another release than that can be asked for."""
+
 
 class AssetsMissing(Exception):
     """A program isn't there; the message names the command that gets it."""
@@ -57,14 +60,24 @@ class Assets:
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "kubelet-standin")
 
 
-def find_assets(environment: Mapping[str, str] = os.environ) -> Assets:
-    """Look for every program in every place, the operator's choice first."""
-    return Assets(**{_field(name): _find(name, environment) for name in PROGRAMS})
+def find_assets(
+    environment: Mapping[str, str] = os.environ, release: str = KUBERNETES_VERSION
+) -> Assets:
+    """Look for every program in every place, the operator's choice first.
+
+    Programs of another ``release`` are only looked for in the cache, where their version is known.
+    """
+    found = {_field(name): _find(name, environment) for name in PROGRAMS}
+    if release != KUBERNETES_VERSION:
+        built = cached_programs(environment, release)
+        for name in RELEASED:
+            found[_field(name)] = built / name if _executable(built / name) else None
+    return Assets(**found)
 
 
-def cached_programs(environment: Mapping[str, str]) -> Path:
+def cached_programs(environment: Mapping[str, str], release: str = KUBERNETES_VERSION) -> Path:
     """Return the directory in which a build leaves its programs, whether it is there or not."""
-    return cache_directory(environment) / "kubernetes" / KUBERNETES_VERSION / "bin"
+    return cache_directory(environment) / "kubernetes" / release / "bin"
 
 
 def cache_directory(environment: Mapping[str, str]) -> Path:

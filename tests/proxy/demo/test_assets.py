@@ -35,6 +35,21 @@ def test_what_cannot_be_run_is_not_found(tmp_path: Path) -> None:
     assert find_assets(environment).kubectl is None
 
 
+def test_another_release_is_taken_from_its_own_cache_only(tmp_path: Path) -> None:
+    environment = {
+        "KUBEBUILDER_ASSETS": str(tmp_path / "chosen"),
+        "PATH": "",
+        "SEKISHO_CACHE": str(tmp_path / "cache"),
+    }
+    for name in ("kube-apiserver", "kubelet-standin"):
+        program(tmp_path / "chosen", name)
+    found = find_assets(environment, "v1.34.4")
+    assert found.kube_apiserver is None
+    assert found.kubelet_standin == tmp_path / "chosen" / "kubelet-standin"
+    expected = program(assets.cached_programs(environment, "v1.34.4"), "kube-apiserver")
+    assert find_assets(environment, "v1.34.4").kube_apiserver == expected
+
+
 def test_what_is_missing_is_told_with_the_way_to_get_it() -> None:
     found = find_assets({"PATH": "", "SEKISHO_CACHE": "/nowhere"})
     assert "kube-apiserver" in found.missing()
