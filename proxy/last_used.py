@@ -12,7 +12,10 @@ WRITE_SECONDS = 30.0
 """How often uses are written: the precision of a token's last use."""
 
 GIVE_UP_SECONDS = 10.0
-"""How long one write may take: a store that hangs must hold up neither the next nor a stop."""
+"""How long one write may take: one that hangs must not hold up the next."""
+
+LAST_SECONDS = 3.0
+"""The same for the last one: a store that hangs must not hold up a stop."""
 
 _LOG = structlog.get_logger("sekisho.last_used")
 
@@ -40,16 +43,16 @@ class LastUsed:
                 await asyncio.sleep(WRITE_SECONDS)
                 await self.write()
         finally:
-            await self.write()
+            await self.write(LAST_SECONDS)
 
-    async def write(self) -> None:
+    async def write(self, seconds: float = GIVE_UP_SECONDS) -> None:
         """Write what has been noted. A failure is counted, and the uses are dropped."""
         used, self._used = self._used, set()
         if not used:
             return
         now = datetime.now(UTC)
         try:
-            async with asyncio.timeout(GIVE_UP_SECONDS):
+            async with asyncio.timeout(seconds):
                 await self._tokens.touch([(name, now) for name in sorted(used)])
         except (StoreError, TimeoutError) as exc:
             self._failures.inc()

@@ -26,6 +26,9 @@ from store.interfaces import Store
 METRICS_GRACE_SECONDS = 1.0
 """How long a scrape may still take at the very end."""
 
+STORE_SECONDS = 3.0
+"""How long closing the store may take."""
+
 _LOG = structlog.get_logger("sekisho")
 
 
@@ -40,7 +43,7 @@ async def serve(everything: Everything, *, started: Callable[[], None] = lambda:
     stop = _stop_signal()
     async with AsyncExitStack() as stack:
         store = await open_store(settings.store_url, keyring, upgrade=settings.store.auto_upgrade)
-        stack.push_async_callback(store.close)
+        stack.push_async_callback(_close, store)
         tls = ServerTls(settings)
         running = await stack.enter_async_context(
             assembled(everything, store, keyring, tls, log_style=style)
@@ -72,6 +75,15 @@ async def serve(everything: Everything, *, started: Callable[[], None] = lambda:
             await site.stop()
         running.gate.end_watches()
     _LOG.info("stopped")
+
+
+async def _close(store: Store) -> None:
+    """Close the store, but don't wait for a database that hangs: nothing is left to be written."""
+    try:
+        async with asyncio.timeout(STORE_SECONDS):
+            await store.close()
+    except TimeoutError:
+        _LOG.warning("the store wasn't closed in time")
 
 
 def _stop_signal() -> asyncio.Event:

@@ -13,7 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from proxy import cli
 from proxy.certificates import KeyPair
 from proxy.cli.common import offline_store
 from proxy.demo.downstream import Downstream
@@ -47,6 +49,12 @@ class Besieged(Sekisho):
         made = make_besieged(folder, **environment)
         made.root = self.root
         return made
+
+    def quickly(self, *arguments: str, stdin: str | None = None) -> str:
+        """What a command prints, without a process of its own: to prepare something."""
+        done = CliRunner().invoke(cli.main, ["-c", str(self.config), *arguments], input=stdin)
+        assert done.exit_code == 0, done.output
+        return done.stdout.strip()
 
     @contextmanager
     def connected(self) -> Iterator[ssl.SSLSocket]:

@@ -9,6 +9,7 @@ from proxy.certificates import KeyPair
 from tests.faults.conftest import Besieged
 from tests.faults.test_broken_answers import errors
 from tests.parts.scripted_master import Asked, ScriptedMaster, answering, issue, make_authority
+from tests.parts.sekisho import PASSWORD
 from tests.parts.vitals import until
 
 SCRIPTED = "/k8s/clusters/scripted"
@@ -129,9 +130,9 @@ def test_running_streams_end_soon_after_the_right_to_them(
         master.scripts |= {WATCH: stream, LOG: stream, EXEC: session}
         sekisho.put_cluster("ending", [master.url], authority.certificate_pem)
         until(lambda: sekisho.knows("ending"), SOON)
-        sekisho.create_user(user)
-        sekisho.run("cluster", "grant", "ending", "--user", user, "--role", "owner")
-        token = sekisho.token(user)
+        sekisho.quickly("user", "create", user, "--password-stdin", stdin=f"{PASSWORD}\n")
+        sekisho.quickly("cluster", "grant", "ending", "--user", user, "--role", "owner")
+        token = sekisho.quickly("token", "create", "--user", user)
         base = "/k8s/clusters/ending"
         head = (
             f"GET {base}{EXEC}?command=sh HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer {token}\r\n"
