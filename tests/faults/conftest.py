@@ -7,7 +7,7 @@ import socket
 import ssl
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,7 +80,8 @@ class Besieged(Sekisho):
             connection.sendall(head.encode())
             answer = http.client.HTTPResponse(connection, method=method)
             answer.begin()
-            yield answer
+            with closing(answer):  # Or it would keep the connection open.
+                yield answer
 
     def knows(self, cluster: str) -> bool:
         """Whether the server has heard of a cluster."""
