@@ -73,7 +73,7 @@ PODS: dict[str, list[str]] = {
 READING: dict[str, list[str]] = {
     "a list of thousands, in chunks": ["get cm -o name"],
     "a list of thousands in one piece": ["get cm --chunk-size=0 -l parity=odd"],
-    "raw chunks": ["get --raw /api/v1/namespaces/shared/configmaps?limit=3"],
+    "raw": ["get --raw /api/v1/namespaces/shared/configmaps/many-00003"],
     "a sorted list": ["get cm -l parity=even --sort-by={.metadata.name} -o name"],
 }  # fmt: skip
 

@@ -5,6 +5,7 @@ What a pair needs is built before the first test runs, so that a build counts ag
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
@@ -72,17 +73,19 @@ def world(
 def entered(world: World) -> Iterator[None]:
     """The gate runs, and people may enter, for as long as the block."""
     gate, kubernetes = world.gate, world.kubernetes
-    gate.run("cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig))
-    gate.start()
-    try:
-        for name, role in zip(PEOPLE, ("owner", "member", "read-only"), strict=True):
-            gate.users[name] = gate.create_user(name)
-            gate.run("cluster", "grant", "test", "--user", name, "--role", role)
-            world.add(name)
-        kubernetes.call(world.fill())
-        yield
-    finally:
-        gate.stop()
+    with ThreadPoolExecutor() as other:
+        filled = other.submit(kubernetes.call, world.fill())
+        gate.run("cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig))
+        gate.start()
+        try:
+            for name, role in zip(PEOPLE, ("owner", "member", "read-only"), strict=True):
+                gate.users[name] = gate.create_user(name)
+                gate.run("cluster", "grant", "test", "--user", name, "--role", role)
+                world.add(name)
+            filled.result()
+            yield
+        finally:
+            gate.stop()
 
 
 @pytest.hookimpl(trylast=True)

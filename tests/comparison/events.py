@@ -1,7 +1,6 @@
 """Events for minutes: somebody changes things, and watchers on both sides keep a diary."""
 
 import itertools
-import json
 import subprocess
 import threading
 import time
@@ -85,17 +84,15 @@ def write(world: World, watchers: Watchers) -> None:
 def kubectl_watch(side: Side, watchers: Watchers) -> Iterator[None]:
     """``kubectl get --watch`` on one connection."""
     diary: Diary = watchers.diaries.setdefault(f"{side.name} kubectl", [])
-    arguments = ("get", "configmaps", "--watch", "--output-watch-events", "-o", "json")
+    columns = "TYPE:.type,NAME:.object.metadata.name,VERSION:.object.metadata.resourceVersion"
+    arguments = ["get", "configmaps", "--watch", "--output-watch-events", "--no-headers"]
+    arguments += ["-o", f"custom-columns={columns}"]
 
     def read(process: "subprocess.Popen[str]") -> None:
         assert process.stdout is not None
-        decoder, text = json.JSONDecoder(), ""
         for line in process.stdout:
-            text += line
-            if line == "}\n":
-                event = decoder.decode(text)
-                text = ""
-                note(diary, event["type"], event["object"]["metadata"])
+            kind, name, version = line.split()
+            note(diary, kind, {"name": name, "resourceVersion": version})
 
     with side.start(*arguments) as process:
         reader = threading.Thread(target=read, args=(process,), daemon=True)

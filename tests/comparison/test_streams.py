@@ -115,8 +115,9 @@ def test_exec_on_a_terminal_that_changes_its_size(world: World, websockets: str)
         text, code = resized(
             side,
             *("exec", "-it", "worker", "--", "sh", "-c"),
-            'stty size; until [ "$(stty size)" = "51 120" ]; do sleep 0.05; done; '
-            "stty size; tty | cut -c 1-9; exit 7",
+            # The first size too comes after the command has started.
+            'for size in "41 97" "51 120"; do until [ "$(stty size)" = "$size" ]; do sleep 0.05; '
+            "done; stty size; done; tty | cut -c 1-9; exit 7",
             before=(41, 97),
             after=(51, 120),
             websockets=websockets,
