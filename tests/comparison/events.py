@@ -88,9 +88,12 @@ def kubectl_watch(side: Side, watchers: Watchers) -> Iterator[None]:
     arguments = ["get", "configmaps", "--watch", "--output-watch-events", "--no-headers"]
     arguments += ["-o", f"custom-columns={columns}"]
 
+    listed = threading.Event()
+
     def read(process: "subprocess.Popen[str]") -> None:
         assert process.stdout is not None
         for line in process.stdout:
+            listed.set()
             kind, name, version = line.split()
             note(diary, kind, {"name": name, "resourceVersion": version})
 
@@ -98,6 +101,8 @@ def kubectl_watch(side: Side, watchers: Watchers) -> Iterator[None]:
         reader = threading.Thread(target=read, args=(process,), daemon=True)
         reader.start()
         try:
+            # What is there already: a namespace always has one. From here on there are events.
+            assert listed.wait(30)
             yield
         finally:
             process.terminate()
