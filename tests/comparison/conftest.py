@@ -4,7 +4,7 @@ What a pair needs is built before the first test runs, so that a build counts ag
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,11 +16,11 @@ from proxy.demo.assets import Assets, cached_programs, find_assets
 from tests.comparison.events import watching
 from tests.comparison.versions import MATRIX, Versions
 from tests.comparison.world import PEOPLE, SHARED, World
+from tests.parts.builds import BUILDS
 from tests.parts.kubernetes import (
     NAMESPACE,
     Kubernetes,
-    build_release,
-    on_the_terminal,
+    await_builds,
     required_assets,
 )
 from tests.parts.loop_thread import LoopThread
@@ -89,21 +89,37 @@ def entered(world: World) -> Iterator[None]:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build the releases that the collected tests run with."""
-    if session.config.option.collectonly:
-        return
-    wanted: set[Versions] = {
-        cast(Versions, item.callspec.params["versions"])
-        for item in session.items
-        if isinstance(item, pytest.Function) and "versions" in item.fixturenames
-    }
-    on_the_terminal(session.config, lambda: build_pairs(wanted))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Have the releases built that the collected tests run with, and put the oldest last."""
+    items.sort(key=lambda item: _pair(item) not in {None, MATRIX[0]})
+    if not config.option.collectonly:
+        for pair in MATRIX:
+            if any(_pair(item) == pair for item in items):
+                for step in steps_for(pair):
+                    BUILDS.want(*step)
 
 
-def build_pairs(pairs: set[Versions]) -> None:
-    """Bring what the pairs need up to date, in the order of the matrix."""
-    for pair in (pair for pair in MATRIX if pair in pairs):
-        if find_assets().missing() or pair.api_server != MATRIX[0].api_server:
-            build_release(pair.api_server, "kube-apiserver", "kube-controller-manager")
-        build_release(pair.kubectl, "kubectl")
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Wait for a pair's programs before the time of a test begins to count."""
+    pair = _pair(item)
+    if pair is not None:
+        await_builds(item.config, steps_for(pair))
+    return (yield)
+
+
+def steps_for(pair: Versions) -> list[tuple[str, ...]]:
+    """What build.py must do for a pair; what is there already takes a moment."""
+    steps: list[tuple[str, ...]] = [("--release", pair.kubectl, "--component", "kubectl")]
+    if pair.api_server != MATRIX[0].api_server:
+        steps.append(("--release", pair.api_server, *_SERVERS))
+    return steps
+
+
+_SERVERS = ("--component", "kube-apiserver", "--component", "kube-controller-manager")
+
+
+def _pair(item: pytest.Item) -> Versions | None:
+    if not isinstance(item, pytest.Function) or "versions" not in item.fixturenames:
+        return None
+    return cast(Versions, item.callspec.params["versions"])

@@ -7,9 +7,8 @@ the first test runs, so that a build of minutes counts against no test's timeout
 import asyncio
 import os
 import subprocess
-import sys
 import uuid
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,11 +17,10 @@ import pytest
 from proxy.demo.assets import Assets, AssetsMissing, find_assets
 from proxy.demo.downstream import Downstream, RequestError
 from proxy.demo.kubelet import Kubelet, Pod
+from tests.parts.builds import BUILDS
 from tests.parts.loop_thread import LoopThread
 
 T = TypeVar("T")
-
-BUILD = Path(__file__).parents[1] / "kubernetes" / "build.py"
 
 NAMESPACE = "parts"
 """The namespace that is there for tests that don't need one to themselves."""
@@ -179,38 +177,53 @@ def running_pod(kubernetes: Kubernetes) -> Callable[..., Pod]:
     return kubernetes.running_pod
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build what the collected tests need and the machine doesn't have."""
-    if session.config.option.collectonly:
-        return
-    if any("kubernetes_assets" in getattr(item, "fixturenames", ()) for item in session.items):
-        on_the_terminal(session.config, build_missing)
-
-
-def on_the_terminal(config: pytest.Config, work: Callable[[], None]) -> None:
-    """Do work whose output goes to the terminal, not to the report of a test."""
-    capture = config.pluginmanager.getplugin("capturemanager")
-    if capture is None:
-        work()
-    else:
-        with capture.global_and_fixture_disabled():
-            work()
-
-
-def build_missing() -> None:
-    """Build what is missing; the stand-in too where it is older than its source.
-
-    A failure says why on the terminal; the fixture finds out by itself what is missing still.
-    """
+def base_build() -> tuple[str, ...]:
+    """What build.py must do for the newest release: what is missing, and a stand-in of today's."""
     needed = [name for name in find_assets().missing() if name != "etcd"]
     if "kubelet-standin" not in needed:
         needed.append("kubelet-standin")
-    arguments = [part for name in needed for part in ("--component", name)]
-    subprocess.run([sys.executable, str(BUILD), *arguments], check=False)
+    return tuple(part for name in needed for part in ("--component", name))
 
 
-def build_release(release: str, *components: str) -> None:
-    """Bring components of another release up to date; nothing to do takes a moment."""
-    arguments = [part for name in components for part in ("--component", name)]
-    subprocess.run([sys.executable, str(BUILD), "--release", release, *arguments], check=False)
+def needs_kubernetes(item: pytest.Item) -> bool:
+    """Whether a test runs a cluster."""
+    return "kubernetes_assets" in getattr(item, "fixturenames", ())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put files without a cluster first, and begin to build for the others meanwhile."""
+    later = {item.path for item in items if needs_kubernetes(item)}
+    items.sort(key=lambda item: item.path in later)
+    if later and not config.option.collectonly:
+        config.stash[_BASE] = base_build()
+        BUILDS.want(*config.stash[_BASE], first=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build what the collected tests need and the machine doesn't have."""
+    BUILDS.start()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Wait for what a test needs before its time begins to count."""
+    if needs_kubernetes(item):
+        await_builds(item.config, [item.config.stash.get(_BASE, ())])
+    return (yield)
+
+
+_BASE = pytest.StashKey[tuple[str, ...]]()
+
+
+def await_builds(config: pytest.Config, steps: list[tuple[str, ...]]) -> None:
+    """Wait for builds, and show on the terminal what they have said."""
+    if not BUILDS.pending(steps):
+        return
+    capture = config.pluginmanager.getplugin("capturemanager")
+    assert capture is not None
+    with capture.global_and_fixture_disabled():
+        print("\nwaiting for a build of Kubernetes", flush=True)
+        BUILDS.wait(steps)
+        print(BUILDS.said(), flush=True)
