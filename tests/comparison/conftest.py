@@ -90,8 +90,7 @@ def entered(world: World) -> Iterator[None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Have the releases built that the collected tests run with, and put the oldest last."""
-    items.sort(key=lambda item: _pair(item) not in {None, MATRIX[0]})
+    """Have the releases built that the collected tests run with."""
     if not config.option.collectonly:
         for pair in MATRIX:
             if any(_pair(item) == pair for item in items):

@@ -10,6 +10,8 @@ import pytest
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
+from tests.parts.alone import alone
+
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -43,10 +45,16 @@ def _install() -> str:
     if not os.environ.get("CI"):
         pytest.skip(hint)
     if os.geteuid() == 0:
-        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update"], ["install", "-y", "chromium", "chromium-driver"]):
-            subprocess.run(["apt-get", "-q", *command], env=env, check=False, capture_output=True)
+        with alone("install"):
+            _apt_get()
     found = shutil.which("chromedriver")
     if found is None:
         pytest.fail(hint, pytrace=False)
     return found
+
+
+def _apt_get() -> None:
+    if shutil.which("chromedriver") is None:
+        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for command in (["update"], ["install", "-y", "chromium", "chromium-driver"]):
+            subprocess.run(["apt-get", "-q", *command], env=env, check=False, capture_output=True)

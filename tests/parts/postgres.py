@@ -9,7 +9,6 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,6 +19,8 @@ from pathlib import Path
 import pytest
 
 from proxy.demo.pki import write_private
+from tests.parts.alone import alone
+from tests.parts.alone import free_port as free_port
 
 START_SECONDS = 30.0
 """How long the server may take until it answers; it takes less than one."""
@@ -57,7 +58,9 @@ def find_programs() -> Path:
     if not os.environ.get("CI"):
         pytest.skip("PostgreSQL is not installed: `apt-get install postgresql`")
     if os.geteuid() == 0 and shutil.which("apt-get"):
-        install()
+        with alone("install"):
+            if not installed_programs():
+                install()
     if found := installed_programs():
         return found
     pytest.fail("PostgreSQL is not installed, and could not be", pytrace=False)
@@ -143,14 +146,6 @@ def server_user() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     names = {account.pw_name for account in pwd.getpwall()}
     return "postgres" if "postgres" in names else "nobody"
-
-
-def free_port() -> int:
-    """Return a loopback port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
 
 
 def run(*command: str | Path) -> None:

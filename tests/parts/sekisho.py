@@ -9,7 +9,6 @@ import json
 import os
 import re
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from typing import Any
 import pytest
 
 from proxy.demo.processes import under_us
+from tests.parts.alone import free_port as free_port  # for those who make a Sekisho
 from tests.parts.kubernetes import Kubernetes
 
 START_SECONDS = 60.0
@@ -230,12 +230,3 @@ def gate(kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory) -> It
         running.configs[name] = running.kubeconfig(name)
     yield running
     running.stop()
-
-
-def free_port() -> int:
-    """A loopback port on which nothing listens."""
-
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        port: int = holder.getsockname()[1]
-        return port

@@ -72,7 +72,7 @@ def test_the_redirect_of_an_access_review_is_not_followed(world: World) -> None:
     """The same for the one request that the gate makes by itself: no answer means no."""
     path = b"/apis/authorization.k8s.io/v1/subjectaccessreviews"
     world.a.answers[path] = json_answer(307, {}, b"Location: " + world.b.url.encode() + path)
-    assert world.ask(world.head(b"Impersonate-User: jane")).status == 503
+    assert world.ask(world.head(b"Impersonate-User: mia")).status == 503
     assert world.a.asked() == []
     assert world.b.seen == []
 

@@ -227,12 +227,8 @@ def test_a_name_with_strange_white_space_arrives_whole_or_not_at_all(
     assert seen.head.endswith(b"Impersonate-Extra-Requestid: security-test-0001\r\n\r\n")
 
 
-@pytest.mark.parametrize(
-    "name", ["a\r\nb", "a\nb", "a\x00b", "a:b", "u-x", " a", "a\u200bb", "", "x" * 129]
-)
+@pytest.mark.parametrize("name", ["a\r\nImpersonate-User: root", "a:b", "a\u200bb"])
 def test_a_local_user_is_not_called_what_no_header_can_say(world: World, name: str) -> None:
-    if "\x00" in name:
-        return  # No command line can say it either.
     done = world.sekisho.run(
         "user", "create", name, "--password-stdin", stdin=PASSWORD + "\n", check=False
     )
