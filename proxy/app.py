@@ -199,7 +199,7 @@ async def _doors(everything: Everything, store: Store, stack: AsyncExitStack) ->
         provider = await _started(configured, context, stack)
         if isinstance(provider, PasswordAuthenticator):
             throttled = ThrottledAuthenticator(provider, limits, context.clock)
-            doors[configured.name] = Door(throttled, configured.type.schemes)
+            doors[configured.name] = Door(throttled, configured.type.schemes(configured.name))
     return doors
 
 

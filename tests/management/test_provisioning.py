@@ -47,7 +47,7 @@ def sign_in(store: SqlStore, *directories: Directory) -> SignIn:
 
 async def enter(store: SqlStore, says: ExternalIdentity | None, name: str = "dir") -> SignedIn:
     done = await sign_in(store, Directory(name, says)).with_password(name, Attempt("zoe", "x"))
-    assert done is not None
+    assert isinstance(done, SignedIn)
     return done
 
 
