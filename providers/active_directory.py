@@ -31,7 +31,7 @@ from providers.base import (
     ProviderUnavailable,
     Refused,
 )
-from providers.ldap_credentials import password_bytes
+from providers.ldap_credentials import is_name, password_bytes
 from providers.ldap_directory import Directory, Session
 from providers.ldap_filters import all_of, any_of, begins, equals
 from providers.ldap_search import found_principals
@@ -84,9 +84,12 @@ class ActiveDirectoryProvider:
 
     async def check(self) -> None:
         """Whether the service account can read the domain."""
-        await self._directory.run(
-            lambda session: session.search(self._base, "(objectClass=*)", ["1.1"], "BASE")
-        )
+
+        def read(session: Session) -> None:
+            if not session.search(self._base, "(objectClass=*)", ["1.1"], "BASE"):
+                raise ProviderUnavailable(f"{self._base!r} isn't there, or can't be read")
+
+        await self._directory.run(read)
 
     async def authenticate(self, attempt: Attempt) -> Outcome:
         """Who it is, by a bind with their password."""
@@ -101,7 +104,7 @@ class ActiveDirectoryProvider:
     async def search(self, text: str, *, limit: int) -> Sequence[FoundPrincipal]:
         """People and groups whose names begin with ``text``."""
         limit = min(limit, self._settings.search_limit)
-        if limit < 1:
+        if limit < 1 or not is_name(text, empty=True):
             return []
         return await self._directory.run(lambda session: self._find(session, text, limit))
 
@@ -119,7 +122,7 @@ class ActiveDirectoryProvider:
     def _sign_in(self, session: Session, typed: TypedName | None, password: bytes) -> Outcome:
         found = self._named(session, typed) if typed else []
         if len(found) != 1:
-            session.verify(f"CN=nobody,{self._base}", password)
+            session.verify(f"CN=sekisho-asks-for-nobody,{self._base}", password)
             return Refused("ambiguous_name" if found else "unknown_user")
         user = found[0]
         bound = session.verify(user.dn, password)

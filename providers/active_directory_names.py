@@ -7,8 +7,7 @@ as it is, and those with the domain's name as an account's name, too, as domain 
 
 from dataclasses import dataclass
 
-MAX_LENGTH = 1024
-"""The most that userPrincipalName takes (its rangeUpper in AD's schema)."""
+from providers.ldap_credentials import is_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +21,7 @@ class TypedName:
 def parse_name(text: str, *, domain: str, short_domain: str) -> TypedName | None:
     """What ``text`` asks for; None where it can't be anybody's name in this domain."""
     name = text.strip()
-    if not name or len(name) > MAX_LENGTH or not _is_text(name):
+    if not is_name(name):
         return None
     prefix, backslash, account = name.partition("\\")
     if backslash:
@@ -40,10 +39,3 @@ def parse_name(text: str, *, domain: str, short_domain: str) -> TypedName | None
 
 def _is_domain(text: str, domain: str, short_domain: str) -> bool:
     return text.casefold() in (domain.casefold(), short_domain.casefold())
-
-
-def _is_text(name: str) -> bool:
-    """Without control characters, and without lone surrogates, which have no UTF-8."""
-    return not any(
-        ord(one) < 0x20 or ord(one) == 0x7F or 0xD800 <= ord(one) <= 0xDFFF for one in name
-    )

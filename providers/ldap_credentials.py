@@ -1,8 +1,18 @@
-"""What may be sent to a directory as a password. Pure."""
+"""What may be sent to a directory as a name or a password. Pure."""
 
 from providers.base import Refused
 
 MAX_PASSWORD_BYTES = 1024
+MAX_NAME_LENGTH = 1024
+
+
+def is_name(text: str, *, empty: bool = False) -> bool:
+    """Whether ``text`` can be a name: not too long, no control characters, no lone surrogates."""
+    if not empty and not text:
+        return False
+    return len(text) <= MAX_NAME_LENGTH and not any(
+        ord(one) < 0x20 or ord(one) == 0x7F or 0xD800 <= ord(one) <= 0xDFFF for one in text
+    )
 
 
 def password_bytes(password: str) -> bytes | Refused:
