@@ -9,6 +9,7 @@ import base64
 import contextlib
 import os
 import random
+import re
 import socket
 import subprocess
 import tempfile
@@ -80,9 +81,9 @@ class Samba:
         """Add entries (LDIF), all in one transaction."""
         self._ldb("ldbadd", "\n".join(records))
 
-    def change(self, record: str) -> None:
+    def change(self, record: str, *options: str) -> None:
         """Modify, rename or delete an entry (LDIF with a changetype)."""
-        self._ldb("ldbmodify", record)
+        self._ldb("ldbmodify", record, *options)
 
     def user(self, **attributes: Any) -> str:
         """Make a user; the account's name."""
@@ -96,21 +97,32 @@ class Samba:
         self.add([group_record(name, members, **attributes)])
         return name
 
+    def make_primary(self, user: str, group: str) -> None:
+        """Make a group, in which the user must be, the user's primary one."""
+        done = self._ldb("ldbsearch", "", "-b", dn_of(group), "-s", "base", "objectSid")
+        found = re.search(r"^objectSid: S-[\d-]+-(\d+)$", done, re.MULTILINE)
+        assert found, done
+        self.change(
+            f"dn: {dn_of(user)}\nchangetype: modify\nreplace: primaryGroupID\n"
+            f"primaryGroupID: {found[1]}\n"
+        )
+
     def cpu_seconds(self) -> float:
         """What the server has computed so far."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def _ldb(self, program: str, records: str) -> None:
+    def _ldb(self, program: str, records: str, *options: str) -> str:
         database = self.folder / "dc" / "private" / "sam.ldb"
         done = subprocess.run(
-            [self.programs[program], "-H", database],
+            [self.programs[program], "-H", database, *options],
             input=records + "\n",
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, done.stderr + done.stdout
+        return done.stdout
 
 
 def dn_of(name: str, base: str = PEOPLE) -> str:
@@ -152,7 +164,7 @@ def _record(dn: str, values: dict[str, Any]) -> str:
 @pytest.fixture(scope="session")
 def samba() -> Iterator[Samba]:
     """The session's domain controller."""
-    programs = need_programs(("samba", "samba-tool", "ldbadd", "ldbmodify"), PACKAGES)
+    programs = need_programs(("samba", "samba-tool", "ldbadd", "ldbmodify", "ldbsearch"), PACKAGES)
     host = _loopback_address()
     # Not below pytest's own directory: a socket's path is short.
     with tempfile.TemporaryDirectory(prefix="sekisho-samba-") as name:

@@ -10,6 +10,9 @@ from providers.base import Attempt, ExternalIdentity, Refused
 from tests.parts.samba import BASE, DISABLED, PASSWORD, Samba, dn_of
 from tests.providers.active_directory.conftest import Providing
 
+SET_ANY_TIME = "--controls=local_oid:1.3.6.1.4.1.7165.4.3.20:0"
+"""Samba's control that lets pwdLastSet be more than 0 and -1 (PASSWORD_BYPASS_LAST_SET)."""
+
 LONG_AGO = 132_000_000_000_000_000  # 2019, in FILETIME
 
 
@@ -91,9 +94,12 @@ async def test_workstations_from_which_alone_somebody_may_sign_in(
 
 async def test_a_password_that_has_expired(corp: ActiveDirectoryProvider, samba: Samba) -> None:
     name = samba.user()
-    with domain_setting(samba, "maxPwdAge", "-1", afterwards="-36288000000000"):
-        assert await refused(corp, name) == "password_expired"
     assert isinstance(await corp.authenticate(Attempt(name, PASSWORD)), ExternalIdentity)
+    samba.change(
+        f"dn: {dn_of(name)}\nchangetype: modify\nreplace: pwdLastSet\npwdLastSet: {LONG_AGO}\n",
+        SET_ANY_TIME,
+    )
+    assert await refused(corp, name) == "password_expired"
 
 
 @pytest.mark.parametrize("password", ["", "\0", "\0\0", "\ud800", "x" * 5000, "\u00ad", "\u200b"])
