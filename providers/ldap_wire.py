@@ -181,7 +181,7 @@ class Wire:
         # Not in pages at first: servers keep state for pages, and few searches need any.
         entries, result = self._search(base, search_filter, attributes, scope)
         if result["result"] in (SIZE_LIMIT, ADMIN_LIMIT):
-            entries, result = self._pages(base, search_filter, attributes, scope)
+            return self.pages(base, search_filter, attributes)
         if result["result"] == NO_SUCH_OBJECT and scope == "BASE":
             return []
         self._expect_success(result, base)
@@ -216,9 +216,8 @@ class Wire:
         except Exception:  # noqa: S110 (whatever it is, the connection is gone)
             pass
 
-    def _pages(
-        self, base: str, search_filter: str, attributes: Sequence[str], scope: Scope
-    ) -> tuple[list[Entry], dict[str, Any]]:
+    def pages(self, base: str, search_filter: str, attributes: Sequence[str]) -> list[Entry]:
+        """As ``search``, a page at a time (RFC 2696): for more than a server gives at once."""
         found: list[Entry] = []
         cookie: bytes | None = None
         while True:
@@ -226,7 +225,7 @@ class Wire:
                 base,
                 search_filter,
                 attributes,
-                scope,
+                "SUBTREE",
                 paged_size=PAGE_SIZE,
                 paged_criticality=True,
                 paged_cookie=cookie,
@@ -234,8 +233,9 @@ class Wire:
             found += page
             control = result.get("controls", {}).get(_PAGED)
             cookie = control["value"]["cookie"] if control else None
-            if result["result"] != SUCCESS or not cookie:
-                return found, result
+            self._expect_success(result, base)
+            if not cookie:
+                return [self._whole(entry) for entry in found]
             if not page or len(found) > MAX_ENTRIES:
                 raise self._broken("doesn't come to an end of its pages")
 

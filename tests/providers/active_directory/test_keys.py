@@ -1,4 +1,4 @@
-"""People stay who they are, whatever happens to their names; and what becomes of them is noticed."""
+"""People stay who they are, whatever happens to their names."""
 
 import pytest
 

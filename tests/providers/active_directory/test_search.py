@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from providers.active_directory import ActiveDirectoryProvider
-from tests.parts.samba import BASE, Samba, dn_of, group_record, user_record
+from tests.parts.samba import BASE, Samba, group_record, user_record
 from tests.providers.active_directory.conftest import Providing
 
 
@@ -44,11 +44,10 @@ async def test_a_search_finds_as_many_as_asked_for_and_no_more_than_configured(
     samba.add([group_record(f"f{mark}g{number:03d}", base=ou) for number in range(30)])
     corp = await providing(user_base=ou, group_base=ou, search_limit=20)
     for limit in (1, 7, 20, 1000):
-        found = await corp.search(f"f{mark}", limit=limit)
-        assert len(found) == min(limit, 20)
-    assert {one.kind for one in found} == {"user", "group"}
+        assert len(await corp.search(f"f{mark}", limit=limit)) == min(limit, 20)
+    kinds = [one.kind for one in await corp.search(f"f{mark}", limit=20)]
+    assert (kinds.count("user"), kinds.count("group")) == (10, 10)
     assert await corp.search(f"f{mark}", limit=0) == []
-    assert dn_of("x", ou)
 
 
 @pytest.mark.parametrize(
