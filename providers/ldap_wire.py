@@ -21,6 +21,7 @@ from typing import Any, Literal
 import ldap3
 
 from providers.base import ProviderUnavailable
+from providers.ldap_ber import check_message
 from providers.ldap_servers import ServerAddress
 
 PAGE_SIZE = 500
@@ -37,6 +38,9 @@ CONSTRAINT_VIOLATION, INVALID_CREDENTIALS, UNWILLING = 19, 49, 53
 
 REFUSALS = frozenset({CONSTRAINT_VIOLATION, NO_SUCH_OBJECT, 48, INVALID_CREDENTIALS, 50, UNWILLING})
 """Results of a bind (RFC 4511 appendix A) that are about who binds; others are about the server."""
+
+_SERVERS_TROUBLE = frozenset({1, 2, 3, 51, 52, 80})
+"""Results of a search that another server may not have: operationsError, busy, unavailable, …"""
 
 Scope = Literal["BASE", "SUBTREE"]
 
@@ -139,6 +143,7 @@ class Wire:
                 return_empty_attributes=False,
                 read_only=True,
             )
+            _look_at_answers(self._ldap.strategy)
             # The timeout of connecting stays the socket's for StartTLS and the handshake.
             self._ldap.open(read_server_info=False)
             if start_tls:
@@ -312,7 +317,9 @@ class Wire:
             )
         if result["result"] == REFERRAL:
             raise ProviderUnavailable(f"{self.server} refers to another for {base!r}: not followed")
-        raise self._broken(f"can't search: {said}")
+        if result["result"] in _SERVERS_TROUBLE:
+            raise self._broken(f"can't search: {said}")
+        raise ProviderUnavailable(f"{self.server} won't search {base!r}: {said}")
 
     def _broken(self, what: str) -> ConnectionBroken:
         return ConnectionBroken(f"{self.server} {what}")
@@ -330,6 +337,12 @@ class Wire:
         if self._aborted.is_set():
             self.close()
             raise self._broken("was given up")
+
+
+def _look_at_answers(strategy: Any) -> None:
+    """Have every message checked between the socket and ldap3's decoder."""
+    receive = strategy.receiving
+    strategy.receiving = lambda: [check_message(bytes(one)) for one in receive()]
 
 
 def _entry(answer: Mapping[str, Any]) -> Entry:

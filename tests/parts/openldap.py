@@ -26,6 +26,9 @@ START_SECONDS = 30.0
 BASE = "dc=example,dc=test"
 PEOPLE = f"ou=people,{BASE}"
 GROUPS = f"ou=groups,{BASE}"
+OPEN = f"ou=open,{BASE}"
+"""What anybody may read."""
+
 SERVICE = f"cn=sekisho,{BASE}"
 SERVICE_PASSWORD = "the service's password"
 ROOT = f"cn=root,{BASE}"
@@ -56,6 +59,7 @@ maxsize 268435456
 dbnosync
 index objectClass,uid,cn,member,uniqueMember,memberUid,entryUUID eq
 access to attrs=userPassword by anonymous auth by * none
+access to dn.subtree="{open}" by * read
 access to * by dn.exact="{service}" read by users none by anonymous auth
 overlay memberof
 memberof-refint TRUE
@@ -92,6 +96,10 @@ ou: groups
 dn: ou=elsewhere,{BASE}
 objectClass: organizationalUnit
 ou: elsewhere
+
+dn: {OPEN}
+objectClass: organizationalUnit
+ou: open
 
 dn: {SERVICE}
 objectClass: organizationalRole
@@ -224,6 +232,7 @@ def _configure(folder: Path, pki: DirectoryPki) -> None:
             root=ROOT,
             root_password=ROOT_PASSWORD,
             service=SERVICE,
+            open=OPEN,
         )
     )
 
