@@ -109,6 +109,14 @@ def scripted(script: Script) -> Iterator[ScriptedDirectory]:
             peer.close()
 
 
+@contextmanager
+def silence() -> Iterator[int]:
+    """The port of a server that accepts connections and neither reads nor writes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        yield port
+
+
 def _converse(peer: socket.socket, script: Script, made: ScriptedDirectory) -> None:
     with peer:
         try:
