@@ -97,6 +97,24 @@ class Samba:
         self.add([group_record(name, members, **attributes)])
         return name
 
+    def chains(self, user: str, count: int, levels: int) -> str:
+        """Put a user into ``count`` groups, each of them at the end of ``levels``; their OU."""
+        mark = uuid.uuid4().hex[:8]
+        ou = f"OU=chains-{mark},{BASE}"
+        records = []
+        for chain in range(count):
+            member = dn_of(user)
+            for level in range(levels):
+                name = f"m{mark}-{chain:03d}-{level}"
+                records.append(group_record(name, [member], base=ou))
+                member = dn_of(name, ou)
+        self.add([f"dn: {ou}\nobjectClass: organizationalUnit\n", *records])
+        return ou
+
+    def remove(self, ou: str) -> None:
+        """Delete an OU and all in it."""
+        self.change(f"dn: {ou}\nchangetype: delete\n", "--controls=tree_delete:1")
+
     def make_primary(self, user: str, group: str) -> None:
         """Make a group, in which the user must be, the user's primary one."""
         done = self._ldb("ldbsearch", "", "-b", dn_of(group), "-s", "base", "objectSid")
