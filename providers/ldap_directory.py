@@ -159,10 +159,12 @@ class Directory:
             raise ProviderUnavailable("too many wait for the directory", retry_after=RETRY_AFTER)
         session = Session(self)
         seconds = self._settings.sign_in_timeout.total_seconds()
+        try:
+            doing = asyncio.wrap_future(self._threads.submit(self._do, session, work))
+        except RuntimeError as exc:
+            raise ProviderUnavailable(f"the provider {self._name!r} is closed") from exc
         self._waiting += 1
         self._sessions.add(session)
-        loop = asyncio.get_running_loop()
-        doing = loop.run_in_executor(self._threads, self._do, session, work)
         try:
             done, _ = await asyncio.wait({doing}, timeout=seconds)
             if not done:
@@ -170,6 +172,8 @@ class Directory:
                 raise ProviderUnavailable(
                     f"the directory took longer than {seconds:g} s", retry_after=RETRY_AFTER
                 )
+            if doing.cancelled():
+                raise ProviderUnavailable(f"the provider {self._name!r} is closed")
             return doing.result()
         finally:
             # Whoever gives up leaves a thread behind, or its place in the line.

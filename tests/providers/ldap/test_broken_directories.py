@@ -13,7 +13,16 @@ from providers.active_directory import ActiveDirectoryProvider
 from providers.active_directory_settings import ActiveDirectorySettings
 from providers.base import Attempt, ExternalIdentity, Outcome, ProviderUnavailable, Refused
 from providers.ldap_directory import Directory
-from tests.parts.scripted_directory import BIND, Request, Script, ber, message, scripted, silence
+from tests.parts.scripted_directory import (
+    BIND,
+    SEARCH,
+    Request,
+    Script,
+    ber,
+    message,
+    scripted,
+    silence,
+)
 
 SHORT = timedelta(seconds=0.2)
 """For answers that never come; those that should, have no reason to hurry."""
@@ -281,6 +290,62 @@ async def test_a_caller_who_goes_away_leaves_no_thread_behind() -> None:
         with pytest.raises(asyncio.CancelledError):
             await waiting
         assert isinstance(await sign_in(provider), ExternalIdentity)
+
+
+@pytest.mark.parametrize("connections", [1, 8])
+async def test_who_waits_while_a_provider_closes_is_told(connections: int) -> None:
+    def script(request: Request) -> None:
+        return None
+
+    with scripted(script) as directory:
+        provider = make(directory.url, connections=connections, answer_timeout="60s")
+        await provider.start()
+        waiting = [asyncio.create_task(sign_in(provider)) for _ in range(4)]
+        while not directory.requests:
+            await asyncio.sleep(0)
+        await provider.close()
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert all(isinstance(one, ProviderUnavailable) for one in outcomes), outcomes
+        with pytest.raises(ProviderUnavailable, match="closed"):
+            await sign_in(provider)
+
+
+async def test_an_unknown_name_costs_what_a_wrong_password_costs() -> None:
+    """As many questions of the same kinds, so that an answer's time says nothing."""
+    asked = {}
+    for name in ("alice", "nobody"):
+
+        def script(request: Request, name: str = name) -> bytes:
+            if request.operation == BIND and b"CN=service" not in request.raw:
+                return request.bind_answer(49, b"data 52e")
+            return sane(request) if name == "alice" else sane_without_alice(request)
+
+        async with facing(script) as (provider, requests):
+            assert isinstance(await provider.authenticate(Attempt(name, "x")), Refused)
+            asked[name] = [one.operation for one in requests]
+    assert asked["alice"] == asked["nobody"] == [BIND, SEARCH, BIND]
+
+
+async def test_of_an_account_name_and_a_principal_name_alike_the_latter_counts() -> None:
+    """Domain controllers don't let it come to this; replication does, and older ones did."""
+    bob = ATTRIBUTES | {"sAMAccountName": [b"bob"], "objectGUID": [GUID[::-1]]}
+    bob |= {"userPrincipalName": [b"Alice@corp.example.test"]}
+
+    def script(request: Request) -> bytes:
+        if request.operation == BIND or b"userAccountControl" not in request.raw:
+            return sane(request)
+        both = request.raw_entry(ALICE, ATTRIBUTES)
+        return both + request.raw_entry(b"CN=bob", bob) + request.done()
+
+    async with facing(script) as (provider, _):
+        found = await provider.authenticate(Attempt("alice@corp.example.test", "right"))
+        assert isinstance(found, ExternalIdentity)
+        assert found.username == "bob"
+        assert await provider.authenticate(Attempt("alice", "right")) == Refused("ambiguous_name")
+
+
+def sane_without_alice(request: Request) -> bytes:
+    return request.bind_answer() if request.operation == BIND else request.done()
 
 
 async def test_a_connection_that_broke_while_nobody_used_it_is_replaced() -> None:
