@@ -3,11 +3,14 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+OPTIONS = ("--yes", "--no-install-recommends")
+POLICY = Path("/usr/sbin/policy-rc.d")
 PLACES = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 
 
@@ -33,9 +36,27 @@ def _find(programs: Sequence[str]) -> dict[str, Path]:
 
 
 def _install(packages: Sequence[str]) -> None:
+    """One by one: releases of Debian differ in how they cut Samba into packages."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install = ["install", "--yes", "--no-install-recommends", *packages]
-    for command in (["update"], install):
-        subprocess.run(
-            ["apt-get", "-q", *command], env=environment, check=False, capture_output=True
-        )
+    with _nothing_started():
+        for command in (["update"], *(["install", *OPTIONS, name] for name in packages)):
+            subprocess.run(
+                ["apt-get", "-q", *command], env=environment, check=False, capture_output=True
+            )
+
+
+@contextmanager
+def _nothing_started() -> Iterator[None]:
+    """Packages don't start their servers, which would take the ports that tests need.
+
+    By Debian's policy-rc.d interface; where there is one already, it stays as it is.
+    """
+    if POLICY.exists():
+        yield
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()

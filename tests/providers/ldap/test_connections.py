@@ -87,6 +87,22 @@ async def test_a_server_that_refuses_start_tls_hears_no_password(
         assert [one.operation for one in directory.requests] == [0x77]
 
 
+async def test_what_is_said_before_tls_begins_is_not_listened_to(
+    providing: Providing, person: str
+) -> None:
+    """Somebody in between could put a bind's answer behind that to StartTLS."""
+
+    def script(request: Request) -> bytes:
+        following = Request(request.number + 1, 0, b"")
+        return request.bind_answer().replace(b"\x61", b"\x78", 1) + following.bind_answer()
+
+    with scripted(script) as directory:
+        ldap = await providing(servers=[directory.url], start_tls=True)
+        with pytest.raises(ProviderUnavailable):
+            await ldap.authenticate(Attempt(person, PASSWORD))
+        assert [one.operation for one in directory.requests] == [0x77]
+
+
 async def test_certificates_that_can_not_be_read_are_told_at_the_start(
     providing: Providing, tmp_path: Path
 ) -> None:
