@@ -14,20 +14,30 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 PLACES = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 
 
+def install_for(
+    session: pytest.Session, fixture: str, programs: Sequence[str], packages: Sequence[str]
+) -> None:
+    """Install what tests that ask for ``fixture`` need, in CI, by root.
+
+    Once they are collected: so that minutes of it count against no test's timeout.
+    """
+    wanted = any(fixture in getattr(item, "fixturenames", ()) for item in session.items)
+    if not wanted or session.config.option.collectonly or not os.environ.get("CI"):
+        return
+    missing = len(_find(programs)) < len(programs)
+    if missing and os.geteuid() == 0 and shutil.which("apt-get"):
+        _install(packages)
+
+
 def need_programs(programs: Sequence[str], packages: Sequence[str]) -> dict[str, Path]:
-    """Where each program is. A missing one is installed in CI, by root; else it is a skip."""
+    """Where each program is. A missing one is a failure in CI, and a skip elsewhere."""
     found = _find(programs)
     if len(found) == len(programs):
         return found
     hint = f"{', '.join(programs)} are needed: apt-get install {' '.join(packages)}"
-    if not os.environ.get("CI"):
-        pytest.skip(hint)
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        _install(packages)
-    found = _find(programs)
-    if len(found) < len(programs):
+    if os.environ.get("CI"):
         pytest.fail(hint, pytrace=False)
-    return found
+    pytest.skip(hint)
 
 
 def _find(programs: Sequence[str]) -> dict[str, Path]:

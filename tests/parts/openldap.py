@@ -18,10 +18,11 @@ from typing import Any
 import pytest
 
 from proxy.demo.processes import under_us
-from tests.parts.debian import need_programs
+from tests.parts.debian import install_for, need_programs
 from tests.parts.directory_pki import DirectoryPki, make_pki
 
 PACKAGES = ("slapd", "ldap-utils")
+PROGRAMS = ("slapd", "ldapadd", "ldapmodify")
 START_SECONDS = 30.0
 BASE = "dc=example,dc=test"
 PEOPLE = f"ou=people,{BASE}"
@@ -208,10 +209,15 @@ def group_record(name: str, kind: str, **members: Iterable[str]) -> str:
     return f"dn: {group_dn(name)}\n{kinds}cn: {name}\n{values}"
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Install OpenLDAP where that is ours to do."""
+    install_for(session, "openldap", PROGRAMS, PACKAGES)
+
+
 @pytest.fixture(scope="session")
 def openldap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenLdap]:
     """The session's slapd."""
-    programs = need_programs(("slapd", "ldapadd", "ldapmodify"), PACKAGES)
+    programs = need_programs(PROGRAMS, PACKAGES)
     folder = tmp_path_factory.mktemp("openldap")
     pki = make_pki(folder / "pki", "ldap.example.test", "127.0.0.1")
     _configure(folder, pki)

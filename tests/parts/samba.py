@@ -24,7 +24,7 @@ import pytest
 
 from providers.active_directory_settings import ActiveDirectorySettings
 from proxy.demo.processes import under_us
-from tests.parts.debian import need_programs
+from tests.parts.debian import install_for, need_programs
 from tests.parts.directory_pki import DirectoryPki, make_pki
 
 PACKAGES = (
@@ -36,6 +36,7 @@ PACKAGES = (
     "samba-ad-dc",
     "ldb-tools",
 )
+PROGRAMS = ("samba", "samba-tool", "ldbadd", "ldbmodify", "ldbsearch")
 START_SECONDS = 60.0
 DOMAIN = "corp.example.test"
 BASE = "DC=corp,DC=example,DC=test"
@@ -179,10 +180,15 @@ def _record(dn: str, values: dict[str, Any]) -> str:
     return f"dn:: {base64.b64encode(dn.encode()).decode()}\n" + "".join(lines)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Install Samba where that is ours to do."""
+    install_for(session, "samba", PROGRAMS, PACKAGES)
+
+
 @pytest.fixture(scope="session")
 def samba() -> Iterator[Samba]:
     """The session's domain controller."""
-    programs = need_programs(("samba", "samba-tool", "ldbadd", "ldbmodify", "ldbsearch"), PACKAGES)
+    programs = need_programs(PROGRAMS, PACKAGES)
     host = _loopback_address()
     # Not below pytest's own directory: a socket's path is short.
     with tempfile.TemporaryDirectory(prefix="sekisho-samba-") as name:
