@@ -25,7 +25,8 @@ def sekisho(
     settings |= {"bind_password_file": "bind-password", "ca_file": "ca.crt"}
     (folder / "bind-password").write_text(str(samba.config()["bind_password"]) + "\n")
     (folder / "ca.crt").write_bytes(samba.pki.ca.read_bytes())
-    providers = [{"type": "local", "name": "local"}, settings]
+    down = settings | {"name": "down", "servers": [f"ldaps://127.0.0.1:{free_port()}"]}
+    providers = [{"type": "local", "name": "local"}, settings, down]
     made = make_sekisho(folder, (free_port(), free_port()), f"providers: {json.dumps(providers)}\n")
     made.run("check-config")
     made.run("cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig))
@@ -118,6 +119,18 @@ def test_a_thousand_groups_reach_the_cluster(sekisho: Sekisho, samba: Samba) -> 
         assert len(set(groups)) == 1004  # and the two that everybody is in
     finally:
         samba.remove(ou)
+
+
+def test_a_directory_that_is_down_is_told_so_and_harms_nobody_else(
+    sekisho: Sekisho, samba: Samba
+) -> None:
+    name = samba.user()
+    body = {"username": name, "password": PASSWORD}
+    answer = sekisho.ask("POST", "/v1/login/down", body=body)
+    assert answer.status == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "127.0.0.1" not in answer.body.decode()
+    assert sekisho.ask("POST", "/v1/login/corp", body=body).status == 200
 
 
 def test_refusals_are_told_to_the_log_and_not_to_the_caller(sekisho: Sekisho, samba: Samba) -> None:
