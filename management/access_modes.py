@@ -32,3 +32,7 @@ class AccessRule:
         if self.mode == "restricted" and has_role:
             return None
         return Refused(NOT_ALLOWED, f"the provider's access mode is {self.mode}")
+
+
+EVERYBODY = AccessRule()
+"""What holds where nothing is said."""

@@ -2,8 +2,8 @@
 
 Three outcomes, as at sign-in. Who is refused is cut off at once: tokens revoked, groups removed,
 and the change feed ends what runs. Who can't be asked about keeps what they have: a provider that
-is down must not lock anybody out (rancher#30230). One replica at a time asks about one principal: it
-claims it by moving ``refreshed_at``, and gives the claim back where the provider couldn't say.
+is down must not lock anybody out (rancher#30230). One replica at a time asks about one principal:
+it claims it by moving ``refreshed_at``, and gives the claim back where the provider couldn't say.
 
 Providers are asked side by side, each with a few questions at a time, so one that is down or slow
 holds up nobody else's people.
