@@ -31,11 +31,11 @@ from providers.base import (
     ProviderUnavailable,
     Refused,
 )
+from providers.ldap_answers import INVALID_CREDENTIALS, Entry
 from providers.ldap_credentials import is_name, password_bytes
 from providers.ldap_directory import Directory, Session
 from providers.ldap_filters import all_of, any_of, begins, equals
 from providers.ldap_search import found_principals
-from providers.ldap_wire import INVALID_CREDENTIALS, Entry
 
 USER_SCHEME = "activedirectory_user"
 

@@ -16,10 +16,10 @@ from impersonation.policy import ReservedName, refuse_reserved
 from providers.active_directory_account import guid_text, sid_beside
 from providers.active_directory_settings import ActiveDirectorySettings
 from providers.base import ExternalGroup, ProviderUnavailable
+from providers.ldap_answers import Entry
 from providers.ldap_directory import Session
 from providers.ldap_filters import all_of, any_of, equals, in_chain
 from providers.ldap_groups import batches, climb, complete
-from providers.ldap_wire import Entry
 
 GROUP_SCHEME = "activedirectory_group"
 

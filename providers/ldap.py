@@ -23,13 +23,13 @@ from providers.base import (
     Refused,
 )
 from providers.ldap_account import ATTRIBUTES, closed_for, refusal
+from providers.ldap_answers import Entry
 from providers.ldap_credentials import is_name, password_bytes
 from providers.ldap_directory import Directory, Session
 from providers.ldap_filters import all_of, any_of, begins, equals
 from providers.ldap_membership import Membership
 from providers.ldap_profile import FreeIpaSettings, OpenLdapSettings
 from providers.ldap_search import found_principals
-from providers.ldap_wire import Entry
 
 
 class LdapProvider:

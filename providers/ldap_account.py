@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from providers.base import Refused
-from providers.ldap_wire import CONSTRAINT_VIOLATION, UNWILLING, Bound
+from providers.ldap_answers import CONSTRAINT_VIOLATION, UNWILLING, Bound
 
 ATTRIBUTES = ("nsAccountLock", "krbPrincipalExpiration", "pwdAccountLockedTime", "shadowExpire")
 

@@ -19,6 +19,26 @@ class Malformed(ValueError):
     """Not an LDAP message. The message says what is wrong, and quotes nothing."""
 
 
+def message_size(head: bytes) -> int | None:
+    """How many bytes the message has that begins so, or None where that needs more of it.
+
+    Raises Malformed where it can't be a message.
+    """
+    if len(head) < 2:
+        return None
+    if head[0] != SEQUENCE:
+        raise Malformed("not a message")
+    length = head[1]
+    if length < 0x80:
+        return 2 + length
+    count = length & 0x7F
+    if not 1 <= count <= 4:
+        raise Malformed("a length is odd")
+    if len(head) < 2 + count:
+        return None
+    return 2 + count + int.from_bytes(head[2 : 2 + count], "big")
+
+
 def check_message(raw: bytes) -> bytes:
     """``raw``, which is exactly one LDAPMessage, well formed. Raises Malformed."""
     parts = list(_elements(raw, *_only(raw, 0, len(raw), SEQUENCE)))

@@ -25,9 +25,10 @@ from typing import TypeVar
 import structlog
 
 from providers.base import ProviderUnavailable
+from providers.ldap_answers import Bound, Entry
 from providers.ldap_servers import ServerAddress, ServerLine
 from providers.ldap_settings import DirectorySettings
-from providers.ldap_wire import Bound, ConnectionBroken, Entry, Patience, Scope, Wire
+from providers.ldap_wire import ConnectionBroken, Patience, Scope, Wire
 
 IDLE_SECONDS = 60.0
 """A connection that wasn't used for so long isn't trusted to be one: firewalls forget them."""

@@ -12,11 +12,11 @@ import structlog
 
 from impersonation.policy import ReservedName, refuse_reserved
 from providers.base import ExternalGroup
+from providers.ldap_answers import Entry
 from providers.ldap_directory import Session
 from providers.ldap_filters import all_of, any_of, equals
 from providers.ldap_groups import batches, climb, complete
 from providers.ldap_profile import OpenLdapSettings
-from providers.ldap_wire import Entry
 
 _LOG = structlog.get_logger("sekisho.ldap")
 

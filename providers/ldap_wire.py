@@ -21,7 +21,18 @@ from typing import Any, Literal
 import ldap3
 
 from providers.base import ProviderUnavailable
-from providers.ldap_ber import check_message
+from providers.ldap_answers import (
+    ADMIN_LIMIT,
+    NO_SUCH_OBJECT,
+    REFERRAL,
+    REFUSALS,
+    SIZE_LIMIT,
+    SUCCESS,
+    Bound,
+    Entry,
+    entry_of,
+)
+from providers.ldap_receiver import Receiver
 from providers.ldap_servers import ServerAddress
 
 PAGE_SIZE = 500
@@ -32,12 +43,6 @@ MAX_ENTRIES = 100_000
 
 PASSWORD_POLICY = "1.3.6.1.4.1.42.2.27.8.5.1"  # noqa: S105 (an OID)
 """The control of draft-behera-ldap-password-policy, by which servers say why they refuse."""
-
-SUCCESS, SIZE_LIMIT, REFERRAL, ADMIN_LIMIT, NO_SUCH_OBJECT = 0, 4, 10, 11, 32
-CONSTRAINT_VIOLATION, INVALID_CREDENTIALS, UNWILLING = 19, 49, 53
-
-REFUSALS = frozenset({CONSTRAINT_VIOLATION, NO_SUCH_OBJECT, 48, INVALID_CREDENTIALS, 50, UNWILLING})
-"""Results of a bind (RFC 4511 appendix A) that are about who binds; others are about the server."""
 
 _SERVERS_TROUBLE = frozenset({1, 2, 3, 51, 52, 80})
 """Results of a search that another server may not have: operationsError, busy, unavailable, …"""
@@ -50,45 +55,6 @@ _RANGE = re.compile(r"(?P<name>[^;]+);range=(?P<low>\d{1,9})-(?P<high>\*|\d{1,9}
 
 class ConnectionBroken(ProviderUnavailable):
     """The connection can't be used any more; another server, or a new one, might."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An entry: its DN, and its attributes by name in lower case."""
-
-    dn: str
-    attributes: Mapping[str, Sequence[bytes]]
-
-    def raw(self, attribute: str) -> Sequence[bytes]:
-        """The values of an attribute; none where it isn't there."""
-        return self.attributes.get(attribute.lower(), ())
-
-    def first(self, attribute: str) -> bytes | None:
-        """The first value, if there is one."""
-        values = self.raw(attribute)
-        return values[0] if values else None
-
-    def text(self, attribute: str) -> str:
-        """The first value as text, or nothing. Raises ProviderUnavailable where it isn't text."""
-        return _text(self.first(attribute) or b"", attribute)
-
-    def texts(self, attribute: str) -> list[str]:
-        """All values as text. Raises ProviderUnavailable where one isn't."""
-        return [_text(value, attribute) for value in self.raw(attribute)]
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """What a server said to a bind. ``policy`` is the password policy control's value."""
-
-    code: int
-    message: str
-    policy: bytes | None = None
-
-    @property
-    def accepted(self) -> bool:
-        """Whether it was the right password."""
-        return self.code == SUCCESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +75,9 @@ class _VerifiedTls(ldap3.Tls):  # type: ignore[misc]
 
     def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
         """Replace the connection's socket by one with TLS."""
+        receiving = connection.strategy.receiving
+        if isinstance(receiving, Receiver):
+            receiving.end()
         connection.socket = self._context.wrap_socket(connection.socket, server_hostname=self._name)
 
 
@@ -119,6 +88,7 @@ class Wire:
         self.server = server
         self._patience = patience
         self._ldap: Any = None
+        self._receiver: Receiver | None = None
         self._aborted = threading.Event()
 
     def open(self, context: ssl.SSLContext, name: str, *, start_tls: bool) -> None:
@@ -143,7 +113,7 @@ class Wire:
                 return_empty_attributes=False,
                 read_only=True,
             )
-            _look_at_answers(self._ldap.strategy)
+            self._ldap.strategy.receiving = self._receiver = Receiver(self._ldap)
             # The timeout of connecting stays the socket's for StartTLS and the handshake.
             self._ldap.open(read_server_info=False)
             if start_tls:
@@ -268,7 +238,7 @@ class Wire:
                 raise ValueError(f"a search was answered by a {result['type']}")
             # What else there is are references to other servers, which aren't followed.
             answers = self._ldap.response
-            entries = [_entry(one) for one in answers if one["type"] == "searchResEntry"]
+            entries = [entry_of(one) for one in answers if one["type"] == "searchResEntry"]
             return entries, result
 
     def _whole(self, entry: Entry) -> Entry:
@@ -330,34 +300,17 @@ class Wire:
         if self._aborted.is_set():
             raise self._broken("was given up")
         try:
+            if self._receiver is not None:
+                self._receiver.begin()
             yield
+            if self._receiver is not None:
+                self._receiver.end()
         except Exception as exc:
             self.close()
             raise ConnectionBroken(f"{self.server} {what}: {_cause(exc)}") from exc
         if self._aborted.is_set():
             self.close()
             raise self._broken("was given up")
-
-
-def _look_at_answers(strategy: Any) -> None:
-    """Have every message checked between the socket and ldap3's decoder."""
-    receive = strategy.receiving
-    strategy.receiving = lambda: [check_message(bytes(one)) for one in receive()]
-
-
-def _entry(answer: Mapping[str, Any]) -> Entry:
-    raw = answer["raw_attributes"]
-    dn = bytes(answer["raw_dn"]).decode()
-    if not dn:
-        raise ValueError("an entry without a name")
-    return Entry(dn, {str(name).lower(): tuple(values or ()) for name, values in raw.items()})
-
-
-def _text(value: bytes, attribute: str) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError as exc:
-        raise ProviderUnavailable(f"the directory's {attribute} is not text") from exc
 
 
 def _cause(exc: Exception) -> str:

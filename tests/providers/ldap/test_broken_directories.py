@@ -176,6 +176,19 @@ async def test_a_search_answered_by_nonsense_is_a_broken_backend(
             await sign_in(provider)
 
 
+async def test_an_answer_without_an_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("providers.ldap_receiver.MAX_ANSWER_BYTES", 1_000_000)
+
+    def script(request: Request) -> bytes:
+        if request.operation == BIND:
+            return request.bind_answer()
+        return request.raw_entry(ALICE, ATTRIBUTES) * 10_000
+
+    async with facing(script) as (provider, _):
+        with pytest.raises(ProviderUnavailable, match="too large"):
+            await sign_in(provider)
+
+
 async def test_groups_that_can_not_be_read_let_nobody_in_without_them() -> None:
     def script(request: Request) -> bytes:
         if b"userAccountControl" in request.raw or request.operation == BIND:

@@ -171,6 +171,7 @@ async def test_200_sign_ins_at_once_keep_the_loop_free_and_the_directory_whole(
     )
     assert sum(isinstance(one, ExternalIdentity) for one in outcomes) == 150
     assert outcomes.count(Refused("unknown_user")) == 50
-    assert between.most <= 8  # two for each of four threads
+    # Two for each of four threads, and those that are just being closed.
+    assert between.most <= 20
     assert max(gaps) < 1.0
     assert len(beats) > 20

@@ -17,7 +17,7 @@ from providers.active_directory_subcodes import REASONS, refusal, sub_code
 from providers.base import FoundPrincipal, ProviderUnavailable, Refused
 from providers.ldap_account import closed_for as ldap_closed_for
 from providers.ldap_account import policy_error
-from providers.ldap_ber import Malformed, check_message
+from providers.ldap_ber import Malformed, check_message, message_size
 from providers.ldap_credentials import password_bytes
 from providers.ldap_filters import all_of, any_of, begins, equals, escape, is_attribute, is_filter
 from providers.ldap_groups import MAX_LEVELS, climb
@@ -341,3 +341,13 @@ class TestMessages:
             self.ANSWER.entry(b"cn=x", cn=many),
         ):
             assert check_message(raw) == raw
+            assert message_size(raw) == message_size(raw[:6]) == len(raw)
+            assert message_size(raw[:1]) is None
+
+    @given(st.binary(max_size=8))
+    def test_the_size_of_a_message_is_known_or_not_yet_or_odd(self, head: bytes) -> None:
+        try:
+            size = message_size(head)
+        except Malformed:
+            return
+        assert size is None or size >= 2
