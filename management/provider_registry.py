@@ -66,6 +66,8 @@ class Running:
     door: Door | None = None
     error: str | None = None
     """What is wrong with it, for operators; None: nothing, as far as is known."""
+    enforced: bool = False
+    """Whether those whom it doesn't let in any more have been cut off."""
 
     @property
     def name(self) -> str:
@@ -157,15 +159,18 @@ class ProviderRegistry(Mapping[str, Door]):
             stored = {one.name: one for one in await self._store.providers.list_all()}
             for name in [n for n, one in self._running.items() if one.spec.origin == "store"]:
                 if name not in stored:
-                    gone = self._running.pop(name)
+                    self._running[name].door = None
                     await self._store.identities.revoke_tokens(provider=name)
-                    await _closed(gone)
+                    await _closed(self._running.pop(name))
             for name, wanted in stored.items():
                 known = self._running.get(name)
                 if self.configured(name):
                     continue  # the configuration's word is the last
                 if known is None or known.spec.source != wanted:
                     await self._replace(wanted, known)
+            for one in self.everything():
+                if not one.enforced:
+                    await self._enforce(one)
 
     async def check(self) -> None:
         """Ask every provider whether it is well, side by side."""
@@ -247,14 +252,18 @@ class ProviderRegistry(Mapping[str, Door]):
         return one
 
     async def _enforce(self, one: Running) -> None:
-        """Cut off whom the configuration doesn't let in any more."""
-        if not one.spec.enabled:
-            await self._store.identities.revoke_tokens(provider=one.name)
-            return
+        """Cut off whom the configuration doesn't let in any more.
+
+        Where the store fails, it is done when the store is back, and says so.
+        """
         try:
-            await one.admission.enforce()
+            if one.spec.enabled:
+                await one.admission.enforce()
+            else:
+                await self._store.identities.revoke_tokens(provider=one.name)
+            one.enforced = True
         except StoreError as exc:
-            _LOG.error("access mode not enforced yet", provider=one.name, error=str(exc))
+            _LOG.error("access not enforced yet", provider=one.name, error=str(exc))
 
     async def _check(self, one: Running) -> None:
         if one.provider is None:

@@ -172,3 +172,23 @@ async def test_one_that_cannot_be_used_is_skipped_when_it_is_in_the_store(world:
     await world.store.providers.create(replace(CORP, name="other"))
     await world.until("other", there=True)
     assert "corp" not in world.registry
+
+
+async def test_a_configured_one_that_is_disabled_lets_nobody_in_and_keeps_no_tokens(
+    world: World,
+) -> None:
+    signed_in = await world.sign_in.with_password("home", ANN)
+    assert isinstance(signed_in, SignedIn)
+    home = ProviderSpec("home", "scripted", world.type, ScriptedSettings(server="up"), False)
+    again = ProviderRegistry(
+        world.store,
+        [home],
+        ProviderContext(StoredAccounts(world.store), time.monotonic),
+        Limits(),
+        {},
+    )
+    await again.start()
+    assert list(again) == []
+    assert again.health() == {}
+    assert await world.store.tokens.get(signed_in.issued.token.name) is None
+    await again.close()
