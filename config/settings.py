@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from config.audit_settings import AuditSettings
+from config.identity_settings import IdentitySettings
 from config.limit_settings import LimitSettings
 from config.listen import Listen, parse_listen
 from config.section import Duration, Section
@@ -244,6 +245,24 @@ class ProviderEntry(BaseModel):
     name: str
     """What it is called in URLs and principals; unique."""
 
+    enabled: bool = True
+    """False: nobody signs in here, and the tokens of those who did are revoked."""
+
+    access_mode: Literal["unrestricted", "restricted", "required"] = "unrestricted"
+    """Who may come in: all, the allowed and those with a role in a cluster, or the allowed only."""
+
+    allowed_principals: tuple[str, ...] = ()
+    """Ids of principals, people or groups, for ``access_mode``: ``ldap_group://…``."""
+
+    @field_validator("allowed_principals")
+    @classmethod
+    def _ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            scheme, _, key = one.partition("://")
+            if not scheme or not key:
+                raise ValueError(f"{one!r} is no principal's id like ldap_group://…")
+        return value
+
     @field_validator("name")
     @classmethod
     def _plain(cls, value: str) -> str:
@@ -269,6 +288,7 @@ class Settings(Section):
     sessions: SessionSettings = SessionSettings()
     tokens: TokenSettings = TokenSettings()
     login: LoginSettings = LoginSettings()
+    identities: IdentitySettings = IdentitySettings()
     gate: GateSettings = GateSettings()
     limits: LimitSettings = LimitSettings()
     log: LogSettings = LogSettings()

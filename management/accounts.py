@@ -3,7 +3,13 @@
 import asyncio
 
 from management.problems import Problem
-from providers.base import Account, Attempt, PasswordAuthenticator, ProviderUnavailable
+from providers.base import (
+    Account,
+    Attempt,
+    ExternalIdentity,
+    PasswordAuthenticator,
+    ProviderUnavailable,
+)
 from providers.local import MAX_PASSWORD_BYTES, hash_password, prepared
 from store.interfaces import Store, StoreUnavailable, User
 
@@ -60,7 +66,8 @@ class LocalPasswords:
         if principal is None or self._local is None:
             raise Problem(409, "you have no password here: your provider keeps it")
         check_password(new, min_length=self._min_length)
-        if await self._local.authenticate(Attempt(principal.name, current, address)) is None:
+        outcome = await self._local.authenticate(Attempt(principal.name, current, address))
+        if not isinstance(outcome, ExternalIdentity):
             raise Problem(403, "the current password is wrong")
         if prepared(new) == prepared(current):
             raise Problem(422, "the new password must not be the current one")

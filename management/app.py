@@ -10,7 +10,14 @@ import aiohttp_session
 import jinja2
 from aiohttp import web
 
-from management import cluster_endpoints, pages, session_endpoints, token_endpoints
+from management import (
+    cluster_endpoints,
+    identity_endpoints,
+    pages,
+    provider_endpoints,
+    session_endpoints,
+    token_endpoints,
+)
 from management.authentication import authentication
 from management.problems import MAX_BODY_BYTES, REQUEST_ID, problems
 from management.services import SERVICES, Services, services_of
@@ -51,6 +58,8 @@ def build_app(services: Services, extra: Iterable[web.RouteDef] = ()) -> web.App
     aiohttp_jinja2.setup(app, loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True)
     app.add_routes(session_endpoints.routes)
     app.add_routes(token_endpoints.routes)
+    app.add_routes(provider_endpoints.routes)
+    app.add_routes(identity_endpoints.routes)
     app.add_routes(cluster_endpoints.routes)
     app.add_routes(pages.routes)
     app.add_routes(extra)

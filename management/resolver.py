@@ -161,6 +161,8 @@ def concerns(change: Change, entry: Resolved) -> bool:
         return entry.token.name == change.key
     if change.kind == "user":
         return entry.user.id == change.key
+    if change.kind == "provider":
+        return entry.identity.provider == change.key
     return change.key in entry.roles
 
 
@@ -200,12 +202,12 @@ def _resolved(
 def identity_of(
     user: User, principal_id: str, memberships: Sequence[Membership]
 ) -> Identity | None:
-    """``user`` acting as one of its principals; None where that principal isn't the user's.
+    """``user`` acting as one of its principals; None where it isn't the user's, or is disabled.
 
     A reserved name in what was stored (by an older version, or by hand) is refused here as well.
     """
     principal = next((one for one in user.principals if one.id == principal_id), None)
-    if principal is None:
+    if principal is None or principal.disabled_reason is not None:
         return None
     try:
         refuse_reserved([user.id, principal.id, principal.name, *(m.id for m in memberships)])

@@ -7,6 +7,8 @@ from aiohttp import web
 
 from management.accounts import LocalPasswords
 from management.client_address import ClientAddresses
+from management.provider_registry import ProviderRegistry
+from management.refresh import IdentityRefresh
 from management.resolver import TokenResolver
 from management.sessions import SessionCookies
 from management.sign_in import SignIn
@@ -28,6 +30,8 @@ class Services:
     ca_pem: str | None
     session_ttl: timedelta
     addresses: ClientAddresses = field(default_factory=ClientAddresses)
+    providers: ProviderRegistry | None = None
+    refresh: IdentityRefresh | None = None
 
 
 SERVICES = web.AppKey("services", Services)

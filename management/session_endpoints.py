@@ -12,7 +12,7 @@ from management.services import services_of
 from management.sessions import begin_session
 from management.sign_in import UnknownProvider
 from management.telling import address_of, note
-from providers.base import Attempt
+from providers.base import Attempt, Refused
 from store.interfaces import Membership, User
 
 _REFUSED = "the user name or the password is not right, or may not sign in"
@@ -66,7 +66,8 @@ async def login(request: web.Request) -> web.Response:
     except UnknownProvider:
         raise Problem(404, "there is no such provider; see /v1/providers") from None
     note(request, provider=provider)
-    if signed_in is None:
+    if isinstance(signed_in, Refused):
+        note(request, refused=signed_in.reason)
         raise Problem(401, _REFUSED, headers=CHALLENGE)
     note(request, user=signed_in.user.id, token=signed_in.issued.token.name)
     if body.session:

@@ -13,7 +13,14 @@ import structlog
 from impersonation.policy import ReservedName, refuse_reserved
 from management.tokens import IssuedToken, TokenService
 from management.users import random_id
-from providers.base import Attempt, ExternalIdentity, PasswordAuthenticator, ProviderUnavailable
+from providers.base import (
+    Attempt,
+    ExternalIdentity,
+    Outcome,
+    PasswordAuthenticator,
+    ProviderUnavailable,
+    Refused,
+)
 from store.interfaces import Conflict, Membership, Principal, Store, User
 
 _LOG = structlog.get_logger("sekisho.sign_in")
@@ -55,31 +62,49 @@ class SignIn:
         """Names of the providers that people may sign in through."""
         return list(self._doors)
 
-    async def with_password(self, provider: str, attempt: Attempt) -> SignedIn | None:
-        """Sign somebody in; None for every way in which a credential can be refused.
+    async def with_password(self, provider: str, attempt: Attempt) -> SignedIn | Refused:
+        """Sign somebody in, or say why not: for the audit log, not for them.
 
         Raises UnknownProvider, ProviderUnavailable, Throttled, StoreUnavailable.
         """
         door = self._doors.get(provider)
         if door is None:
             raise UnknownProvider(provider)
-        identity = await door.authenticator.authenticate(attempt)
-        user = None if identity is None else await self._user(provider, door, identity)
-        if identity is None or user is None or not user.enabled:
-            # Not the name: people type passwords into its field.
-            _LOG.info("sign-in refused", provider=provider, address=attempt.address)
-            return None
+        outcome = await door.authenticator.authenticate(attempt)
+        return await self.admit(provider, door, outcome, attempt.address)
+
+    async def admit(
+        self, provider: str, door: Door, outcome: Outcome, address: str
+    ) -> SignedIn | Refused:
+        """Let somebody in whom ``provider`` has vouched for, or say why not."""
+        if not isinstance(outcome, ExternalIdentity):
+            return self._refused(provider, address, outcome or Refused("refused"))
+        identity = outcome
+        user = await self._user(provider, door, identity)
+        if not user.enabled:
+            return self._refused(provider, address, Refused("user_disabled"))
         issued = await self._tokens.issue(
             user, kind="session", principal_id=identity.principal_id, description="sign-in"
         )
         _LOG.info(
             "signed in",
             provider=provider,
-            address=attempt.address,
+            address=address,
             user=user.id,
             token=issued.token.name,
         )
         return SignedIn(user, issued, identity.must_change_password)
+
+    def _refused(self, provider: str, address: str, why: Refused) -> Refused:
+        # Not the name: people type passwords into its field.
+        _LOG.info(
+            "sign-in refused",
+            provider=provider,
+            address=address,
+            reason=why.reason,
+            detail=why.detail or None,
+        )
+        return why
 
     async def _user(self, provider: str, door: Door, identity: ExternalIdentity) -> User:
         """The user who owns the principal, made where there is none; with the groups of now."""

@@ -6,19 +6,28 @@ table of passwords. Sekisho never asks it what somebody may do.
 **Three outcomes, and no other.** Asked about a credential, a provider
 
 * returns an :class:`ExternalIdentity`: the credential is valid, and this is whose it is;
-* returns ``None``: it isn't mine, or it isn't valid, for whatever reason (unknown, wrong, disabled,
-  expired). The caller answers all of them alike;
+* returns :class:`Refused` (or ``None``, where it has nothing to say): it isn't mine, or it isn't
+  valid. The reason is for the audit log; the caller answers all of them alike;
 * raises :class:`ProviderUnavailable`: the backend couldn't say. Never a wrong password, never a
   pass: the caller answers 503.
 
-**Principals.** An identity's ``principal_id`` is ``<type>_user://<key>`` with a key that the
+**Principals.** An identity's ``principal_id`` is ``<scheme>://<key>`` with a key that the
 backend never reuses and that survives a renaming (objectGUID, a numeric id; never a name). Groups
 are principals, too. A provider may only speak of principals that begin with one of the schemes that
 its type declares, and never of names that begin with ``system:`` or ``sekisho:``; both are checked
 where identities enter (:mod:`management.sign_in`), not left to the provider.
 
-**Capabilities** are protocols of a few methods; a provider has those it can. Now there is
-:class:`PasswordAuthenticator`. Wrappers (:mod:`providers.throttle`) satisfy the same protocol.
+**Capabilities** are protocols of a few methods; a provider has those it can, and is asked by
+``isinstance``:
+
+* :class:`PasswordAuthenticator`: a name and a password (local, directories);
+* :class:`BrowserAuthenticator`: the browser is sent away and comes back (OAuth 2, OpenID Connect);
+* :class:`DeviceAuthenticator`: a code typed on another device (RFC 8628), for command lines;
+* :class:`BearerVerifier`: tokens that somebody else has issued, as JWTs;
+* :class:`PrincipalSearch`: finding people and groups by a part of their names;
+* :class:`Refresher`: whether somebody is still there, and in which groups.
+
+Wrappers (:mod:`providers.throttle`) satisfy the same protocols.
 
 **Types** are found by entry point in the group ``sekisho.providers`` and chosen by name; nobody
 switches on them. Each names its own settings model (pydantic), whose errors are told with the rest
@@ -28,9 +37,9 @@ of the configuration's. Secrets are ``SecretStr`` fields; ``<field>_file`` then 
 once after the last. ``check`` raises ProviderUnavailable where the backend can't be used now.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -64,13 +73,35 @@ class ExternalGroup:
 
 @dataclass(frozen=True, slots=True)
 class ExternalIdentity:
-    """Somebody as a provider knows them. See the module's text for what may be in here."""
+    """Somebody as a provider knows them. See the module's text for what may be in here.
+
+    ``secret`` is what the provider needs to ask about them later (a GitHub access token, an OpenID
+    refresh token): kept encrypted beside the principal, and given back to ``refresh``.
+    """
 
     principal_id: str
     username: str
     display_name: str
     groups: tuple[ExternalGroup, ...] = ()
     must_change_password: bool = False
+    email: str = ""
+    secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A credential that isn't accepted, and why: for the audit log, never for the caller.
+
+    ``reason`` is short and stable, in lower case with underscores (``account_disabled``), and says
+    nothing that somebody typed. ``detail`` may add what an operator needs to find the cause.
+    """
+
+    reason: str
+    detail: str = ""
+
+
+Outcome = ExternalIdentity | Refused | None
+"""What a provider says of a credential; None is a refusal without a reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +111,46 @@ class Attempt:
     username: str
     password: str = field(repr=False)
     address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserStart:
+    """Where to send the browser, and what to ``keep`` (secret, bound to it) until it is back."""
+
+    url: str
+    keep: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStart:
+    """A code to type at ``verification_uri`` on another device (RFC 8628 §3.2). Times in seconds.
+
+    ``keep`` is secret; it stays with Sekisho.
+    """
+
+    user_code: str
+    verification_uri: str
+    verification_uri_complete: str
+    expires_in: int
+    interval: int
+    keep: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The code hasn't been typed yet: ask again after ``interval`` seconds, not before."""
+
+    interval: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPrincipal:
+    """A person or group that a search found."""
+
+    principal_id: str
+    name: str
+    kind: Literal["user", "group"]
+    display_name: str = ""
 
 
 class Provider(Protocol):
@@ -107,8 +178,70 @@ class PasswordAuthenticator(Protocol):
     def name(self) -> str:
         """The provider's name."""
 
-    async def authenticate(self, attempt: Attempt) -> ExternalIdentity | None:
+    async def authenticate(self, attempt: Attempt) -> Outcome:
         """Who it is. Raises ProviderUnavailable and (a wrapper) Throttled."""
+
+
+@runtime_checkable
+class BrowserAuthenticator(Protocol):
+    """A provider that people sign in to in the browser, at its own pages."""
+
+    async def start_browser(self, redirect_uri: str) -> BrowserStart:
+        """Begin a sign-in that will come back to ``redirect_uri``. Raises ProviderUnavailable."""
+
+    async def finish_browser(
+        self, redirect_uri: str, keep: Mapping[str, str], answer: Mapping[str, str]
+    ) -> Outcome:
+        """Who it is. ``answer`` is the query that the browser came back with, each name once.
+
+        ``keep`` is what ``start_browser`` said, of the same browser and not used before. Raises
+        ProviderUnavailable.
+        """
+
+
+@runtime_checkable
+class DeviceAuthenticator(Protocol):
+    """A provider that people sign in to by a code typed on another device."""
+
+    async def start_device(self) -> DeviceStart:
+        """Ask for a code. Raises ProviderUnavailable."""
+
+    async def poll_device(self, keep: Mapping[str, str]) -> Outcome | Pending:
+        """Who typed it, if somebody has. Raises ProviderUnavailable."""
+
+
+@runtime_checkable
+class BearerVerifier(Protocol):
+    """A provider whose backend issues tokens that are accepted as they are."""
+
+    def claims(self, bearer: str) -> bool:
+        """Whether ``bearer`` looks like one of its own, without I/O: its issuer, for a JWT."""
+
+    async def verify(self, bearer: str) -> Outcome:
+        """Whose it is. Raises ProviderUnavailable."""
+
+
+@runtime_checkable
+class PrincipalSearch(Protocol):
+    """A provider that finds people and groups."""
+
+    async def search(self, text: str, *, limit: int) -> Sequence[FoundPrincipal]:
+        """Those whose names begin with ``text``, ``limit`` at the most. Raises ProviderUnavailable.
+
+        ``text`` is what somebody typed: nothing in it is a wildcard or a filter.
+        """
+
+
+@runtime_checkable
+class Refresher(Protocol):
+    """A provider that can say later what has become of somebody."""
+
+    async def refresh(self, principal_id: str, secret: str | None) -> Outcome:
+        """The identity as it is now, with a new ``secret`` where that has changed.
+
+        Refused where they are gone, disabled, or not allowed any more. Raises ProviderUnavailable,
+        which changes nothing for them.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +285,12 @@ class ProviderType(Protocol):
     def settings_model(self) -> type[BaseModel]:
         """The provider's own settings, beside ``type`` and ``name``."""
 
-    @property
-    def schemes(self) -> tuple[str, ...]:
-        """The schemes of its principals, without ``://``: ``("github_user", "github_team")``."""
+    def schemes(self, name: str) -> tuple[str, ...]:
+        """The schemes of the principals of the provider ``name``, without ``://``.
+
+        ``("github_user", "github_org", "github_team")``. Two providers of one type may share them
+        (their backends are one name space), or have their own, made of their names.
+        """
 
     def create(self, name: str, settings: Any, context: ProviderContext) -> Provider:
         """A provider called ``name``; ``settings`` is an instance of ``settings_model``."""

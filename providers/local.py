@@ -24,9 +24,11 @@ from providers.base import (
     Attempt,
     ExternalIdentity,
     LocalAccounts,
+    Outcome,
     Provider,
     ProviderContext,
     ProviderUnavailable,
+    Refused,
 )
 
 MAX_PASSWORD_BYTES = 1024
@@ -92,18 +94,20 @@ class LocalProvider:
     async def check(self) -> None:
         """The accounts are in the store, which has a check of its own."""
 
-    async def authenticate(self, attempt: Attempt) -> ExternalIdentity | None:
+    async def authenticate(self, attempt: Attempt) -> Outcome:
         """Verify a password. Raises ProviderUnavailable where too many others are waiting."""
         try:
             password = prepared(attempt.password)
         except ValueError:
-            return None
+            return Refused("password_too_long")
         if not attempt.password or len(attempt.username) > MAX_USERNAME_LENGTH:
-            return None
+            return Refused("password_empty" if not attempt.password else "unknown_user")
         account = await self._accounts.find(unicodedata.normalize("NFC", attempt.username))
         valid = await self._verify(account.hash if account else self._nobodys, password)
-        if account is None or not valid or not account.enabled:
-            return None
+        if account is None or not valid:
+            return Refused("unknown_user" if account is None else "wrong_password")
+        if not account.enabled:
+            return Refused("account_disabled")
         await self._strengthen(account, password)
         return ExternalIdentity(
             principal_id=f"local://{account.user_id}",
@@ -142,7 +146,10 @@ class LocalType:
     """The entry point ``local``."""
 
     settings_model: type[BaseModel] = LocalSettings
-    schemes: tuple[str, ...] = ("local",)
+
+    def schemes(self, name: str) -> tuple[str, ...]:
+        """The schemes of its principals: users are of Sekisho's own making."""
+        return ("local",)
 
     def create(self, name: str, settings: Any, context: ProviderContext) -> Provider:
         """A local provider called ``name``."""

@@ -24,7 +24,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-from providers.base import Attempt, ExternalIdentity, PasswordAuthenticator, Throttled
+from providers.base import Attempt, ExternalIdentity, Outcome, PasswordAuthenticator, Throttled
 
 MAX_COUNTERS = 100_000
 """Names and addresses that are remembered; the one that failed longest ago makes room."""
@@ -131,7 +131,7 @@ class ThrottledAuthenticator:
         """The provider's name."""
         return self._inner.name
 
-    async def authenticate(self, attempt: Attempt) -> ExternalIdentity | None:
+    async def authenticate(self, attempt: Attempt) -> Outcome:
         """As the provider does. Raises Throttled where it isn't asked."""
         keys, now = _keys(attempt), self._clock()
         wait = self._wait(keys, now)
@@ -142,16 +142,16 @@ class ThrottledAuthenticator:
         self._anywhere.fail(keys.user, now)
         self._address.fail(keys.address, now)
         try:
-            identity = await self._inner.authenticate(attempt)
+            outcome = await self._inner.authenticate(attempt)
         except BaseException:
             self._take_back(keys)
             raise
-        if identity is not None:
+        if isinstance(outcome, ExternalIdentity):
             self._take_back(keys)
             self._here.forgive(keys.here)
             self._anywhere.forgive(keys.user)
             self._familiar.add(keys.here)
-        return identity
+        return outcome
 
     def _wait(self, keys: _Keys, now: float) -> float:
         anywhere = 0.0 if keys.here in self._familiar else self._anywhere.wait(keys.user, now)

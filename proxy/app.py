@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -15,18 +15,24 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from config.identity_settings import RetentionSettings
 from config.settings import Settings
+from management.access_modes import AccessRule
 from management.accounts import LocalPasswords, StoredAccounts
 from management.app import build_app
 from management.client_address import ClientAddresses
+from management.provider_registry import ProviderRegistry, ProviderSpec
+from management.refresh import IdentityRefresh, refresh_forever
 from management.renewal import reconcile_forever, renew_forever
 from management.resolver import TokenResolver
+from management.retention import retire_forever
 from management.services import Services
 from management.sessions import SessionCookies
-from management.sign_in import Door, SignIn
+from management.sign_in import SignIn
 from management.tokens import TokenService
-from providers.base import PasswordAuthenticator, Provider, ProviderContext
-from providers.throttle import Limits, ThrottledAuthenticator
+from providers.base import ProviderContext
+from providers.registry import discover
+from providers.throttle import Limits
 from proxy.access_log import AccessLog
 from proxy.audit_log import AuditLog
 from proxy.auditing import audit_of_management, open_audit_log
@@ -49,7 +55,7 @@ from proxy.metrics_app import build_metrics_app
 from proxy.passage import Checkpoint
 from proxy.pool import PoolLimits
 from proxy.server_tls import ServerTls
-from proxy.startup_settings import ConfiguredProvider, Everything
+from proxy.startup_settings import Everything
 from proxy.state_metrics import StateCollector
 from store.encryption import Keyring
 from store.interfaces import Store
@@ -81,10 +87,21 @@ async def assembled(
         directory = ClusterDirectory(store, metrics, _limits(settings))
         await directory.load()
         stack.push_async_callback(directory.close)
-        doors = await _doors(everything, store, stack)
-        services = _services(settings, store, keyring, tls, resolver, doors)
-        registry.register(StateCollector(resolver, directory))
-        readiness = Readiness({"store": store.ping})
+        providers = _providers(everything, store)
+        stack.push_async_callback(providers.close)
+        await providers.start()
+        refresh = IdentityRefresh(
+            store,
+            providers.everything,
+            interval=settings.identities.refresh_interval,
+            count=metrics.count_refreshed,
+        )
+        services = _services(settings, store, keyring, tls, resolver, providers, refresh)
+        registry.register(StateCollector(resolver, directory, providers))
+        readiness = Readiness(
+            {"store": store.ping},
+            lambda: {f"provider/{name}": why for name, why in providers.health().items()},
+        )
         audit_log = open_audit_log(settings, metrics.audit_log_lost.inc, stack)
         gate = Gate(
             Checkpoint(
@@ -105,6 +122,7 @@ async def assembled(
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         _keep_running(background, store, resolver, directory, live, last_used, tls)
+        _keep_identities(background, store, providers, refresh, settings.identities.retention)
         stack.push_async_callback(background.stop)
         yield Running(
             _server(gate, runner, audit_log, settings),
@@ -156,6 +174,21 @@ def _keep_running(
     background.keep("certificate", tls.refresh_forever)
 
 
+def _keep_identities(
+    background: Background,
+    store: Store,
+    providers: ProviderRegistry,
+    refresh: IdentityRefresh,
+    retention: RetentionSettings,
+) -> None:
+    background.keep("providers", providers.follow_changes)
+    background.keep("provider-checks", providers.check_forever)
+    background.keep("refresh", lambda: refresh_forever(refresh))
+    background.keep(
+        "retention", lambda: retire_forever(store, retention.disable_after, retention.delete_after)
+    )
+
+
 def _registry() -> CollectorRegistry:
     disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
@@ -185,29 +218,25 @@ def _access_log(
     return AccessLog(log, "console" if style == "console" else "json")
 
 
-async def _doors(everything: Everything, store: Store, stack: AsyncExitStack) -> Mapping[str, Door]:
-    """Start every provider, and throttle those that people sign in to with a password."""
-    context = ProviderContext(StoredAccounts(store), time.monotonic)
+def _providers(everything: Everything, store: Store) -> ProviderRegistry:
+    """Every provider, those with passwords throttled; not started yet."""
     login = everything.settings.login
     limits = Limits(
         login.attempts_per_user, login.attempts_per_address, login.window.total_seconds()
     )
-    doors: dict[str, Door] = {}
-    for configured in everything.providers:
-        provider = await _started(configured, context, stack)
-        if isinstance(provider, PasswordAuthenticator):
-            throttled = ThrottledAuthenticator(provider, limits, context.clock)
-            doors[configured.name] = Door(throttled, configured.type.schemes)
-    return doors
-
-
-async def _started(
-    configured: ConfiguredProvider, context: ProviderContext, stack: AsyncExitStack
-) -> Provider:
-    provider = configured.type.create(configured.name, configured.settings, context)
-    await provider.start()
-    stack.push_async_callback(provider.close)
-    return provider
+    specs = [
+        ProviderSpec(
+            one.name,
+            one.entry.type,
+            one.type,
+            one.settings,
+            one.entry.enabled,
+            AccessRule(one.entry.access_mode, frozenset(one.entry.allowed_principals)),
+        )
+        for one in everything.providers
+    ]
+    context = ProviderContext(StoredAccounts(store), time.monotonic)
+    return ProviderRegistry(store, specs, context, limits, discover())
 
 
 def _services(
@@ -216,7 +245,8 @@ def _services(
     keyring: Keyring,
     tls: ServerTls,
     resolver: TokenResolver,
-    doors: Mapping[str, Door],
+    doors: ProviderRegistry,
+    refresh: IdentityRefresh,
 ) -> Services:
     tokens = TokenService(store.tokens, lifetimes(settings))
     local = next((door for door in doors.values() if "local" in door.schemes), None)
@@ -239,4 +269,6 @@ def _services(
         ca_pem=tls.ca_pem,
         session_ttl=settings.sessions.ttl,
         addresses=ClientAddresses(settings.server.trusted_proxies),
+        providers=doors,
+        refresh=refresh,
     )

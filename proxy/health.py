@@ -16,11 +16,17 @@ Check = Callable[[], Awaitable[None]]
 class Readiness:
     """Named checks. Each raises where something is wrong; its message is for operators.
 
-    ``stopping`` makes the process unready whatever the checks say.
+    ``stopping`` makes the process unready whatever the checks say. ``shown`` says what is wrong
+    with what is only told of (``?verbose``) and makes nothing unready.
     """
 
-    def __init__(self, checks: Mapping[str, Check]) -> None:
+    def __init__(
+        self,
+        checks: Mapping[str, Check],
+        shown: Callable[[], Mapping[str, str | None]] = dict,
+    ) -> None:
         self._checks = dict(checks)
+        self.shown = shown
         self.stopping = False
 
     async def results(self) -> dict[str, str | None]:
@@ -59,6 +65,10 @@ def routes(readiness: Readiness) -> list[web.RouteDef]:
             lines = [
                 f"[{'-' if why else '+'}]{name} {'failed' if why else 'ok'}"
                 for name, why in results.items()
+            ]
+            lines += [
+                f"[{'-' if why else '+'}]{name} {'down, not counted' if why else 'ok'}"
+                for name, why in readiness.shown().items()
             ]
             text = "\n".join([*lines, f"readyz check {'passed' if ready else 'failed'}"]) + "\n"
         else:

@@ -76,6 +76,13 @@ class GateMetrics:
             "Audit events dropped because they could not be written, or not fast enough.",
             registry=registry,
         )
+        self.refreshed = Counter(
+            "sekisho_identity_refreshes_total",
+            "Identities that their provider was asked about again, by provider and outcome "
+            "(refreshed, refused, unavailable).",
+            ["provider", "outcome"],
+            registry=registry,
+        )
         self.limited = Counter(
             "sekisho_limited_requests_total",
             "Requests answered 429 because of a limit, by whose (token, user, address, cluster).",
@@ -111,6 +118,10 @@ class GateMetrics:
     def count_limited(self, scope: str) -> None:
         """Count a request that a limit of ``scope`` refused."""
         self.limited.labels(scope).inc()
+
+    def count_refreshed(self, provider: str, outcome: str) -> None:
+        """Count an identity that its provider was asked about."""
+        self.refreshed.labels(provider, outcome).inc()
 
     def relayed(self, cluster: str, sent: int) -> None:
         """Count body bytes that went to a client."""

@@ -27,6 +27,7 @@ class ConfiguredProvider:
     name: str
     type: ProviderType
     settings: BaseModel
+    entry: ProviderEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def _configure(
         settings = kind.settings_model.model_validate(options)
     except ValidationError as exc:
         return [*problems, *problems_of(exc, kind.settings_model, loaded.origins, at)]
-    return problems or ConfiguredProvider(entry.name, kind, settings)
+    return problems or ConfiguredProvider(entry.name, kind, settings, entry)
 
 
 def _tls_problems(loaded: Loaded) -> list[Problem]:

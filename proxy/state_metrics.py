@@ -5,16 +5,20 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from management.provider_registry import ProviderRegistry
 from management.resolver import TokenResolver
 from proxy.clusters import ClusterDirectory
 
 
 class StateCollector(Collector):
-    """The token cache, and the health of every cluster's API servers."""
+    """The token cache, and the health of every cluster's API servers and of every provider."""
 
-    def __init__(self, resolver: TokenResolver, directory: ClusterDirectory) -> None:
+    def __init__(
+        self, resolver: TokenResolver, directory: ClusterDirectory, providers: ProviderRegistry
+    ) -> None:
         self._resolver = resolver
         self._directory = directory
+        self._providers = providers
 
     def collect(self) -> Iterator[Metric]:
         """Every metric with its value of now."""
@@ -33,6 +37,14 @@ class StateCollector(Collector):
             "sekisho_token_cache_entries", "Tokens in the cache.", value=resolver.entries
         )
         yield self._masters()
+        up = GaugeMetricFamily(
+            "sekisho_provider_up",
+            "Whether an enabled provider was well when it was last checked (1) or not (0).",
+            labels=["provider"],
+        )
+        for name, wrong in self._providers.health().items():
+            up.add_metric([name], float(wrong is None))
+        yield up
 
     def _masters(self) -> Metric:
         family = GaugeMetricFamily(

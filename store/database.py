@@ -13,10 +13,12 @@ from store.connections import Connections, Feed
 from store.encryption import Keyring
 from store.engine import MIGRATION_SECONDS, make_engines
 from store.errors import translated
+from store.identities import SqlIdentities
 from store.interfaces import StoreUnavailable
 from store.key_check import check_keys, renew_check
 from store.locations import Location, locate
 from store.postgresql_feed import PostgresqlFeed
+from store.providers import SqlProviders
 from store.schema import bring_up
 from store.sqlite_feed import SqliteFeed
 from store.tokens import SqlTokens
@@ -36,6 +38,8 @@ class SqlStore:
         self.users = SqlUsers(connections)
         self.tokens = SqlTokens(connections)
         self.clusters = SqlClusters(connections, keyring)
+        self.identities = SqlIdentities(connections, keyring)
+        self.providers = SqlProviders(connections, keyring)
 
     async def ping(self) -> None:
         """Raise StoreUnavailable unless the database answers."""
@@ -46,6 +50,8 @@ class SqlStore:
         """Encrypt with the first key whatever another one encrypted; how many records changed."""
         async with self._connections.write() as connection:
             changed = await self.clusters.rotate(connection)
+            changed += await self.identities.rotate(connection)
+            changed += await self.providers.rotate(connection)
             await renew_check(connection, self._keyring)
         return changed
 

@@ -7,11 +7,11 @@ is a ValueError where it should be stored.
 """
 
 import enum
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 
 class StoreError(Exception):
@@ -54,11 +54,50 @@ SubjectName = Literal["id", "principal", "username"]
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A way in which a user is known: ``id`` (``local://u-…``, ``github_user://42``) is the key."""
+    """A way in which a user is known: ``id`` (``local://u-…``, ``github_user://42``) is the key.
+
+    ``disabled_reason`` says why nobody may act as it for now: what its provider refused.
+    """
 
     id: str
     provider: str
     name: str
+    disabled_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPrincipal:
+    """What is kept beside a principal, for whoever asks its provider again.
+
+    ``secret`` is the provider's, plain here and encrypted at rest. ``last_seen_at`` is the last
+    sign-in; ``refreshed_at`` is when the provider was last asked (None: never).
+    """
+
+    id: str
+    user_id: str
+    provider: str
+    name: str
+    secret: str | None = field(default=None, repr=False)
+    last_seen_at: datetime | None = None
+    refreshed_at: datetime | None = None
+    disabled_reason: str | None = None
+
+
+AccessMode = Literal["unrestricted", "restricted", "required"]
+"""Who of those that a provider vouches for may come in (:mod:`management.access_modes`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredProvider:
+    """A provider that was added at run time. ``settings`` are encrypted at rest, as a whole."""
+
+    name: str
+    type: str
+    enabled: bool
+    settings: Mapping[str, Any] = field(repr=False)
+    access_mode: AccessMode
+    allowed_principals: tuple[str, ...]
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +199,10 @@ class Change:
     """Something cached may be stale. ``key`` None: anything of that ``kind`` may have changed.
 
     Kinds: ``user`` (key: user id; also its passwords, groups and grants), ``token`` (key: token
-    name), ``cluster`` (key: cluster id), and ``all``.
+    name), ``cluster`` (key: cluster id), ``provider`` (key: its name), and ``all``.
     """
 
-    kind: Literal["user", "token", "cluster", "all"]
+    kind: Literal["user", "token", "cluster", "provider", "all"]
     key: str | None = None
 
 
@@ -253,6 +292,90 @@ class Tokens(Protocol):
         """Delete tokens that ended before then; how many there were."""
 
 
+class Identities(Protocol):
+    """What is known of principals at their providers, and the end of what hangs on them."""
+
+    async def get(self, principal_id: str) -> KnownPrincipal | None:
+        """What is known of a principal."""
+
+    async def of_user(self, user_id: str) -> Sequence[KnownPrincipal]:
+        """The same of all of a user's, by id."""
+
+    async def seen(self, principal_id: str, at: datetime, secret: str | None = None) -> None:
+        """The provider has just vouched for it: it is good again, and fresh. Raises NotFound.
+
+        ``secret`` None keeps the one there is.
+        """
+
+    async def due(self, provider: str, before: datetime, *, limit: int) -> Sequence[KnownPrincipal]:
+        """Those of ``provider`` not asked about since ``before``, the longest waiting first.
+
+        None that are disabled, nor of users who are: they come back by signing in.
+        """
+
+    async def of_provider(self, provider: str) -> Sequence[KnownPrincipal]:
+        """All of a provider's that aren't disabled, by id."""
+
+    async def claim(self, known: KnownPrincipal, at: datetime) -> bool:
+        """Take the refreshing of ``known`` on; False where somebody else has since it was read."""
+
+    async def release(
+        self, principal_id: str, claimed_at: datetime, refreshed_at: datetime | None
+    ) -> None:
+        """Give a claim back, so that it is due again. Nothing where it was taken over."""
+
+    async def renew(self, principal_id: str, secret: str) -> None:
+        """Keep the provider's new secret."""
+
+    async def refuse(self, principal_id: str, reason: str) -> int:
+        """Cut a principal off: disabled, its tokens revoked, its provider's groups removed.
+
+        All in one transaction; how many tokens there were. Nothing where there is no such one.
+        """
+
+    async def link(self, user_id: str, principal: Principal, secret: str | None = None) -> None:
+        """Give a user one more principal. Raises Conflict where it is somebody's, and NotFound."""
+
+    async def unlink(self, user_id: str, principal_id: str) -> int:
+        """Take one away with its tokens and groups; how many tokens there were.
+
+        Raises NotFound where it isn't the user's, and Conflict where it is the last.
+        """
+
+    async def revoke_tokens(
+        self, *, provider: str | None = None, user_id: str | None = None, keep: str | None = None
+    ) -> int:
+        """Revoke tokens, but the one named ``keep``; how many there were.
+
+        Those of a provider's principals, or of a user, or (both given) of both at once.
+        """
+
+    async def unseen(self, before: datetime) -> Sequence[User]:
+        """Users who were made and last seen before then. No administrators.
+
+        Neither a sign-in nor a token's making or use is later.
+        """
+
+
+class StoredProviders(Protocol):
+    """Providers that are added and changed at run time."""
+
+    async def list_all(self) -> Sequence[StoredProvider]:
+        """Every one, by name. Raises StoreUnavailable where no key opens its settings."""
+
+    async def get(self, name: str) -> StoredProvider | None:
+        """The one with that name."""
+
+    async def create(self, provider: StoredProvider) -> None:
+        """Store a new one. Raises Conflict where the name is taken."""
+
+    async def replace(self, provider: StoredProvider) -> None:
+        """Store it in place of the one with its name. Raises NotFound."""
+
+    async def delete(self, name: str) -> None:
+        """Delete it. Its principals stay. Raises NotFound."""
+
+
 class Clusters(Protocol):
     """Downstream clusters and who may enter them."""
 
@@ -308,6 +431,14 @@ class Store(Protocol):
     @property
     def tokens(self) -> Tokens:
         """Tokens."""
+
+    @property
+    def identities(self) -> Identities:
+        """What is known of principals at their providers."""
+
+    @property
+    def providers(self) -> StoredProviders:
+        """Providers that are added at run time."""
 
     @property
     def clusters(self) -> Clusters:

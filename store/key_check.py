@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.encryption import Keyring, Undecryptable
 from store.interfaces import KeyMismatch
-from store.tables import clusters, secrets
+from store.tables import clusters, providers, secrets
 
 _NAME = "keyring-check"
 _CONTEXT = f"secrets.value/{_NAME}"
@@ -45,6 +45,15 @@ async def _check_credentials(connection: AsyncConnection, keyring: Keyring, show
         if not all(keyring.knows(envelope) for envelope in envelopes if envelope is not None):
             raise KeyMismatch(
                 f"no encryption key opens the credentials of cluster {name} in {shown}: put the "
+                "key that is missing back (store.encryption_keys_file), then rotate"
+            )
+    # A principal's secret that doesn't open is had again at the next sign-in, so it may be missing
+    # from the keyring; a provider's settings may not.
+    columns_of_provider = (providers.c.name, providers.c.settings)
+    for name, envelope in await connection.execute(select(*columns_of_provider)):
+        if not keyring.knows(envelope):
+            raise KeyMismatch(
+                f"no encryption key opens the settings of provider {name} in {shown}: put the "
                 "key that is missing back (store.encryption_keys_file), then rotate"
             )
 

@@ -101,7 +101,12 @@ principals = Table(
     _of_user(),
     Column("provider", Words, nullable=False),
     Column("name", Words, nullable=False),
+    Column("secret", LargeBinary),
+    Column("last_seen_at", UtcDateTime),
+    Column("refreshed_at", UtcDateTime),
+    Column("disabled_reason", Words),
     Index(None, "user_id"),
+    Index(None, "provider", "refreshed_at"),
 )
 
 memberships = Table(
@@ -139,6 +144,7 @@ tokens = Table(
     Column("clusters", JSON, nullable=False),
     Column("read_only", Boolean, nullable=False),
     Index(None, "user_id"),
+    Index(None, "principal_id"),
 )
 
 clusters = Table(
@@ -170,6 +176,19 @@ grants = Table(
     _of_user(primary_key=True),
     Column("role", Words, nullable=False),
     Index(None, "user_id"),
+)
+
+providers = Table(
+    "providers",
+    metadata,
+    Column("name", Words, primary_key=True),
+    Column("type", Words, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    # The whole of the settings, encrypted: which of them are secret is the type's own knowledge.
+    Column("settings", LargeBinary, nullable=False),
+    Column("access_mode", Words, nullable=False),
+    Column("allowed_principals", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
 )
 
 secrets = Table(

@@ -179,7 +179,13 @@ async def lock_user(connection: AsyncConnection, user_id: str) -> None:
 async def select_users(connection: AsyncConnection, *where: ColumnElement[bool]) -> list[User]:
     """Users with their principals, by username, in one query."""
     wanted = (
-        select(users, principals.c.id.label("principal"), principals.c.provider, principals.c.name)
+        select(
+            users,
+            principals.c.id.label("principal"),
+            principals.c.provider,
+            principals.c.name,
+            principals.c.disabled_reason,
+        )
         .outerjoin(principals, principals.c.user_id == users.c.id)
         .where(*where)
         .order_by(users.c.username, users.c.id, principals.c.id)
@@ -206,7 +212,9 @@ def _user(rows: Sequence[Any]) -> User:
         administrator=first.administrator,
         created_at=first.created_at,
         principals=tuple(
-            Principal(row.principal, row.provider, row.name) for row in rows if row.principal
+            Principal(row.principal, row.provider, row.name, row.disabled_reason)
+            for row in rows
+            if row.principal
         ),
     )
 

@@ -9,6 +9,8 @@ pytest_plugins = [
     "tests.parts.postgres",
     "tests.parts.sekisho",
     "tests.parts.browser",
+    "tests.parts.samba",
+    "tests.parts.openldap",
 ]
 
 

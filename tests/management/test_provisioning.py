@@ -12,7 +12,7 @@ from management.accounts import StoredAccounts
 from management.sign_in import Door, SignedIn, SignIn
 from management.tokens import Lifetimes, TokenService
 from management.users import ensure_administrator, new_user
-from providers.base import Attempt, ExternalGroup, ExternalIdentity, ProviderUnavailable
+from providers.base import Attempt, ExternalGroup, ExternalIdentity, ProviderUnavailable, Refused
 from store.database import SqlStore, open_store
 from store.encryption import Keyring, generate_key
 from store.interfaces import User
@@ -47,7 +47,7 @@ def sign_in(store: SqlStore, *directories: Directory) -> SignIn:
 
 async def enter(store: SqlStore, says: ExternalIdentity | None, name: str = "dir") -> SignedIn:
     done = await sign_in(store, Directory(name, says)).with_password(name, Attempt("zoe", "x"))
-    assert done is not None
+    assert isinstance(done, SignedIn)
     return done
 
 
@@ -75,7 +75,7 @@ async def test_a_disabled_user_does_not_get_in_whatever_the_provider_says(store:
     user = (await enter(store, ZOE)).user
     await store.users.update(user.id, enabled=False)
     door = sign_in(store, Directory("dir", ZOE))
-    assert await door.with_password("dir", Attempt("zoe", "x")) is None
+    assert await door.with_password("dir", Attempt("zoe", "x")) == Refused("user_disabled")
 
 
 @pytest.mark.parametrize(

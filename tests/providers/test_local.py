@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 from argon2 import PasswordHasher
 
-from providers.base import Account, Attempt, ProviderUnavailable
+from providers.base import Account, Attempt, ExternalIdentity, ProviderUnavailable, Refused
 from providers.local import MAX_PASSWORD_BYTES, LocalProvider
 
 FAST = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -50,7 +50,7 @@ async def provider(*accounts: Account, hasher: PasswordHasher = FAST) -> LocalPr
 async def test_the_right_password_says_who_it_is() -> None:
     local = await provider(account(must_change=True))
     identity = await local.authenticate(Attempt("Alice", "right"))
-    assert identity is not None
+    assert isinstance(identity, ExternalIdentity)
     assert identity.principal_id == "local://u-alice"
     assert identity.username == "alice"
     assert identity.must_change_password
@@ -62,12 +62,12 @@ async def test_the_right_password_says_who_it_is() -> None:
 )
 async def test_everything_else_is_nobody(username: str, password: str) -> None:
     local = await provider(account())
-    assert await local.authenticate(Attempt(username, password)) is None
+    assert isinstance(await local.authenticate(Attempt(username, password)), Refused | None)
 
 
 async def test_a_disabled_account_is_refused_like_a_wrong_password() -> None:
     local = await provider(account(enabled=False))
-    assert await local.authenticate(Attempt("alice", "right")) is None
+    assert isinstance(await local.authenticate(Attempt("alice", "right")), Refused | None)
 
 
 async def test_an_unknown_name_costs_what_a_wrong_password_costs() -> None:
@@ -84,23 +84,25 @@ async def test_a_hash_with_old_parameters_is_made_anew_at_sign_in() -> None:
     stronger = PasswordHasher(time_cost=2, memory_cost=16, parallelism=1)
     local = LocalProvider("local", accounts, stronger)
     await local.start()
-    assert await local.authenticate(Attempt("alice", "wrong")) is None
+    assert isinstance(await local.authenticate(Attempt("alice", "wrong")), Refused | None)
     assert "t=1" in accounts.accounts["alice"].hash
-    assert await local.authenticate(Attempt("alice", "right")) is not None
+    assert isinstance(await local.authenticate(Attempt("alice", "right")), ExternalIdentity)
     assert "t=2" in accounts.accounts["alice"].hash
-    assert await local.authenticate(Attempt("alice", "right")) is not None
+    assert isinstance(await local.authenticate(Attempt("alice", "right")), ExternalIdentity)
 
 
 async def test_a_password_is_the_same_however_a_keyboard_composes_it() -> None:
     composed, decomposed = "caf\u00e9 caf\u00e9", "cafe\u0301 cafe\u0301"
     local = await provider(account(hash=FAST.hash(composed.encode())))
-    assert await local.authenticate(Attempt("alice", decomposed)) is not None
+    assert isinstance(await local.authenticate(Attempt("alice", decomposed)), ExternalIdentity)
 
 
 async def test_a_password_that_is_too_long_is_not_hashed() -> None:
     hasher = CountingHasher(time_cost=1, memory_cost=8, parallelism=1)
     local = await provider(account(), hasher=hasher)
-    assert await local.authenticate(Attempt("alice", "x" * (MAX_PASSWORD_BYTES + 1))) is None
+    assert isinstance(
+        await local.authenticate(Attempt("alice", "x" * (MAX_PASSWORD_BYTES + 1))), Refused | None
+    )
     assert hasher.verified == 0
 
 
@@ -120,7 +122,7 @@ async def test_too_many_sign_ins_at_once_are_asked_to_come_back(
 
 async def test_a_damaged_hash_lets_nobody_in() -> None:
     local = await provider(account(hash="not a hash"))
-    assert await local.authenticate(Attempt("alice", "right")) is None
+    assert isinstance(await local.authenticate(Attempt("alice", "right")), Refused | None)
 
 
 def test_an_attempt_does_not_show_its_password() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.base import Attempt, ExternalIdentity, ProviderUnavailable, Throttled
+from providers.base import Attempt, ExternalIdentity, ProviderUnavailable, Refused, Throttled
 from providers.throttle import FailureCounter, Limits, ThrottledAuthenticator, subscriber
 
 LIMITS = Limits(attempts_per_user=3, attempts_per_address=6, window=60.0)
@@ -57,12 +57,16 @@ async def test_the_right_password_is_refused_too_after_so_many_wrong_ones(
     throttled: ThrottledAuthenticator, door: Door, clock: Clock
 ) -> None:
     for _ in range(3):
-        assert await throttled.authenticate(Attempt("alice", "wrong", "1.1.1.1")) is None
+        assert isinstance(
+            await throttled.authenticate(Attempt("alice", "wrong", "1.1.1.1")), Refused | None
+        )
     with pytest.raises(Throttled) as caught:
         await throttled.authenticate(Attempt("ALICE ", "right", "1.1.1.1"))
     assert door.asked == 3
     clock.now += caught.value.retry_after
-    assert await throttled.authenticate(Attempt("alice", "right", "1.1.1.1")) is not None
+    assert isinstance(
+        await throttled.authenticate(Attempt("alice", "right", "1.1.1.1")), ExternalIdentity
+    )
 
 
 async def test_an_attacker_elsewhere_does_not_lock_a_person_out(
@@ -70,7 +74,9 @@ async def test_an_attacker_elsewhere_does_not_lock_a_person_out(
 ) -> None:
     for _ in range(3):
         await throttled.authenticate(Attempt("alice", "wrong", "6.6.6.6"))
-    assert await throttled.authenticate(Attempt("alice", "right", "1.1.1.1")) is not None
+    assert isinstance(
+        await throttled.authenticate(Attempt("alice", "right", "1.1.1.1")), ExternalIdentity
+    )
 
 
 async def test_many_addresses_together_are_slowed_down_on_one_name(
@@ -85,10 +91,14 @@ async def test_many_addresses_together_are_slowed_down_on_one_name(
 async def test_nobody_is_locked_out_from_where_they_always_sign_in(
     throttled: ThrottledAuthenticator,
 ) -> None:
-    assert await throttled.authenticate(Attempt("alice", "right", "1.1.1.1")) is not None
+    assert isinstance(
+        await throttled.authenticate(Attempt("alice", "right", "1.1.1.1")), ExternalIdentity
+    )
     for n in range(30):
         await throttled.authenticate(Attempt("alice", "wrong", f"10.0.0.{n}"))
-    assert await throttled.authenticate(Attempt("alice", "right", "1.1.1.1")) is not None
+    assert isinstance(
+        await throttled.authenticate(Attempt("alice", "right", "1.1.1.1")), ExternalIdentity
+    )
 
 
 async def test_a_familiar_address_may_not_guess_either(throttled: ThrottledAuthenticator) -> None:
@@ -106,7 +116,9 @@ async def test_one_subscriber_has_many_ipv6_addresses_and_counts_as_one(
         await throttled.authenticate(Attempt("alice", "wrong", f"2001:db8::{n}"))
     with pytest.raises(Throttled):
         await throttled.authenticate(Attempt("alice", "right", "2001:db8::ffff"))
-    assert await throttled.authenticate(Attempt("alice", "right", "2001:db8:0:1::1")) is not None
+    assert isinstance(
+        await throttled.authenticate(Attempt("alice", "right", "2001:db8:0:1::1")), ExternalIdentity
+    )
 
 
 @pytest.mark.parametrize(
@@ -159,8 +171,12 @@ async def test_success_forgives(throttled: ThrottledAuthenticator) -> None:
     for n in range(10):
         address = f"1.1.1.{n % 5}"
         for _ in range(2):
-            assert await throttled.authenticate(Attempt("alice", "wrong", address)) is None
-        assert await throttled.authenticate(Attempt("alice", "right", address)) is not None
+            assert isinstance(
+                await throttled.authenticate(Attempt("alice", "wrong", address)), Refused | None
+            )
+        assert isinstance(
+            await throttled.authenticate(Attempt("alice", "right", address)), ExternalIdentity
+        )
 
 
 async def test_a_broken_backend_is_nobodys_failure(

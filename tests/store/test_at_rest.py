@@ -36,7 +36,7 @@ async def test_a_clusters_credentials_cannot_be_read_from_the_database(
     await store.clusters.create(a_cluster())
     raw = await _everything(url)
     assert b"10.0.0.1" in raw
-    assert b"secret" not in raw.replace(b"secrets", b"")
+    assert b"-secret" not in raw
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,10 @@ class ExampleType:
     """The entry point."""
 
     settings_model: type[BaseModel] = ExampleSettings
-    schemes: tuple[str, ...] = ("example_user", "example_group")
+
+    def schemes(self, name: str) -> tuple[str, ...]:
+        """The schemes of its principals."""
+        return ("example_user", "example_group")
 
     def create(self, name: str, settings: ExampleSettings, context: ProviderContext) -> Provider:
         """A provider called ``name``."""

@@ -1,0 +1,236 @@
+"""What is known of identities, and providers at run time: one suite over both databases."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+
+from store.changes import ChangeHub
+from store.connections import Connections
+from store.database import SqlStore, open_store, upgrade_database
+from store.encryption import Keyring, generate_key
+from store.engine import make_engines
+from store.interfaces import (
+    Conflict,
+    KnownPrincipal,
+    Membership,
+    NotFound,
+    Principal,
+    StoredProvider,
+    StoreUnavailable,
+)
+from store.locations import locate
+from tests.store.behind import execute
+from tests.store.records import NOW, a_token, a_user
+
+GITHUB = Principal("github_user://1", "github", "alice")
+LOCAL = "local://u-alice"
+CORP = StoredProvider(
+    "corp", "ldap", True, {"bind_password": "hush-hush", "n": [1]}, "required", ("a://1",), NOW
+)
+
+
+async def _old_database(url: str) -> None:
+    """A database as the first release has left it: with a user, a group and a token."""
+
+    def old(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", "store:migrations")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for statement in (
+            "INSERT INTO users VALUES ('u-old', 'old', 'Old', true, false, '2026-01-01 00:00:00')",
+            "INSERT INTO principals VALUES ('local://u-old', 'u-old', 'local', 'old')",
+            "INSERT INTO memberships VALUES ('u-old', 'ldap', 'ldap_group://1', 'ops')",
+            "INSERT INTO passwords VALUES ('u-old', 'old', 'old', 'h', false)",
+        ):
+            connection.execute(text(statement))
+
+    location = locate(url)
+    connections = Connections(make_engines(location), location.shown, ChangeHub())
+    async with connections.write() as connection:
+        await connection.run_sync(old)
+    await connections.engines.dispose()
+
+
+async def test_a_database_of_the_first_release_keeps_its_data(url: str, keyring: Keyring) -> None:
+    await _old_database(url)
+    assert await upgrade_database(url) == ("0001", "0002")
+    store = await open_store(url, keyring)
+    try:
+        old = await store.users.get("u-old")
+        assert old is not None
+        assert old.principals == (Principal("local://u-old", "local", "old"),)
+        assert [one.name for one in await store.users.memberships("u-old")] == ["ops"]
+        assert await store.users.password("old") is not None
+        known = KnownPrincipal("local://u-old", "u-old", "local", "old")
+        assert await store.identities.get("local://u-old") == known
+    finally:
+        await store.close()
+
+
+async def test_a_sign_in_is_remembered_with_the_providers_secret(store: SqlStore) -> None:
+    await store.users.create(a_user())
+    await store.identities.seen(LOCAL, NOW, "refresh-me")
+    known = await store.identities.get(LOCAL)
+    assert known is not None
+    assert (known.secret, known.last_seen_at, known.refreshed_at) == ("refresh-me", NOW, NOW)
+    assert "refresh-me" not in repr(known)
+    await store.identities.seen(LOCAL, NOW + timedelta(hours=1))
+    assert (await store.identities.of_user("u-alice"))[0].secret == "refresh-me"
+    with pytest.raises(NotFound):
+        await store.identities.seen("local://nobody", NOW)
+
+
+async def test_a_secret_moved_to_another_principal_does_not_open(store: SqlStore, url: str) -> None:
+    await store.users.create(a_user())
+    await store.users.create(a_user("bob"))
+    await store.identities.seen(LOCAL, NOW, "hush")
+    await execute(
+        url,
+        "UPDATE principals SET secret = (SELECT secret FROM principals WHERE id = 'local://u-alice')"
+        " WHERE id = 'local://u-bob'",
+    )
+    with pytest.raises(StoreUnavailable, match="stored for another place"):
+        await store.identities.get("local://u-bob")
+
+
+async def test_who_was_asked_about_longest_ago_is_due_first(store: SqlStore) -> None:
+    for name in ("alice", "bob", "carol", "dave"):
+        await store.users.create(a_user(name))
+    await store.identities.seen("local://u-alice", NOW)
+    await store.identities.seen("local://u-bob", NOW - timedelta(hours=3))
+    await store.identities.seen("local://u-carol", NOW - timedelta(hours=2))
+    await store.users.update("u-carol", enabled=False)
+    due = await store.identities.due("local", NOW - timedelta(hours=1), limit=9)
+    assert [one.user_id for one in due] == ["u-dave", "u-bob"]
+    assert len(await store.identities.due("local", NOW, limit=1)) == 1
+    assert await store.identities.due("corp", NOW, limit=9) == []
+
+
+async def test_one_replica_at_a_time_refreshes_somebody(store: SqlStore) -> None:
+    await store.users.create(a_user())
+    known = await store.identities.get(LOCAL)
+    assert known is not None
+    assert await store.identities.claim(known, NOW)
+    assert not await store.identities.claim(known, NOW)
+    await store.identities.release(LOCAL, NOW - timedelta(1), None)
+    assert (await store.identities.of_user("u-alice"))[0].refreshed_at == NOW
+    await store.identities.release(LOCAL, NOW, None)
+    assert await store.identities.claim(known, NOW)
+
+
+async def test_who_is_refused_loses_tokens_and_groups_and_the_rest_stays(store: SqlStore) -> None:
+    await store.users.create(a_user())
+    await store.identities.link("u-alice", GITHUB, "gho_secret")
+    await store.tokens.create(a_token("token-l"))
+    await store.tokens.create(a_token("token-g", principal_id=GITHUB.id))
+    teams = [Membership("github_team://1", "github", "ops")]
+    await store.users.set_memberships("u-alice", "github", teams)
+    kept = [Membership("local_group://1", "local", "people")]
+    await store.users.set_memberships("u-alice", "local", kept)
+    async with store.changes.subscribe() as changes:
+        assert await store.identities.refuse(GITHUB.id, "account_disabled") == 1
+        while (change := await anext(changes)).kind == "all":
+            pass  # the feed has just come up
+    assert (change.kind, change.key) == ("user", "u-alice")
+    assert await store.tokens.get("token-g") is None
+    assert await store.tokens.get("token-l") is not None
+    assert await store.users.memberships("u-alice") == kept
+    alice = await store.users.get("u-alice")
+    assert alice is not None
+    assert [one.disabled_reason for one in alice.principals] == ["account_disabled", None]
+    known = await store.identities.get(GITHUB.id)
+    assert known is not None
+    assert known.secret is None
+    assert await store.identities.of_provider("github") == []
+    await store.identities.seen(GITHUB.id, NOW)
+    assert len(await store.identities.of_provider("github")) == 1
+    assert await store.identities.refuse("github_user://9", "gone") == 0
+
+
+async def test_a_principal_is_linked_once_and_the_last_one_stays(store: SqlStore) -> None:
+    await store.users.create(a_user())
+    await store.users.create(a_user("bob"))
+    await store.identities.link("u-alice", GITHUB)
+    with pytest.raises(Conflict):
+        await store.identities.link("u-bob", GITHUB)
+    with pytest.raises(NotFound):
+        await store.identities.link("u-nobody", replace(GITHUB, id="github_user://2"))
+    with pytest.raises(NotFound):
+        await store.identities.unlink("u-bob", GITHUB.id)
+    await store.tokens.create(a_token("token-g", principal_id=GITHUB.id))
+    assert await store.identities.unlink("u-alice", GITHUB.id) == 1
+    with pytest.raises(Conflict):
+        await store.identities.unlink("u-alice", LOCAL)
+
+
+async def test_tokens_are_revoked_by_provider_or_user(store: SqlStore) -> None:
+    await store.users.create(a_user())
+    await store.users.create(a_user("bob"))
+    await store.identities.link("u-alice", GITHUB)
+    for name, user, principal in (
+        ("token-1", "u-alice", GITHUB.id),
+        ("token-2", "u-alice", LOCAL),
+        ("token-3", "u-alice", LOCAL),
+        ("token-4", "u-bob", "local://u-bob"),
+    ):
+        await store.tokens.create(a_token(name, user, principal_id=principal))
+    assert await store.identities.revoke_tokens(provider="github") == 1
+    assert await store.identities.revoke_tokens(user_id="u-alice", keep="token-2") == 1
+    assert await store.tokens.get("token-2") is not None
+    assert await store.tokens.get("token-4") is not None
+
+
+async def test_who_was_not_seen_for_long_is_told_and_administrators_are_not(
+    store: SqlStore,
+) -> None:
+    long_ago = NOW - timedelta(days=90)
+    for name, values in (("alice", {}), ("bob", {}), ("root", {"administrator": True})):
+        await store.users.create(a_user(name, created_at=long_ago, **values))
+    await store.users.create(a_user("new"))
+    await store.users.create(a_user("carol", created_at=long_ago))
+    await store.identities.seen("local://u-bob", NOW)
+    await store.tokens.create(a_token("token-c", "u-carol", created_at=long_ago))
+    await store.tokens.touch([("token-c", NOW)])
+    unseen = await store.identities.unseen(NOW - timedelta(days=30))
+    assert [one.id for one in unseen] == ["u-alice"]
+
+
+async def test_a_provider_comes_back_as_it_was_stored_and_is_announced(store: SqlStore) -> None:
+    async with store.changes.subscribe() as changes:
+        await store.providers.create(CORP)
+        while (change := await anext(changes)).kind == "all":
+            pass  # the feed has just come up
+    assert (change.kind, change.key) == ("provider", "corp")
+    assert await store.providers.get("corp") == CORP
+    with pytest.raises(Conflict):
+        await store.providers.create(CORP)
+    changed = replace(CORP, enabled=False, access_mode="restricted")
+    await store.providers.replace(changed)
+    assert await store.providers.list_all() == [changed]
+    await store.providers.delete("corp")
+    assert await store.providers.get("corp") is None
+    for gone in (store.providers.delete("corp"), store.providers.replace(CORP)):
+        with pytest.raises(NotFound):
+            await gone
+
+
+async def test_a_providers_settings_and_secrets_rotate_with_the_keys(url: str) -> None:
+    old, new = generate_key(), generate_key()
+    store = await open_store(url, Keyring.parse(old))
+    await store.providers.create(CORP)
+    await store.users.create(a_user())
+    await store.identities.seen(LOCAL, NOW, "hush")
+    await store.close()
+    store = await open_store(url, Keyring.parse(f"{new},{old}"))
+    assert await store.rotate_keys() == 2
+    assert await store.rotate_keys() == 0
+    await store.close()
+    store = await open_store(url, Keyring.parse(new))
+    assert await store.providers.get("corp") == CORP
+    assert (await store.identities.of_user("u-alice"))[0].secret == "hush"
+    await store.close()
