@@ -280,3 +280,13 @@ def test_100_continue_is_the_gates_to_say(world: World) -> None:
         assert wire.reply().status == 200
     expected = world.expected(method=b"POST", framing=(b"Content-Length: 2",))
     assert world.only().bytes == expected + b"ok"
+
+
+def test_a_head_of_many_long_lines_is_refused_before_it_is_complete(world: World) -> None:
+    """Each line is short enough, and there are few enough: together they are over a mebibyte."""
+    lines = b"".join(b"X-%d: %b\r\n" % (number, b"a" * 60_000) for number in range(20))
+    with world.wire() as wire:
+        wire.send(world.head(user=None)[:-2] + lines)
+        assert wire.reply().status == 431
+        assert wire.closed()
+    world.nothing_arrived()

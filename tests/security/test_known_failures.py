@@ -247,7 +247,7 @@ def test_cve_2015_0219_an_underscored_impersonation_header_is_refused(world: Wor
 def test_cve_2026_40575_a_header_about_the_path_skips_no_authentication(
     world: World, line: bytes
 ) -> None:
-    """oauth2-proxy: ``X-Forwarded-Uri`` was believed, so a path that needs no sign-in could be
+    """``X-Forwarded-Uri`` was believed, so a path that needs no sign-in could be
     claimed for any request.
 
     Here the request line alone says what is asked for.
@@ -426,7 +426,7 @@ def test_kube_oidc_proxy_the_uid_is_stamped_with_the_name(world: World) -> None:
 
 @pytest.mark.parametrize("name", ["aX", "a-", "a.", "aa", "a%20", "A", "a:443", "a;b"])
 def test_a_clusters_prefix_has_a_boundary(world: World, name: str) -> None:
-    """Rancher: ``/k8s/clusters/localX`` was taken for the cluster ``local`` by its prefix.
+    """``/k8s/clusters/localX`` was taken for the cluster ``local`` by its prefix.
 
     Here the cluster is the whole segment, and looked up by that.
     """
@@ -437,7 +437,7 @@ def test_a_clusters_prefix_has_a_boundary(world: World, name: str) -> None:
 
 
 def test_a_token_for_one_cluster_opens_neither_another_nor_the_api(world: World) -> None:
-    """Rancher: a kubeconfig's token, made for one cluster, worked for others and the management
+    """A kubeconfig's token, made for one cluster, worked for others and the management
     API.
 
     Here a token's clusters are checked at every request, and such a token is not for ``/v1``.
