@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts.alone import alone
+
 OPTIONS = ("--yes", "--no-install-recommends")
 POLICY = Path("/usr/sbin/policy-rc.d")
 PLACES = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
@@ -26,7 +28,9 @@ def install_for(
         return
     missing = len(_find(programs)) < len(programs)
     if missing and os.geteuid() == 0 and shutil.which("apt-get"):
-        _install(packages)
+        with alone("install"):
+            if len(_find(programs)) < len(programs):
+                _install(packages)
 
 
 def need_programs(programs: Sequence[str], packages: Sequence[str]) -> dict[str, Path]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from config.problems import ConfigError
+from providers.registry import discover
 from proxy.certificates import create_authority
 from proxy.startup_settings import load_everything
 
@@ -46,7 +47,10 @@ providers:
                 "must be true or false",
             ),
             ("sekisho.yaml:6: providers[0].colour", "is not a setting; remove it"),
-            ("sekisho.yaml:7: providers[1].type", "'nope' is not installed; known: local"),
+            (
+                "sekisho.yaml:7: providers[1].type",
+                f"'nope' is not installed; known: {', '.join(sorted(discover()))}",
+            ),
             ("sekisho.yaml:3: server.tls.cert_file", f"none.crt: {not_there}"),
             ("sekisho.yaml:3: server.tls.key_file", f"none.key: {not_there}"),
             (
