@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 # Test processes: most tests wait for other processes, so more than there are cores.
-JOBS   ?= 4
+JOBS   ?= 3
 
 FUZZ_SECONDS ?= 600
 
@@ -32,7 +32,7 @@ demo: $(STAMP) ## Start Sekisho in front of a cluster, with a user who may enter
 	@$(BIN)/sekisho demo
 
 test: $(STAMP) ## Run the tests, against real servers where they can be had
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(TESTS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder $(TESTS)
 
 fuzz: $(STAMP) ## Fuzz the request path for FUZZ_SECONDS (600); what it finds stays in .fuzz
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \

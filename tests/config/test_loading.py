@@ -134,7 +134,7 @@ def test_a_key_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "k").write_text("x")
     (tmp_path / "k").chmod(0)
     (tmp_path / "sekisho.yaml").write_text("store: {encryption_keys_file: k}")
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+    for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(0o755)
     with not_root():
         [problem] = load(str(tmp_path / "sekisho.yaml"), {}).problems

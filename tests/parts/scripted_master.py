@@ -42,6 +42,8 @@ class Asked:
                 raise ConnectionResetError
             self.writer.write(piece)
             await self.writer.drain()
+            # A drain that needn't wait doesn't let the loop tell us that the connection is lost.
+            await asyncio.sleep(0)
 
     async def hang(self) -> None:
         """Say nothing until the other side has gone."""
