@@ -12,6 +12,7 @@ from config.listen import Listen
 from config.loading import load, settings_or_raise
 from config.problems import ConfigError
 from config.settings import Settings
+from tests.parts.folders import let_others_in
 
 
 def problems(folder: Path, text: str, **environment: str) -> list[str]:
@@ -134,8 +135,7 @@ def test_a_key_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "k").write_text("x")
     (tmp_path / "k").chmod(0)
     (tmp_path / "sekisho.yaml").write_text("store: {encryption_keys_file: k}")
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        folder.chmod(0o755)
+    let_others_in(tmp_path)
     with not_root():
         [problem] = load(str(tmp_path / "sekisho.yaml"), {}).problems
     assert "k can't be read by this user; mend its permissions" in str(problem)

@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from proxy.cli import main
 from proxy.cli.common import offline_store, one_line_errors, plain, print_table
 from store.interfaces import Cluster, CredentialSource
+from tests.parts.folders import let_others_in
 from tests.parts.sekisho import PASSWORD, Sekisho, free_port, make_sekisho
 
 KEY = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
@@ -135,8 +136,7 @@ def read_only(tmp_path: Path) -> Iterator[Path]:
     assert run("user", "list", "-c", file).exit_code == 0
     for path in (*folder.iterdir(), folder):
         path.chmod(0o555)
-    for parent in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        parent.chmod(0o755)
+    let_others_in(tmp_path)
     yield file
     folder.chmod(0o755)
 
@@ -153,8 +153,7 @@ def test_a_read_only_database_is_told(read_only: Path) -> None:
 def test_a_data_dir_that_may_not_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir(mode=0o555)
     (tmp_path / "sekisho.yaml").write_text("data_dir: data\n")
-    for parent in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        parent.chmod(0o755)
+    let_others_in(tmp_path)
     with not_root():
         result = run("user", "list", "-c", tmp_path / "sekisho.yaml")
     assert (result.exit_code, result.stdout) == (1, "")
