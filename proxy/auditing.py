@@ -20,6 +20,7 @@ from proxy.dispatch import Telling
 from proxy.line_log import LineLog
 from proxy.request_info import request_info
 from proxy.rotating_file import RotatingFile
+from proxy.routing import path_alone
 
 FILE = "audit.log"
 _AUDITED = "/v1/"
@@ -71,11 +72,11 @@ def _access(request: web.Request, response: web.StreamResponse, received: float)
     return Access(
         request.get(ADDRESS, ""),
         request.method,
-        request.raw_path.partition("?")[0],
+        path_alone(request.raw_path),
         received,
         request_id=request.get(REQUEST_ID, ""),
         user_agent=request.headers.get("User-Agent", ""),
-        target=request.raw_path,
+        target=request.raw_path.partition("#")[0],
         info=request_info(request.method, request.raw_path),
         resolved=caller.resolved if caller is not None else None,
         code=response.status,

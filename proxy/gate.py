@@ -31,7 +31,7 @@ from proxy.passage import Checkpoint, Passage
 from proxy.request_id import RequestIds
 from proxy.request_info import CONNECT
 from proxy.response_head import SANDBOX
-from proxy.routing import is_proxied
+from proxy.routing import is_proxied, path_alone
 from proxy.status import BadRequest, InternalError, Refusal, TooManyRequests, status_response
 from proxy.upgrade import upgrade
 from proxy.upstream import UpstreamError
@@ -79,7 +79,7 @@ class Gate:
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, and tell of it."""
         started = self._loop.time()
-        path = request.raw_path.partition("?")[0]
+        path = path_alone(request.raw_path)
         access = Access(self._address(request), request.method, path, time.time())
         self._metrics.in_flight.inc()
         try:

@@ -71,6 +71,11 @@ def _refuse_ambiguous(path: str) -> None:
         raise BadTarget("the path has an encoded slash, backslash or percent sign")
 
 
+def path_alone(raw_target: str) -> str:
+    """A raw target without its query, and without a fragment, which no request may have."""
+    return raw_target.partition("?")[0].partition("#")[0]
+
+
 def is_proxied(target: str) -> bool:
     """Whether the target lies behind a ``proxy`` subresource: somebody's own service answers."""
     return "/proxy" in target and _PROXIED.match(target) is not None

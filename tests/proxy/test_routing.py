@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from proxy.routing import PREFIX, BadTarget, Route, is_proxied, route
+from proxy.routing import PREFIX, BadTarget, Route, is_proxied, path_alone, route
 
 
 @pytest.mark.parametrize(
@@ -138,3 +138,8 @@ def test_a_target_that_does_not_begin_with_the_prefix_is_nobodys(before: str, re
 )
 def test_a_proxied_path_is_told_by_its_subresource(target: str, expected: bool) -> None:
     assert is_proxied(target) is expected
+
+
+def test_a_path_is_told_without_its_query_and_without_a_fragment() -> None:
+    for target in ("/a/b", "/a/b?token=s3cret", "/a/b#s3cret", "/a/b#x?y", "/a/b?x#y"):
+        assert path_alone(target) == "/a/b"
