@@ -55,6 +55,7 @@ class Side:
         stdin: str | None = None,
         env: Mapping[str, str] | None = None,
         plain: bool = False,
+        timeout: float = KUBECTL_SECONDS,
     ) -> subprocess.CompletedProcess[str]:
         """Run kubectl to its end, in the folder of the manifests."""
         return subprocess.run(
@@ -63,7 +64,7 @@ class Side:
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
             text=True,
-            timeout=KUBECTL_SECONDS,
+            timeout=timeout,
             env=self.environment(env),
             cwd=MANIFESTS,
             check=False,
