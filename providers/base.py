@@ -24,6 +24,8 @@ where identities enter (:mod:`management.sign_in`), not left to the provider.
 * :class:`BrowserAuthenticator`: the browser is sent away and comes back (OAuth 2, OpenID Connect);
 * :class:`DeviceAuthenticator`: a code typed on another device (RFC 8628), for command lines;
 * :class:`BearerVerifier`: tokens that somebody else has issued, as JWTs;
+* :class:`LogoutListener`: being told by the backend that somebody has signed out there;
+* :class:`GrantRevoker`: giving back what was granted, once nobody needs it any more;
 * :class:`PrincipalSearch`: finding people and groups by a part of their names;
 * :class:`Refresher`: whether somebody is still there, and in which groups.
 
@@ -39,6 +41,7 @@ once after the last. ``check`` raises ProviderUnavailable where the backend can'
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel
@@ -144,6 +147,34 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
+class BearerScope:
+    """The most that a bearer is good for, whatever its user may do.
+
+    ``clusters`` are names or ids (empty: every one that the user may enter). ``lifetime`` is the
+    longest life of a token that it is exchanged for. ``rule`` is what said so, for the audit log.
+    """
+
+    clusters: tuple[str, ...] = ()
+    read_only: bool = False
+    lifetime: timedelta | None = None
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A bearer that is good until ``expires_at`` (aware, UTC), and whose it is.
+
+    ``direct``: it may be used at the gate as it is. Else it can only be exchanged for a token of
+    Sekisho's own (RFC 8693).
+    """
+
+    identity: ExternalIdentity
+    expires_at: datetime
+    direct: bool = False
+    scope: BearerScope = BearerScope()
+
+
+@dataclass(frozen=True, slots=True)
 class FoundPrincipal:
     """A person or group that a search found."""
 
@@ -217,8 +248,26 @@ class BearerVerifier(Protocol):
     def claims(self, bearer: str) -> bool:
         """Whether ``bearer`` looks like one of its own, without I/O: its issuer, for a JWT."""
 
-    async def verify(self, bearer: str) -> Outcome:
-        """Whose it is. Raises ProviderUnavailable."""
+    async def verify(self, bearer: str) -> Verified | Refused | None:
+        """Whose it is, how long, and for what. Raises ProviderUnavailable."""
+
+
+@runtime_checkable
+class LogoutListener(Protocol):
+    """A provider whose backend says when somebody has signed out there (OpenID Connect
+    Back-Channel Logout 1.0).
+    """
+
+    async def logged_out(self, logout_token: str) -> str | Refused:
+        """The principal whose sessions end. Raises ProviderUnavailable."""
+
+
+@runtime_checkable
+class GrantRevoker(Protocol):
+    """A provider that can give back what the ``secret`` of an identity stands for."""
+
+    async def revoke_grant(self, principal_id: str, secret: str) -> None:
+        """Revoke it at the backend: it was unlinked here. Raises ProviderUnavailable."""
 
 
 @runtime_checkable
