@@ -18,6 +18,7 @@ from store.interfaces import StoreUnavailable
 from store.key_check import check_keys, renew_check
 from store.locations import Location, locate
 from store.postgresql_feed import PostgresqlFeed
+from store.one_time import SqlOneTime
 from store.providers import SqlProviders
 from store.schema import bring_up
 from store.sqlite_feed import SqliteFeed
@@ -39,6 +40,7 @@ class SqlStore:
         self.tokens = SqlTokens(connections)
         self.clusters = SqlClusters(connections, keyring)
         self.identities = SqlIdentities(connections, keyring)
+        self.one_time = SqlOneTime(connections)
         self.providers = SqlProviders(connections, keyring)
 
     async def ping(self) -> None:

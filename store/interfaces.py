@@ -138,7 +138,8 @@ class Token:
     """A bearer token as stored: SHA-256 of the whole ``<name>:<secret>``, never the secret.
 
     ``clusters`` limits the token to those cluster ids (empty: no limit); ``read_only`` limits it to
-    reading. ``expires_at`` None means that it doesn't end by itself.
+    reading. ``expires_at`` None means that it doesn't end by itself. ``signed_in_at`` is when
+    somebody proved who they are, for a session's token: renewing it doesn't move that.
     """
 
     name: str
@@ -152,6 +153,7 @@ class Token:
     last_used_at: datetime | None = None
     clusters: tuple[str, ...] = ()
     read_only: bool = False
+    signed_in_at: datetime | None = None
 
 
 class CredentialSource(enum.StrEnum):
@@ -285,6 +287,9 @@ class Tokens(Protocol):
     async def revoke(self, name: str) -> bool:
         """Delete the token; every replica knows within a second. False where there is none."""
 
+    async def shorten(self, name: str, expires_at: datetime) -> bool:
+        """Let the token end then, if it would end later; whether that changed anything."""
+
     async def touch(self, last_used: Sequence[tuple[str, datetime]]) -> None:
         """Record last uses, many in one statement. Doesn't announce a change."""
 
@@ -355,6 +360,16 @@ class Identities(Protocol):
 
         Neither a sign-in nor a token's making or use is later.
         """
+
+
+class OneTime(Protocol):
+    """Values that are good once, over all replicas. Only digests of them are stored."""
+
+    async def spend(self, value: str, expires_at: datetime) -> bool:
+        """Use ``value`` up; False where it was before. ``expires_at``: when it ends by itself."""
+
+    async def clear(self, before: datetime) -> int:
+        """Forget those that ended before then; how many there were."""
 
 
 class StoredProviders(Protocol):
@@ -435,6 +450,10 @@ class Store(Protocol):
     @property
     def identities(self) -> Identities:
         """What is known of principals at their providers."""
+
+    @property
+    def one_time(self) -> OneTime:
+        """Values that are good once."""
 
     @property
     def providers(self) -> StoredProviders:

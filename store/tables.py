@@ -143,6 +143,7 @@ tokens = Table(
     Column("last_used_at", UtcDateTime),
     Column("clusters", JSON, nullable=False),
     Column("read_only", Boolean, nullable=False),
+    Column("signed_in_at", UtcDateTime),
     Index(None, "user_id"),
     Index(None, "principal_id"),
 )
@@ -190,6 +191,14 @@ providers = Table(
     Column("allowed_principals", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
 )
+
+spent = Table(
+    "spent",
+    metadata,
+    Column("value", LargeBinary(32), primary_key=True),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+)
+"""Digests of one-time values that have been used."""
 
 secrets = Table(
     "secrets",

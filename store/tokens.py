@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, or_, select, update
 
 from store.connections import Connections
 from store.grants import grants_of_user
@@ -72,6 +72,17 @@ class SqlTokens:
             return False
         async with self._connections.write(Change("token", name)) as connection:
             result = await connection.execute(delete(tokens).where(tokens.c.name == name))
+            return bool(result.rowcount)
+
+    async def shorten(self, name: str, expires_at: datetime) -> bool:
+        """Let the token end then, if it would end later."""
+        if not storable(name):
+            return False
+        later = or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > expires_at)
+        async with self._connections.write(Change("token", name)) as connection:
+            result = await connection.execute(
+                update(tokens).where(tokens.c.name == name, later).values(expires_at=expires_at)
+            )
             return bool(result.rowcount)
 
     async def touch(self, last_used: Sequence[tuple[str, datetime]]) -> None:

@@ -58,7 +58,7 @@ async def _old_database(url: str) -> None:
 
 async def test_a_database_of_the_first_release_keeps_its_data(url: str, keyring: Keyring) -> None:
     await _old_database(url)
-    assert await upgrade_database(url) == ("0001", "0002")
+    assert await upgrade_database(url) == ("0001", "0003")
     store = await open_store(url, keyring)
     try:
         old = await store.users.get("u-old")

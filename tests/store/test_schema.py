@@ -125,4 +125,4 @@ def test_migrations_are_in_the_wheel(tmp_path: Path) -> None:
         check=True,
     )
     assert done.stdout.startswith(str(tmp_path / "installed"))
-    assert "(None, '0002')" in done.stdout
+    assert "(None, '0003')" in done.stdout
