@@ -67,7 +67,7 @@ def test_an_exec_ends_when_the_right_to_it_ends(
 
 
 def test_a_watch_ends_with_its_token(gate: Gate, guest: str) -> None:
-    token = gate.token(guest, "--ttl", "6s")
+    token = gate.token(guest, "--ttl", "15s")
     config = gate.kubeconfig(guest)
     text = config.read_text()
     config.write_text(text.replace(text.partition("token: ")[2].split()[0], token))
@@ -75,7 +75,7 @@ def test_a_watch_ends_with_its_token(gate: Gate, guest: str) -> None:
     with start_kubectl(config, "get", "--raw", path) as watch:
         assert watch.stdout is not None
         assert watch.stdout.readline().startswith('{"type":"ADDED"')
-        assert watch.wait(30) == 0
+        assert watch.wait(60) == 0
 
 
 def test_what_others_run_goes_on(gate: Gate, guest: str) -> None:

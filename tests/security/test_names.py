@@ -60,7 +60,9 @@ PROVIDER = dedent(
     @dataclass(frozen=True)
     class LoudType:
         settings_model: type[BaseModel] = LoudSettings
-        schemes: tuple[str, ...] = ("loud_user", "loud_group")
+
+        def schemes(self, name):
+            return ("loud_user", "loud_group")
 
         def create(self, name, settings, context):
             return LoudProvider(name)
