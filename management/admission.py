@@ -1,53 +1,24 @@
-"""The last word on who a provider vouches for: its access mode; and remembering that it did."""
+"""The last word on who a provider vouches for: its access mode, and cutting off the others."""
 
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable
 
 from management.access_modes import AccessRule
-from providers.base import (
-    Attempt,
-    ExternalIdentity,
-    Outcome,
-    PasswordAuthenticator,
-    ProviderUnavailable,
-    Refused,
-)
-from store.interfaces import Store, StoreUnavailable
+from providers.base import ExternalIdentity, Refused
+from store.interfaces import Store
 
 
 class Admission:
     """Decides for one provider."""
 
-    def __init__(
-        self,
-        store: Store,
-        provider: str,
-        rule: AccessRule,
-        *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
+    def __init__(self, store: Store, provider: str, rule: AccessRule) -> None:
         self._store = store
         self._provider = provider
         self._rule = rule
-        self._now = now
 
-    async def signed_in(self, outcome: Outcome) -> Outcome:
-        """``outcome``, or a refusal where the access mode says so.
-
-        Somebody who is known already is remembered as seen now, with the provider's new secret.
-        Raises StoreUnavailable.
-        """
-        if not isinstance(outcome, ExternalIdentity):
-            return outcome
-        refusal = await self.refusal(
-            outcome.principal_id, (group.principal_id for group in outcome.groups)
-        )
-        if refusal is not None:
-            return refusal
-        known = await self._store.identities.get(outcome.principal_id)
-        if known is not None and known.provider == self._provider:
-            await self._store.identities.seen(known.id, self._now(), outcome.secret)
-        return outcome
+    async def refusal_of(self, identity: ExternalIdentity) -> Refused | None:
+        """Why somebody may not come in, or None."""
+        groups = (group.principal_id for group in identity.groups)
+        return await self.refusal(identity.principal_id, groups)
 
     async def refusal(self, principal_id: str, groups: Iterable[str]) -> Refused | None:
         """Why somebody with these principals may not come in, or None."""
@@ -72,24 +43,3 @@ class Admission:
                 await self._store.identities.refuse(known.id, refusal.reason)
                 out += 1
         return out
-
-
-class AdmittingAuthenticator:
-    """A provider's door with its access mode. A :class:`providers.base.PasswordAuthenticator`."""
-
-    def __init__(self, inner: PasswordAuthenticator, admission: Admission) -> None:
-        self._inner = inner
-        self._admission = admission
-
-    @property
-    def name(self) -> str:
-        """The provider's name."""
-        return self._inner.name
-
-    async def authenticate(self, attempt: Attempt) -> Outcome:
-        """Who it is, if they may come in."""
-        outcome = await self._inner.authenticate(attempt)
-        try:
-            return await self._admission.signed_in(outcome)
-        except StoreUnavailable as exc:
-            raise ProviderUnavailable("the store is unavailable") from exc

@@ -11,6 +11,7 @@ import jinja2
 from aiohttp import web
 
 from management import (
+    browser_endpoints,
     cluster_endpoints,
     identity_endpoints,
     pages,
@@ -19,6 +20,7 @@ from management import (
     token_endpoints,
 )
 from management.authentication import authentication
+from management.oauth import endpoint as token_endpoint
 from management.problems import MAX_BODY_BYTES, REQUEST_ID, problems
 from management.services import SERVICES, Services, services_of
 from management.telling import ADDRESS, NOTES
@@ -57,6 +59,8 @@ def build_app(services: Services, extra: Iterable[web.RouteDef] = ()) -> web.App
     app[SERVICES] = services
     aiohttp_jinja2.setup(app, loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True)
     app.add_routes(session_endpoints.routes)
+    app.add_routes(browser_endpoints.routes)
+    app.add_routes(token_endpoint.routes)
     app.add_routes(token_endpoints.routes)
     app.add_routes(provider_endpoints.routes)
     app.add_routes(identity_endpoints.routes)

@@ -7,9 +7,11 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from management.credentials import BadCredential, bearer_from
+from management.foreign_bearers import BearerRefused
 from management.problems import CHALLENGE, Problem
 from management.resolver import Resolved, TokenResolver
 from management.sessions import COOKIE, SessionCookies, SessionData
+from management.telling import note, told
 from store.interfaces import User
 
 OPEN = "sekisho_open"
@@ -70,7 +72,10 @@ def authentication(resolver: TokenResolver, cookies: SessionCookies) -> Middlewa
 async def identify(
     request: web.Request, resolver: TokenResolver, cookies: SessionCookies
 ) -> Caller:
-    """The caller. Raises Problem with 400, 401 or 403, and StoreUnavailable."""
+    """The caller.
+
+    Raises Problem with 400, 401 or 403, StoreUnavailable, and ProviderUnavailable.
+    """
     session = await cookies.read(request) if COOKIE in request.cookies else None
     authorizations = request.headers.getall("Authorization", [])
     if len(authorizations) + (session is not None) > 1:
@@ -90,7 +95,11 @@ async def identify(
         bearer = session.bearer.encode("ascii", "replace")
     else:
         raise Problem(401, "no credential: sign in first", headers=CHALLENGE)
-    resolved = await resolver.resolve(bearer)
+    try:
+        resolved = await resolver.resolve(bearer)
+    except BearerRefused as exc:
+        note(request, refused=told(exc.why))
+        resolved = None
     if resolved is None:
         raise Problem(
             401, "the credential is not valid, has ended, or was revoked", headers=CHALLENGE

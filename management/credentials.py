@@ -3,7 +3,7 @@
 import base64
 import binascii
 
-MAX_CREDENTIAL_BYTES = 4096
+MAX_CREDENTIAL_BYTES = 8192
 
 
 class BadCredential(Exception):

@@ -1,32 +1,32 @@
 """One's principals: refreshed, linked, unlinked; and the end of all one's tokens."""
 
-from datetime import UTC, datetime, timedelta
-
+import structlog
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from management.authentication import Caller, caller_of
+from management.browser_sign_in import Errand, set_cookie
+from management.linking import link_principal, signed_in_recently
 from management.problems import Problem, read_body
 from management.refresh import IdentityRefresh
 from management.services import Services, services_of
 from management.session_endpoints import user_json
-from management.telling import address_of, note
-from management.vouched import check_vouched
-from providers.base import Attempt, ExternalIdentity
-from store.interfaces import Conflict, Principal
+from management.sign_in import UnknownProvider
+from management.telling import address_of, note, told
+from providers.base import Attempt, ExternalIdentity, ProviderUnavailable, Refused
 
-RECENT = timedelta(minutes=15)
-"""How long ago the sign-in may be with which somebody changes who they are."""
+_LOG = structlog.get_logger("sekisho.identities")
+_NO_SUCH = "there is no such provider; see /v1/providers"
 
 
 class Link(BaseModel):
-    """The proof of the second principal."""
+    """The proof of the second principal; of a provider in the browser, its name alone."""
 
     model_config = ConfigDict(extra="forbid")
 
     provider: str
-    username: str
-    password: SecretStr
+    username: str | None = None
+    password: SecretStr | None = None
 
 
 async def refresh_own(request: web.Request) -> web.Response:
@@ -44,27 +44,39 @@ async def refresh_user(request: web.Request) -> web.Response:
     return await _refreshed(request, user_id)
 
 
-async def link(request: web.Request) -> web.Response:
-    """POST /v1/me/principals: be known in one more way. Needs both proofs, and both fresh."""
+async def link(request: web.Request) -> web.StreamResponse:
+    """POST /v1/me/principals: be known in one more way. Needs both proofs, and both fresh.
+
+    Without a password: the URL at which the browser, with the cookie that is set, gives the other.
+    """
     services, caller = services_of(request), caller_of(request)
     _recently(caller)
     body = await read_body(request, Link)
-    if services.providers is None or (door := services.providers.get(body.provider)) is None:
-        raise Problem(404, "there is no such provider; see /v1/providers")
-    attempt = Attempt(body.username, body.password.get_secret_value(), address_of(request))
-    outcome = await door.authenticator.authenticate(attempt)
     note(request, provider=body.provider)
+    if body.username is None or body.password is None:
+        return await _link_in_browser(services, caller, body.provider)
+    door = services.sign_in.doors.get(body.provider)
+    if door is None or door.password is None:
+        raise Problem(404, _NO_SUCH)
+    attempt = Attempt(body.username, body.password.get_secret_value(), address_of(request))
+    outcome = await door.password.authenticate(attempt)
     if not isinstance(outcome, ExternalIdentity):
-        note(request, refused=outcome.reason if outcome else "refused")
+        note(request, refused=told(outcome or Refused("refused")))
         raise Problem(403, "the user name or the password is not right, or may not sign in")
-    check_vouched(body.provider, door.schemes, outcome)
-    principal = Principal(outcome.principal_id, body.provider, outcome.username)
-    try:
-        await services.store.identities.link(caller.user.id, principal, outcome.secret)
-    except Conflict:
-        raise Problem(409, "somebody is known by that already: unlink it there first") from None
-    await services.store.identities.seen(principal.id, datetime.now(UTC), outcome.secret)
+    await link_principal(services.store, caller.user.id, body.provider, door, outcome)
     return await _own(services, caller, 201)
+
+
+async def _link_in_browser(services: Services, caller: Caller, provider: str) -> web.Response:
+    token = caller.resolved.token.name
+    errand = Errand(link_user=caller.user.id, link_token=token)
+    try:
+        url, cookie = await services.browser.begin(provider, errand)
+    except UnknownProvider:
+        raise Problem(404, _NO_SUCH) from None
+    response = web.json_response({"url": url}, headers={"Cache-Control": "no-store"})
+    set_cookie(response, cookie)
+    return response
 
 
 async def unlink(request: web.Request) -> web.Response:
@@ -74,9 +86,23 @@ async def unlink(request: web.Request) -> web.Response:
     principal_id = request.match_info["id"]
     if principal_id == caller.resolved.identity.principal_id:
         raise Problem(409, "this is how you have signed in; sign in another way to unlink it")
+    known = await services.store.identities.get(principal_id)
     await services.store.identities.unlink(caller.user.id, principal_id)
     note(request, unlinked=principal_id)
+    if known is not None and known.secret is not None:
+        await _give_back(services, known.provider, principal_id, known.secret)
     return web.Response(status=204)
+
+
+async def _give_back(services: Services, provider: str, principal_id: str, secret: str) -> None:
+    """Have the provider revoke what it gave us. It is unlinked here whatever comes of that."""
+    door = services.sign_in.doors.get(provider)
+    if door is None or door.grants is None:
+        return
+    try:
+        await door.grants.revoke_grant(principal_id, secret)
+    except ProviderUnavailable as exc:
+        _LOG.warning("grant not revoked", provider=provider, error=str(exc))
 
 
 async def revoke_all(request: web.Request) -> web.Response:
@@ -89,8 +115,7 @@ async def revoke_all(request: web.Request) -> web.Response:
 
 
 def _recently(caller: Caller) -> None:
-    token = caller.resolved.token
-    if token.kind != "session" or datetime.now(UTC) - token.created_at > RECENT:
+    if not signed_in_recently(caller.resolved.token):
         raise Problem(403, "sign in again first: this needs a sign-in of the last 15 minutes")
 
 

@@ -20,7 +20,11 @@ _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 @anybody
 async def index(request: web.Request) -> web.Response:
     """GET /: the sign-in page."""
-    context = {"providers": services_of(request).sign_in.providers}
+    doors = services_of(request).sign_in.doors
+    context = {
+        "passwords": [name for name, door in doors.items() if door.password is not None],
+        "browsers": [name for name, door in doors.items() if door.browser is not None],
+    }
     return aiohttp_jinja2.render_template("index.html", request, context)
 
 

@@ -15,8 +15,8 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from management.access_modes import EVERYBODY, AccessRule
-from management.admission import Admission, AdmittingAuthenticator
-from management.sign_in import Door
+from management.admission import Admission
+from management.door import Door
 from providers.base import (
     PasswordAuthenticator,
     Provider,
@@ -87,7 +87,7 @@ class Running:
 
 
 class ProviderRegistry(Mapping[str, Door]):
-    """Doors by name: of the providers that are enabled and take passwords."""
+    """Doors by name: of the providers that are enabled and have started."""
 
     def __init__(
         self,
@@ -246,9 +246,12 @@ class ProviderRegistry(Mapping[str, Door]):
             _LOG.error("provider not started", provider=spec.name, error=one.error)
             return one
         one.provider = provider
-        if isinstance(provider, PasswordAuthenticator):
-            throttled = ThrottledAuthenticator(provider, self._limits, self._context.clock)
-            one.door = Door(AdmittingAuthenticator(throttled, one.admission), one.schemes)
+        throttled = (
+            ThrottledAuthenticator(provider, self._limits, self._context.clock)
+            if isinstance(provider, PasswordAuthenticator)
+            else None
+        )
+        one.door = Door.to(provider, one.schemes, one.admission, throttled)
         return one
 
     async def _enforce(self, one: Running) -> None:

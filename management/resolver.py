@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 from impersonation.identity import Group, Identity
 from impersonation.policy import ReservedName, refuse_reserved
+from management.foreign_bearers import ForeignBearers, Standing, Vouched, looks_foreign
 from store.interfaces import Change, Grant, Membership, Role, Store, SubjectName, Token, User
 
 TRUST_SECONDS = 30.0
@@ -28,7 +29,7 @@ MAX_ENTRIES = 50_000
 """Tokens kept in memory; the one stored longest makes room."""
 
 MAX_BEARER_BYTES = 512
-"""Ours have under 80; a longer one is nobody's."""
+"""Ours have under 80; a longer one that isn't somebody else's is nobody's."""
 
 
 @dataclass(slots=True, eq=False)
@@ -36,7 +37,8 @@ class Resolved:
     """A live token and everything a decision needs: who, whose, and where they may enter.
 
     ``blocks`` keeps the impersonation headers for as long as the identity behind them is believed,
-    one for each way of naming users; ``audit_user`` the same for the audit log.
+    one for each way of naming users; ``audit_user`` the same for the audit log. ``vouched`` is
+    there where the token is somebody else's.
     """
 
     token: Token
@@ -47,13 +49,21 @@ class Resolved:
     believed_until: float
     blocks: dict[SubjectName, bytes] = field(default_factory=dict)
     audit_user: str = ""
+    vouched: Vouched | None = None
 
 
 class TokenResolver:
     """Resolves bearers, and remembers. One per process; run :meth:`follow_changes` beside it."""
 
-    def __init__(self, store: Store, *, max_entries: int = MAX_ENTRIES) -> None:
+    def __init__(
+        self,
+        store: Store,
+        bearers: ForeignBearers | None = None,
+        *,
+        max_entries: int = MAX_ENTRIES,
+    ) -> None:
         self._store = store
+        self._bearers = bearers
         self._max_entries = max_entries
         self._entries: dict[bytes, Resolved] = {}
         self._pending: dict[bytes, asyncio.Task[Resolved | None]] = {}
@@ -73,10 +83,11 @@ class TokenResolver:
     async def resolve(self, bearer: bytes) -> Resolved | None:
         """Who presents ``bearer``; None where it isn't a live token of an enabled user.
 
-        Raises StoreUnavailable where the store can't say. Many requests at once with one token
-        that isn't cached make one query.
+        Raises StoreUnavailable where the store can't say, and for somebody else's token
+        BearerRefused and ProviderUnavailable. Many requests at once with one token that isn't
+        cached make one query.
         """
-        if len(bearer) > MAX_BEARER_BYTES:
+        if len(bearer) > MAX_BEARER_BYTES and not looks_foreign(bearer):
             return None
         digest = hashlib.sha256(bearer).digest()
         entry = self._live(digest)
@@ -96,6 +107,8 @@ class TokenResolver:
 
         Raises StoreUnavailable.
         """
+        if entry.vouched is not None:
+            return await self._vouched_again(entry, entry.vouched)
         found = await self._store.tokens.resolve(entry.token.name)
         return None if found is None else _resolved(*found, digest=entry.token.digest)
 
@@ -136,18 +149,28 @@ class TokenResolver:
         return entry
 
     async def _load(self, bearer: bytes, digest: bytes) -> Resolved | None:
-        name = _token_name(bearer)
-        if name is None:
-            return None
         generation = self._generation
-        found = await self._store.tokens.resolve(name)
-        if found is None:
-            return None
-        entry = _resolved(*found, digest=digest)
+        entry = await self._found(bearer, digest)
         # Something changed while we asked: right for this request, but not to be remembered.
         if entry is not None and generation == self._generation:
             self._remember(digest, entry)
         return entry
+
+    async def _found(self, bearer: bytes, digest: bytes) -> Resolved | None:
+        name = _token_name(bearer)
+        if name is not None:
+            found = await self._store.tokens.resolve(name)
+            return None if found is None else _resolved(*found, digest=digest)
+        if self._bearers is None or not looks_foreign(bearer):
+            return None
+        vouched, standing = await self._bearers.standing(bearer, digest)
+        return _standing(vouched, standing)
+
+    async def _vouched_again(self, entry: Resolved, vouched: Vouched) -> Resolved | None:
+        if self._bearers is None:
+            return None
+        standing = await self._bearers.still(vouched, entry.token.digest)
+        return None if standing is None else _standing(vouched, standing)
 
     def _remember(self, digest: bytes, entry: Resolved) -> None:
         if len(self._entries) >= self._max_entries:
@@ -184,6 +207,20 @@ def _resolved(
     """The entry for a stored token, or None where the secret, the time or the user says no."""
     if not hmac.compare_digest(token.digest, digest):
         return None
+    return _worth(token, user, memberships, grants)
+
+
+def _standing(vouched: Vouched, standing: Standing) -> Resolved | None:
+    entry = _worth(standing.token, standing.user, standing.memberships, standing.grants)
+    if entry is not None:
+        entry.vouched = vouched
+    return entry
+
+
+def _worth(
+    token: Token, user: User, memberships: Sequence[Membership], grants: Sequence[Grant]
+) -> Resolved | None:
+    """The entry for a token that is whom it says, or None where the time or the user says no."""
     if token.expires_at is not None and token.expires_at <= datetime.now(UTC):
         return None
     identity = identity_of(user, token.principal_id, memberships)

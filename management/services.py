@@ -6,7 +6,9 @@ from datetime import timedelta
 from aiohttp import web
 
 from management.accounts import LocalPasswords
+from management.browser_sign_in import BrowserSignIn
 from management.client_address import ClientAddresses
+from management.oauth.grant import Granting
 from management.provider_registry import ProviderRegistry
 from management.refresh import IdentityRefresh
 from management.resolver import TokenResolver
@@ -23,6 +25,8 @@ class Services:
     store: Store
     resolver: TokenResolver
     sign_in: SignIn
+    browser: BrowserSignIn
+    granting: Granting
     tokens: TokenService
     passwords: LocalPasswords
     cookies: SessionCookies

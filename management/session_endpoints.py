@@ -7,11 +7,13 @@ from aiohttp_session import get_session
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from management.authentication import anybody, caller_of
+from management.door import Door
 from management.problems import CHALLENGE, Problem, read_body
 from management.services import services_of
 from management.sessions import begin_session
 from management.sign_in import UnknownProvider
-from management.telling import address_of, note
+from management.telling import address_of, note, told
+from management.tokens import renewable_until
 from providers.base import Attempt, Refused
 from store.interfaces import Membership, User
 
@@ -40,8 +42,9 @@ class PasswordChange(_Body):
 @anybody
 async def providers(request: web.Request) -> web.Response:
     """GET /v1/providers: how people may sign in."""
-    names = services_of(request).sign_in.providers
-    return web.json_response({"items": [{"name": name, "kind": "password"} for name in names]})
+    doors = services_of(request).sign_in.doors
+    items = [provider_json(name, door) for name, door in doors.items() if door.methods]
+    return web.json_response({"items": items})
 
 
 @anybody
@@ -67,16 +70,18 @@ async def login(request: web.Request) -> web.Response:
         raise Problem(404, "there is no such provider; see /v1/providers") from None
     note(request, provider=provider)
     if isinstance(signed_in, Refused):
-        note(request, refused=signed_in.reason)
+        note(request, refused=told(signed_in))
         raise Problem(401, _REFUSED, headers=CHALLENGE)
     note(request, user=signed_in.user.id, token=signed_in.issued.token.name)
     if body.session:
         await begin_session(request, signed_in.issued.bearer)
-    expires_at = signed_in.issued.token.expires_at
+    token = signed_in.issued.token
+    until = renewable_until(token, services.tokens.renewable_for)
     return web.json_response(
         {
             "token": signed_in.issued.bearer,
-            "expires_at": expires_at.isoformat() if expires_at else None,
+            "expires_at": token.expires_at.isoformat() if token.expires_at else None,
+            "renewable_until": until.isoformat() if until else None,
             "must_change_password": signed_in.must_change_password,
             "user": user_json(signed_in.user),
         },
@@ -120,6 +125,11 @@ async def change_password(request: web.Request) -> web.Response:
         if token.kind == "session" and token.name != caller.resolved.token.name:
             await services.store.tokens.revoke(token.name)
     return web.Response(status=204)
+
+
+def provider_json(name: str, door: Door) -> dict[str, object]:
+    """A way to sign in, as anybody may know it. ``kind`` is the first of its methods."""
+    return {"name": name, "kind": door.methods[0], "methods": door.methods}
 
 
 def user_json(user: User) -> dict[str, object]:

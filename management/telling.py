@@ -2,6 +2,8 @@
 
 from aiohttp import web
 
+from providers.base import Refused
+
 ADDRESS = web.RequestKey("address", str)
 """The client's address (see :mod:`management.client_address`)."""
 
@@ -12,6 +14,11 @@ NOTES = web.RequestKey("notes", dict[str, str])
 def address_of(request: web.Request) -> str:
     """From where the request came."""
     return request[ADDRESS]
+
+
+def told(why: Refused) -> str:
+    """A refusal as one line for the audit log."""
+    return f"{why.reason} ({why.detail})" if why.detail else why.reason
 
 
 def note(request: web.Request, **said: str) -> None:

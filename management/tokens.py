@@ -33,6 +33,8 @@ class Lifetimes:
     default: timedelta
     kubeconfig: timedelta
     most: timedelta
+    renewable: timedelta = timedelta(0)
+    """How long after the sign-in a session may be renewed."""
 
     def of(self, kind: TokenKind, asked: timedelta | None) -> timedelta:
         """The lifetime of a new token. Raises TtlTooLong."""
@@ -59,6 +61,11 @@ class TokenService:
         self._lifetimes = lifetimes
         self._now = now
 
+    @property
+    def renewable_for(self) -> timedelta:
+        """How long after the sign-in a session may be renewed."""
+        return self._lifetimes.renewable
+
     async def issue(
         self,
         user: User,
@@ -70,10 +77,12 @@ class TokenService:
         clusters: Sequence[str] = (),
         read_only: bool = False,
         description: str = "",
+        signed_in_at: datetime | None = None,
     ) -> IssuedToken:
         """A new token of ``user``, acting as ``principal_id`` (default: the user's first).
 
-        ``not_after`` shortens it where it would outlive what it was made with. Raises TtlTooLong.
+        ``not_after`` shortens it where it would outlive what it was made with. ``signed_in_at`` is
+        that of the session that a new one continues. Raises TtlTooLong.
         """
         now = self._now()
         ends = now + self._lifetimes.of(kind, ttl)
@@ -89,9 +98,17 @@ class TokenService:
             expires_at=min(ends, not_after) if not_after is not None else ends,
             clusters=tuple(clusters),
             read_only=read_only,
+            signed_in_at=(signed_in_at or now) if kind == "session" else None,
         )
         await self._tokens.create(token)
         return IssuedToken(bearer, token)
+
+
+def renewable_until(token: Token, renewable_for: timedelta) -> datetime | None:
+    """Until when a session may be renewed; None where it may not be at all."""
+    if token.kind != "session" or token.signed_in_at is None or not renewable_for:
+        return None
+    return token.signed_in_at + renewable_for
 
 
 def _in_words(duration: timedelta) -> str:

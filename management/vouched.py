@@ -33,12 +33,20 @@ def check_vouched(provider: str, schemes: Sequence[str], identity: ExternalIdent
 def memberships_said(provider: str, identity: ExternalIdentity) -> list[Membership]:
     """The groups that the provider says somebody is in, by id, each once."""
     groups = {
-        one.principal_id: Membership(
-            one.principal_id, provider, _UNTELLABLE.sub("\ufffd", one.name)
-        )
+        one.principal_id: Membership(one.principal_id, provider, shown_name(one.name))
         for one in identity.groups
     }
     return sorted(groups.values(), key=lambda one: one.id)
+
+
+def shown_name(name: str) -> str:
+    """A display name that can be stored and told. Nothing depends on it."""
+    return _UNTELLABLE.sub("\ufffd", name)
+
+
+def foreign_principal(provider: str, principal_id: str) -> ProviderUnavailable:
+    """The error of a provider that has vouched for another provider's user."""
+    return _not_theirs(provider, "another provider's user", principal_id)
 
 
 def _not_theirs(provider: str, what: str, name: str) -> ProviderUnavailable:

@@ -20,12 +20,16 @@ from config.settings import Settings
 from management.access_modes import AccessRule
 from management.accounts import LocalPasswords, StoredAccounts
 from management.app import build_app
+from management.browser_sign_in import BrowserSignIn
 from management.client_address import ClientAddresses
+from management.foreign_bearers import ForeignBearers
+from management.oauth.grant import Granting
 from management.provider_registry import ProviderRegistry, ProviderSpec
 from management.refresh import IdentityRefresh, refresh_forever
 from management.renewal import reconcile_forever, renew_forever
 from management.resolver import TokenResolver
 from management.retention import retire_forever
+from management.sealed import Sealer
 from management.services import Services
 from management.sessions import SessionCookies
 from management.sign_in import SignIn
@@ -44,7 +48,7 @@ from proxy.dispatch import dispatcher, request_factory
 from proxy.gate import Gate
 from proxy.health import Readiness
 from proxy.health import routes as health_routes
-from proxy.housekeeping import clear_ended_tokens_forever
+from proxy.housekeeping import clear_ended_forever
 from proxy.last_used import LastUsed
 from proxy.lifetimes import lifetimes
 from proxy.limits import Limiter
@@ -80,14 +84,15 @@ async def assembled(
     async with AsyncExitStack() as stack:
         registry = _registry()
         metrics = GateMetrics(registry)
-        resolver = TokenResolver(store)
+        providers = _providers(everything, store)
+        sign_in = SignIn(store, TokenService(store.tokens, lifetimes(settings)), providers)
+        resolver = TokenResolver(store, ForeignBearers(store, sign_in))
         background = Background()
         live = LiveRequests(store, resolver)
         last_used = LastUsed(store.tokens, registry)
         directory = ClusterDirectory(store, metrics, _limits(settings))
         await directory.load()
         stack.push_async_callback(directory.close)
-        providers = _providers(everything, store)
         stack.push_async_callback(providers.close)
         await providers.start()
         refresh = IdentityRefresh(
@@ -96,7 +101,7 @@ async def assembled(
             interval=settings.identities.refresh_interval,
             count=metrics.count_refreshed,
         )
-        services = _services(settings, store, keyring, tls, resolver, providers, refresh)
+        services = _services(settings, store, keyring, tls, resolver, sign_in, providers, refresh)
         registry.register(StateCollector(resolver, directory, providers))
         readiness = Readiness(
             {"store": store.ping},
@@ -168,7 +173,7 @@ def _keep_running(
     background.keep("live", live.follow_changes)
     background.keep("live-expired", live.end_expired)
     background.keep("last-used", last_used.write_forever)
-    background.keep("ended-tokens", lambda: clear_ended_tokens_forever(store.tokens))
+    background.keep("ended-tokens", lambda: clear_ended_forever(store.tokens, store.one_time))
     background.keep("token-renewal", lambda: renew_forever(store))
     background.keep("grants", lambda: reconcile_forever(store))
     background.keep("certificate", tls.refresh_forever)
@@ -245,19 +250,23 @@ def _services(
     keyring: Keyring,
     tls: ServerTls,
     resolver: TokenResolver,
+    sign_in: SignIn,
     doors: ProviderRegistry,
     refresh: IdentityRefresh,
 ) -> Services:
     tokens = TokenService(store.tokens, lifetimes(settings))
+    sealer = Sealer(keyring.derive_all("sign-in"))
     local = next((door for door in doors.values() if "local" in door.schemes), None)
     return Services(
         store=store,
         resolver=resolver,
-        sign_in=SignIn(store, tokens, doors),
+        sign_in=sign_in,
+        browser=BrowserSignIn(sign_in, store.one_time, sealer, settings.external_url),
+        granting=Granting(store, tokens, sign_in, resolver, sealer, ForeignBearers(store, sign_in)),
         tokens=tokens,
         passwords=LocalPasswords(
             store,
-            local.authenticator if local else None,
+            local.password if local else None,
             min_length=settings.login.password_min_length,
         ),
         cookies=SessionCookies(

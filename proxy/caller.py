@@ -5,11 +5,16 @@ from typing import Protocol
 from aiohttp import web
 
 from management.credentials import BadCredential, bearer_from
+from management.foreign_bearers import BearerRefused
 from management.resolver import Resolved, TokenResolver
+from management.telling import told
+from providers.base import ProviderUnavailable
 from proxy.inbound_head import InboundHead
 from proxy.metrics import GateMetrics
 from proxy.status import BadRequest, Forbidden, Unauthorized, Unavailable
 from store.interfaces import StoreUnavailable
+
+_REFUSED = "the credential is not valid, has ended, or was revoked"
 
 
 class CookieSession(Protocol):
@@ -56,9 +61,18 @@ class Authenticator:
         except StoreUnavailable:
             self._metrics.authenticated("", "unavailable")
             raise Unavailable("Sekisho's store is unavailable; try again", retry_after=2) from None
+        except ProviderUnavailable as exc:
+            self._metrics.authenticated("", "unavailable")
+            raise Unavailable(
+                "the issuer of your token can't be asked about it now; try again",
+                retry_after=exc.retry_after or 5,
+            ) from None
+        except BearerRefused as exc:
+            self._metrics.authenticated("", "refused")
+            raise Unauthorized(_REFUSED, note=f"{_REFUSED}: {told(exc.why)}") from None
         if resolved is None:
             self._metrics.authenticated("", "refused")
-            raise Unauthorized("the credential is not valid, has ended, or was revoked")
+            raise Unauthorized(_REFUSED)
         self._metrics.authenticated(resolved.identity.provider, "accepted")
         return resolved
 

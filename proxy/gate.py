@@ -254,7 +254,7 @@ class Gate:
 def _refused(refusal: Refusal, access: Access) -> web.Response:
     access.code = refusal.code
     access.refused = True
-    access.note = access.note or refusal.message
+    access.note = access.note or refusal.note or refusal.message
     return status_response(refusal, access.request_id)
 
 

@@ -11,4 +11,5 @@ def lifetimes(settings: Settings) -> Lifetimes:
         default=settings.tokens.default_ttl,
         kubeconfig=settings.tokens.kubeconfig_ttl,
         most=settings.tokens.max_ttl,
+        renewable=settings.sessions.renewable_for,
     )

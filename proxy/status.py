@@ -11,15 +11,19 @@ from aiohttp import web
 
 
 class Refusal(Exception):
-    """The gate answers by itself instead of the cluster. One class for each status code."""
+    """The gate answers by itself instead of the cluster. One class for each status code.
+
+    ``note`` is what the logs are told instead of the message.
+    """
 
     code = 500
     reason = "InternalError"
 
-    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: int | None = None, note: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.retry_after = retry_after
+        self.note = note
 
     def headers(self) -> dict[str, str]:
         """Headers that go with the answer."""

@@ -17,8 +17,8 @@ from store.identities import SqlIdentities
 from store.interfaces import StoreUnavailable
 from store.key_check import check_keys, renew_check
 from store.locations import Location, locate
-from store.postgresql_feed import PostgresqlFeed
 from store.one_time import SqlOneTime
+from store.postgresql_feed import PostgresqlFeed
 from store.providers import SqlProviders
 from store.schema import bring_up
 from store.sqlite_feed import SqliteFeed

@@ -46,12 +46,16 @@ class SqlIdentities:
             principals.c.provider == provider, principals.c.disabled_reason.is_(None)
         )
 
-    async def seen(self, principal_id: str, at: datetime, secret: str | None = None) -> None:
+    async def seen(
+        self, principal_id: str, at: datetime, secret: str | None = None, *, fresh: bool = True
+    ) -> None:
         """The provider has just vouched for it. Raises NotFound.
 
         Announced only where that makes it good again: else no decision depends on it.
         """
-        values: dict[str, Any] = {"last_seen_at": at, "refreshed_at": at, "disabled_reason": None}
+        values: dict[str, Any] = {"last_seen_at": at, "disabled_reason": None}
+        if fresh:
+            values["refreshed_at"] = at
         if secret is not None:
             values["secret"] = self._keyring.encrypt(secret, _context(principal_id))
         known = await self.get(principal_id)

@@ -46,7 +46,8 @@ Role = Literal["owner", "member", "read-only"]
 """What a grant lets a user do in a cluster; bound to cluster-admin, edit and view downstream."""
 
 TokenKind = Literal["session", "token", "kubeconfig"]
-"""What a token was made for; the first part of its name."""
+"""What a token was made for; the first part of its name. A ``bearer`` is made by somebody else and
+never stored."""
 
 SubjectName = Literal["id", "principal", "username"]
 """Which name of a user a cluster is told (``impersonation.user_name``)."""
@@ -143,7 +144,7 @@ class Token:
     """
 
     name: str
-    kind: TokenKind
+    kind: TokenKind | Literal["bearer"]
     digest: bytes = field(repr=False)
     user_id: str
     principal_id: str
@@ -306,10 +307,13 @@ class Identities(Protocol):
     async def of_user(self, user_id: str) -> Sequence[KnownPrincipal]:
         """The same of all of a user's, by id."""
 
-    async def seen(self, principal_id: str, at: datetime, secret: str | None = None) -> None:
-        """The provider has just vouched for it: it is good again, and fresh. Raises NotFound.
+    async def seen(
+        self, principal_id: str, at: datetime, secret: str | None = None, *, fresh: bool = True
+    ) -> None:
+        """The provider has just vouched for it: it is good again. Raises NotFound.
 
-        ``secret`` None keeps the one there is.
+        ``secret`` None keeps the one there is. ``fresh``: what the provider said is of now, so it
+        needn't be asked again for a while; else it was a token that it issued some time ago.
         """
 
     async def due(self, provider: str, before: datetime, *, limit: int) -> Sequence[KnownPrincipal]:

@@ -261,9 +261,7 @@ def test_health_is_told_on_both_listeners(gate: Gate) -> None:
     assert gate.ask("GET", "/healthz").body == b"ok"
     assert gate.ask("GET", "/readyz").body == b"ok"
     verbose = gate.ask("GET", "/readyz?verbose").body.decode()
-    assert verbose == (
-        "[+]store ok\n[+]shutdown ok\n[+]provider/local ok\nreadyz check passed\n"
-    )
+    assert verbose == ("[+]store ok\n[+]shutdown ok\n[+]provider/local ok\nreadyz check passed\n")
 
 
 def test_a_generated_kubeconfig_with_exec_signs_in_by_itself(gate: Gate, tmp_path: Path) -> None:

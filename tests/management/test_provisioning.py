@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from management.access_modes import EVERYBODY
 from management.accounts import StoredAccounts
-from management.sign_in import Door, SignedIn, SignIn
+from management.admission import Admission
+from management.door import Door
+from management.sign_in import SignedIn, SignIn
 from management.tokens import Lifetimes, TokenService
 from management.users import ensure_administrator, new_user
 from providers.base import Attempt, ExternalGroup, ExternalIdentity, ProviderUnavailable, Refused
@@ -41,7 +44,12 @@ async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
 
 def sign_in(store: SqlStore, *directories: Directory) -> SignIn:
     tokens = TokenService(store.tokens, Lifetimes(DAY, DAY, DAY, DAY))
-    doors = {one.name: Door(one, ("dir_user", "dir_group")) for one in directories}
+    doors = {
+        one.name: Door(
+            ("dir_user", "dir_group"), Admission(store, one.name, EVERYBODY), password=one
+        )
+        for one in directories
+    }
     return SignIn(store, tokens, doors)
 
 

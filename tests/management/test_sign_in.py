@@ -27,7 +27,7 @@ def test_a_password_gets_a_token_that_says_who_one_is(server: Sekisho) -> None:
     assert answer.status == 200
     assert answer.headers["Cache-Control"] == "no-store"
     body = answer.json()
-    assert set(body) == {"token", "expires_at", "must_change_password", "user"}
+    assert set(body) == {"token", "expires_at", "renewable_until", "must_change_password", "user"}
     me = server.ask("GET", "/v1/me", token=body["token"]).json()
     assert me["id"] == body["user"]["id"]
     assert me["username"] == "alice"

@@ -12,8 +12,12 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from management.accounts import LocalPasswords
 from management.app import build_app
+from management.browser_sign_in import BrowserSignIn
 from management.clusters import ClusterService
+from management.foreign_bearers import ForeignBearers
+from management.oauth.grant import Granting
 from management.resolver import TokenResolver
+from management.sealed import Sealer
 from management.services import Services
 from management.sessions import SessionCookies
 from management.sign_in import SignIn
@@ -36,10 +40,15 @@ def tokens(store: Store) -> TokenService:
 @pytest.fixture
 async def client(store: Store, tokens: TokenService) -> AsyncIterator[TestClient[Any, Any]]:
     """The management application on a loopback port."""
+    sign_in, resolver = SignIn(store, tokens, {}), TokenResolver(store)
+    sealer = Sealer([secrets.token_bytes(32)])
+    bearers = ForeignBearers(store, sign_in)
     services = Services(
         store=store,
-        resolver=TokenResolver(store),
-        sign_in=SignIn(store, tokens, {}),
+        resolver=resolver,
+        sign_in=sign_in,
+        browser=BrowserSignIn(sign_in, store.one_time, sealer, URL),
+        granting=Granting(store, tokens, sign_in, resolver, sealer, bearers),
         tokens=tokens,
         passwords=LocalPasswords(store, None, min_length=12),
         cookies=SessionCookies([secrets.token_bytes(32)], external_url=URL, max_age=3600),
