@@ -165,8 +165,8 @@ class SessionSettings(Section):
     ttl: Duration = timedelta(hours=16)
     """How long a sign-in lasts: a working day."""
 
-    renewable_for: Duration = timedelta(days=7)
-    """How long after the sign-in a command line may renew it, without asking again; 0s: never."""
+    renewable_for: Duration | None = timedelta(days=7)
+    """How long after the sign-in a command line may renew it without asking again; null: never."""
 
 
 class TokenSettings(Section):

@@ -20,7 +20,7 @@ import structlog
 
 from management.admission import Admission
 from management.vouched import check_vouched, memberships_said
-from providers.base import ExternalIdentity, Outcome, ProviderUnavailable, Refresher, Refused
+from providers.base import CannotRefresh, ExternalIdentity, Outcome, ProviderUnavailable, Refresher, Refused
 from store.interfaces import KnownPrincipal, Store, StoreError
 
 AT_ONCE = 4
@@ -146,7 +146,12 @@ class IdentityRefresh:
             return "busy"
         try:
             outcome = await self._asked(provider, refresher, known)
+        except CannotRefresh:
+            self._count(provider.name, "unsupported")
+            return "unsupported"
         except ProviderUnavailable as exc:
+            if exc.secret is not None:
+                await self._store.identities.renew(known.id, exc.secret)
             await self._store.identities.release(known.id, at, known.refreshed_at)
             self._failed(provider.name, exc)
             self._count(provider.name, "unavailable")

@@ -51,11 +51,21 @@ ENTRY_POINTS = "sekisho.providers"
 
 
 class ProviderUnavailable(Exception):
-    """The provider's backend can't say. ``retry_after`` is in seconds, where it is known."""
+    """The provider's backend can't say. ``retry_after`` is in seconds, where it is known.
 
-    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
+    ``secret`` is there where asking has used up the one that was given: the one to keep instead.
+    """
+
+    def __init__(
+        self, message: str, *, retry_after: int | None = None, secret: str | None = None
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.secret = secret
+
+
+class CannotRefresh(Exception):
+    """Nobody can be asked about this one: there is no ``secret`` for it. Changes nothing."""
 
 
 class Throttled(Exception):
@@ -288,8 +298,8 @@ class Refresher(Protocol):
     async def refresh(self, principal_id: str, secret: str | None) -> Outcome:
         """The identity as it is now, with a new ``secret`` where that has changed.
 
-        Refused where they are gone, disabled, or not allowed any more. Raises ProviderUnavailable,
-        which changes nothing for them.
+        Refused where they are gone, disabled, or not allowed any more. Raises ProviderUnavailable
+        and CannotRefresh, which change nothing for them.
         """
 
 

@@ -1,5 +1,7 @@
 """How long tokens live: from settings to what issues them."""
 
+from datetime import timedelta
+
 from config.settings import Settings
 from management.tokens import Lifetimes
 
@@ -11,5 +13,5 @@ def lifetimes(settings: Settings) -> Lifetimes:
         default=settings.tokens.default_ttl,
         kubeconfig=settings.tokens.kubeconfig_ttl,
         most=settings.tokens.max_ttl,
-        renewable=settings.sessions.renewable_for,
+        renewable=settings.sessions.renewable_for or timedelta(0),
     )
