@@ -20,7 +20,14 @@ import structlog
 
 from management.admission import Admission
 from management.vouched import check_vouched, memberships_said
-from providers.base import CannotRefresh, ExternalIdentity, Outcome, ProviderUnavailable, Refresher, Refused
+from providers.base import (
+    CannotRefresh,
+    ExternalIdentity,
+    Outcome,
+    ProviderUnavailable,
+    Refresher,
+    Refused,
+)
 from store.interfaces import KnownPrincipal, Store, StoreError
 
 AT_ONCE = 4
