@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.parts.browser",
     "tests.parts.samba",
     "tests.parts.openldap",
+    "tests.parts.certified_issuer",
 ]
 
 

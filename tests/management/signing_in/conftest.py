@@ -1,0 +1,128 @@
+"""A real Sekisho with a certified issuer for people, and another that signs pipelines' tokens."""
+
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+import yaml
+
+from tests.parts.alone import free_port
+from tests.parts.certified_issuer import CLIENT, SECRET, Person, certified_issuer
+from tests.parts.loop_thread import LoopThread
+from tests.parts.scripted_issuer import ScriptedIssuer, scripted_issuer
+from tests.parts.sekisho import Sekisho, make_sekisho
+
+AUDIENCE = "https://sekisho.example.test"
+
+
+@dataclass
+class World:
+    """What runs."""
+
+    server: Sekisho
+    ci: ScriptedIssuer
+    issuer_url: str
+
+    def tls(self) -> ssl.SSLContext:
+        """What trusts the server."""
+        return ssl.create_default_context(
+            cafile=str(self.server.folder / "data" / "tls" / "ca.crt")
+        )
+
+
+@contextmanager
+def pipelines_issuer() -> Iterator[ScriptedIssuer]:
+    """One in a thread of its own."""
+    with LoopThread() as loop:
+        running = scripted_issuer(free_port())
+        yield loop.call(running.__aenter__())
+        loop.call(running.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="module")
+def oidc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A server with the providers local, corp (people) and ci (pipelines)."""
+    folder = tmp_path_factory.mktemp("oidc")
+    server = make_sekisho(folder, (free_port(), free_port()))
+    port = free_port()
+    login = f"{server.url}/v1/login/corp"
+    with (
+        pipelines_issuer() as ci,
+        certified_issuer(port, f"{login}/callback", f"{login}/backchannel-logout") as issuer,
+    ):
+        providers = [
+            {"type": "local", "name": "local"},
+            {
+                "type": "oidc",
+                "name": "corp",
+                "issuer": issuer.url,
+                "client_id": CLIENT,
+                "client_secret": SECRET,
+                "scopes": ["openid", "profile", "email", "groups", "offline_access"],
+                "authorize_parameters": {"prompt": "consent"},
+                "groups_claim": "groups",
+            },
+            {
+                "type": "oidc",
+                "name": "ci",
+                "preset": "github-actions",
+                "issuer": ci.url,
+                "bearer": {
+                    "audiences": [AUDIENCE],
+                    "rules": [
+                        {
+                            "name": "main",
+                            "match": {"repository": "acme/*", "ref": "refs/heads/main"},
+                        },
+                        {
+                            "name": "nowhere",
+                            "match": {"repository": "acme/nowhere"},
+                            "clusters": ["no-such-cluster"],
+                        },
+                        {
+                            "name": "pull-requests",
+                            "match": {"repository": "acme/*"},
+                            "read_only": True,
+                            "lifetime": "5m",
+                        },
+                    ],
+                },
+            },
+            {
+                "type": "oidc",
+                "name": "direct",
+                "issuer": ci.url,
+                "bearer": {"audiences": ["direct"], "direct": True},
+                "groups_claim": "groups",
+            },
+        ]
+        with server.config.open("a") as config:
+            yaml.safe_dump({"providers": providers}, config)
+        server.create_user("carol", "--admin")
+        server.start()
+        yield World(server, ci, issuer.url)
+        server.stop()
+
+
+@pytest.fixture
+async def session(oidc: World) -> AsyncIterator[aiohttp.ClientSession]:
+    """A browser's cookies, and nothing that follows redirects by itself."""
+    jar = aiohttp.CookieJar(unsafe=True)
+    connector = aiohttp.TCPConnector(ssl=oidc.tls())
+    async with aiohttp.ClientSession(cookie_jar=jar, connector=connector) as session:
+        yield session
+
+
+@pytest.fixture
+def person(session: aiohttp.ClientSession) -> Person:
+    """alice at that browser."""
+    return Person(session, "alice")
+
+
+def folder_of(world: World) -> Path:
+    """Where the server's logs are."""
+    return world.server.folder

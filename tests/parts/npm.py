@@ -1,0 +1,46 @@
+"""Packages of npm for the tests, installed once and kept outside the checkout."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from proxy.demo.assets import cache_directory
+from tests.parts.alone import alone
+from tests.parts.debian import need_programs
+
+PROGRAMS, PACKAGES = ("node", "npm"), ("nodejs", "npm")
+
+
+def installed(folder: Path) -> Path:
+    """A copy of ``folder`` with the packages of its lock file.
+
+    npm missing is a failure in CI, and a skip elsewhere.
+    """
+    need_programs(PROGRAMS, PACKAGES)
+    content = b"".join(file.read_bytes() for file in sorted(folder.iterdir()))
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    place = cache_directory(os.environ) / "npm" / f"{folder.name}-{digest}"
+    with alone("npm"):
+        if not (place / "complete").exists():
+            _install(folder, place)
+    return place
+
+
+def _install(folder: Path, place: Path) -> None:
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(folder, place)
+    done = subprocess.run(
+        ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    if done.returncode:
+        pytest.fail(f"npm ci failed in {place}:\n{done.stderr[-2000:]}", pytrace=False)
+    (place / "complete").touch()
