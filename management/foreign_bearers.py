@@ -22,6 +22,8 @@ MAX_BYTES = 8192
 SEEN_EVERY = timedelta(minutes=10)
 """How often the use of one is written down as its owner's having been seen."""
 
+_LEAST = frozenset({"unknown_issuer", "audience_mismatch"})
+
 _LOG = structlog.get_logger("sekisho.bearers")
 
 
@@ -79,7 +81,9 @@ class ForeignBearers:
                 continue
             if isinstance(found, Verified):
                 return Vouched(provider, door, found)
-            why = found or Refused("refused")
+            # Whoever it was not for says less about it than whoever it was for.
+            if why.reason in _LEAST:
+                why = found or Refused("refused")
         if unavailable is not None:
             raise unavailable
         return why

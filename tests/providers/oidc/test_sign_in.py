@@ -153,7 +153,7 @@ async def test_an_id_token_of_another_sign_in_is_refused(
 
 
 async def test_a_fitting_at_hash_and_party_are_accepted(make: Make, issuer: ScriptedIssuer) -> None:
-    claims = {"at_hash": at_hash("access-1"), "aud": ["sekisho", "x"], "azp": "sekisho"}
+    claims: dict[str, Any] = {"at_hash": at_hash("access-1"), "aud": ["sekisho", "x"], "azp": "sekisho"}
     assert isinstance(await sign_in(await make(), issuer, **claims), ExternalIdentity)
 
 
@@ -264,8 +264,8 @@ async def test_a_refresh_that_comes_to_nothing_does_not_lose_the_new_token(
     provider = await make(groups_claim="groups")
     secret = (await sign_in(provider, issuer, groups=[])).secret
     answers(issuer, refresh_token="refresh-2")
-    for userinfo in ((500, {}), (403, {}), (200, "?")):
-        issuer.userinfo = userinfo
+    for status, body in ((500, "{}"), (403, "{}"), (200, "?")):
+        issuer.userinfo = (status, body)
         with pytest.raises(ProviderUnavailable) as caught:
             await provider.refresh(PRINCIPAL, secret)
         assert json.loads(caught.value.secret or "")["refresh_token"] == "refresh-2"
