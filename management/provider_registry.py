@@ -77,7 +77,7 @@ class Running:
     @property
     def schemes(self) -> tuple[str, ...]:
         """The schemes it may speak of."""
-        return self.spec.type.schemes(self.spec.name)
+        return self.spec.type.schemes(self.spec.name, self.spec.settings)
 
     @property
     def refresher(self) -> Refresher | None:

@@ -222,7 +222,7 @@ class ActiveDirectoryType:
 
     settings_model: type[BaseModel] = ActiveDirectorySettings
 
-    def schemes(self, name: str) -> tuple[str, ...]:
+    def schemes(self, name: str, settings: Any) -> tuple[str, ...]:
         """The schemes of its principals: GUIDs are unique over all directories."""
         return (USER_SCHEME, GROUP_SCHEME)
 

@@ -344,11 +344,12 @@ class ProviderType(Protocol):
     def settings_model(self) -> type[BaseModel]:
         """The provider's own settings, beside ``type`` and ``name``."""
 
-    def schemes(self, name: str) -> tuple[str, ...]:
+    def schemes(self, name: str, settings: Any) -> tuple[str, ...]:
         """The schemes of the principals of the provider ``name``, without ``://``.
 
         ``("github_user", "github_org", "github_team")``. Two providers of one type may share them
-        (their backends are one name space), or have their own, made of their names.
+        (their backends are one name space), or have their own, made of their names. Where that
+        depends on ``settings``, they are those that the provider is created with.
         """
 
     def create(self, name: str, settings: Any, context: ProviderContext) -> Provider:

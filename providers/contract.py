@@ -43,7 +43,7 @@ async def check_password_provider(
     accounts: LocalAccounts | None = None,
 ) -> None:
     """Run every check on a fresh provider; ``valid`` is a name and password that it accepts."""
-    _check_type(kind)
+    _check_type(kind, settings)
     context = ProviderContext(accounts or NoAccounts(), time.monotonic)
     provider = kind.create("under-test", settings, context)
     assert provider.name == "under-test", "a provider is called what the operator calls it"
@@ -51,26 +51,30 @@ async def check_password_provider(
     await provider.start()
     try:
         await provider.check()
-        await _check_outcomes(provider, kind, *valid)
+        await _check_outcomes(provider, kind, settings, *valid)
     finally:
         await provider.close()
 
 
-def _check_type(kind: ProviderType) -> None:
+def _check_type(kind: ProviderType, settings: Any) -> None:
     assert issubclass(kind.settings_model, BaseModel), "settings_model must be a pydantic model"
     assert kind.settings_model.model_config.get("extra") == "forbid", (
         "settings_model must forbid what it doesn't know: a misspelt setting is a problem, not a "
         "comment"
     )
-    assert kind.schemes("under-test"), "a type declares the schemes of its principals"
+    assert kind.schemes("under-test", settings), "a type declares the schemes of its principals"
 
 
 async def _check_outcomes(
-    provider: PasswordAuthenticator, kind: ProviderType, username: str, password: str
+    provider: PasswordAuthenticator,
+    kind: ProviderType,
+    settings: Any,
+    username: str,
+    password: str,
 ) -> None:
     first = await provider.authenticate(Attempt(username, password, "192.0.2.1"))
     assert isinstance(first, ExternalIdentity), "a valid password must be accepted"
-    _check_identity(first, kind)
+    _check_identity(first, kind, settings)
     again = await provider.authenticate(Attempt(username, password, "192.0.2.1"))
     assert isinstance(again, ExternalIdentity), "a valid password must be accepted again"
     assert again.principal_id == first.principal_id, "a principal's id must not change"
@@ -82,13 +86,13 @@ async def _check_outcomes(
         assert not isinstance(refused, ExternalIdentity), f"{nobody[:20]!r} must be nobody's name"
 
 
-def _check_identity(identity: ExternalIdentity, kind: ProviderType) -> None:
+def _check_identity(identity: ExternalIdentity, kind: ProviderType, settings: Any) -> None:
     principals = [identity.principal_id, *(group.principal_id for group in identity.groups)]
     for principal in principals:
         scheme, separator, key = principal.partition("://")
         assert separator, f"{principal!r} is not a principal: <scheme>://<key>"
         assert key, f"{principal!r} is not a principal: <scheme>://<key>"
-        declared = kind.schemes("under-test")
+        declared = kind.schemes("under-test", settings)
         assert scheme in declared, f"{principal!r} is not of a scheme that the type declares"
     assert identity.username, "an identity has a username"
     refuse_reserved([*principals, identity.username, *(g.name for g in identity.groups)])

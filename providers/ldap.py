@@ -194,7 +194,7 @@ class LdapType:
     kind: str
     settings_model: type[BaseModel]
 
-    def schemes(self, name: str) -> tuple[str, ...]:
+    def schemes(self, name: str, settings: Any) -> tuple[str, ...]:
         """The schemes of its principals: UUIDs are unique over all directories."""
         return (f"{self.kind}_user", f"{self.kind}_group")
 

@@ -147,7 +147,7 @@ class LocalType:
 
     settings_model: type[BaseModel] = LocalSettings
 
-    def schemes(self, name: str) -> tuple[str, ...]:
+    def schemes(self, name: str, settings: Any) -> tuple[str, ...]:
         """The schemes of its principals: users are of Sekisho's own making."""
         return ("local",)
 

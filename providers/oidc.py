@@ -119,7 +119,7 @@ class OidcType:
 
     settings_model: type[BaseModel] = OidcSettings
 
-    def schemes(self, name: str) -> tuple[str, ...]:
+    def schemes(self, name: str, settings: OidcSettings) -> tuple[str, ...]:
         """Two issuers may give one subject to two people, so each provider has its own."""
         return schemes_of(name)
 

@@ -12,7 +12,7 @@ pytest_plugins = [
     "tests.parts.browser",
     "tests.parts.samba",
     "tests.parts.openldap",
-    "tests.parts.certified_issuer",
+    "tests.parts.npm",
 ]
 
 

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from proxy.demo.processes import under_us
-from tests.parts.debian import install_for, need_programs
+from tests.parts.debian import need_programs
 from tests.parts.npm import PACKAGES, PROGRAMS, installed
 
 FOLDER = Path(__file__).parent / "oidc_provider"
@@ -25,11 +25,6 @@ class CertifiedIssuer:
     """A running one. It accepts any password; ``alice`` is in groups."""
 
     url: str
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Install Node where that is ours to do."""
-    install_for(session, "oidc", PROGRAMS, PACKAGES)
 
 
 @contextmanager

@@ -10,9 +10,15 @@ import pytest
 
 from proxy.demo.assets import cache_directory
 from tests.parts.alone import alone
-from tests.parts.debian import need_programs
+from tests.parts.debian import install_for, need_programs
 
 PROGRAMS, PACKAGES = ("node", "npm"), ("nodejs", "npm")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Install Node where that is ours to do, for the fixtures that need it."""
+    for fixture in ("oidc", "described"):
+        install_for(session, fixture, PROGRAMS, PACKAGES)
 
 
 def installed(folder: Path) -> Path:

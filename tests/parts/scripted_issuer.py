@@ -41,7 +41,7 @@ class ScriptedIssuer:
 
     def publish(self, *kids: str) -> None:
         """Have just those keys."""
-        known = {**KEYS, "curve": CURVE}
+        known: dict[str, Any] = {**KEYS, "curve": CURVE}
         self.keys = [{**known[kid].as_dict(private=False), "use": "sig"} for kid in kids]
 
     def claims(self, **changes: Any) -> dict[str, Any]:

@@ -51,7 +51,7 @@ async def test_the_contract_catches_a_provider_that_breaks_it() -> None:
     settings = module.ExampleSettings(person="zoe", secret="sesame open")
 
     class Liar(module.ExampleType):  # type: ignore[name-defined,misc]
-        def schemes(self, name: str) -> tuple[str, ...]:
+        def schemes(self, name: str, settings: object) -> tuple[str, ...]:
             return ("other",)
 
     with pytest.raises(AssertionError, match="not of a scheme that the type declares"):

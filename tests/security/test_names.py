@@ -61,7 +61,7 @@ PROVIDER = dedent(
     class LoudType:
         settings_model: type[BaseModel] = LoudSettings
 
-        def schemes(self, name):
+        def schemes(self, name, settings):
             return ("loud_user", "loud_group")
 
         def create(self, name, settings, context):

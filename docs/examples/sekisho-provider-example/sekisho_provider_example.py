@@ -60,7 +60,7 @@ class ExampleType:
 
     settings_model: type[BaseModel] = ExampleSettings
 
-    def schemes(self, name: str) -> tuple[str, ...]:
+    def schemes(self, name: str, settings: ExampleSettings) -> tuple[str, ...]:
         """The schemes of its principals."""
         return ("example_user", "example_group")
 

@@ -82,7 +82,7 @@ class ScriptedType:
     made: dict[str, Scripted] = field(default_factory=dict)
     settings_model: type[BaseModel] = ScriptedSettings
 
-    def schemes(self, name: str) -> tuple[str, ...]:
+    def schemes(self, name: str, settings: Any) -> tuple[str, ...]:
         """Its schemes."""
         return ("scripted_user", "scripted_group")
 

@@ -153,7 +153,11 @@ async def test_an_id_token_of_another_sign_in_is_refused(
 
 
 async def test_a_fitting_at_hash_and_party_are_accepted(make: Make, issuer: ScriptedIssuer) -> None:
-    claims: dict[str, Any] = {"at_hash": at_hash("access-1"), "aud": ["sekisho", "x"], "azp": "sekisho"}
+    claims: dict[str, Any] = {
+        "at_hash": at_hash("access-1"),
+        "aud": ["sekisho", "x"],
+        "azp": "sekisho",
+    }
     assert isinstance(await sign_in(await make(), issuer, **claims), ExternalIdentity)
 
 

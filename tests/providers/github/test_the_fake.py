@@ -1,0 +1,84 @@
+"""The GitHub of the tests answers as GitHub's own OpenAPI description says."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from openapi_schema_validator import OAS30Validator
+from referencing import Registry
+from referencing.jsonschema import DRAFT4
+
+from tests.parts.fake_github import CLIENT, SECRET, FakeGithub
+from tests.parts.npm import installed
+
+FOLDER = Path(__file__).parents[2] / "parts" / "octokit_openapi"
+DESCRIPTION = "node_modules/@octokit/openapi/generated/api.github.com.json"
+NAME = "urn:github"
+
+Check = Callable[[str, str, int, Any], None]
+
+
+@pytest.fixture(scope="module")
+def described() -> Check:
+    """Compares an answer with the description of its operation and status."""
+    description = json.loads((installed(FOLDER) / DESCRIPTION).read_text())
+    registry = Registry().with_resource(NAME, DRAFT4.create_resource(description))
+
+    def check(method: str, path: str, status: int, body: Any) -> None:
+        responses = description["paths"][path][method]["responses"]
+        where = f"/paths/{path.replace('/', '~1')}/{method}/responses/{status}"
+        if "$ref" in responses[str(status)]:
+            where = responses[str(status)]["$ref"].removeprefix("#")
+        schema = {"$ref": f"{NAME}#{where}/content/application~1json/schema"}
+        validator = OAS30Validator(schema, registry=registry)
+        problems = [f"{list(one.path)}: {one.message}"[:300] for one in validator.iter_errors(body)]
+        assert not problems
+
+    return check
+
+
+async def test_its_answers_are_as_github_describes_them(
+    github: FakeGithub, described: Check
+) -> None:
+    top = github.team("acme", "engineering")
+    team = github.team("acme", "platform", parent=top)
+    github.person(
+        "alice",
+        name="Alice",
+        orgs={"acme": "active", "other": "pending"},
+        teams=[team.id, top.id],
+        emails=[("a@acme.example", True, True), ("b@acme.example", False, False)],
+    )
+    github._issue("alice")
+    (token,) = github.tokens
+    basic = {"Authorization": aiohttp.encode_basic_auth(CLIENT, SECRET)}
+    api = f"{github.root}/api/v3"
+    headers = {"Authorization": f"Bearer {token}"}
+    async with aiohttp.ClientSession() as session:
+        for path, operation in (
+            ("/user", "/user"),
+            ("/user/emails", "/user/emails"),
+            ("/user/memberships/orgs", "/user/memberships/orgs"),
+            ("/user/teams", "/user/teams"),
+            ("/orgs/acme/teams", "/orgs/{org}/teams"),
+            ("/orgs/acme/teams/platform", "/orgs/{org}/teams/{team_slug}"),
+            ("/orgs/acme/teams/nobody", "/orgs/{org}/teams/{team_slug}"),
+            ("/search/users?q=a+in:login&per_page=10", "/search/users"),
+        ):
+            async with session.get(api + path, headers=headers) as answer:
+                described("get", operation, answer.status, await answer.json())
+        async with session.get(api + "/user") as answer:
+            assert answer.status == 401
+            described("get", "/user", 401, await answer.json())
+        for given in (token, "gone"):
+            url = f"{api}/applications/{CLIENT}/token"
+            async with session.post(url, json={"access_token": given}, headers=basic) as answer:
+                described(
+                    "post",
+                    "/applications/{client_id}/token",
+                    answer.status,
+                    await answer.json(),
+                )
