@@ -1,93 +1,45 @@
-// The sign-in page. The session is an HttpOnly cookie; this script never sees a token of it.
-"use strict";
+// The page: signing in, and what there is for those who have.
 
-const $ = (id) => document.getElementById(id);
-let csrf = "";
+import { showAccounts, startAccounts } from "./accounts.js";
+import { call, reason, setCsrf } from "./api.js";
+import { showClusters } from "./clusters.js";
+import { $, onSubmit, say, show } from "./dom.js";
+import { forgetNewToken, showTokens, startTokens } from "./tokens.js";
+
+const CAME_BACK = {
+  refused: "The sign-in was refused. You may not sign in here, or it was cancelled.",
+  unavailable: "The provider can't be reached now. Try again in a while.",
+  again: "The sign-in took too long, or began in another window. Please start again.",
+  taken: "Somebody is known by that account already: unlink it there first.",
+};
+
 let givenPassword = "";
-
-async function call(method, path, body) {
-  const headers = {};
-  if (csrf) headers["X-CSRF-Token"] = csrf;
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
-  const data = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
-  return { ok: answer.ok, status: answer.status, data, wait: answer.headers.get("Retry-After") };
-}
-
-function show(section) {
-  for (const id of ["sign-in", "change", "home"]) $(id).hidden = id !== section;
-  const field = { "sign-in": "username", change: "new-password" }[section];
-  if (field) $(field).focus();
-}
-
-function say(text, isError) {
-  $("message").textContent = text;
-  $("message").classList.toggle("error", Boolean(isError));
-  $("message").hidden = !text;
-}
-
-function reason({ status, data, wait }) {
-  if (status === 429) return `Too many attempts. Try again in ${wait} seconds.`;
-  return data.detail ? data.detail[0].toUpperCase() + data.detail.slice(1) + "." : "Something went wrong.";
-}
+let current = "";
 
 async function home() {
   const me = await call("GET", "/v1/me");
   if (!me.ok) return show("sign-in");
-  csrf = me.data.csrf_token || "";
+  setCsrf(me.data.csrf_token);
+  current = me.data.token;
   $("home-title").textContent = me.data.display_name;
-  $("identity").textContent =
-    `${me.data.id} · ${me.data.principals.map((p) => p.id).join(", ")}` +
-    (me.data.administrator ? " · administrator" : "");
-  const clusters = await call("GET", "/v1/clusters");
-  const items = (clusters.data.items || []).map(card);
-  $("clusters").replaceChildren(...items);
-  $("no-clusters").hidden = items.length > 0;
+  $("identity").textContent = me.data.id + (me.data.administrator ? " · administrator" : "");
+  showAccounts(me.data.principals, home);
+  await Promise.all([showClusters(), showTokens(current)]);
   show("home");
 }
 
-function card(cluster) {
-  const item = document.createElement("li");
-  const name = document.createElement("strong");
-  name.textContent = cluster.name;
-  const button = document.createElement("button");
-  button.className = "quiet";
-  button.type = "button";
-  button.textContent = "Kubeconfig";
-  button.setAttribute("aria-label", `Download a kubeconfig for ${cluster.name}`);
-  button.addEventListener("click", () => download(cluster));
-  item.append(name, button);
-  return item;
-}
-
-async function download(cluster) {
-  const answer = await fetch(`/v1/clusters/${encodeURIComponent(cluster.id)}/kubeconfig`, {
-    method: "POST",
-    headers: { "X-CSRF-Token": csrf },
-  });
-  if (!answer.ok) return say("The kubeconfig could not be made.", true);
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(await answer.blob());
-  link.download = `${cluster.name}.kubeconfig`;
-  link.click();
-  URL.revokeObjectURL(link.href);
-  say(`${cluster.name}.kubeconfig holds a token of yours: keep it to yourself.`);
-}
-
-function onSubmit(form, action) {
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const button = form.querySelector("button");
-    button.disabled = true;
-    say("");
-    try {
-      await action(new FormData(form));
-    } catch {
-      say("Sekisho can't be reached.", true);
-    } finally {
-      button.disabled = false;
-    }
-  });
+// What a sign-in elsewhere came to is in the address, and doesn't stay there.
+function tellHowItWent() {
+  const query = new URLSearchParams(location.search);
+  const why = query.get("signin");
+  const linked = query.get("linked");
+  if (why && Object.hasOwn(CAME_BACK, why)) {
+    const id = query.get("request") || "";
+    say(CAME_BACK[why] + (/^[\w.-]{8,64}$/.test(id) ? ` (Request ${id})` : ""), true);
+  } else if (linked) {
+    say("The account is linked.");
+  }
+  if (location.search) history.replaceState(null, "", "/");
 }
 
 onSubmit($("sign-in-form"), async (form) => {
@@ -117,9 +69,13 @@ onSubmit($("change-form"), async (form) => {
 
 $("sign-out").addEventListener("click", async () => {
   await call("POST", "/v1/logout");
-  csrf = "";
+  setCsrf("");
+  forgetNewToken();
   say("You are signed out.");
   show("sign-in");
 });
 
+startTokens(() => current);
+startAccounts();
+tellHowItWent();
 home().catch(() => say("Sekisho can't be reached.", true));
