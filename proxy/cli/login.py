@@ -1,11 +1,8 @@
 """``sekisho login`` and ``logout``: sign in at a server, from one's own machine."""
 
-import json
-import ssl
-from datetime import datetime
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import click
 
@@ -13,16 +10,15 @@ from proxy.cli import credential_cache
 from proxy.cli.common import (
     Failed,
     one_line_errors,
+    output_option,
     plain,
+    print_json,
     read_password,
     run_async,
     unused_config_option,
 )
-
-if TYPE_CHECKING:
-    from aiohttp import ClientResponse
-
-TIMEOUT_SECONDS = 30.0
+from proxy.cli.server_client import Reply, ServerClient, Unreachable, read_ca
+from proxy.cli.sign_in_answer import credential_of, whose
 
 _ca_file = click.option(
     "--ca-file",
@@ -33,34 +29,37 @@ _ca_file = click.option(
 
 @click.command()
 @click.option("--server", required=True, help="Sekisho's URL.")
-@click.option("--provider", required=True, help="How to sign in; see GET /v1/providers.")
-@click.option("--username", help="Who. Default: asked for.")
+@click.option("--provider", help="How to sign in. Default: the only one, or asked for.")
+@click.option("--no-browser", is_flag=True, help="Type a code on another device instead.")
+@click.option("--username", help="Who, where a password is asked for. Default: asked for.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @_ca_file
+@output_option
 @unused_config_option
 @one_line_errors
 @run_async
 async def login(
-    server: str, provider: str, username: str | None, password_stdin: bool, ca_file: Path | None
+    server: str,
+    provider: str | None,
+    no_browser: bool,
+    username: str | None,
+    password_stdin: bool,
+    ca_file: Path | None,
+    output: str,
 ) -> None:
     """Sign in; kubectl then uses it through kubeconfigs made with --exec."""
-    name = username or click.prompt("User name", err=True)
-    password = (
-        read_password() if password_stdin else click.prompt("Password", hide_input=True, err=True)
-    )
-    status, data, wait = await _post(
-        server,
-        f"/v1/login/{quote(provider, safe='')}",
-        ca_file,
-        body={"username": name, "password": password},
-    )
-    if status != 200:
-        raise Failed(_refusal(status, data, wait))
-    found, who = _signed_in(server, provider, data)
+    known = credential_cache.load(server)
+    client = ServerClient(server, read_ca(ca_file) or (known.ca_pem if known else None))
+    with_password = password_stdin or username is not None
+    name, method = await _way(client, provider, no_browser=no_browser, password=with_password)
+    reply = await _sign_in(client, name, method, username, password_stdin=password_stdin)
+    if reply.status != 200:
+        raise Failed(reply.refusal)
+    found = credential_of(reply.data, server=server, provider=name, ca_pem=client.ca_pem)
+    who = whose(reply.data, server)
     credential_cache.save(found)
-    until = f" until {found.expires_at.astimezone():%Y-%m-%d %H:%M}" if found.expires_at else ""
-    click.echo(f"signed in as {who}{until}")
-    if data.get("must_change_password"):
+    _tell(found, who, output)
+    if reply.data.get("must_change_password"):
         click.echo("your password was given to you: change it at the sign-in page", err=True)
 
 
@@ -76,78 +75,94 @@ async def logout(server: str, ca_file: Path | None) -> None:
     credential_cache.forget(server)
     if found is None:
         raise Failed(f"you are not signed in to {credential_cache.normalised(server)}")
-    status, data, wait = await _post(server, "/v1/logout", ca_file, token=found.token)
-    if status not in {204, 401}:
-        raise Failed(f"forgotten here, but not revoked: {_refusal(status, data, wait)}")
+    client = ServerClient(server, read_ca(ca_file) or found.ca_pem)
+    try:
+        reply = await client.post("/v1/logout", token=found.token)
+    except Unreachable as exc:
+        raise Failed(f"forgotten here, but not revoked: {exc}") from exc
+    if reply.status not in {204, 401}:
+        raise Failed(f"forgotten here, but not revoked: {reply.refusal}")
     click.echo("signed out")
 
 
-async def _post(
-    server: str,
-    path: str,
-    ca_file: Path | None,
-    *,
-    body: dict[str, str] | None = None,
-    token: str | None = None,
-) -> tuple[int, dict[str, Any], str | None]:
-    import aiohttp
-
-    _check_server(server)
+async def _way(
+    client: ServerClient, provider: str | None, *, no_browser: bool, password: bool
+) -> tuple[str, str]:
+    """The provider, and password, browser or device. Raises Failed."""
+    if provider is not None and password:
+        return provider, "password"  # nothing to choose; nothing to ask
+    reply = await client.get("/v1/providers")
+    if reply.status != 200:
+        raise Failed(reply.refusal)
     try:
-        context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
-    except (OSError, ssl.SSLError):
-        raise Failed(f"--ca-file {ca_file} is not a PEM file of certificates") from None
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
-    url = credential_cache.normalised(server) + path
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.post(
-                url, json=body, ssl=context, headers=headers, allow_redirects=False
-            ) as answer,
-        ):
-            return answer.status, await _body(answer), answer.headers.get("Retry-After")
-    except aiohttp.ClientConnectorCertificateError as exc:
+        ways = {str(one["name"]): _methods(one) for one in reply.data["items"]}
+    except (KeyError, TypeError):
         raise Failed(
-            f"the certificate of {server} can't be verified: give its CA with --ca-file"
-        ) from exc
-    except (aiohttp.ClientError, TimeoutError, ValueError) as exc:
-        raise Failed(f"{server} can't be reached: {str(exc) or 'timed out'}") from exc
+            f"{client.server} did not answer as Sekisho does; is --server right?"
+        ) from None
+    name = provider if provider is not None else _chosen(sorted(ways))
+    if name not in ways:
+        raise Failed(f"there is no provider {name}; there are: {plain(', '.join(sorted(ways)))}")
+    return name, _method(name, ways[name], no_browser=no_browser, password=password)
 
 
-async def _body(answer: "ClientResponse") -> dict[str, Any]:
-    """What was answered, as an object; empty where it is none (a load balancer's own page)."""
-    try:
-        data = json.loads(await answer.read())
-    except ValueError:
-        return {}
-    return data if isinstance(data, dict) else {}
+def _methods(said: dict[str, object]) -> list[str]:
+    methods = said.get("methods", [said.get("kind")])
+    return [str(one) for one in methods] if isinstance(methods, list) else []
 
 
-def _signed_in(
-    server: str, provider: str, data: dict[str, Any]
-) -> tuple[credential_cache.Credential, str]:
-    """The credential in a server's answer, and whose it is."""
-    try:
-        ends = data["expires_at"]
-        expires_at = datetime.fromisoformat(ends) if ends else None
-        found = credential_cache.Credential(server, data["token"], expires_at, provider)
-        return found, plain(f"{data['user']['display_name']} ({data['user']['id']})")
-    except (KeyError, TypeError, ValueError):
-        raise Failed(f"{server} did not answer as Sekisho does; is --server right?") from None
+def _chosen(names: list[str]) -> str:
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise Failed("the server has no provider to sign in with")
+    if not sys.stdin.isatty():
+        raise Failed(f"say how to sign in, with --provider: {plain(', '.join(names))}")
+    for number, name in enumerate(names, start=1):
+        click.echo(f"  {number}  {plain(name)}", err=True)
+    choice = click.prompt("Sign in with", type=click.IntRange(1, len(names)), default=1, err=True)
+    return names[choice - 1]
 
 
-def _check_server(server: str) -> None:
-    """Refuse to send a password or a token where others could read it."""
-    parts = urlsplit(server)
-    local = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "::1", "localhost"}
-    if not parts.hostname or not (parts.scheme == "https" or local):
-        raise Failed("--server must begin with https://: a password travels over it")
+def _method(name: str, methods: list[str], *, no_browser: bool, password: bool) -> str:
+    if password:
+        wanted = ["password"]
+    elif no_browser:
+        wanted = ["device", "password"]
+    else:
+        wanted = ["browser", "password", "device"]
+    for method in wanted:
+        if method in methods:
+            return method
+    raise Failed(f"{plain(name)} has no such way to sign in; it has: {plain(', '.join(methods))}")
 
 
-def _refusal(status: int, data: dict[str, Any], wait: str | None) -> str:
-    detail = str(data.get("detail") or f"the server answered {status}")
-    if status in {429, 503} and wait and wait not in detail:
-        return f"{detail}; try again in {wait} seconds"
-    return detail
+async def _sign_in(
+    client: ServerClient, provider: str, method: str, username: str | None, *, password_stdin: bool
+) -> Reply:
+    if method == "browser":
+        from proxy.cli.browser_login import sign_in_with_browser
+
+        return await sign_in_with_browser(client, provider)
+    if method == "device":
+        from proxy.cli.device_login import sign_in_by_code
+
+        return await sign_in_by_code(client, provider)
+    name = username or click.prompt("User name", err=True)
+    password = (
+        read_password() if password_stdin else click.prompt("Password", hide_input=True, err=True)
+    )
+    path = f"/v1/login/{quote(provider, safe='')}"
+    return await client.post(path, {"username": name, "password": password})
+
+
+def _tell(found: credential_cache.Credential, who: str, output: str) -> None:
+    ends = found.expires_at
+    if output == "json":
+        said = {"server": credential_cache.normalised(found.server), "provider": found.provider}
+        expires = ends.isoformat() if ends else None
+        renewable = found.renewable_until.isoformat() if found.renewable_until else None
+        print_json({**said, "user": who, "expires_at": expires, "renewable_until": renewable})
+        return
+    until = f" until {ends.astimezone():%Y-%m-%d %H:%M}" if ends else ""
+    click.echo(f"signed in as {who}{until}")
