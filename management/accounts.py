@@ -71,9 +71,36 @@ class LocalPasswords:
             raise Problem(403, "the current password is wrong")
         if prepared(new) == prepared(current):
             raise Problem(422, "the new password must not be the current one")
+        await self._set(user, principal.name, new, must_change=False)
+
+    async def reset(self, user: User, new: str) -> None:
+        """Give ``user`` a password that they must change when they sign in. Raises Problem."""
+        principal = next((one for one in user.principals if one.provider == "local"), None)
+        if principal is None:
+            raise Problem(409, "the user has no password here: their provider keeps it")
+        check_password(new, min_length=self._min_length)
+        await self._set(user, principal.name, new, must_change=True)
+
+    async def _set(self, user: User, name: str, password: str, *, must_change: bool) -> None:
         async with self._hashing:
-            password_hash = await asyncio.to_thread(hash_password, new)
-        await self._store.users.set_password(user.id, principal.name, password_hash)
+            password_hash = await asyncio.to_thread(hash_password, password)
+        await self._store.users.set_password(user.id, name, password_hash, must_change=must_change)
+
+
+async def end_sign_ins(
+    store: Store, user_id: str, *, keep: str | None = None, tokens: bool = False
+) -> int:
+    """End a user's sessions, and with ``tokens`` everything else that acts as them; how many.
+
+    ``keep`` is the name of the one in use.
+    """
+    if tokens:
+        return await store.identities.revoke_tokens(user_id=user_id, keep=keep)
+    ended = 0
+    for token in await store.tokens.list_for(user_id):
+        if token.kind == "session" and token.name != keep:
+            ended += await store.tokens.revoke(token.name)
+    return ended
 
 
 def check_password(password: str, *, min_length: int) -> None:

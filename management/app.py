@@ -15,6 +15,7 @@ from management import (
     cluster_endpoints,
     identity_endpoints,
     pages,
+    principal_endpoints,
     provider_endpoints,
     session_endpoints,
     token_endpoints,
@@ -64,6 +65,7 @@ def build_app(services: Services, extra: Iterable[web.RouteDef] = ()) -> web.App
     app.add_routes(token_endpoints.routes)
     app.add_routes(provider_endpoints.routes)
     app.add_routes(identity_endpoints.routes)
+    app.add_routes(principal_endpoints.routes)
     app.add_routes(cluster_endpoints.routes)
     app.add_routes(pages.routes)
     app.add_routes(extra)

@@ -4,6 +4,7 @@ import structlog
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+from management.accounts import end_sign_ins
 from management.authentication import Caller, caller_of
 from management.browser_sign_in import Errand, set_cookie
 from management.linking import link_principal, signed_in_recently
@@ -42,6 +43,30 @@ async def refresh_user(request: web.Request) -> web.Response:
     if await services_of(request).store.users.get(user_id) is None:
         raise Problem(404, "there is no such user")
     return await _refreshed(request, user_id)
+
+
+class PasswordReset(BaseModel):
+    """A password to hand over; it must be changed at the next sign-in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    new_password: SecretStr
+    revoke_tokens: bool = False
+
+
+async def reset_password(request: web.Request) -> web.Response:
+    """POST /v1/users/{id}/password: for administrators. The user's sessions end."""
+    services, caller = services_of(request), caller_of(request)
+    if not caller.administrator:
+        raise Problem(403, "only administrators may do this")
+    user = await services.store.users.get(request.match_info["id"])
+    if user is None:
+        raise Problem(404, "there is no such user")
+    body = await read_body(request, PasswordReset)
+    await services.passwords.reset(user, body.new_password.get_secret_value())
+    ended = await end_sign_ins(services.store, user.id, tokens=body.revoke_tokens)
+    note(request, ended=str(ended))
+    return web.Response(status=204)
 
 
 async def link(request: web.Request) -> web.StreamResponse:
@@ -140,6 +165,7 @@ async def _own(services: Services, caller: Caller, status: int) -> web.Response:
 routes = [
     web.post("/v1/me/refresh", refresh_own),
     web.post("/v1/users/{id}/refresh", refresh_user),
+    web.post("/v1/users/{id}/password", reset_password),
     web.post("/v1/me/principals", link),
     web.delete("/v1/me/principals/{id:.+}", unlink),
     web.delete("/v1/me/tokens", revoke_all),

@@ -6,6 +6,7 @@ from aiohttp import web
 from aiohttp_session import get_session
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+from management.accounts import end_sign_ins
 from management.authentication import anybody, caller_of
 from management.door import Door
 from management.problems import CHALLENGE, Problem, read_body
@@ -33,10 +34,11 @@ class Login(_Body):
 
 
 class PasswordChange(_Body):
-    """A new password for oneself."""
+    """A new password for oneself. ``revoke_tokens``: end one's API tokens, too."""
 
     current_password: SecretStr
     new_password: SecretStr
+    revoke_tokens: bool = False
 
 
 @anybody
@@ -121,9 +123,12 @@ async def change_password(request: web.Request) -> web.Response:
         body.current_password.get_secret_value(),
         body.new_password.get_secret_value(),
     )
-    for token in await services.store.tokens.list_for(caller.user.id):
-        if token.kind == "session" and token.name != caller.resolved.token.name:
-            await services.store.tokens.revoke(token.name)
+    await end_sign_ins(
+        services.store,
+        caller.user.id,
+        keep=caller.resolved.token.name,
+        tokens=body.revoke_tokens,
+    )
     return web.Response(status=204)
 
 

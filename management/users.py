@@ -4,6 +4,7 @@ import secrets
 import unicodedata
 from datetime import UTC, datetime
 
+from impersonation.policy import ReservedName, refuse_reserved
 from store.interfaces import Conflict, Principal, Store, User
 
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
@@ -49,6 +50,20 @@ async def ensure_administrator(store: Store, password: str, password_hash: str) 
     except Conflict:
         return None
     return password
+
+
+def vouched_name(name: str) -> str:
+    """``name`` if a user of another provider's may be called that (``acme/app``).
+
+    Raises ValueError with a sentence.
+    """
+    if not 1 <= len(name) <= MAX_USERNAME_LENGTH or not name.isprintable() or name != name.strip():
+        raise ValueError("a user name must be printable, without spaces around it, and not empty")
+    try:
+        refuse_reserved([name])
+    except ReservedName as exc:
+        raise ValueError(str(exc)) from None
+    return name
 
 
 def checked_username(name: str) -> str:

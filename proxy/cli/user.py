@@ -1,6 +1,7 @@
-"""``sekisho user``: local users, on the store."""
+"""``sekisho user``: users, on the store."""
 
 import asyncio
+from dataclasses import replace
 
 import click
 
@@ -15,7 +16,8 @@ from proxy.cli.common import (
     read_password,
     run_async,
 )
-from store.interfaces import Conflict, User
+from proxy.cli.principal import provider_of
+from store.interfaces import Conflict, Principal, User
 
 
 @click.group()
@@ -23,16 +25,17 @@ def user() -> None:
     """Make, list and change users."""
 
 
-_password_stdin = click.option(
-    "--password-stdin", is_flag=True, required=True, help="Read the password from standard input."
-)
+_STDIN_HELP = "Read the password from standard input."
+_password_stdin = click.option("--password-stdin", is_flag=True, required=True, help=_STDIN_HELP)
 
 
 @user.command()
 @click.argument("name")
 @click.option("--admin", is_flag=True, help="An administrator: enters every cluster.")
 @click.option("--display-name", default="", help="For people. Default: the name.")
-@_password_stdin
+@click.option("--password-stdin", is_flag=True, help=_STDIN_HELP)
+@click.option("--principal", help="Who will sign in elsewhere: github_user://42, oidc_ci_user://7.")
+@click.option("--provider", help="Whose principal it is, where that isn't clear.")
 @output_option
 @config_option
 @one_line_errors
@@ -42,23 +45,32 @@ async def create(
     admin: bool,
     display_name: str,
     password_stdin: bool,
+    principal: str | None,
+    provider: str | None,
     output: str,
     config_file: str | None,
 ) -> None:
-    """Make a local user called NAME."""
-    from management.users import checked_username, new_user
+    """Make a user called NAME: local, or one that another provider will vouch for."""
+    from management.users import checked_username, new_user, vouched_name
 
+    if password_stdin == (principal is not None):
+        raise click.UsageError("give either --password-stdin or --principal")
     async with offline_store(config_file) as (settings, store):
         try:
-            checked_username(name)
+            (vouched_name if principal is not None else checked_username)(name)
         except ValueError as exc:
             raise Failed(str(exc)) from None
-        password_hash = await _hash(read_password(), settings.login.password_min_length)
         made = new_user(name, display_name=display_name, administrator=admin)
+        password_hash = None
+        if principal is not None:
+            theirs = provider or await provider_of(store, config_file, principal)
+            made = replace(made, principals=(Principal(principal, theirs, name),))
+        else:
+            password_hash = await _hash(read_password(), settings.login.password_min_length)
         try:
             await store.users.create(made, password_hash=password_hash)
         except Conflict:
-            raise Failed(f'there is a user who signs in as "{name}" already') from None
+            raise Failed(f'there is a user who signs in as "{principal or name}" already') from None
     if output == "json":
         print_json(_json(made))
     else:
@@ -129,23 +141,29 @@ async def delete(name: str, config_file: str | None) -> None:
 
 @user.command("set-password")
 @click.argument("name")
+@click.option("--revoke-tokens", is_flag=True, help="End NAME's API tokens and kubeconfigs, too.")
 @_password_stdin
 @config_option
 @one_line_errors
 @run_async
-async def set_password(name: str, password_stdin: bool, config_file: str | None) -> None:
-    """Set NAME's password."""
+async def set_password(
+    name: str, revoke_tokens: bool, password_stdin: bool, config_file: str | None
+) -> None:
+    """Set NAME's password; NAME's sessions end."""
+    from management.accounts import end_sign_ins
     from management.cluster_grants import find_user
 
     async with offline_store(config_file) as (settings, store):
         found = await find_user(store, name)
-        if not any(principal.provider == "local" for principal in found.principals):
+        mine = next((one for one in found.principals if one.provider == "local"), None)
+        if mine is None:
             raise Failed(
                 f"{found.username} signs in through another provider, which keeps the password"
             )
         password_hash = await _hash(read_password(), settings.login.password_min_length)
-        await store.users.set_password(found.id, found.username, password_hash)
-    click.echo(f"set the password of {found.username} ({found.id})")
+        await store.users.set_password(found.id, mine.name, password_hash)
+        ended = await end_sign_ins(store, found.id, tokens=revoke_tokens)
+    click.echo(f"set the password of {found.username} ({found.id}); {ended} sign-ins ended")
 
 
 async def _update(name: str, config_file: str | None, *, enabled: bool) -> None:

@@ -156,3 +156,88 @@ def test_who_cannot_be_asked_about_is_told_so_and_keeps_everything(server: Sekis
     answer = server.ask("POST", "/v1/me/refresh", token=token)
     assert [one["result"] for one in answer.json()["items"]] == ["unsupported"]
     assert server.ask("GET", "/v1/me", token=token).status == 200
+
+
+def test_a_reset_password_ends_the_sessions_and_tokens_on_request(server: Sekisho) -> None:
+    name = f"ned-{uuid.uuid4().hex[:8]}"
+    user = server.create_user(name)
+    root = sign_in(server, "root")
+    session, token = sign_in(server, name), server.token(name)
+    at, new = f"/v1/users/{user}/password", "a password to hand over"
+    assert server.ask("POST", at, token=session, body={"new_password": new}).status == 403
+    assert server.ask("POST", at, token=root, body={"new_password": "short"}).status == 422
+    assert server.ask("POST", at, token=root, body={"new_password": new}).status == 204
+    assert server.ask("GET", "/v1/me", token=session).status == 401
+    assert server.ask("GET", "/v1/me", token=token).status == 200
+    body = {"username": name, "password": new}
+    again = server.ask("POST", "/v1/login/local", body=body).json()
+    assert again["must_change_password"] is True
+    everything = {"new_password": new, "revoke_tokens": True}
+    assert server.ask("POST", at, token=root, body=everything).status == 204
+    for ended in (token, again["token"]):
+        assert server.ask("GET", "/v1/me", token=ended).status == 401
+    assert server.ask("POST", "/v1/users/u-nobody/password", token=root, body=body).status == 404
+
+
+def test_ones_own_new_password_ends_ones_tokens_on_request(server: Sekisho) -> None:
+    name = f"ned-{uuid.uuid4().hex[:8]}"
+    server.create_user(name)
+    session, token = sign_in(server, name), server.token(name)
+    body = {
+        "current_password": PASSWORD,
+        "new_password": "another password",
+        "revoke_tokens": True,
+    }
+    assert server.ask("POST", "/v1/me/password", token=session, body=body).status == 204
+    assert server.ask("GET", "/v1/me", token=session).status == 200
+    assert server.ask("GET", "/v1/me", token=token).status == 401
+
+
+def test_a_password_set_by_command_ends_the_sessions(server: Sekisho) -> None:
+    name = f"ned-{uuid.uuid4().hex[:8]}"
+    server.create_user(name)
+    session = sign_in(server, name)
+    done = server.run("user", "set-password", name, "--password-stdin", stdin=PASSWORD + "x\n")
+    assert done.stdout.endswith("1 sign-ins ended\n")
+    assert server.ask("GET", "/v1/me", token=session).status == 401
+
+
+def test_who_can_let_people_in_may_search_for_them(server: Sekisho) -> None:
+    root, alice = sign_in(server, "root"), sign_in(server, "alice")
+    assert add(server, root, "away").status == 201
+    at = "/v1/principals?search="
+    assert server.ask("GET", at + "a", token=alice).status == 403
+    found = server.ask("GET", at + "a", token=root)
+    assert found.status == 200
+    assert found.json() == {"items": [], "incomplete": ["away"]}
+    for query in ("", "a&limit=0", "a&limit=x", "a&limit=101"):
+        assert server.ask("GET", at + query, token=root).status == 422
+    only = server.ask("GET", at + "a&provider=local", token=root).json()
+    assert only == {"items": [], "incomplete": []}
+    server.ask("DELETE", "/v1/providers/away", token=root)
+
+
+def test_a_user_of_anothers_is_made_by_principal(server: Sekisho) -> None:
+    principal = f"openldap_user://{uuid.uuid4()}"
+    refused = server.run("user", "create", "ann", "--principal", principal, check=False)
+    assert "no provider has principals" in refused.stderr
+    server.ask(
+        "POST",
+        "/v1/providers",
+        token=sign_in(server, "root"),
+        body={
+            "name": "people",
+            "type": "openldap",
+            "settings": LDAP,
+            "enabled": False,
+        },
+    )
+    done = server.run("user", "create", "ann", "--principal", principal)
+    assert done.stdout.startswith("made user ann (u-")
+    twice = server.run("user", "create", "ann", "--principal", principal, check=False)
+    assert "already" in twice.stderr
+    for name, why in (("system:ann", "reserved"), ("a\nb", "printable")):
+        refused = server.run("user", "create", name, "--principal", "x://y", check=False)
+        assert why in refused.stderr
+    neither = server.run("user", "create", "ann", check=False)
+    assert neither.returncode == 2
