@@ -1,9 +1,12 @@
-"""What every password provider must do, as checks that anybody can run on theirs.
+"""What every provider must do, as checks that anybody can run on theirs.
 
     from providers.contract import check_password_provider
 
     async def test_my_provider_keeps_the_contract() -> None:
         await check_password_provider(PROVIDER, settings, valid=("zoe", "her password"))
+
+One check for each capability: a password's does the whole life of a provider; those for browsers,
+bearers, refreshing and searching take one that has started (:mod:`providers.contract_ways`).
 
 Needs no test framework: a broken promise is an AssertionError that says which.
 """
@@ -13,16 +16,22 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from impersonation.policy import refuse_reserved
 from providers.base import (
     Account,
     Attempt,
     ExternalIdentity,
     LocalAccounts,
     PasswordAuthenticator,
+    PrincipalSearch,
     ProviderContext,
     ProviderType,
+    Refresher,
 )
+from providers.contract_ways import check_bearer as check_bearer
+from providers.contract_ways import check_browser as check_browser
+from providers.contract_ways import check_identity as check_identity
+from providers.contract_ways import check_refresher as check_refresher
+from providers.contract_ways import check_search as check_search
 
 
 class NoAccounts:
@@ -65,6 +74,14 @@ def _check_type(kind: ProviderType, settings: Any) -> None:
     assert kind.schemes("under-test", settings), "a type declares the schemes of its principals"
 
 
+async def _check_more(provider: object, schemes: tuple[str, ...], known: ExternalIdentity) -> None:
+    """What a provider that has other capabilities besides must do with them."""
+    if isinstance(provider, Refresher):
+        await check_refresher(provider, schemes, known)
+    if isinstance(provider, PrincipalSearch):
+        await check_search(provider, schemes, known.username[:3])
+
+
 async def _check_outcomes(
     provider: PasswordAuthenticator,
     kind: ProviderType,
@@ -74,7 +91,8 @@ async def _check_outcomes(
 ) -> None:
     first = await provider.authenticate(Attempt(username, password, "192.0.2.1"))
     assert isinstance(first, ExternalIdentity), "a valid password must be accepted"
-    _check_identity(first, kind, settings)
+    check_identity(first, kind.schemes("under-test", settings))
+    await _check_more(provider, kind.schemes("under-test", settings), first)
     again = await provider.authenticate(Attempt(username, password, "192.0.2.1"))
     assert isinstance(again, ExternalIdentity), "a valid password must be accepted again"
     assert again.principal_id == first.principal_id, "a principal's id must not change"
@@ -84,15 +102,3 @@ async def _check_outcomes(
     for nobody in ("", "nobody-of-that-name", "*", ")(uid=*", "\0", "x" * 5000, "system:admin"):
         refused = await provider.authenticate(Attempt(nobody, password, "192.0.2.1"))
         assert not isinstance(refused, ExternalIdentity), f"{nobody[:20]!r} must be nobody's name"
-
-
-def _check_identity(identity: ExternalIdentity, kind: ProviderType, settings: Any) -> None:
-    principals = [identity.principal_id, *(group.principal_id for group in identity.groups)]
-    for principal in principals:
-        scheme, separator, key = principal.partition("://")
-        assert separator, f"{principal!r} is not a principal: <scheme>://<key>"
-        assert key, f"{principal!r} is not a principal: <scheme>://<key>"
-        declared = kind.schemes("under-test", settings)
-        assert scheme in declared, f"{principal!r} is not of a scheme that the type declares"
-    assert identity.username, "an identity has a username"
-    refuse_reserved([*principals, identity.username, *(g.name for g in identity.groups)])
