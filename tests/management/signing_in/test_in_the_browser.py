@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 import secrets
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -317,7 +318,8 @@ def test_nothing_secret_is_in_the_logs(oidc: World) -> None:
     until(lambda: "signed in" in oidc.server.log)
     audit = (oidc.server.folder / "data" / "audit.log").read_text()
     for text in (oidc.server.log, audit):
-        for secret in ("a secret of the tests", "code=", "refresh_token=", "session-", "state="):
-            found = text.find(secret)
-            assert found < 0 or text[found : found + 40].count(":") < 2, text[found : found + 80]
+        assert "a secret of the tests" not in text
+        # Names may be there; values of queries, and what comes after a token's name, may not.
+        assert re.search(r"[?&](code|state|iss|code_challenge)=(?!\[redacted\])", text) is None
+        assert re.search(r"(session|token|kubeconfig)-[a-z2-7]{10}:[A-Za-z0-9_-]{20}", text) is None
     assert json.loads(audit.splitlines()[-1])["kind"] == "Event"
