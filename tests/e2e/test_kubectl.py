@@ -174,7 +174,7 @@ def test_exec_with_a_terminal(alice: Path, namespace: str, running_pod: Callable
         "--",
         "sh",
         "-c",
-        "stty size; tty && exit 3",
+        'until [ "$(stty size)" = "41 97" ]; do sleep 0.05; done; stty size; tty && exit 3',
         rows=41,
         columns=97,
     )

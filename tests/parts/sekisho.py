@@ -144,7 +144,8 @@ class Sekisho:
         with closing(connection):
             connection.request(method, path, raw, dict(headers))
             answer = connection.getresponse()
-            return Answer(answer.status, dict(answer.headers), answer.read())
+            headers = {name: ", ".join(answer.headers.get_all(name, [])) for name in answer.headers}
+            return Answer(answer.status, headers, answer.read())
 
     def metric(self, line: str) -> float:
         """The value of a metric, by its name and labels as Prometheus reads them; or 0.0."""
