@@ -19,6 +19,9 @@ from store.interfaces import Grant, Membership, Store, Token, User
 MAX_BYTES = 8192
 """The longest that is looked at."""
 
+FOREIGN_PREFIX = "jwt-"
+"""What their names begin with, which stand in logs and nowhere in the store."""
+
 SEEN_EVERY = timedelta(minutes=10)
 """How often the use of one is written down as its owner's having been seen."""
 
@@ -133,7 +136,7 @@ class ForeignBearers:
             if one.provider != vouched.provider
         ]
         token = Token(
-            name=f"jwt-{digest.hex()[:10]}",
+            name=FOREIGN_PREFIX + digest.hex()[:10],
             kind="bearer",
             digest=digest,
             user_id=user.id,

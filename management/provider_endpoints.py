@@ -54,10 +54,13 @@ class ProviderChange(_Body):
 
 
 class Trial(_Body):
-    """Somebody to try a configuration with; ``settings`` are merged in for the trial only."""
+    """Somebody to try a configuration with; ``settings`` are merged in for the trial only.
 
-    username: str
-    password: SecretStr
+    Without anybody: whether its backend can be reached as configured.
+    """
+
+    username: str | None = None
+    password: SecretStr | None = None
     settings: dict[str, Any] | None = None
 
 
@@ -130,16 +133,21 @@ async def test(request: web.Request) -> web.Response:
         wanted = replace(stored, settings=_merged(stored.settings, body.settings))
         spec = _checked(asked.registry, wanted)
     note(request, provider=spec.name)
-    attempt = Attempt(body.username, body.password.get_secret_value(), address_of(request))
+    attempt = None
+    if body.username is not None and body.password is not None:
+        attempt = Attempt(body.username, body.password.get_secret_value(), address_of(request))
     return web.json_response(await _tried(asked, spec, attempt))
 
 
-async def _tried(asked: _Asked, spec: ProviderSpec, attempt: Attempt) -> dict[str, object]:
+async def _tried(asked: _Asked, spec: ProviderSpec, attempt: Attempt | None) -> dict[str, object]:
     try:
         provider = await asked.registry.trial(spec)
     except Exception as exc:  # a start that fails is what the administrator wants to know of
         return {"outcome": "unavailable", "reason": str(exc) or type(exc).__name__}
     try:
+        if attempt is None:
+            await provider.check()
+            return {"outcome": "reachable", "reason": ""}
         if not isinstance(provider, PasswordAuthenticator):
             raise Problem(422, "people don't sign in to this provider with a password")
         outcome = await provider.authenticate(attempt)

@@ -103,7 +103,8 @@ class HttpClient:
             raise ProviderUnavailable(f"{_host(url)}: its certificate is not trusted") from exc
         except TimeoutError as exc:
             raise ProviderUnavailable(f"{_host(url)}: timed out") from exc
-        except (aiohttp.ClientError, OSError, ValueError) as exc:
+        except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as exc:
+            # RuntimeError: the provider was closed meanwhile.
             raise ProviderUnavailable(f"{_host(url)}: {type(exc).__name__}") from exc
 
 

@@ -9,7 +9,7 @@ from providers.base import BearerScope, Refused, Verified
 from providers.claim_rules import ClaimRule, first_match
 from providers.jwt_bearer import Unverified, read_unverified
 from providers.jwt_claims import check_issued
-from providers.oidc_identity import identity_of
+from providers.oidc_identity import identity_of, sign_in_refusal
 from providers.oidc_issuer import Issuer
 from providers.oidc_settings import BearerSettings, OidcSettings
 
@@ -45,6 +45,7 @@ class OidcBearers:
         if accepted is None or said is None:
             return Refused("malformed")
         refusal = await self._refusal(bearer, said, accepted)
+        refusal = refusal or sign_in_refusal(self._settings, said.claims)
         if refusal is not None:
             return refusal
         rule = first_match(accepted.rules, said.claims) if accepted.rules else None
@@ -84,5 +85,7 @@ class OidcBearers:
                 lifetime=rule.lifetime or accepted.token_lifetime,
                 rule=rule.name,
             )
-        expires_at = datetime.fromtimestamp(claims["exp"], UTC)
+        # The same tolerance at its end as at every other look at it.
+        skew = self._settings.clock_skew.total_seconds()
+        expires_at = datetime.fromtimestamp(claims["exp"] + skew, UTC)
         return Verified(identity, expires_at, direct=accepted.direct, scope=scope)

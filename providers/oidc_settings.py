@@ -89,7 +89,7 @@ class OidcSettings(Section):
     email_claim: ClaimPath = "email"
     groups_claim: ClaimPath | None = None
     required_claims: Conditions | None = None
-    """Conditions that everybody must meet who signs in: ``{hd: acme.example}``."""
+    """Conditions that everybody must meet, tokens as well: ``{hd: acme.example}``."""
 
     userinfo: Literal["auto", "always", "never"] = "auto"
     device_flow: bool = True

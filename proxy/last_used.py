@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
+from management.foreign_bearers import FOREIGN_PREFIX
 from store.interfaces import StoreError, Tokens
 
 WRITE_SECONDS = 30.0
@@ -48,6 +49,7 @@ class LastUsed:
     async def write(self, seconds: float = GIVE_UP_SECONDS) -> None:
         """Write what has been noted. A failure is counted, and the uses are dropped."""
         used, self._used = self._used, set()
+        used = {name for name in used if not name.startswith(FOREIGN_PREFIX)}
         if not used:
             return
         now = datetime.now(UTC)

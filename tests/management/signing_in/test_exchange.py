@@ -193,3 +193,11 @@ def test_a_direct_token_works_at_the_api_and_its_groups_are_its_own(oidc: World)
     answer = oidc.server.ask("GET", "/v1/me", token=oidc.ci.token(aud="direct", exp=1))
     assert answer.status == 401
     assert "expired" not in answer.body.decode()
+
+
+def test_a_provider_is_tried_without_anybody(oidc: World) -> None:
+    root = oidc.server.token("carol")
+    at = "/v1/providers/corp/test"
+    assert oidc.server.ask("POST", at, token=root, body={}).json()["outcome"] == "reachable"
+    body = {"username": "a", "password": "b"}
+    assert oidc.server.ask("POST", at, token=root, body=body).status == 422

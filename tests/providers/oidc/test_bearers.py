@@ -45,7 +45,7 @@ async def test_a_good_token_says_who_until_when_and_for_what(
     assert found.identity.username == "alice"
     assert found.identity.groups == (ExternalGroup("oidc_corp_group://ops", "ops"),)
     assert found.direct
-    assert abs(found.expires_at.timestamp() - time.time() - 300) < 10
+    assert abs(found.expires_at.timestamp() - time.time() - 360) < 10
 
 
 async def test_the_first_rule_that_matches_says_for_what(
@@ -273,6 +273,16 @@ async def test_groups_too_many_for_a_token_are_no_fewer_groups(
     refused = await provider.verify(issuer.token(**overage))
     assert isinstance(refused, Refused)
     assert refused.reason == "groups_overage"
+
+
+async def test_what_everybody_must_meet_tokens_must_as_well(
+    issuer: ScriptedIssuer, make: Make
+) -> None:
+    provider = await make(bearer=EVERYBODY, required_claims={"hd": "acme.example"})
+    assert isinstance(await provider.verify(issuer.token(hd="acme.example")), Verified)
+    refused = await provider.verify(issuer.token(hd="other.example"))
+    assert isinstance(refused, Refused)
+    assert refused.reason == "required_claim"
 
 
 async def test_a_provider_for_ci_alone_signs_nobody_in(make: Make) -> None:
