@@ -86,7 +86,9 @@ def test_exec_passes_input_output_and_exit_code(admin: Path, pod: Pod, websocket
         env={"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": websocket},
     )
     assert done.stdout == "hello\n"
-    assert done.stderr.startswith("oops\n")
+    # kubectl itself may say before that it dropped what came for a stream it had closed already.
+    said = [line for line in done.stderr.splitlines() if "websocket.go" not in line]
+    assert said[0] == "oops"
     assert done.returncode == 7
 
 
