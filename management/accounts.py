@@ -81,6 +81,12 @@ class LocalPasswords:
         check_password(new, min_length=self._min_length)
         await self._set(user, principal.name, new, must_change=True)
 
+    async def hashed(self, password: str) -> str:
+        """The hash of a password for somebody new. Raises Problem."""
+        check_password(password, min_length=self._min_length)
+        async with self._hashing:
+            return await asyncio.to_thread(hash_password, password)
+
     async def _set(self, user: User, name: str, password: str, *, must_change: bool) -> None:
         async with self._hashing:
             password_hash = await asyncio.to_thread(hash_password, password)

@@ -27,7 +27,9 @@ class Admission:
         has_role = False
         if self._rule.mode == "restricted":
             user = await self._store.users.by_principal(principal_id)
-            has_role = user is not None and bool(await self._store.clusters.grants_of_user(user.id))
+            groups = list(groups)
+            user_id = user.id if user is not None else ""
+            has_role = bool(await self._store.bindings.of_subjects(user_id, groups))
         return self._rule.refusal([principal_id, *groups], has_role=has_role)
 
     async def enforce(self) -> int:

@@ -4,24 +4,17 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
+from weakref import WeakSet
 
 import aiohttp_jinja2
 import aiohttp_session
 import jinja2
 from aiohttp import web
 
-from management import (
-    browser_endpoints,
-    cluster_endpoints,
-    identity_endpoints,
-    pages,
-    principal_endpoints,
-    provider_endpoints,
-    session_endpoints,
-    token_endpoints,
-)
+from management import pages
+from management.api.routes import routes
+from management.api.watching import STREAMS, end_streams
 from management.authentication import authentication
-from management.oauth import endpoint as token_endpoint
 from management.problems import MAX_BODY_BYTES, REQUEST_ID, problems
 from management.services import SERVICES, Services, services_of
 from management.telling import ADDRESS, NOTES
@@ -59,14 +52,10 @@ def build_app(services: Services, extra: Iterable[web.RouteDef] = ()) -> web.App
     )
     app[SERVICES] = services
     aiohttp_jinja2.setup(app, loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True)
-    app.add_routes(session_endpoints.routes)
-    app.add_routes(browser_endpoints.routes)
-    app.add_routes(token_endpoint.routes)
-    app.add_routes(token_endpoints.routes)
-    app.add_routes(provider_endpoints.routes)
-    app.add_routes(identity_endpoints.routes)
-    app.add_routes(principal_endpoints.routes)
-    app.add_routes(cluster_endpoints.routes)
+    app[STREAMS] = WeakSet()
+    app.on_shutdown.append(end_streams)
+    app.on_response_prepare.append(_told_to_browsers)
+    app.add_routes(routes())
     app.add_routes(pages.routes)
     app.add_routes(extra)
     return app
@@ -74,15 +63,20 @@ def build_app(services: Services, extra: Iterable[web.RouteDef] = ()) -> web.App
 
 @web.middleware
 async def _outermost(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A request id and an address for every request, and the headers that every answer has."""
+    """A request id and an address for every request."""
     offered = request.headers.get("X-Request-Id", "")
     request[REQUEST_ID] = offered if _WELL_FORMED.fullmatch(offered) else secrets.token_hex(10)
     request[NOTES] = {}
     request[ADDRESS] = services_of(request).addresses.of(
         request.remote, request.headers.getall("X-Forwarded-For", [])
     )
-    response = await handler(request)
+    return await handler(request)
+
+
+async def _told_to_browsers(request: web.Request, response: web.StreamResponse) -> None:
+    """The headers that every answer has, streams too."""
     response.headers["X-Request-Id"] = request[REQUEST_ID]
     for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
+        # What aiohttp says of itself is there already; what an endpoint says stays.
+        if name == "Server" or name not in response.headers:
+            response.headers[name] = value

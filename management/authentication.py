@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from management.authorization.access import Access
 from management.credentials import BadCredential, bearer_from
 from management.foreign_bearers import BearerRefused
 from management.problems import CHALLENGE, Problem
@@ -34,9 +35,9 @@ class Caller:
         return self.resolved.user
 
     @property
-    def administrator(self) -> bool:
-        """Whether the user is an administrator."""
-        return self.resolved.identity.administrator
+    def access(self) -> Access:
+        """What the user holds, and where."""
+        return self.resolved.access
 
 
 CALLER = web.RequestKey("caller", Caller)
@@ -112,7 +113,7 @@ def _check_scope(request: web.Request, resolved: Resolved) -> None:
     """A token for some clusters is for those, not for the API; a read-only one reads."""
     if (request.method, request.path) in _EVEN_SCOPED:
         return
-    if resolved.token.clusters:
+    if resolved.token.clusters or resolved.token.projects:
         raise Problem(403, "the token is for its clusters only, not for this API")
     if resolved.token.read_only and request.method not in _READS:
         raise Problem(403, "the token is read-only")

@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 import structlog
 from aiohttp import web
 
-from management.authentication import anybody
 from management.browser_sign_in import COOKIE, Begun, Errand, clear_cookie, set_cookie
 from management.linking import link_principal, signed_in_recently
 from management.loopback import BadTarget, LoopbackTarget, loopback_target
@@ -31,7 +30,6 @@ _ERRORS = {"refused": "access_denied", "unavailable": "temporarily_unavailable"}
 _NO_SUCH = "there is no such provider in the browser; see /v1/providers"
 
 
-@anybody
 async def start(request: web.Request) -> web.Response:
     """GET /v1/login/{provider}/start: off to the provider.
 
@@ -55,7 +53,6 @@ async def start(request: web.Request) -> web.Response:
     return response
 
 
-@anybody
 async def callback(request: web.Request) -> web.Response:
     """GET /v1/login/{provider}/callback: back from the provider."""
     provider = request.match_info["provider"]
@@ -172,7 +169,6 @@ def _back(request: web.Request, why: str, target: LoopbackTarget | None = None) 
     return _elsewhere("/?" + urlencode({"signin": why, "request": request_id}))
 
 
-@anybody
 async def backchannel_logout(request: web.Request) -> web.Response:
     """POST /v1/login/{provider}/backchannel-logout: the provider says that somebody has signed out.
 
@@ -205,11 +201,3 @@ async def _end_sessions(services: Services, provider: str, principal_id: str) ->
         if token.kind == "session" and token.principal_id == principal_id:
             ended += await services.store.tokens.revoke(token.name)
     return ended
-
-
-routes = [
-    web.get("/v1/login/{provider}/start", start),
-    web.get("/v1/login/{provider}/callback", callback),
-    web.post("/v1/login/{provider}/backchannel-logout", backchannel_logout),
-]
-"""What this module serves."""

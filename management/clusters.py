@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from management.cluster_errors import AlreadyThere, BadRequest, DownstreamFailed
-from management.cluster_grants import GrantService
 from management.cluster_records import controller_client, find_cluster, utc_now
 from management.downstream import objects
 from management.downstream.accounts import AccountTokens, await_secrets, request_tokens
@@ -22,11 +21,14 @@ from management.downstream.errors import DownstreamError
 from management.downstream.objects import Manifest
 from management.downstream.removal import take_out
 from management.downstream.verify import may_do_anything, verify_impersonator
+from management.settling import settle
 from management.users import random_id
 from store.interfaces import Cluster, CredentialSource, Store, StoreError, SubjectName
 
-_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,61}[a-z0-9])?")
-_ID = re.compile(r"c-[a-z2-7]{10}")
+NAME = re.compile(r"^[a-z0-9](?:[-a-z0-9.]{0,61}[a-z0-9])?$")
+"""What a cluster may be called."""
+
+ID = re.compile(r"c-[a-z2-7]{10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,8 @@ class ClusterService:
         """Make our accounts and their rights in a cluster, and store it with fresh tokens.
 
         ``administrator`` is used for that and not kept. A cluster that is here already under that
-        name gets what it lacks, and new tokens; its id and its grants stay, and so does the name it
-        knows users by unless ``user_name`` says another.
+        name gets what it lacks, and new tokens; its id and who may enter it stay, and so does the
+        name it knows users by unless ``user_name`` says another.
         """
         known = await self._known(name, endpoint)
         async with _translated(), ClusterClient(endpoint, administrator) as client:
@@ -127,7 +129,7 @@ class ClusterService:
         return Added(cluster, version, tuple(warnings))
 
     async def remove(self, id_or_name: str, *, keep_downstream: bool = False) -> Removed:
-        """Take Sekisho out of a cluster, then forget the cluster and its grants.
+        """Take Sekisho out of a cluster, then forget the cluster and who may enter it.
 
         ``keep_downstream`` leaves the cluster itself alone, as where it is gone for good.
         """
@@ -151,7 +153,7 @@ class ClusterService:
         Raises AlreadyThere where it is another, or where it is here under another name: two records
         of one cluster would share accounts, and removing one would break the other.
         """
-        if not _NAME.fullmatch(name) or _ID.fullmatch(name):
+        if not NAME.fullmatch(name) or ID.fullmatch(name):
             raise BadRequest(
                 f"{name!r} can't be a cluster's name: up to 63 of a-z, 0-9, '-' and '.', "
                 "not like an id (c-…)"
@@ -185,6 +187,8 @@ class ClusterService:
             tokens_expire_at=None,
             created_at=known.created_at if known else self._now(),
             user_name=user_name or (known.user_name if known else "id"),
+            isolation=known.isolation if known else "shared",
+            revision=known.revision if known else 1,
         )
 
     async def _carry_out(
@@ -215,8 +219,8 @@ class ClusterService:
         if had_secrets and now.credential_source is not CredentialSource.SECRET:
             await _drop_secrets(client)
         try:
-            await GrantService(self._store, now=self._now).reconcile(now)
-        except DownstreamFailed as exc:
+            await settle(self._store, now, None)
+        except DownstreamError as exc:
             raise DownstreamFailed(f"imported, but users may not be bound: {exc}") from exc
 
     async def _create_bound(self, cluster: Cluster) -> None:

@@ -14,7 +14,7 @@ from management.door import Door
 from management.sign_in import SignIn
 from management.vouched import memberships_said
 from providers.base import BearerVerifier, ProviderUnavailable, Refused, Verified
-from store.interfaces import Grant, Membership, Store, Token, User
+from store.interfaces import Holdings, Membership, Store, Token, User
 
 MAX_BYTES = 8192
 """The longest that is looked at."""
@@ -54,7 +54,7 @@ class Standing:
     token: Token
     user: User
     memberships: list[Membership]
-    grants: list[Grant]
+    holdings: Holdings
 
 
 def looks_foreign(bearer: bytes) -> bool:
@@ -148,8 +148,9 @@ class ForeignBearers:
             read_only=scope.read_only,
         )
         memberships = others + memberships_said(vouched.provider, identity)
-        grants = await self._store.clusters.grants_of_user(user.id)
-        return Standing(token, user, memberships, list(grants))
+        groups = [one.id for one in memberships]
+        holdings = await self._store.tokens.holdings(user.id, groups, token.projects)
+        return Standing(token, user, memberships, holdings)
 
     async def _clusters(self, vouched: Vouched) -> tuple[str, ...]:
         names = vouched.verified.scope.clusters

@@ -5,6 +5,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from management.accounts import end_sign_ins
+from management.api.users import require_managed
 from management.authentication import Caller, caller_of
 from management.browser_sign_in import Errand, set_cookie
 from management.linking import link_principal, signed_in_recently
@@ -36,13 +37,9 @@ async def refresh_own(request: web.Request) -> web.Response:
 
 
 async def refresh_user(request: web.Request) -> web.Response:
-    """POST /v1/users/{id}/refresh: the same of anybody, for administrators."""
-    user_id = request.match_info["id"]
-    if not caller_of(request).administrator:
-        raise Problem(403, "only administrators may do this")
-    if await services_of(request).store.users.get(user_id) is None:
-        raise Problem(404, "there is no such user")
-    return await _refreshed(request, user_id)
+    """POST /v1/users/{id}/refresh: the same of anybody, for those who manage users."""
+    user = await require_managed(request, request.match_info["id"])
+    return await _refreshed(request, user.id)
 
 
 class PasswordReset(BaseModel):
@@ -55,13 +52,9 @@ class PasswordReset(BaseModel):
 
 
 async def reset_password(request: web.Request) -> web.Response:
-    """POST /v1/users/{id}/password: for administrators. The user's sessions end."""
-    services, caller = services_of(request), caller_of(request)
-    if not caller.administrator:
-        raise Problem(403, "only administrators may do this")
-    user = await services.store.users.get(request.match_info["id"])
-    if user is None:
-        raise Problem(404, "there is no such user")
+    """POST /v1/users/{id}/password: for those who manage users. The user's sessions end."""
+    services = services_of(request)
+    user = await require_managed(request, request.match_info["id"])
     body = await read_body(request, PasswordReset)
     await services.passwords.reset(user, body.new_password.get_secret_value())
     ended = await end_sign_ins(services.store, user.id, tokens=body.revoke_tokens)
@@ -160,13 +153,3 @@ async def _own(services: Services, caller: Caller, status: int) -> web.Response:
     if user is None:
         raise Problem(404, "there is no such user")
     return web.json_response(user_json(user), status=status)
-
-
-routes = [
-    web.post("/v1/me/refresh", refresh_own),
-    web.post("/v1/users/{id}/refresh", refresh_user),
-    web.post("/v1/users/{id}/password", reset_password),
-    web.post("/v1/me/principals", link),
-    web.delete("/v1/me/principals/{id:.+}", unlink),
-    web.delete("/v1/me/tokens", revoke_all),
-]

@@ -41,7 +41,30 @@ def from_kubeconfig(path: Path, context: str | None = None) -> Access:
 
     Reads that file and those it names, relative to itself. Raises BadKubeconfig.
     """
-    config = _load(path)
+    return _access(path, _load(path), context)
+
+
+def from_kubeconfig_text(text: str, context: str | None = None) -> Access:
+    """The same of a kubeconfig that came over the network. It may name no files: they'd be ours.
+
+    Raises BadKubeconfig.
+    """
+    path = Path("kubeconfig")
+    config = _parsed(path, text)
+    for section, key in (("clusters", "cluster"), ("users", "user")):
+        for entry in _named(path, config, section, key).values():
+            for file in _FILES & entry.keys():
+                raise BadKubeconfig(
+                    f"{file} names a file, which stays where it is: put its content in "
+                    "(`kubectl config view --flatten --minify --raw`)"
+                )
+    return _access(path, config, context)
+
+
+_FILES = frozenset({"certificate-authority", "client-certificate", "client-key", "tokenFile"})
+
+
+def _access(path: Path, config: dict[str, Any], context: str | None) -> Access:
     name = context or config.get("current-context")
     contexts = _named(path, config, "contexts", "context")
     if not name:
@@ -93,8 +116,12 @@ def read_token(path: Path) -> str:
 
 
 def _load(path: Path) -> dict[str, Any]:
+    return _parsed(path, read_text(path, "the kubeconfig"))
+
+
+def _parsed(path: Path, text: str) -> dict[str, Any]:
     try:
-        config = yaml.safe_load(read_text(path, "the kubeconfig"))
+        config = yaml.safe_load(text)
     except yaml.YAMLError as exc:
         mark = getattr(exc, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""

@@ -1,7 +1,7 @@
 """Errors of the API as problem JSON, RFC 9457; one class for each status code."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 import structlog
@@ -11,7 +11,14 @@ from pydantic import BaseModel, ValidationError
 from management.telling import note
 from management.tokens import TtlTooLong
 from providers.base import ProviderUnavailable, Throttled
-from store.interfaces import Conflict, NotFound, StoreUnavailable
+from store.interfaces import (
+    Conflict,
+    InUse,
+    LastAdministrator,
+    NotFound,
+    StaleRevision,
+    StoreUnavailable,
+)
 
 REQUEST_ID = web.RequestKey("request_id", str)
 MAX_BODY_BYTES = 64 * 1024
@@ -63,6 +70,7 @@ _TITLES = {
     404: "Not Found",
     405: "Method Not Allowed",
     409: "Conflict",
+    412: "Precondition Failed",
     413: "Content Too Large",
     415: "Unsupported Media Type",
     422: "Unprocessable Content",
@@ -77,12 +85,28 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="sekisho"'}
 
 async def read_body(request: web.Request, model: type[_Model]) -> _Model:
     """The request's JSON body as ``model``. Raises Problem, naming every field that is wrong."""
-    if request.content_type != "application/json":
-        raise Problem(415, "the body must be application/json")
+    return validated(model, await _read(request, frozenset({"application/json"})))
+
+
+async def read_json(request: web.Request, types: Collection[str]) -> object:
+    """The request's JSON body, whatever it is. Raises Problem."""
     try:
-        raw = await request.read()
+        return json.loads(await _read(request, types))
+    except (ValueError, RecursionError):
+        raise Problem(400, "the body is not valid JSON") from None
+
+
+async def _read(request: web.Request, types: Collection[str]) -> bytes:
+    if request.content_type not in types:
+        raise Problem(415, f"the body must be {' or '.join(sorted(types))}")
+    try:
+        return await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise Problem(413, f"the body may have {MAX_BODY_BYTES} bytes at the most") from None
+
+
+def validated(model: type[_Model], raw: bytes | str) -> _Model:
+    """JSON as ``model``. Raises Problem, naming every field that is wrong."""
     try:
         return model.model_validate_json(raw)
     except ValidationError as exc:
@@ -139,7 +163,7 @@ def _known(exc: Exception) -> Problem | None:
         return Problem(429, str(exc), headers={"Retry-After": str(exc.retry_after)})
     if isinstance(exc, TtlTooLong):
         return Problem(422, str(exc))
-    if isinstance(exc, Conflict):
+    if isinstance(exc, Conflict | InUse | LastAdministrator | StaleRevision):
         return Problem(409, str(exc))
     if isinstance(exc, NotFound):
         return Problem(404, str(exc))

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 import structlog
 
 from management.cluster_errors import ClusterError
-from management.cluster_grants import GrantService
 from management.cluster_records import controller_client, utc_now
 from management.downstream.accounts import TOKEN_SECONDS, claimed_lifetime, request_tokens
 from management.downstream.errors import DownstreamError
@@ -32,9 +31,6 @@ LOOK_SECONDS = 30.0
 
 FIRST_RETRY, LAST_RETRY = timedelta(seconds=30), timedelta(minutes=15)
 """The pause after a first failure, and the longest; each is twice the one before."""
-
-RECONCILE_SECONDS = 600.0
-"""How often the bindings in every cluster are compared with the grants."""
 
 _LOG = structlog.get_logger("sekisho.renewal")
 
@@ -157,26 +153,3 @@ async def renew_forever(store: Store, *, sleep: Sleep = asyncio.sleep) -> None:
         except StoreError as exc:
             _LOG.warning("tokens not looked at", error=str(exc))
         await sleep(LOOK_SECONDS * (0.5 + random.random()))  # noqa: S311 - not for secrecy
-
-
-async def reconcile_forever(store: Store, *, sleep: Sleep = asyncio.sleep) -> None:
-    """Keep every cluster's bindings what the grants say, until cancelled."""
-    service = GrantService(store)
-    while True:
-        await sleep(RECONCILE_SECONDS * (0.5 + random.random()))  # noqa: S311 - not for secrecy
-        try:
-            clusters = await store.clusters.list_all()
-            for cluster in clusters:
-                await _reconcile(service, cluster)
-        except StoreError as exc:
-            _LOG.warning("bindings not looked at", error=str(exc))
-
-
-async def _reconcile(service: GrantService, cluster: Cluster) -> None:
-    if cluster.controller_token is None:
-        return
-    try:
-        for sentence in await service.reconcile(cluster):
-            _LOG.info("binding mended", cluster=cluster.name, what=sentence)
-    except ClusterError as exc:
-        _LOG.warning("bindings not compared", cluster=cluster.name, error=str(exc))

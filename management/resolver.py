@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import hmac
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,8 +17,10 @@ from types import MappingProxyType
 
 from impersonation.identity import Group, Identity
 from impersonation.policy import ReservedName, refuse_reserved
+from management.authorization.access import Access, access_of
+from management.authorization.book import RoleBook
 from management.foreign_bearers import ForeignBearers, Standing, Vouched, looks_foreign
-from store.interfaces import Change, Grant, Membership, Role, Store, SubjectName, Token, User
+from store.interfaces import Change, Holdings, Membership, Store, SubjectName, Token, User
 
 TRUST_SECONDS = 30.0
 """How long an entry is believed while the change feed works: a net below it, not the mechanism."""
@@ -34,8 +37,9 @@ MAX_BEARER_BYTES = 512
 
 @dataclass(slots=True, eq=False)
 class Resolved:
-    """A live token and everything a decision needs: who, whose, and where they may enter.
+    """A live token and everything a decision needs: who, whose, and what they hold where.
 
+    ``namespaces`` are those of the projects that the token is for, by cluster.
     ``blocks`` keeps the impersonation headers for as long as the identity behind them is believed,
     one for each way of naming users; ``audit_user`` the same for the audit log. ``vouched`` is
     there where the token is somebody else's.
@@ -44,12 +48,13 @@ class Resolved:
     token: Token
     user: User
     identity: Identity
-    roles: Mapping[str, Role]
+    access: Access
     expires_at: float
     believed_until: float
     blocks: dict[SubjectName, bytes] = field(default_factory=dict)
     audit_user: str = ""
     vouched: Vouched | None = None
+    namespaces: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 class TokenResolver:
@@ -184,9 +189,16 @@ def concerns(change: Change, entry: Resolved) -> bool:
         return entry.token.name == change.key
     if change.kind == "user":
         return entry.user.id == change.key
+    if change.kind == "group":
+        return any(group.id == change.key for group in entry.identity.groups)
     if change.kind == "provider":
         return entry.identity.provider == change.key
-    return change.key in entry.roles
+    if change.kind == "project":
+        return change.key in entry.token.projects or change.key in entry.access.project_clusters
+    if change.kind == "cluster":
+        return change.key is not None and entry.access.enters(change.key)
+    # Whose roles have changed is told by itself, and what is seen of clusters decides nothing.
+    return change.kind == "role"
 
 
 def _token_name(bearer: bytes) -> str | None:
@@ -200,46 +212,63 @@ def _resolved(
     token: Token,
     user: User,
     memberships: Sequence[Membership],
-    grants: Sequence[Grant],
+    holdings: Holdings,
     *,
     digest: bytes,
 ) -> Resolved | None:
     """The entry for a stored token, or None where the secret, the time or the user says no."""
     if not hmac.compare_digest(token.digest, digest):
         return None
-    return _worth(token, user, memberships, grants)
+    return _worth(token, user, memberships, holdings)
 
 
 def _standing(vouched: Vouched, standing: Standing) -> Resolved | None:
-    entry = _worth(standing.token, standing.user, standing.memberships, standing.grants)
+    entry = _worth(standing.token, standing.user, standing.memberships, standing.holdings)
     if entry is not None:
         entry.vouched = vouched
     return entry
 
 
 def _worth(
-    token: Token, user: User, memberships: Sequence[Membership], grants: Sequence[Grant]
+    token: Token, user: User, memberships: Sequence[Membership], holdings: Holdings
 ) -> Resolved | None:
     """The entry for a token that is whom it says, or None where the time or the user says no."""
     if token.expires_at is not None and token.expires_at <= datetime.now(UTC):
         return None
-    identity = identity_of(user, token.principal_id, memberships)
+    access = access_of(holdings.bindings, RoleBook(holdings.roles))
+    identity = identity_of(
+        user, token.principal_id, memberships, administrator=access.owns_clusters
+    )
     if not user.enabled or identity is None:
         return None
     return Resolved(
         token=token,
         user=user,
         identity=identity,
-        roles=MappingProxyType({grant.cluster_id: grant.role for grant in grants}),
+        access=access,
         expires_at=token.expires_at.timestamp() if token.expires_at else float("inf"),
         believed_until=time.monotonic() + TRUST_SECONDS,
+        namespaces=_namespaces(holdings),
     )
 
 
+def _namespaces(holdings: Holdings) -> Mapping[str, frozenset[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for one in holdings.namespaces:
+        found[one.cluster_id].add(one.namespace)
+    return MappingProxyType({cluster: frozenset(names) for cluster, names in found.items()})
+
+
 def identity_of(
-    user: User, principal_id: str, memberships: Sequence[Membership]
+    user: User,
+    principal_id: str,
+    memberships: Sequence[Membership],
+    *,
+    administrator: bool = False,
 ) -> Identity | None:
     """``user`` acting as one of its principals; None where it isn't the user's, or is disabled.
+
+    ``administrator``: of every cluster.
 
     A reserved name in what was stored (by an older version, or by hand) is refused here as well.
     """
@@ -256,5 +285,5 @@ def identity_of(
         provider=principal.provider,
         principal_id=principal.id,
         groups=tuple(Group(one.id, one.name) for one in memberships),
-        administrator=user.administrator,
+        administrator=administrator,
     )

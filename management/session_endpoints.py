@@ -7,7 +7,7 @@ from aiohttp_session import get_session
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from management.accounts import end_sign_ins
-from management.authentication import anybody, caller_of
+from management.authentication import caller_of
 from management.door import Door
 from management.problems import CHALLENGE, Problem, read_body
 from management.services import services_of
@@ -41,7 +41,6 @@ class PasswordChange(_Body):
     revoke_tokens: bool = False
 
 
-@anybody
 async def providers(request: web.Request) -> web.Response:
     """GET /v1/providers: how people may sign in."""
     doors = services_of(request).sign_in.doors
@@ -49,7 +48,6 @@ async def providers(request: web.Request) -> web.Response:
     return web.json_response({"items": items})
 
 
-@anybody
 async def login(request: web.Request) -> web.Response:
     """POST /v1/login/{provider}: a token for a name and a password.
 
@@ -160,12 +158,3 @@ def _group_json(group: Membership) -> dict[str, str]:
 def is_over(when: datetime | None) -> bool:
     """Whether that time has come."""
     return when is not None and when <= datetime.now(UTC)
-
-
-routes = [
-    web.get("/v1/providers", providers),
-    web.post("/v1/login/{provider}", login),
-    web.post("/v1/logout", logout),
-    web.get("/v1/me", me),
-    web.post("/v1/me/password", change_password),
-]

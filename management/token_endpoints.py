@@ -8,7 +8,10 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from config.durations import parse_duration
+from management.api.requirements import sees
+from management.api.users import require_managed
 from management.authentication import Caller, caller_of
+from management.authorization.permissions import USERS
 from management.problems import Problem, read_body
 from management.services import Services, services_of
 from management.session_endpoints import is_over
@@ -18,13 +21,17 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class NewToken(BaseModel):
-    """What a new token is for. ``ttl`` like ``8h``; ``clusters`` by id or name; none: no limit."""
+    """What a new token is for. ``ttl`` like ``8h``; ``clusters`` by id or name; none: no limit.
+
+    ``projects`` (ids): for their namespaces only.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     description: str = Field(default="", max_length=256)
     ttl: timedelta | None = None
     clusters: list[str] = Field(default_factory=list, max_length=100)
+    projects: list[str] = Field(default_factory=list, max_length=100)
     read_only: bool = False
 
     @field_validator("description")
@@ -61,7 +68,8 @@ async def create(request: web.Request) -> web.Response:
         ttl=body.ttl,
         # A sign-in may make tokens that outlive it; a token that leaked must not live on in others.
         not_after=used.expires_at if used.kind != "session" else None,
-        clusters=await cluster_ids(services, caller, body.clusters),
+        clusters=await _clusters(services, caller, body),
+        projects=body.projects,
         read_only=body.read_only,
         description=body.description,
     )
@@ -76,8 +84,10 @@ async def list_own(request: web.Request) -> web.Response:
     """GET /v1/tokens: the caller's, newest first; ``?user=``: another's, to administrators."""
     services, caller = services_of(request), caller_of(request)
     user_id = request.query.get("user", caller.user.id)
-    if user_id != caller.user.id and not caller.administrator:
-        raise Problem(403, "only administrators may see others' tokens")
+    if user_id != caller.user.id:
+        if USERS not in caller.access.overall:
+            raise Problem(403, "only those who manage users may see others' tokens")
+        await require_managed(request, user_id)
     tokens = await services.store.tokens.list_for(user_id)
     return web.json_response({"items": [token_json(one) for one in tokens]})
 
@@ -87,10 +97,27 @@ async def revoke(request: web.Request) -> web.Response:
     services, caller = services_of(request), caller_of(request)
     name = request.match_info["name"]
     token = await services.store.tokens.get(name)
-    if token is None or (token.user_id != caller.user.id and not caller.administrator):
+    others = token is not None and token.user_id != caller.user.id
+    if token is None or (others and USERS not in caller.access.overall):
         raise Problem(404, "you have no such token")
+    if others:
+        await require_managed(request, token.user_id)
     await services.store.tokens.revoke(name)
     return web.Response(status=204)
+
+
+async def _clusters(services: Services, caller: Caller, body: NewToken) -> list[str]:
+    """The clusters that a token is for: those named, and those of its projects. Raises Problem."""
+    ids = await cluster_ids(services, caller, body.clusters)
+    for name in body.projects:
+        project = await services.store.projects.get(name)
+        if project is None or not sees(caller, project):
+            raise Problem(422, f'there is no project "{name}" that you may see')
+        if ids and body.clusters and project.cluster_id not in ids:
+            raise Problem(422, f'project "{name}" is in none of the clusters')
+        if project.cluster_id not in ids:
+            ids.append(project.cluster_id)
+    return ids
 
 
 async def cluster_ids(services: Services, caller: Caller, names: Sequence[str]) -> list[str]:
@@ -98,10 +125,7 @@ async def cluster_ids(services: Services, caller: Caller, names: Sequence[str]) 
     ids = []
     for name in names:
         cluster = await services.store.clusters.get(name)
-        enters = cluster is not None and (
-            caller.administrator or cluster.id in caller.resolved.roles
-        )
-        if cluster is None or not enters:
+        if cluster is None or not caller.access.enters(cluster.id):
             raise Problem(422, f'there is no cluster "{name}" that you may enter')
         ids.append(cluster.id)
     return ids
@@ -120,12 +144,6 @@ def token_json(token: Token) -> dict[str, object]:
         "last_used_at": token.last_used_at.isoformat() if token.last_used_at else None,
         "expired": is_over(token.expires_at),
         "clusters": list(token.clusters),
+        "projects": list(token.projects),
         "read_only": token.read_only,
     }
-
-
-routes = [
-    web.post("/v1/tokens", create),
-    web.get("/v1/tokens", list_own),
-    web.delete("/v1/tokens/{name}", revoke),
-]

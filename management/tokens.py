@@ -75,6 +75,7 @@ class TokenService:
         ttl: timedelta | None = None,
         not_after: datetime | None = None,
         clusters: Sequence[str] = (),
+        projects: Sequence[str] = (),
         read_only: bool = False,
         description: str = "",
         signed_in_at: datetime | None = None,
@@ -97,6 +98,7 @@ class TokenService:
             created_at=now,
             expires_at=min(ends, not_after) if not_after is not None else ends,
             clusters=tuple(clusters),
+            projects=tuple(projects),
             read_only=read_only,
             signed_in_at=(signed_in_at or now) if kind == "session" else None,
         )

@@ -26,7 +26,7 @@ from management.foreign_bearers import ForeignBearers
 from management.oauth.grant import Granting
 from management.provider_registry import ProviderRegistry, ProviderSpec
 from management.refresh import IdentityRefresh, refresh_forever
-from management.renewal import reconcile_forever, renew_forever
+from management.renewal import renew_forever
 from management.resolver import TokenResolver
 from management.retention import retire_forever
 from management.sealed import Sealer
@@ -175,7 +175,6 @@ def _keep_running(
     background.keep("last-used", last_used.write_forever)
     background.keep("ended-tokens", lambda: clear_ended_forever(store.tokens, store.one_time))
     background.keep("token-renewal", lambda: renew_forever(store))
-    background.keep("grants", lambda: reconcile_forever(store))
     background.keep("certificate", tls.refresh_forever)
 
 

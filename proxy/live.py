@@ -106,18 +106,24 @@ class LiveRequests:
         live.end()
 
 
+def _standing(resolved: Resolved, cluster_id: str) -> object:
+    """What decides what somebody may do in a cluster."""
+    return resolved.access.standing(cluster_id), resolved.namespaces.get(cluster_id)
+
+
 def _forbidden(live: Live, now: Resolved | None) -> str | None:
     """Why a running request may not go on, or None."""
     if now is None:
         return "the token was revoked, or its user disabled"
     access = live.access
     was, cluster_id = live.resolved, access.cluster_id
-    if now.identity != was.identity or now.roles.get(cluster_id) != was.roles.get(cluster_id):
+    if now.identity != was.identity or _standing(now, cluster_id) != _standing(was, cluster_id):
         # It began as somebody who the caller isn't any more: let it begin anew, if it may.
         return "the user's groups or rights have changed"
     try:
         admit(now, cluster_id, access.cluster)
-        allow_by_scope(now, access.method, access.target, upgrade=access.info.verb == CONNECT)
+        upgrade = access.info.verb == CONNECT
+        allow_by_scope(now, cluster_id, access.method, access.target, upgrade=upgrade)
     except Refusal as refusal:
         return refusal.message
     return None

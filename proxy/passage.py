@@ -63,7 +63,13 @@ class Checkpoint:
         admit(resolved, downstream.cluster.id if downstream else None, way.cluster)
         assert downstream is not None
         access.cluster, access.cluster_id = downstream.cluster.name, downstream.cluster.id
-        allow_by_scope(resolved, request.method, way.target, upgrade=info.verb == CONNECT)
+        allow_by_scope(
+            resolved,
+            downstream.cluster.id,
+            request.method,
+            way.target,
+            upgrade=info.verb == CONNECT,
+        )
         if head.length is not None and int(head.length) > self._max_body:
             raise TooLarge(f"the request's body is over {self._max_body} bytes")
         identity = await _identity(request, head, resolved, downstream, access)

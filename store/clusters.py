@@ -1,4 +1,4 @@
-"""Downstream clusters and grants, in SQL; clusters' credentials encrypted."""
+"""Downstream clusters, in SQL; their credentials encrypted."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,17 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.connections import Connections
 from store.encryption import Keyring, Undecryptable
-from store.grants import grant_of, grants_of_user
 from store.interfaces import (
     Change,
     Cluster,
     CredentialSource,
-    Grant,
     NotFound,
+    StaleRevision,
     StoreUnavailable,
 )
-from store.tables import clusters, grants, storable
-from store.users import lock_user
+from store.tables import clusters, storable
 
 _ENCRYPTED = ("impersonator_token", "controller_token")
 
@@ -53,48 +51,26 @@ class SqlClusters:
             rows = await connection.execute(select(clusters).order_by(clusters.c.name))
             return [self._cluster(row) for row in rows]
 
-    async def replace(self, cluster: Cluster) -> None:
-        """Store ``cluster`` in place of the one with its id. Raises NotFound and Conflict."""
+    async def replace(self, cluster: Cluster, *, revision: int | None = None) -> None:
+        """Store ``cluster`` in place of the one with its id.
+
+        Raises NotFound, Conflict, and StaleRevision where ``revision`` isn't the cluster's.
+        """
         async with self._connections.write(Change("cluster", cluster.id)) as connection:
-            statement = update(clusters).where(clusters.c.id == cluster.id)
-            result = await connection.execute(statement.values(**self._values(cluster)))
+            same = clusters.c.id == cluster.id
+            if revision is not None:
+                same &= clusters.c.revision == revision
+            values = self._values(cluster) | {"revision": clusters.c.revision + 1}
+            result = await connection.execute(update(clusters).where(same).values(**values))
             if not result.rowcount:
-                raise NotFound(f"there is no cluster {cluster.id}")
+                await _hold_cluster(connection, cluster.id)
+                raise StaleRevision("the cluster was changed meanwhile")
 
     async def delete(self, cluster_id: str) -> None:
-        """Delete the cluster and its grants. Raises NotFound."""
+        """Delete the cluster with all that is held in it. Raises NotFound."""
         async with self._connections.write(Change("cluster", cluster_id)) as connection:
             await _hold_cluster(connection, cluster_id)
             await connection.execute(delete(clusters).where(clusters.c.id == cluster_id))
-
-    async def grant(self, grant: Grant) -> None:
-        """Let a user in, in place of any grant they had there. Raises NotFound."""
-        row = (grants.c.cluster_id == grant.cluster_id) & (grants.c.user_id == grant.user_id)
-        values = {"cluster_id": grant.cluster_id, "user_id": grant.user_id, "role": grant.role}
-        async with self._connections.write(Change("user", grant.user_id)) as connection:
-            await lock_user(connection, grant.user_id)
-            await _hold_cluster(connection, grant.cluster_id)
-            await connection.execute(delete(grants).where(row))
-            await connection.execute(insert(grants).values(**values))
-
-    async def ungrant(self, cluster_id: str, user_id: str) -> bool:
-        """Take a grant away. False where there was none."""
-        row = (grants.c.cluster_id == cluster_id) & (grants.c.user_id == user_id)
-        async with self._connections.write(Change("user", user_id)) as connection:
-            return bool((await connection.execute(delete(grants).where(row))).rowcount)
-
-    async def grants_of_user(self, user_id: str) -> Sequence[Grant]:
-        """Where a user may enter."""
-        async with self._connections.read() as connection:
-            return await grants_of_user(connection, user_id)
-
-    async def grants_in_cluster(self, cluster_id: str) -> Sequence[Grant]:
-        """Who may enter a cluster."""
-        async with self._connections.read() as connection:
-            wanted = (
-                select(grants).where(grants.c.cluster_id == cluster_id).order_by(grants.c.user_id)
-            )
-            return [grant_of(row) for row in await connection.execute(wanted)]
 
     async def rotate(self, connection: AsyncConnection) -> int:
         """Encrypt with the first key what another one encrypted; how many clusters changed."""
@@ -123,6 +99,9 @@ class SqlClusters:
             "tokens_expire_at": cluster.tokens_expire_at,
             "created_at": cluster.created_at,
             "user_name": cluster.user_name,
+            "isolation": cluster.isolation,
+            "removing_since": cluster.removing_since,
+            "revision": cluster.revision,
         } | {
             name: None
             if getattr(cluster, name) is None

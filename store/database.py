@@ -7,19 +7,25 @@ from contextlib import asynccontextmanager
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store.answers import SqlAnswers
+from store.bindings import SqlBindings
 from store.changes import ChangeHub
 from store.clusters import SqlClusters
 from store.connections import Connections, Feed
 from store.encryption import Keyring
 from store.engine import MIGRATION_SECONDS, make_engines
 from store.errors import translated
+from store.fleet import SqlFleet
 from store.identities import SqlIdentities
 from store.interfaces import StoreUnavailable
 from store.key_check import check_keys, renew_check
+from store.leases import SqlLeases
 from store.locations import Location, locate
 from store.one_time import SqlOneTime
 from store.postgresql_feed import PostgresqlFeed
+from store.projects import SqlProjects
 from store.providers import SqlProviders
+from store.roles import SqlRoles
 from store.schema import bring_up
 from store.sqlite_feed import SqliteFeed
 from store.tokens import SqlTokens
@@ -42,6 +48,12 @@ class SqlStore:
         self.identities = SqlIdentities(connections, keyring)
         self.one_time = SqlOneTime(connections)
         self.providers = SqlProviders(connections, keyring)
+        self.roles = SqlRoles(connections)
+        self.bindings = SqlBindings(connections)
+        self.projects = SqlProjects(connections)
+        self.fleet = SqlFleet(connections)
+        self.leases = SqlLeases(connections)
+        self.answers = SqlAnswers(connections, keyring)
 
     async def ping(self) -> None:
         """Raise StoreUnavailable unless the database answers."""

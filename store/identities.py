@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store.administrators import administers
 from store.connections import Connections
 from store.encryption import Keyring, Undecryptable
 from store.interfaces import (
@@ -174,7 +175,7 @@ class SqlIdentities:
             return await select_users(
                 connection,
                 users.c.created_at < before,
-                users.c.administrator.is_(False),
+                ~administers(),
                 users.c.id.not_in(seen),
                 users.c.id.not_in(used),
             )

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from store.access_records import Binding, Bindings, ProjectNamespace, Projects, Role, Roles
+from store.fleet_records import Answers, Fleet, Leases
+
 
 class StoreError(Exception):
     """Root of everything the store raises. The message is fit for an operator's eyes."""
@@ -42,8 +45,23 @@ class NotFound(StoreError):
     """There is no such record."""
 
 
-Role = Literal["owner", "member", "read-only"]
-"""What a grant lets a user do in a cluster; bound to cluster-admin, edit and view downstream."""
+class StaleRevision(StoreError):
+    """The record was changed since it was read."""
+
+
+class InUse(StoreError):
+    """Something else depends on the record."""
+
+
+class LastAdministrator(StoreError):
+    """Nobody would be left who administers Sekisho."""
+
+
+ADMINISTRATOR = "administrator"
+"""The id of the role whose last enabled user stays."""
+
+Isolation = Literal["shared", "per_user"]
+"""Whether the gate enters a cluster with one account for all, or with one for each user."""
 
 TokenKind = Literal["session", "token", "kubeconfig"]
 """What a token was made for; the first part of its name. A ``bearer`` is made by somebody else and
@@ -112,7 +130,10 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody who may sign in. ``id`` is ``u-`` and 10 base32 characters and is never reused."""
+    """Somebody who may sign in. ``id`` is ``u-`` and 10 base32 characters and is never reused.
+
+    ``administrator``: bound to that role by name, not as a member of a group.
+    """
 
     id: str
     username: str
@@ -121,6 +142,7 @@ class User:
     administrator: bool
     created_at: datetime
     principals: tuple[Principal, ...] = ()
+    revision: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +160,10 @@ class Password:
 class Token:
     """A bearer token as stored: SHA-256 of the whole ``<name>:<secret>``, never the secret.
 
-    ``clusters`` limits the token to those cluster ids (empty: no limit); ``read_only`` limits it to
-    reading. ``expires_at`` None means that it doesn't end by itself. ``signed_in_at`` is when
-    somebody proved who they are, for a session's token: renewing it doesn't move that.
+    ``clusters`` limits the token to those cluster ids (empty: no limit), ``projects`` to those
+    projects' namespaces, and ``read_only`` to reading. ``expires_at`` None means that it doesn't
+    end by itself. ``signed_in_at`` is when somebody proved who they are, for a session's token:
+    renewing it doesn't move that.
     """
 
     name: str
@@ -154,7 +177,21 @@ class Token:
     last_used_at: datetime | None = None
     clusters: tuple[str, ...] = ()
     read_only: bool = False
+    projects: tuple[str, ...] = ()
     signed_in_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What decides where somebody may go, and as what.
+
+    ``bindings`` are the user's and the user's groups'; ``roles`` those that people made;
+    ``namespaces`` those of the projects that the token is for.
+    """
+
+    bindings: Sequence[Binding] = ()
+    roles: Sequence[Role] = ()
+    namespaces: Sequence[ProjectNamespace] = ()
 
 
 class CredentialSource(enum.StrEnum):
@@ -172,7 +209,8 @@ class Cluster:
     ``servers`` are the masters' base URLs (https, no trailing slash, any order). ``ca_pem`` None
     means the system's trust store. The two tokens are plain here and encrypted at rest;
     ``controller_token`` None means that only what the impersonator may do is possible.
-    ``tokens_expire_at`` is when the earlier of the two ends (None: they don't).
+    ``tokens_expire_at`` is when the earlier of the two ends (None: they don't). Once
+    ``removing_since`` is set, nobody enters any more, and what is ours downstream is taken away.
     """
 
     id: str
@@ -186,26 +224,34 @@ class Cluster:
     tokens_expire_at: datetime | None
     created_at: datetime
     user_name: SubjectName = "id"
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """``user_id`` may enter ``cluster_id`` as ``role``."""
-
-    cluster_id: str
-    user_id: str
-    role: Role
+    isolation: Isolation = "shared"
+    removing_since: datetime | None = None
+    revision: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """Something cached may be stale. ``key`` None: anything of that ``kind`` may have changed.
 
-    Kinds: ``user`` (key: user id; also its passwords, groups and grants), ``token`` (key: token
-    name), ``cluster`` (key: cluster id), ``provider`` (key: its name), and ``all``.
+    Kinds: ``user`` (key: user id; also its passwords, groups and roles), ``group`` (key: a group
+    principal whose roles changed), ``token`` (key: token name), ``cluster`` (key: cluster id),
+    ``access`` (key: the cluster in which somebody's roles changed), ``role``, ``project`` (key: its
+    id; also its namespaces), ``provider`` (key: its name), ``status`` (key: the cluster of which
+    something was seen), and ``all``.
     """
 
-    kind: Literal["user", "token", "cluster", "provider", "all"]
+    kind: Literal[
+        "user",
+        "group",
+        "token",
+        "cluster",
+        "access",
+        "role",
+        "project",
+        "provider",
+        "status",
+        "all",
+    ]
     key: str | None = None
 
 
@@ -223,6 +269,9 @@ class Users(Protocol):
     async def get(self, user_id: str) -> User | None:
         """The user with that id."""
 
+    async def get_many(self, user_ids: Sequence[str]) -> Sequence[User]:
+        """Those of the users that are there, by username."""
+
     async def by_principal(self, principal_id: str) -> User | None:
         """The user who owns that principal."""
 
@@ -239,17 +288,27 @@ class Users(Protocol):
         display_name: str | None = None,
         enabled: bool | None = None,
         administrator: bool | None = None,
+        revision: int | None = None,
     ) -> User:
-        """Change what is not None and return the user as it is now. Raises NotFound."""
+        """Change what is not None and return the user as it is now.
+
+        Raises NotFound, LastAdministrator, and StaleRevision where ``revision`` isn't the user's.
+        """
 
     async def delete(self, user_id: str) -> None:
-        """Delete the user with principals, groups, password, tokens and grants. Raises NotFound."""
+        """Delete the user with principals, groups, password, tokens and roles.
+
+        Raises NotFound and LastAdministrator.
+        """
 
     async def any_administrator(self) -> bool:
         """Whether at least one enabled administrator exists."""
 
     async def memberships(self, user_id: str) -> Sequence[Membership]:
         """The group principals the user is in, over all providers, by id."""
+
+    async def groups(self) -> Sequence[tuple[Membership, int]]:
+        """Every group principal that somebody is in, and how many are, by id."""
 
     async def set_memberships(
         self, user_id: str, provider: str, groups: Sequence[Membership]
@@ -274,13 +333,16 @@ class Tokens(Protocol):
     async def get(self, name: str) -> Token | None:
         """The token with that name, also when it has ended."""
 
-    async def resolve(
-        self, name: str
-    ) -> tuple[Token, User, Sequence[Membership], Sequence[Grant]] | None:
+    async def resolve(self, name: str) -> tuple[Token, User, Sequence[Membership], Holdings] | None:
         """The token with that name and everything that decides what it is worth, in one go.
 
         What the gate asks on a cache miss. Ended tokens and disabled users are returned as well.
         """
+
+    async def holdings(
+        self, user_id: str, groups: Sequence[str], projects: Sequence[str] = ()
+    ) -> Holdings:
+        """The same of a user in ``groups`` whose token, for ``projects``, isn't stored."""
 
     async def list_for(self, user_id: str) -> Sequence[Token]:
         """A user's tokens, newest first."""
@@ -407,23 +469,14 @@ class Clusters(Protocol):
     async def list_all(self) -> Sequence[Cluster]:
         """Every cluster, by name."""
 
-    async def replace(self, cluster: Cluster) -> None:
-        """Store ``cluster`` in place of the one with its id. Raises NotFound."""
+    async def replace(self, cluster: Cluster, *, revision: int | None = None) -> None:
+        """Store ``cluster`` in place of the one with its id; its revision moves.
+
+        Raises NotFound, and StaleRevision where ``revision`` isn't the cluster's.
+        """
 
     async def delete(self, cluster_id: str) -> None:
-        """Delete the cluster and its grants. Raises NotFound."""
-
-    async def grant(self, grant: Grant) -> None:
-        """Let a user in, in place of any grant they had there. Raises NotFound for either id."""
-
-    async def ungrant(self, cluster_id: str, user_id: str) -> bool:
-        """Take a grant away. False where there was none."""
-
-    async def grants_of_user(self, user_id: str) -> Sequence[Grant]:
-        """Where a user may enter."""
-
-    async def grants_in_cluster(self, cluster_id: str) -> Sequence[Grant]:
-        """Who may enter a cluster."""
+        """Delete the cluster with all that is held in it. Raises NotFound."""
 
 
 class Changes(Protocol):
@@ -465,7 +518,31 @@ class Store(Protocol):
 
     @property
     def clusters(self) -> Clusters:
-        """Clusters and grants."""
+        """Clusters."""
+
+    @property
+    def roles(self) -> Roles:
+        """Roles that people made."""
+
+    @property
+    def bindings(self) -> Bindings:
+        """Who holds which role."""
+
+    @property
+    def projects(self) -> Projects:
+        """Projects and their namespaces."""
+
+    @property
+    def fleet(self) -> Fleet:
+        """What is seen of clusters."""
+
+    @property
+    def leases(self) -> Leases:
+        """Who looks after what."""
+
+    @property
+    def answers(self) -> Answers:
+        """What requests with a key were answered."""
 
     @property
     def changes(self) -> Changes:

@@ -11,10 +11,12 @@ from sqlalchemy import (
     Dialect,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     Table,
     Text,
+    UniqueConstraint,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -90,8 +92,8 @@ users = Table(
     Column("username", Words, nullable=False, index=True),
     Column("display_name", Words, nullable=False),
     Column("enabled", Boolean, nullable=False),
-    Column("administrator", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("revision", Integer, nullable=False, server_default="1"),
 )
 
 principals = Table(
@@ -142,6 +144,7 @@ tokens = Table(
     Column("expires_at", UtcDateTime, index=True),
     Column("last_used_at", UtcDateTime),
     Column("clusters", JSON, nullable=False),
+    Column("projects", JSON, nullable=False, server_default="[]"),
     Column("read_only", Boolean, nullable=False),
     Column("signed_in_at", UtcDateTime),
     Index(None, "user_id"),
@@ -162,22 +165,125 @@ clusters = Table(
     Column("tokens_expire_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     Column("user_name", Words, nullable=False),
+    Column("isolation", Words, nullable=False, server_default="shared"),
+    Column("removing_since", UtcDateTime),
+    Column("revision", Integer, nullable=False, server_default="1"),
 )
 
-grants = Table(
-    "grants",
-    metadata,
-    Column(
+
+def _in_cluster(*, primary_key: bool = False, nullable: bool = False) -> Column[str]:
+    return Column(
         "cluster_id",
         Words,
         ForeignKey("clusters.id", ondelete="CASCADE"),
-        primary_key=True,
-        nullable=False,
-    ),
-    _of_user(primary_key=True),
-    Column("role", Words, nullable=False),
-    Index(None, "user_id"),
+        primary_key=primary_key,
+        nullable=nullable,
+    )
+
+
+roles = Table(
+    "roles",
+    metadata,
+    Column("id", Words, primary_key=True),
+    Column("scope", Words, nullable=False),
+    Column("name", Words, nullable=False),
+    Column("description", Words, nullable=False),
+    Column("permissions", JSON, nullable=False),
+    Column("rules", JSON, nullable=False),
+    Column("cluster_roles", JSON, nullable=False),
+    Column("inherits", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("revision", Integer, nullable=False),
+    UniqueConstraint("scope", "name"),
 )
+"""Roles that people made; those that are always there are in the code."""
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", Words, primary_key=True),
+    _in_cluster(),
+    Column("name", Words, nullable=False),
+    Column("description", Words, nullable=False),
+    Column("quota", JSON, nullable=False),
+    Column("namespace_quota", JSON, nullable=False),
+    Column("container_limits", JSON, nullable=False),
+    Column("isolated", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("revision", Integer, nullable=False),
+    UniqueConstraint("cluster_id", "name"),
+)
+
+project_namespaces = Table(
+    "project_namespaces",
+    metadata,
+    _in_cluster(primary_key=True),
+    Column("namespace", Words, primary_key=True),
+    Column("uid", Words, nullable=False),
+    Column("project_id", Words, ForeignKey("projects.id", ondelete="CASCADE"), index=True),
+    # What the namespace's label said when both sides last agreed.
+    Column("agreed", Words),
+    Column("quota", JSON, nullable=False),
+)
+
+bindings = Table(
+    "bindings",
+    metadata,
+    Column("id", Words, primary_key=True),
+    # No foreign key: most roles are in the code.
+    Column("role_id", Words, nullable=False, index=True),
+    Column("user_id", Words, ForeignKey("users.id", ondelete="CASCADE"), index=True),
+    Column("group_id", Words, index=True),
+    Column("name", Words, nullable=False),
+    _in_cluster(nullable=True),
+    Column("project_id", Words, ForeignKey("projects.id", ondelete="CASCADE")),
+    # The user or group, and what the role is held in, once more: NULLs are never equal.
+    Column("subject", Words, nullable=False),
+    Column("target", Words, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("target", "subject", "role_id"),
+    Index(None, "cluster_id"),
+    Index(None, "project_id"),
+)
+
+cluster_status = Table(
+    "cluster_status",
+    metadata,
+    _in_cluster(primary_key=True),
+    Column("data", JSON, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+
+nodes = Table(
+    "nodes",
+    metadata,
+    _in_cluster(primary_key=True),
+    Column("uid", Words, primary_key=True),
+    Column("name", Words, nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("appeared_at", UtcDateTime, nullable=False),
+    Column("left_at", UtcDateTime),
+    Index(None, "left_at"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Words, primary_key=True),
+    Column("holder", Words, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("key", LargeBinary(32), primary_key=True),
+    Column("request", LargeBinary(32), nullable=False),
+    Column("status", Integer),
+    Column("body", LargeBinary),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+)
+"""What requests with a key of the client's own were answered, encrypted; status NULL: not yet."""
 
 providers = Table(
     "providers",

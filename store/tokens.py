@@ -6,12 +6,17 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store.bindings import held_by
 from store.connections import Connections
-from store.grants import grants_of_user
-from store.interfaces import Change, Grant, Membership, Token, User
-from store.tables import storable, tokens, users
+from store.interfaces import Change, Holdings, Membership, Token, User
+from store.projects import select_namespaces
+from store.roles import every_role
+from store.tables import project_namespaces, storable, tokens, users
 from store.users import memberships_of, select_users
+
+_LISTS = ("clusters", "projects")
 
 
 class SqlTokens:
@@ -22,7 +27,7 @@ class SqlTokens:
 
     async def create(self, token: Token) -> None:
         """Store a new token. Raises Conflict, and NotFound where there is no such user."""
-        values = asdict(token) | {"clusters": list(token.clusters)}
+        values = asdict(token) | {key: list(getattr(token, key)) for key in _LISTS}
         async with self._connections.write() as connection:
             await connection.execute(insert(tokens).values(**values))
 
@@ -35,9 +40,7 @@ class SqlTokens:
             row = (await connection.execute(wanted)).one_or_none()
         return None if row is None else _token(row)
 
-    async def resolve(
-        self, name: str
-    ) -> tuple[Token, User, Sequence[Membership], Sequence[Grant]] | None:
+    async def resolve(self, name: str) -> tuple[Token, User, Sequence[Membership], Holdings] | None:
         """The token and everything that decides what it is worth, each by one indexed query.
 
         Not from one snapshot: whoever changes any of it announces that afterwards.
@@ -53,8 +56,15 @@ class SqlTokens:
             if not owner:
                 return None
             groups = await memberships_of(connection, row.user_id)
-            grants = await grants_of_user(connection, row.user_id)
-        return _token(row), owner[0], groups, grants
+            held = await _holdings(connection, row.user_id, None, row.projects)
+        return _token(row), owner[0], groups, held
+
+    async def holdings(
+        self, user_id: str, groups: Sequence[str], projects: Sequence[str] = ()
+    ) -> Holdings:
+        """What decides where a user in ``groups`` may go, whose token isn't stored."""
+        async with self._connections.read() as connection:
+            return await _holdings(connection, user_id, groups, projects)
 
     async def list_for(self, user_id: str) -> Sequence[Token]:
         """A user's tokens, newest first."""
@@ -111,4 +121,18 @@ class SqlTokens:
 
 def _token(row: Any) -> Token:
     values = dict(row._mapping)
-    return Token(**values | {"clusters": tuple(values["clusters"])})
+    return Token(**values | {key: tuple(values[key]) for key in _LISTS})
+
+
+async def _holdings(
+    connection: AsyncConnection,
+    user_id: str,
+    groups: Sequence[str] | None,
+    projects: Sequence[str],
+) -> Holdings:
+    held = await held_by(connection, user_id, groups)
+    roles = await every_role(connection) if held else []
+    if not projects:
+        return Holdings(held, roles)
+    inside = project_namespaces.c.project_id.in_(projects)
+    return Holdings(held, roles, await select_namespaces(connection, inside))

@@ -1,21 +1,25 @@
 """Users, their principals, groups and local passwords, in SQL."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store.administrators import administers, any_administrator, one_is_left
 from store.connections import Connections
 from store.interfaces import (
+    ADMINISTRATOR,
     Change,
     Membership,
     NotFound,
     Password,
     Principal,
+    StaleRevision,
     User,
 )
-from store.tables import memberships, passwords, principals, storable, users
+from store.tables import bindings, memberships, passwords, principals, storable, users
 
 
 def folded(username: str) -> str:
@@ -40,10 +44,12 @@ class SqlUsers:
                     username=user.username,
                     display_name=user.display_name,
                     enabled=user.enabled,
-                    administrator=user.administrator,
                     created_at=user.created_at,
+                    revision=user.revision,
                 )
             )
+            if user.administrator:
+                await _set_administrator(connection, user.id, user.username, True)
             rows = [
                 {"id": one.id, "user_id": user.id, "provider": one.provider, "name": one.name}
                 for one in user.principals
@@ -61,6 +67,14 @@ class SqlUsers:
             return None
         found = await self._select(users.c.id == user_id)
         return found[0] if found else None
+
+    async def get_many(self, user_ids: Sequence[str]) -> Sequence[User]:
+        """Those of the users that are there, by username."""
+        found: list[User] = []
+        # In pieces: databases take only so many parameters.
+        for start in range(0, len(user_ids), 500):
+            found += await self._select(users.c.id.in_(user_ids[start : start + 500]))
+        return sorted(found, key=lambda user: (user.username, user.id))
 
     async def by_principal(self, principal_id: str) -> User | None:
         """The user who owns that principal."""
@@ -90,38 +104,59 @@ class SqlUsers:
         display_name: str | None = None,
         enabled: bool | None = None,
         administrator: bool | None = None,
+        revision: int | None = None,
     ) -> User:
-        """Change what is not None. Raises NotFound."""
-        wanted = {
-            "display_name": display_name,
-            "enabled": enabled,
-            "administrator": administrator,
-        }
-        values = {name: value for name, value in wanted.items() if value is not None}
+        """Change what is not None. Raises NotFound, LastAdministrator and StaleRevision."""
+        wanted = {"display_name": display_name, "enabled": enabled}
+        values: dict[str, Any] = {key: value for key, value in wanted.items() if value is not None}
         async with self._connections.write(Change("user", user_id)) as connection:
             await lock_user(connection, user_id)
-            if values:
+            async with one_is_left(connection):
+                current = (await select_users(connection, users.c.id == user_id))[0]
+                if revision not in {None, current.revision}:
+                    raise StaleRevision("the user was changed meanwhile")
+                values["revision"] = current.revision + 1
                 await connection.execute(
                     update(users).where(users.c.id == user_id).values(**values)
                 )
+                if administrator is not None:
+                    await _set_administrator(connection, user_id, current.username, administrator)
             return (await select_users(connection, users.c.id == user_id))[0]
 
     async def delete(self, user_id: str) -> None:
-        """Delete the user and what hangs on it. Raises NotFound."""
+        """Delete the user and what hangs on it. Raises NotFound and LastAdministrator."""
         async with self._connections.write(Change("user", user_id)) as connection:
             await lock_user(connection, user_id)
-            await connection.execute(delete(users).where(users.c.id == user_id))
+            async with one_is_left(connection):
+                await connection.execute(delete(users).where(users.c.id == user_id))
 
     async def any_administrator(self) -> bool:
         """Whether at least one enabled administrator exists."""
         async with self._connections.read() as connection:
-            wanted = select(users.c.id).where(users.c.administrator, users.c.enabled).limit(1)
-            return (await connection.execute(wanted)).first() is not None
+            return await any_administrator(connection)
 
     async def memberships(self, user_id: str) -> Sequence[Membership]:
         """The group principals the user is in, by id."""
         async with self._connections.read() as connection:
             return await memberships_of(connection, user_id)
+
+    async def groups(self) -> Sequence[tuple[Membership, int]]:
+        """Every group principal that somebody is in, and how many are, by id."""
+        wanted = (
+            select(
+                memberships.c.id,
+                func.max(memberships.c.provider).label("provider"),
+                func.max(memberships.c.name).label("name"),
+                func.count().label("members"),
+            )
+            .group_by(memberships.c.id)
+            .order_by(memberships.c.id)
+        )
+        async with self._connections.read() as connection:
+            return [
+                (Membership(row.id, row.provider, row.name), row.members)
+                for row in await connection.execute(wanted)
+            ]
 
     async def set_memberships(
         self, user_id: str, provider: str, groups: Sequence[Membership]
@@ -181,6 +216,7 @@ async def select_users(connection: AsyncConnection, *where: ColumnElement[bool])
     wanted = (
         select(
             users,
+            administers().label("administrator"),
             principals.c.id.label("principal"),
             principals.c.provider,
             principals.c.name,
@@ -216,7 +252,20 @@ def _user(rows: Sequence[Any]) -> User:
             for row in rows
             if row.principal
         ),
+        revision=first.revision,
     )
+
+
+async def _set_administrator(
+    connection: AsyncConnection, user_id: str, username: str, wanted: bool
+) -> None:
+    """Bind the user to the role, or take that away."""
+    held = (bindings.c.role_id == ADMINISTRATOR) & (bindings.c.subject == user_id)
+    await connection.execute(delete(bindings).where(held, bindings.c.target == ""))
+    if wanted:
+        values = {"id": f"b-{user_id.removeprefix('u-')}", "role_id": ADMINISTRATOR}
+        values |= {"user_id": user_id, "subject": user_id, "target": "", "name": username}
+        await connection.execute(insert(bindings).values(**values, created_at=datetime.now(UTC)))
 
 
 async def _insert_password(

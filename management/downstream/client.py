@@ -6,9 +6,10 @@ write ourselves, and they drop fields that they don't know.
 
 import asyncio
 import json
+import random
 import ssl
 import tempfile
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,7 +19,16 @@ import aiohttp
 
 from management.cluster_errors import printable
 from management.downstream.endpoint import Credential, Endpoint
-from management.downstream.errors import Failed, Missing, Refused, Unreachable, Untrusted
+from management.downstream.errors import (
+    Clash,
+    DownstreamError,
+    Expired,
+    Failed,
+    Missing,
+    Refused,
+    Unreachable,
+    Untrusted,
+)
 
 CONNECT_SECONDS = 5.0
 """How long a master may take to accept a connection before the next one is tried."""
@@ -32,10 +42,20 @@ MAX_ANSWER_BYTES = 16 * 1024 * 1024
 MAX_QUOTED = 300
 """Characters of a cluster's own words in one of our messages."""
 
+PAGE = 500
+"""Objects in one piece of a list."""
+
+WATCH_SECONDS = 300
+"""How long a watch is asked to last, and up to a minute more, so that not all end together."""
+
+WATCH_SILENCE_SECONDS = 120.0
+"""How long a watch may be silent before it is given up: bookmarks come about every minute."""
+
 _HOSTNAME_MISMATCH, _IP_MISMATCH, _EXPIRED, _NOT_YET_VALID = 62, 64, 10, 9
 
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"
+MERGE_PATCH = "application/merge-patch+json"
 
 
 def tls_context(endpoint: Endpoint, credential: Credential | None = None) -> ssl.SSLContext:
@@ -134,10 +154,93 @@ class ClusterClient:
             query["dryRun"] = "All"
         return await self._request("PATCH", path, query=query, body=manifest, content_type=APPLY)
 
-    async def delete(self, path: str) -> bool:
-        """Delete the object; what depends on it goes after it. False where there was none."""
+    async def put(self, path: str, manifest: dict[str, Any]) -> dict[str, Any]:
+        """Replace the object. Raises Clash where it isn't the one of its resourceVersion."""
+        query = {"fieldManager": "sekisho"}
+        return await self._request("PUT", path, query=query, body=manifest)
+
+    async def patch(self, path: str, change: dict[str, Any]) -> dict[str, Any]:
+        """Change the object by a JSON merge patch (RFC 7396)."""
+        query = {"fieldManager": "sekisho"}
+        return await self._request(
+            "PATCH", path, query=query, body=change, content_type=MERGE_PATCH
+        )
+
+    async def list_all(
+        self, path: str, selector: str | None = None, fields: str | None = None
+    ) -> tuple[list[dict[str, Any]], str]:
+        """Every object of a collection, in pages; and the version to watch from.
+
+        Raises Expired where it changed too much meanwhile.
+        """
+        query = {"limit": str(PAGE)}
+        if selector is not None:
+            query["labelSelector"] = selector
+        if fields is not None:
+            query["fieldSelector"] = fields
+        items: list[dict[str, Any]] = []
+        while True:
+            answer = await self.get(path, query)
+            items += answer.get("items") or []
+            metadata = answer.get("metadata") or {}
+            query["continue"] = metadata.get("continue") or ""
+            if not query["continue"]:
+                return items, str(metadata.get("resourceVersion", ""))
+
+    async def watch(
+        self,
+        path: str,
+        version: str,
+        selector: str | None = None,
+        fields: str | None = None,
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Events from ``version`` on, bookmarks among them, until the server ends the watch.
+
+        Raises Expired where that is too long ago, and Unreachable where nothing at all comes for
+        longer than bookmarks take.
+        """
+        query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": version}
+        query["timeoutSeconds"] = str(WATCH_SECONDS + random.randrange(60))  # noqa: S311
+        if selector is not None:
+            query["labelSelector"] = selector
+        if fields is not None:
+            query["fieldSelector"] = fields
+        server = await self._living()
         try:
-            await self._request("DELETE", path, query={"propagationPolicy": "Background"})
+            response = await self._call(
+                server, "GET", path, query, None, {"Accept": JSON}, _LASTING
+            )
+            async with response:
+                if response.status != 200:
+                    data = await _read(response)
+                    raise _answer_error(server, "GET", path, response.status, data)
+                async for line in _lines(response):
+                    yield _event(server, path, json.loads(line))
+        except (aiohttp.ClientError, OSError, ValueError) as exc:
+            raise translated(server, exc, self.endpoint.tls_server_name) from exc
+
+    async def _living(self) -> str:
+        """The first master that answers."""
+        if len(self.endpoint.servers) == 1:
+            return self.endpoint.servers[0]
+        for server in self.endpoint.servers:
+            try:
+                await self._ask(server, "GET", "/version")
+            except Unreachable:
+                continue
+            return server
+        return self.endpoint.servers[0]
+
+    async def delete(self, path: str, uid: str | None = None) -> bool:
+        """Delete the object; what depends on it goes after it. False where there was none.
+
+        ``uid``: only that very object. Raises Clash where it is another.
+        """
+        body = {"preconditions": {"uid": uid}} if uid is not None else None
+        try:
+            await self._request(
+                "DELETE", path, query={"propagationPolicy": "Background"}, body=body
+            )
         except Missing:
             return False
         return True
@@ -163,25 +266,43 @@ class ClusterClient:
         headers: Mapping[str, str] | None = None,
         content_type: str = JSON,
     ) -> dict[str, Any]:
+        headers = {"Accept": JSON, "Content-Type": content_type, **(headers or {})}
         try:
-            response: aiohttp.ClientResponse = await self._api.call_api(
-                path,
-                method,
-                query_params=list((query or {}).items()),
-                header_params={"Accept": JSON, "Content-Type": content_type, **(headers or {})},
-                body=body,
-                _host=server,
-                # The raw response: read otherwise, its body (a token, maybe) goes to a debug log.
-                _preload_content=False,
-                _request_timeout=aiohttp.ClientTimeout(
-                    total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS
-                ),
-            )
+            response = await self._call(server, method, path, query or {}, body, headers, _SHORT)
             async with response:
                 data = await _read(response)
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             raise translated(server, exc, self.endpoint.tls_server_name) from exc
         return _answer(server, method, path, response.status, data)
+
+    async def _call(
+        self,
+        server: str,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: dict[str, Any] | None,
+        headers: Mapping[str, str],
+        timeout: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        response: aiohttp.ClientResponse = await self._api.call_api(
+            path,
+            method,
+            query_params=list(query.items()),
+            header_params=dict(headers),
+            body=body,
+            _host=server,
+            # The raw response: read otherwise, its body (a token, maybe) goes to a debug log.
+            _preload_content=False,
+            _request_timeout=timeout,
+        )
+        return response
+
+
+_SHORT = aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)
+_LASTING = aiohttp.ClientTimeout(
+    total=None, sock_connect=CONNECT_SECONDS, sock_read=WATCH_SILENCE_SECONDS
+)
 
 
 def _library() -> Any:
@@ -217,20 +338,53 @@ def _answer(server: str, method: str, path: str, status: int, data: bytes) -> di
         body = json.loads(data)
     except ValueError:
         body = None
-    message = quoted(body.get("message")) if isinstance(body, dict) else ""
     if 200 <= status < 300:
         if not isinstance(body, dict):
             raise Failed(f"{server}{path}: the answer is not JSON; is this a Kubernetes API?")
         return body
+    raise _answer_error(server, method, path, status, data)
+
+
+def _answer_error(server: str, method: str, path: str, status: int, data: bytes) -> DownstreamError:
+    """What an answer that isn't a success stands for."""
+    try:
+        body = json.loads(data)
+    except ValueError:
+        body = None
+    message = quoted(body.get("message")) if isinstance(body, dict) else ""
     if status == 401:
-        raise Refused(f"{server}: 401, the cluster does not accept the credential", status)
+        return Refused(f"{server}: 401, the cluster does not accept the credential", status)
     if status == 403:
-        raise Refused(f"{server}: 403, {message or 'the credential has too few rights'}", status)
+        return Refused(f"{server}: 403, {message or 'the credential has too few rights'}", status)
     if status == 404:
-        raise Missing(f"{server}{path}: 404, {message or 'not found'}")
+        return Missing(f"{server}{path}: 404, {message or 'not found'}")
     if status in (429, 502, 503, 504):
-        raise Unreachable(f"{server}: {status}, {message or 'the server is not ready'}")
-    raise Failed(f"{server}: {method} {path}: {status} {message}".rstrip())
+        return Unreachable(f"{server}: {status}, {message or 'the server is not ready'}")
+    kind = {409: Clash, 410: Expired}.get(status, Failed)
+    return kind(f"{server}: {method} {path}: {status} {message}".rstrip())
+
+
+def _event(server: str, path: str, event: dict[str, Any]) -> dict[str, Any]:
+    """An event of a watch. Raises what an error in it stands for."""
+    if event.get("type") == "ERROR":
+        status = event.get("object") or {}
+        code = int(status.get("code") or 500)
+        raise _answer_error(server, "WATCH", path, code, json.dumps(status).encode())
+    return event
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """The lines of a watch, of any length up to what an answer may have."""
+    buffered = bytearray()
+    async for piece in response.content.iter_any():
+        buffered += piece
+        *lines, rest = buffered.split(b"\n")
+        for line in lines:
+            if line:
+                yield bytes(line)
+        buffered = bytearray(rest)
+        if len(buffered) > MAX_ANSWER_BYTES:
+            raise aiohttp.ClientPayloadError("an event that is too large")
 
 
 def quoted(text: object) -> str:

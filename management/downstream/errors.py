@@ -32,5 +32,13 @@ class Failed(DownstreamError):
     """The cluster understood and said no, or answered with something that is not an answer."""
 
 
+class Clash(Failed):
+    """409: the object is there already, or has changed since it was read."""
+
+
+class Expired(Failed):
+    """410: what was asked to go on from is too long ago; begin anew."""
+
+
 class ForeignObject(DownstreamError):
     """An object has the name of one of ours and isn't ours, so it is left alone."""

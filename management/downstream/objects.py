@@ -4,11 +4,9 @@ Everything is labelled as ours. What is cluster-wide is owned by the namespace `
 so that ``kubectl delete namespace sekisho-system`` shuts Sekisho out and leaves nothing behind.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from impersonation.identity import ADMINISTRATORS_GROUP
-from store.interfaces import Role
 
 Manifest = dict[str, Any]
 
@@ -18,23 +16,46 @@ CONTROLLER = "sekisho-controller"
 ADMINISTRATORS = "sekisho-administrators"
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
-USER_LABEL = "sekisho/user"
 LABELS = {MANAGED_BY: "sekisho", "app.kubernetes.io/part-of": "sekisho"}
-GRANT_SELECTOR = f"{MANAGED_BY}=sekisho,{USER_LABEL}"
 
-CLUSTER_ROLE_OF: dict[Role, str] = {"owner": "cluster-admin", "member": "edit", "read-only": "view"}
-"""The cluster role that each of our roles is bound to."""
+PROJECT_LABEL = "sekisho.io/project"
+"""On a namespace: the project it is in. On an object of ours: the project it is there for."""
 
-_RBAC = "rbac.authorization.k8s.io"
+SHARED_LABEL = "sekisho.io/reaches-projects"
+"""On a namespace (an ingress controller's): its pods may reach those of isolated projects."""
+
+PROJECTS_GROUP = "sekisho.io"
+MANAGE_NAMESPACES = "manage-namespaces"
+"""RBAC's name for putting namespaces into a project and taking them out: this verb on the resource
+``projects`` (name: the project's id) of that group. No such resource is served."""
+
+SELECTOR = f"{MANAGED_BY}=sekisho,app.kubernetes.io/part-of=sekisho"
+"""Everything of ours."""
+
+RBAC = "rbac.authorization.k8s.io"
+_ADMISSION = "admissionregistration.k8s.io"
 _PLACES = {
     "Namespace": ("/api/v1", "namespaces"),
     "ServiceAccount": ("/api/v1", "serviceaccounts"),
     "Secret": ("/api/v1", "secrets"),
-    "Role": (f"/apis/{_RBAC}/v1", "roles"),
-    "RoleBinding": (f"/apis/{_RBAC}/v1", "rolebindings"),
-    "ClusterRole": (f"/apis/{_RBAC}/v1", "clusterroles"),
-    "ClusterRoleBinding": (f"/apis/{_RBAC}/v1", "clusterrolebindings"),
+    "Role": (f"/apis/{RBAC}/v1", "roles"),
+    "RoleBinding": (f"/apis/{RBAC}/v1", "rolebindings"),
+    "ClusterRole": (f"/apis/{RBAC}/v1", "clusterroles"),
+    "ClusterRoleBinding": (f"/apis/{RBAC}/v1", "clusterrolebindings"),
+    "ResourceQuota": ("/api/v1", "resourcequotas"),
+    "LimitRange": ("/api/v1", "limitranges"),
+    "NetworkPolicy": ("/apis/networking.k8s.io/v1", "networkpolicies"),
+    "ValidatingAdmissionPolicy": (f"/apis/{_ADMISSION}/v1", "validatingadmissionpolicies"),
+    "ValidatingAdmissionPolicyBinding": (
+        f"/apis/{_ADMISSION}/v1",
+        "validatingadmissionpolicybindings",
+    ),
 }
+
+
+def api_version(kind: str) -> str:
+    """The API version of a kind."""
+    return _PLACES[kind][0].removeprefix("/apis/").removeprefix("/api/")
 
 
 def collection_path(kind: str, namespace: str | None = None) -> str:
@@ -101,23 +122,8 @@ def administrators_binding() -> Manifest:
         "ClusterRoleBinding",
         ADMINISTRATORS,
         "cluster-admin",
-        {"kind": "Group", "apiGroup": _RBAC, "name": ADMINISTRATORS_GROUP},
+        {"kind": "Group", "apiGroup": RBAC, "name": ADMINISTRATORS_GROUP},
     )
-
-
-def grant_name(user_id: str, role: Role) -> str:
-    """The binding of a grant. The role is in its name, for a binding's roleRef can't change."""
-    return f"sekisho-grant-{user_id}-{role}"
-
-
-def grant_binding(user_id: str, role: Role, names: Sequence[str]) -> Manifest:
-    """Binds a user, under each of the ``names`` that the cluster may know them by, to a role."""
-    subjects = [{"kind": "User", "apiGroup": _RBAC, "name": name} for name in names]
-    manifest = _binding(
-        "ClusterRoleBinding", grant_name(user_id, role), CLUSTER_ROLE_OF[role], *subjects
-    )
-    manifest["metadata"]["labels"] = {**LABELS, USER_LABEL: user_id}
-    return manifest
 
 
 def owned(manifest: Manifest, namespace_uid: str) -> Manifest:
@@ -158,18 +164,28 @@ _IMPERSONATOR_RULES = [
 ]
 
 _CONTROLLER_RULES = [
-    _rule(_RBAC, ["clusterrolebindings", "rolebindings"], _READ + _WRITE),
-    # To bind a role that one doesn't hold oneself takes `bind`, here for the three we hand out.
-    _rule(_RBAC, ["clusterroles"], ["bind"], sorted(CLUSTER_ROLE_OF.values())),
-    _rule("", ["namespaces", "nodes", "events"], _READ),
+    # Roles that people make may hold anything, and to hand out what one doesn't hold oneself takes
+    # `escalate` and `bind`: whoever has this account's token has the cluster.
+    _rule(RBAC, ["clusterroles"], [*_READ, *_WRITE, "escalate", "bind"]),
+    _rule(RBAC, ["clusterrolebindings", "rolebindings"], _READ + _WRITE),
+    _rule("", ["namespaces"], _READ + _WRITE),
+    _rule("", ["resourcequotas", "limitranges"], _READ + _WRITE),
+    _rule("networking.k8s.io", ["networkpolicies"], _READ + _WRITE),
+    _rule(
+        _ADMISSION,
+        ["validatingadmissionpolicies", "validatingadmissionpolicybindings"],
+        _READ + _WRITE,
+    ),
+    _rule(PROJECTS_GROUP, ["projects"], [MANAGE_NAMESPACES]),
+    _rule("", ["nodes", "events"], _READ),
     _rule("events.k8s.io", ["events"], _READ),
-    # To take itself out of the cluster again.
-    _rule(_RBAC, ["clusterroles"], ["delete"], [CONTROLLER, IMPERSONATOR]),
-    _rule("", ["namespaces"], ["delete"], [NAMESPACE]),
+    _rule("metrics.k8s.io", ["nodes"], _READ),
 ]
 
 _OWN_NAMESPACE_RULES = [
-    _rule("", ["serviceaccounts/token"], ["create"], [CONTROLLER, IMPERSONATOR]),
+    # One account for each user, where a cluster is set to `impersonation.isolation: per_user`.
+    _rule("", ["serviceaccounts"], _READ + _WRITE),
+    _rule("", ["serviceaccounts/token"], ["create"]),
 ]
 
 
@@ -181,14 +197,14 @@ def _object(version: str, kind: str, name: str, namespace: str | None = None) ->
 
 
 def _rbac(kind: str, name: str, namespace: str | None = None, **content: Any) -> Manifest:
-    return {**_object(f"{_RBAC}/v1", kind, name, namespace), **content}
+    return {**_object(f"{RBAC}/v1", kind, name, namespace), **content}
 
 
 def _binding(
     kind: str, name: str, role: str, *subjects: dict[str, str], namespace: str | None = None
 ) -> Manifest:
     role_kind = "ClusterRole" if kind == "ClusterRoleBinding" else "Role"
-    reference = {"apiGroup": _RBAC, "kind": role_kind, "name": role}
+    reference = {"apiGroup": RBAC, "kind": role_kind, "name": role}
     return _rbac(kind, name, namespace, roleRef=reference, subjects=list(subjects))
 
 

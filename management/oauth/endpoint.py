@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import structlog
 from aiohttp import web
 
-from management.authentication import anybody
 from management.oauth import code, device, exchange, renewal
 from management.oauth.errors import INVALID_REQUEST, UNAVAILABLE, UNSUPPORTED_GRANT, OAuthError
 from management.oauth.form import read_form
@@ -30,7 +29,6 @@ _GRANTS: Mapping[str, Callable[[Asked], Awaitable[Granted]]] = {
 }
 
 
-@anybody
 async def token(request: web.Request) -> web.Response:
     """POST /v1/token: a token for a grant. Errors as RFC 6749 §5.2."""
     try:
@@ -92,7 +90,6 @@ def _seconds_left(ends: datetime | None) -> int | None:
     return None if ends is None else max(0, int((ends - datetime.now(UTC)).total_seconds()))
 
 
-@anybody
 async def begin_device(request: web.Request) -> web.Response:
     """POST /v1/login/{provider}/device: a code to type on another device (RFC 8628 §3.1)."""
     services = services_of(request)
@@ -105,10 +102,3 @@ async def begin_device(request: web.Request) -> web.Response:
         raise Problem(404, "there is no such provider with codes; see /v1/providers") from None
     note(request, provider=provider)
     return web.json_response(started, headers={"Cache-Control": "no-store"})
-
-
-routes = [
-    web.post("/v1/token", token),
-    web.post("/v1/login/{provider}/device", begin_device),
-]
-"""What this module serves."""

@@ -7,6 +7,8 @@ for what the provider's rules say of its claims. Nothing is stored at the CI.
 from collections.abc import Sequence
 from datetime import timedelta
 
+from management.authorization.access import access_of
+from management.authorization.book import RoleBook
 from management.oauth.errors import (
     ACCESS_DENIED,
     INVALID_REQUEST,
@@ -90,9 +92,11 @@ async def _clusters(
     if len(wanted) < len(set(audience)) or (allowed and not set(wanted) <= set(allowed)):
         raise _no_target(user)
     limited = wanted or allowed
-    if limited and not user.administrator:
-        enters = {grant.cluster_id for grant in await store.clusters.grants_of_user(user.id)}
-        limited = [one for one in limited if one in enters]
+    if limited:
+        groups = [one.id for one in await store.users.memberships(user.id)]
+        held = await store.tokens.holdings(user.id, groups)
+        access = access_of(held.bindings, RoleBook(held.roles))
+        limited = [one for one in limited if access.enters(one)]
         if not limited or len(limited) < len(wanted):
             raise _no_target(user)
     return limited

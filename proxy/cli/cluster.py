@@ -14,7 +14,7 @@ from proxy.cli.common import (
     print_table,
     run_async,
 )
-from store.interfaces import Cluster, Role, SubjectName
+from store.interfaces import Cluster, SubjectName
 
 if TYPE_CHECKING:
     from management.clusters import Imported
@@ -153,32 +153,29 @@ async def add(
 @cluster.command("grant")
 @click.argument("name", metavar="CLUSTER")
 @click.option("--user", required=True, metavar="NAME", help="Username, id or principal.")
-@click.option("--role", required=True, type=click.Choice(["owner", "member", "read-only"]))
+@click.option("--role", required=True, help="owner, member, read-only, or one of your own.")
 @output_option
 @config_option
 @one_line_errors
 @run_async
-async def grant(name: str, user: str, role: Role, output: str, config_file: str | None) -> None:
+async def grant(name: str, user: str, role: str, output: str, config_file: str | None) -> None:
     """Let a user into a cluster, and bind them in it at once.
 
     Owners are bound to cluster-admin, members to edit, the others to view. Takes the place of any
     role that the user had.
     """
-    from management.cluster_grants import GrantService
+    from management.members import MemberService
 
     async with offline_store(config_file) as (_, store):
-        granted = await GrantService(store).grant(name, user, role)
-    who, where = granted.user, granted.cluster
-    if not granted.bound:
-        click.echo(
-            f'sekisho: warning: "{where.name}" has no controller token: bind the user by hand',
-            err=True,
-        )
+        granted = await MemberService(store).grant(name, user, role)
+    who, where = granted.holder, granted.cluster
+    if granted.pending is not None:
+        click.echo(f'sekisho: warning: not so in "{where.name}" yet: {granted.pending}', err=True)
     if output == "json":
-        members = {"cluster": where.id, "user": who.id, "username": who.username}
-        print_json({**members, "role": granted.role, "bound": granted.bound})
+        members = {"cluster": where.id, "user": who.id, "username": who.name}
+        print_json({**members, "role": granted.role.name, "bound": granted.bound})
     else:
-        click.echo(f'"{who.username}" ({who.id}) may enter "{where.name}" as {granted.role}')
+        click.echo(f'"{who.name}" ({who.id}) may enter "{where.name}" as {granted.role.name}')
 
 
 @cluster.command("revoke")
@@ -190,17 +187,19 @@ async def grant(name: str, user: str, role: Role, output: str, config_file: str 
 @run_async
 async def revoke(name: str, user: str, output: str, config_file: str | None) -> None:
     """Shut a user out of a cluster, and unbind them in it."""
-    from management.cluster_grants import GrantService
+    from management.members import MemberService
 
     async with offline_store(config_file) as (_, store):
-        revoked = await GrantService(store).revoke(name, user)
-    who, where = revoked.user, revoked.cluster
+        revoked = await MemberService(store).revoke(name, user)
+    who, where = revoked.holder, revoked.cluster
+    if revoked.pending is not None:
+        click.echo(f'sekisho: warning: not so in "{where.name}" yet: {revoked.pending}', err=True)
     if output == "json":
         print_json({"cluster": where.id, "user": who.id, "existed": revoked.existed})
     elif revoked.existed:
-        click.echo(f'"{who.username}" ({who.id}) may no longer enter "{where.name}"')
+        click.echo(f'"{who.name}" ({who.id}) may no longer enter "{where.name}"')
     else:
-        click.echo(f'"{who.username}" ({who.id}) had no grant for "{where.name}"')
+        click.echo(f'"{who.name}" ({who.id}) had no grant for "{where.name}"')
 
 
 @cluster.command("list")

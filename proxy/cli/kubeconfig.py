@@ -19,8 +19,8 @@ async def kubeconfig(
     cluster: str | None, user_name: str, use_exec: bool, ttl: Ttl, config_file: str | None
 ) -> None:
     """Print a kubeconfig for CLUSTER, or for every cluster that the user may enter."""
-    from management.cluster_grants import find_user
     from management.kubeconfig import ClusterEntry, render_kubeconfig
+    from management.subjects import find_user
     from management.tokens import TokenService, TtlTooLong
     from proxy.lifetimes import lifetimes
     from proxy.server_tls import ServerTls
@@ -54,11 +54,15 @@ async def kubeconfig(
 
 async def _clusters(store: Store, user: User, wanted: str | None) -> list[Cluster]:
     """The clusters for the file. Raises Failed where the user may enter none of them."""
+    from management.authorization.access import access_of
+    from management.authorization.book import RoleBook
     from management.cluster_records import find_cluster
 
-    granted = {grant.cluster_id for grant in await store.clusters.grants_of_user(user.id)}
+    groups = [one.id for one in await store.users.memberships(user.id)]
+    held = await store.tokens.holdings(user.id, groups)
+    access = access_of(held.bindings, RoleBook(held.roles))
     everything = [await find_cluster(store, wanted)] if wanted else await store.clusters.list_all()
-    clusters = [one for one in everything if user.administrator or one.id in granted]
+    clusters = [one for one in everything if access.enters(one.id)]
     if not clusters:
         which = f'cluster "{wanted}"' if wanted else "any cluster"
         raise Failed(

@@ -40,8 +40,8 @@ async def create(
     config_file: str | None,
 ) -> None:
     """Make a token and print it, alone. It can't be shown again."""
-    from management.cluster_grants import find_user
     from management.cluster_records import find_cluster
+    from management.subjects import find_user
     from management.token_endpoints import token_json
     from management.tokens import TokenService, TtlTooLong
     from proxy.lifetimes import lifetimes
@@ -74,7 +74,7 @@ async def create(
 @run_async
 async def list_tokens(user_name: str, output: str, config_file: str | None) -> None:
     """List a user's tokens, newest first."""
-    from management.cluster_grants import find_user
+    from management.subjects import find_user
     from management.token_endpoints import token_json
 
     async with offline_store(config_file) as (_, store):

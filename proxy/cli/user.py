@@ -131,7 +131,7 @@ async def enable(name: str, config_file: str | None) -> None:
 @run_async
 async def delete(name: str, config_file: str | None) -> None:
     """Delete NAME with tokens and grants. The server takes bindings in clusters away."""
-    from management.cluster_grants import find_user
+    from management.subjects import find_user
 
     async with offline_store(config_file) as (_, store):
         found = await find_user(store, name)
@@ -151,7 +151,7 @@ async def set_password(
 ) -> None:
     """Set NAME's password; NAME's sessions end."""
     from management.accounts import end_sign_ins
-    from management.cluster_grants import find_user
+    from management.subjects import find_user
 
     async with offline_store(config_file) as (settings, store):
         found = await find_user(store, name)
@@ -167,7 +167,7 @@ async def set_password(
 
 
 async def _update(name: str, config_file: str | None, *, enabled: bool) -> None:
-    from management.cluster_grants import find_user
+    from management.subjects import find_user
 
     async with offline_store(config_file) as (_, store):
         found = await find_user(store, name)

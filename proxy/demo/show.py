@@ -12,10 +12,10 @@ from pathlib import Path
 import aiohttp
 import yaml
 
-from management.cluster_grants import GrantService
 from management.clusters import ClusterService
 from management.import_kubeconfig import from_kubeconfig
 from management.kubeconfig import ClusterEntry, render_kubeconfig
+from management.members import MemberService
 from management.tokens import TokenService
 from management.users import new_user, one_time_password
 from providers.local import hash_password
@@ -136,7 +136,7 @@ async def _furnish(
         user, password = new_user(USER, display_name="Alice"), one_time_password()
         password_hash = await asyncio.to_thread(hash_password, password)
         await store.users.create(user, password_hash=password_hash)
-        await GrantService(store).grant(CLUSTER, user.id, "owner")
+        await MemberService(store).grant(CLUSTER, user.id, "owner")
         tokens = TokenService(store.tokens, lifetimes(settings))
         issued = await tokens.issue(user, kind="kubeconfig", description="the demo's")
     finally:

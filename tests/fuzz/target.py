@@ -27,7 +27,8 @@ from proxy.data_dir import open_keyring
 from proxy.server_tls import ServerTls
 from proxy.startup_settings import load_everything
 from store.database import open_store
-from store.interfaces import Cluster, CredentialSource, Grant, Principal, Store, Token, User
+from store.interfaces import Cluster, CredentialSource, Principal, Store, Token, User
+from tests.store.records import let_in
 
 CUT = b"<|>"
 USER, NAME, CLUSTER = "u-fuzzfuzzaa", "fuzz", "c-fuzzfuzzaa"
@@ -367,4 +368,4 @@ async def _fill(store: Store, server: str) -> None:
             created_at=now,
         )
     )
-    await store.clusters.grant(Grant(CLUSTER, USER, "member"))
+    await let_in(store, CLUSTER, USER)

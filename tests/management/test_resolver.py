@@ -13,8 +13,8 @@ import pytest
 from management.resolver import TokenResolver
 from store.database import SqlStore, open_store
 from store.encryption import Keyring
-from store.interfaces import Change, Grant, Membership, Principal
-from tests.store.records import a_cluster, a_token, a_user
+from store.interfaces import Change, Membership, Principal
+from tests.store.records import a_cluster, a_token, a_user, let_in
 
 BEARER = b"token-a:secret"
 
@@ -49,13 +49,13 @@ async def furnish(store: SqlStore, **token: Any) -> None:
 async def test_a_live_token_says_who_and_where(store: SqlStore, resolver: TokenResolver) -> None:
     await furnish(store)
     await store.clusters.create(a_cluster())
-    await store.clusters.grant(Grant("c-prod", "u-alice", "member"))
+    await let_in(store, "c-prod", "u-alice")
     await store.users.set_memberships("u-alice", "x", [Membership("x_group://1", "x", "One")])
     found = await resolver.resolve(BEARER)
     assert found is not None
     assert found.identity.user_id == "u-alice"
     assert [group.id for group in found.identity.groups] == ["x_group://1"]
-    assert found.roles == {"c-prod": "member"}
+    assert found.access.roles == {"c-prod": ("cluster-member",)}
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ async def test_every_change_that_matters_empties_the_cache(
     elif change == "regroup":
         await store.users.set_memberships("u-alice", "x", [Membership("x_group://1", "x", "One")])
     elif change == "grant":
-        await store.clusters.grant(Grant("c-prod", "u-alice", "owner"))
+        await let_in(store, "c-prod", "u-alice", "cluster-owner")
     else:
         await store.users.delete("u-alice")
     async with asyncio.timeout(1):
@@ -131,7 +131,7 @@ async def test_every_change_that_matters_empties_the_cache(
     found = await resolver.resolve(BEARER)
     if change in {"regroup", "grant"}:
         assert found is not None
-        assert found.identity.groups or found.roles
+        assert found.identity.groups or found.access.roles
     else:
         assert found is None
 

@@ -2,14 +2,16 @@
 
 import time
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Any
 
 from impersonation.identity import Group, Identity
+from management.authorization.access import access_of
+from management.authorization.book import RoleBook
 from management.resolver import Resolved
 from proxy.access import Access
 from proxy.request_info import request_info
 from store.interfaces import Principal, Token, User
+from tests.store.records import a_binding
 
 DIGEST = b"\x01" * 32
 
@@ -37,7 +39,9 @@ def caller(
         Token(**(fields | token)),
         user,
         identity,
-        MappingProxyType(roles or {}),
+        access_of(
+            [a_binding("u-1", role, cluster) for cluster, role in (roles or {}).items()], RoleBook()
+        ),
         float("inf"),
         time.monotonic() + 30,
     )

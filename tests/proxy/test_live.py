@@ -12,9 +12,8 @@ from proxy.access import Access
 from proxy.live import Live, LiveRequests
 from store.database import SqlStore, open_store
 from store.encryption import Keyring, generate_key
-from store.interfaces import Grant
 from tests.proxy.accesses import access, caller
-from tests.store.records import a_cluster
+from tests.store.records import a_cluster, let_in
 
 
 @pytest.fixture
@@ -24,7 +23,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
     opened = await open_store(f"sqlite:///{tmp_path / 'sekisho.db'}", keyring, poll_interval=0.05)
     await opened.users.create(caller().user)
     await opened.clusters.create(a_cluster(id="c-1"))
-    await opened.clusters.grant(Grant("c-1", "u-1", "owner"))
+    await let_in(opened, "c-1", "u-1", "cluster-owner")
     await opened.tokens.create(caller().token)
     yield opened
     await opened.close()
@@ -61,7 +60,7 @@ async def live(store: SqlStore) -> AsyncIterator[LiveRequests]:
 
 
 def owner() -> Access:
-    return access(resolved=caller(roles={"c-1": "owner"}))
+    return access(resolved=caller(roles={"c-1": "cluster-owner"}))
 
 
 async def test_it_ends_when_its_token_is_revoked(store: SqlStore, live: LiveRequests) -> None:
@@ -76,7 +75,7 @@ async def test_it_ends_when_a_grant_is_taken_or_becomes_another(
     store: SqlStore, live: LiveRequests
 ) -> None:
     running = Running(live, owner())
-    await store.clusters.grant(Grant("c-1", "u-1", "read-only"))
+    await let_in(store, "c-1", "u-1", "cluster-read-only")
     assert await running.ends()
 
 

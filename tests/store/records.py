@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from store.interfaces import Cluster, CredentialSource, Principal, Token, User
+from store.access_records import Binding
+from store.interfaces import Cluster, CredentialSource, Principal, Store, Token, User
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -43,3 +44,33 @@ def a_cluster(name: str = "prod", **values: Any) -> Cluster:
         created_at=NOW,
     )
     return replace(cluster, **values)
+
+
+def a_binding(
+    subject: str = "u-alice",
+    role: str = "cluster-member",
+    cluster: str | None = "c-prod",
+    project: str | None = None,
+    **values: Any,
+) -> Binding:
+    """A user's, or (with ``://`` in it) a group's."""
+    group = "://" in subject
+    binding = Binding(
+        id=f"b-{role}-{subject}-{project or cluster}",
+        role_id=role,
+        user_id=None if group else subject,
+        group_id=subject if group else None,
+        name=subject,
+        created_at=NOW,
+        cluster_id=cluster,
+        project_id=project,
+    )
+    return replace(binding, **values)
+
+
+async def let_in(
+    store: Store, cluster_id: str, user_id: str, role: str = "cluster-member"
+) -> Binding:
+    """Let a user hold one role in a cluster."""
+    binding = a_binding(user_id, role, cluster_id)
+    return await store.bindings.create(binding, instead=True)

@@ -13,8 +13,8 @@ import pytest
 
 from store.database import SqlStore, open_store
 from store.encryption import Keyring
-from store.interfaces import Change, Grant, Membership, StoreUnavailable
-from tests.store.records import a_cluster, a_token, a_user
+from store.interfaces import Change, Membership, StoreUnavailable
+from tests.store.records import a_cluster, a_token, a_user, let_in
 
 _OPEN = """
 import asyncio, sys
@@ -50,15 +50,16 @@ async def test_groups_of_a_user_may_be_refreshed_by_many_at_once(store: SqlStore
     assert set(await store.users.memberships("u-alice")) <= set(groups)
 
 
-async def test_grants_and_passwords_may_be_set_by_many_at_once(store: SqlStore) -> None:
+async def test_roles_and_passwords_may_be_set_by_many_at_once(store: SqlStore) -> None:
     await store.users.create(a_user())
     await store.clusters.create(a_cluster())
-    work: list[Coroutine[Any, Any, None]] = []
+    work: list[Coroutine[Any, Any, object]] = []
     for n in range(10):
-        work.append(store.clusters.grant(Grant("c-prod", "u-alice", "owner")))
+        work.append(let_in(store, "c-prod", "u-alice", "cluster-owner"))
         work.append(store.users.set_password("u-alice", "alice", f"hash {n}"))
     await asyncio.gather(*work)
-    assert await store.clusters.grants_of_user("u-alice") == [Grant("c-prod", "u-alice", "owner")]
+    held = await store.bindings.of_subjects("u-alice", [])
+    assert [one.role_id for one in held] == ["cluster-owner"]
 
 
 async def test_what_was_committed_is_announced_though_its_caller_has_gone(store: SqlStore) -> None:

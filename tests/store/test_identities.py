@@ -33,6 +33,12 @@ CORP = StoredProvider(
 )
 
 
+_OLD_CLUSTER = (
+    "INSERT INTO clusters VALUES "
+    "('c-1', 'prod', '[]', null, null, '', null, 'static', null, '2026-01-01', 'id')"
+)
+
+
 async def _old_database(url: str) -> None:
     """A database as the first release has left it: with a user, a group and a token."""
 
@@ -46,6 +52,9 @@ async def _old_database(url: str) -> None:
             "INSERT INTO principals VALUES ('local://u-old', 'u-old', 'local', 'old')",
             "INSERT INTO memberships VALUES ('u-old', 'ldap', 'ldap_group://1', 'ops')",
             "INSERT INTO passwords VALUES ('u-old', 'old', 'old', 'h', false)",
+            "INSERT INTO users VALUES ('u-root', 'root', 'R', true, true, '2026-01-01 00:00:00')",
+            _OLD_CLUSTER,
+            "INSERT INTO grants VALUES ('c-1', 'u-old', 'read-only')",
         ):
             connection.execute(text(statement))
 
@@ -58,7 +67,7 @@ async def _old_database(url: str) -> None:
 
 async def test_a_database_of_the_first_release_keeps_its_data(url: str, keyring: Keyring) -> None:
     await _old_database(url)
-    assert await upgrade_database(url) == ("0001", "0003")
+    assert await upgrade_database(url) == ("0001", "0004")
     store = await open_store(url, keyring)
     try:
         old = await store.users.get("u-old")
@@ -68,6 +77,10 @@ async def test_a_database_of_the_first_release_keeps_its_data(url: str, keyring:
         assert await store.users.password("old") is not None
         known = KnownPrincipal("local://u-old", "u-old", "local", "old")
         assert await store.identities.get("local://u-old") == known
+        assert not old.administrator
+        assert await store.users.any_administrator()
+        [held] = await store.bindings.in_cluster("c-1")
+        assert (held.user_id, held.role_id, held.name) == ("u-old", "cluster-read-only", "old")
     finally:
         await store.close()
 

@@ -81,7 +81,9 @@ async def test_the_migrations_make_the_tables_in_use(url: str) -> None:
         ("SELECT * FROM principals WHERE id = 'x'", "sqlite_autoindex_principals_1"),
         ("SELECT * FROM principals WHERE user_id = 'x'", "ix_principals_user_id"),
         ("SELECT * FROM memberships WHERE user_id = 'x'", "sqlite_autoindex_memberships_1"),
-        ("SELECT * FROM grants WHERE user_id = 'x'", "ix_grants_user_id"),
+        ("SELECT * FROM bindings WHERE user_id = 'x'", "ix_bindings_user_id"),
+        ("SELECT * FROM bindings WHERE group_id IN ('x', 'y')", "ix_bindings_group_id"),
+        ("SELECT * FROM bindings WHERE cluster_id = 'x'", "ix_bindings_cluster_id"),
         ("SELECT * FROM passwords WHERE folded = 'x'", "sqlite_autoindex_passwords_2"),
         ("DELETE FROM tokens WHERE expires_at < 'x'", "ix_tokens_expires_at"),
     ],
@@ -125,4 +127,4 @@ def test_migrations_are_in_the_wheel(tmp_path: Path) -> None:
         check=True,
     )
     assert done.stdout.startswith(str(tmp_path / "installed"))
-    assert "(None, '0003')" in done.stdout
+    assert "(None, '0004')" in done.stdout

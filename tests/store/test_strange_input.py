@@ -3,8 +3,8 @@
 import pytest
 
 from store.database import SqlStore
-from store.interfaces import Grant, NotFound
-from tests.store.records import a_cluster, a_token, a_user
+from store.interfaces import NotFound
+from tests.store.records import a_binding, a_cluster, a_token, a_user
 
 STRANGE = ["nul\0", "\0", "half \ud800", "x" * 20_000, "", "ÅÄÖ %_'\"; --"]
 
@@ -29,8 +29,8 @@ async def test_nothing_can_be_done_to_a_strange_name(store: SqlStore, name: str)
         store.users.set_password(name, "x", "hash"),
         store.users.set_memberships(name, "ldap", []),
         store.clusters.delete(name),
-        store.clusters.grant(Grant(name, "u-alice", "owner")),
-        store.clusters.grant(Grant("c-prod", name, "owner")),
+        store.bindings.create(a_binding(cluster=name, id="b-1")),
+        store.bindings.create(a_binding(name, cluster=None, id="b-2", group_id=None, user_id=name)),
     ):
         with pytest.raises(NotFound):
             await refused

@@ -13,7 +13,15 @@ from aiohttp import web
 from management.downstream import client as client_module
 from management.downstream.client import ClusterClient, quoted
 from management.downstream.endpoint import Credential, Endpoint
-from management.downstream.errors import DownstreamError, Failed, Missing, Refused, Unreachable
+from management.downstream.errors import (
+    Clash,
+    DownstreamError,
+    Expired,
+    Failed,
+    Missing,
+    Refused,
+    Unreachable,
+)
 from management.downstream.verify import verify_impersonator
 from proxy.certificates import KeyPair, create_authority, issue_server
 
@@ -87,7 +95,8 @@ def answering(status: int, text: str = "", **headers: str) -> Handler:
         (403, '{"message": "no\\nway"}', Refused, "no way"),
         (403, "<html>", Refused, "too few rights"),
         (404, "", Missing, "404"),
-        (409, '{"message": "in the way"}', Failed, "in the way"),
+        (409, '{"message": "in the way"}', Clash, "in the way"),
+        (410, '{"message": "too old"}', Expired, "too old"),
         (500, "x" * 10_000, Failed, "500"),
         (503, "", Unreachable, "not ready"),
     ],

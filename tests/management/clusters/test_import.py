@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from management.cluster_errors import AlreadyThere, BadRequest, ClusterError, DownstreamFailed
-from management.cluster_grants import GrantService
 from management.clusters import ClusterService, Imported
 from management.downstream import objects
 from management.downstream.accounts import TOKEN_SECONDS
 from management.downstream.apply import Action
 from management.downstream.endpoint import Credential, Endpoint
+from management.members import MemberService
 from proxy.certificates import create_authority
 from store.interfaces import CredentialSource, Store
 from tests.management.clusters.conftest import OwnCluster, user
@@ -82,7 +82,7 @@ async def test_importing_again_keeps_by_which_name_users_are_known(
     again = (await imported(store, clean)).cluster
     assert again is not None
     assert again.user_name == "username"
-    await GrantService(store).grant("prod", "alice", "member")
+    await MemberService(store).grant("prod", "alice", "member")
     await imported(store, clean, user_name="id")
     assert clean.can_i(user("alice").id, "create", "deployments")
     assert not clean.can_i("local:alice", "create", "deployments")

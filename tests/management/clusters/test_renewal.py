@@ -6,22 +6,19 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from management.cluster_grants import GrantService
 from management.cluster_records import utc_now
 from management.clusters import ClusterService
 from management.downstream.accounts import claimed_lifetime
-from management.downstream.objects import collection_path, grant_name
 from management.downstream.verify import verify_impersonator
 from management.renewal import (
     FIRST_RETRY,
     LAST_RETRY,
     TokenRenewer,
-    reconcile_forever,
     renew_forever,
     renewal_time,
 )
 from store.interfaces import Cluster, CredentialSource, Store
-from tests.management.clusters.conftest import OwnCluster, user
+from tests.management.clusters.conftest import OwnCluster
 from tests.management.clusters.test_import import NOBODY
 
 
@@ -75,6 +72,7 @@ async def test_tokens_are_renewed_after_two_thirds_of_their_life(
     assert (
         replace(
             new,
+            revision=1,
             impersonator_token=cluster.impersonator_token,
             controller_token=cluster.controller_token,
             tokens_expire_at=cluster.tokens_expire_at,
@@ -195,22 +193,3 @@ async def test_the_loop_survives_a_store_that_is_away(store: Store) -> None:
     await store.close()
     with pytest.raises(Enough):
         await renew_forever(store, sleep=twice())
-
-
-async def test_the_other_loop_mends_bindings(
-    kubernetes: OwnCluster, store: Store, cluster: Cluster
-) -> None:
-    await GrantService(store).grant("prod", "alice", "member")
-    binding = f"{collection_path('ClusterRoleBinding')}/{grant_name(user('alice').id, 'member')}"
-    kubernetes.ask("DELETE", binding)
-    with pytest.raises(Enough):
-        await reconcile_forever(store, sleep=twice())
-    assert kubernetes.ask("GET", binding)["roleRef"]["name"] == "edit"
-
-
-async def test_the_other_loop_survives_a_cluster_that_is_away(
-    store: Store, cluster: Cluster
-) -> None:
-    await store.clusters.replace(replace(cluster, servers=(NOBODY,)))
-    with pytest.raises(Enough):
-        await reconcile_forever(store, sleep=twice())

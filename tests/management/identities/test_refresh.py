@@ -13,10 +13,10 @@ from management.resolver import TokenResolver
 from providers.base import Refused
 from proxy.live import Live, LiveRequests
 from store.database import SqlStore
-from store.interfaces import Grant, Membership, Principal
+from store.interfaces import Membership, Principal
 from tests.management.identities.scripted import Scripted, person
 from tests.proxy.accesses import access
-from tests.store.records import NOW, a_cluster, a_token, a_user
+from tests.store.records import NOW, a_cluster, a_token, a_user, let_in
 
 ANN = "scripted_user://ann"
 HOUR = timedelta(hours=1)
@@ -110,7 +110,7 @@ async def test_who_is_gone_or_disabled_is_cut_off(world: World, outcome: Refused
 
 async def test_what_runs_is_ended_when_its_user_is_cut_off(world: World) -> None:
     await world.store.clusters.create(a_cluster(id="c-1"))
-    await world.store.clusters.grant(Grant("c-1", "u-ann", "owner"))
+    await let_in(world.store, "c-1", "u-ann", "cluster-owner")
     resolver = TokenResolver(world.store)
     register = LiveRequests(world.store, resolver)
     following = asyncio.create_task(register.follow_changes())
@@ -184,9 +184,9 @@ async def test_who_has_left_the_allowed_list_is_cut_off(world: World) -> None:
 async def test_a_restricted_provider_keeps_who_has_a_role(world: World) -> None:
     world.running = [Running(world.corp, Admission(world.store, "corp", AccessRule("restricted")))]
     await world.store.clusters.create(a_cluster(id="c-1"))
-    await world.store.clusters.grant(Grant("c-1", "u-ann", "member"))
+    await let_in(world.store, "c-1", "u-ann")
     assert await world.refresh().due() == [(ANN, "refreshed")]
-    await world.store.clusters.ungrant("c-1", "u-ann")
+    await world.store.bindings.delete_of("c-1", "u-ann")
     assert await world.refresh().user("u-ann") == [(ANN, "refused")]
 
 

@@ -1,0 +1,61 @@
+"""What is seen of clusters and nodes, in SQL."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+
+from store.connections import Connections
+from store.fleet_records import ClusterStatus, Node
+from store.interfaces import Change, NotFound
+from store.tables import cluster_status, nodes
+
+
+class SqlFleet:
+    """A :class:`store.fleet_records.Fleet`."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    async def statuses(self) -> Mapping[str, ClusterStatus]:
+        """Of every cluster, by id."""
+        async with self._connections.read() as connection:
+            rows = await connection.execute(select(cluster_status))
+            return {row.cluster_id: ClusterStatus(**row._mapping) for row in rows}
+
+    async def put_status(self, status: ClusterStatus) -> None:
+        """Replace what is known. Nothing where the cluster is gone."""
+        with suppress(NotFound):
+            async with self._connections.write(Change("status", status.cluster_id)) as connection:
+                same = cluster_status.c.cluster_id == status.cluster_id
+                await connection.execute(delete(cluster_status).where(same))
+                values: dict[str, Any] = {**asdict(status), "data": dict(status.data)}
+                await connection.execute(insert(cluster_status).values(**values))
+
+    async def nodes(self, cluster_ids: Sequence[str] | None = None) -> Sequence[Node]:
+        """Nodes, those that have left too, by cluster and name."""
+        wanted = select(nodes).order_by(nodes.c.cluster_id, nodes.c.name, nodes.c.uid)
+        if cluster_ids is not None:
+            wanted = wanted.where(nodes.c.cluster_id.in_(cluster_ids))
+        async with self._connections.read() as connection:
+            return [Node(**row._mapping) for row in await connection.execute(wanted)]
+
+    async def put_nodes(self, seen: Sequence[Node]) -> None:
+        """Write nodes down. Nothing where the cluster is gone."""
+        changes = [Change("status", one) for one in sorted({node.cluster_id for node in seen})]
+        with suppress(NotFound):
+            async with self._connections.write(*changes) as connection:
+                for node in seen:
+                    same = (nodes.c.cluster_id == node.cluster_id) & (nodes.c.uid == node.uid)
+                    await connection.execute(delete(nodes).where(same))
+                    values: dict[str, Any] = {**asdict(node), "data": dict(node.data)}
+                    await connection.execute(insert(nodes).values(**values))
+
+    async def forget_nodes(self, left_before: datetime) -> int:
+        """Forget nodes that left before then."""
+        async with self._connections.write() as connection:
+            result = await connection.execute(delete(nodes).where(nodes.c.left_at < left_before))
+            return int(result.rowcount)

@@ -1,0 +1,62 @@
+"""Who looks after what, in SQL."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from store.connections import Connections
+from store.tables import leases
+
+
+class SqlLeases:
+    """A :class:`store.fleet_records.Leases`."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    async def hold(self, names: Sequence[str], holder: str, term: timedelta) -> frozenset[str]:
+        """Take or keep what is free, run out, or held already; which ``holder`` has now.
+
+        In order of names, so that replicas that ask for the same don't wait in a circle.
+        """
+        if not names:
+            return frozenset()
+        async with self._connections.write() as connection:
+            now = await _now(connection)
+            rows = [
+                {"name": name, "holder": holder, "expires_at": now + term} for name in sorted(names)
+            ]
+            made: Any = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(
+                leases
+            )
+            await connection.execute(made.on_conflict_do_nothing(), rows)
+            free = or_(leases.c.holder == holder, leases.c.expires_at <= now)
+            ordered = select(leases.c.name).where(leases.c.name.in_(names), free)
+            locked = ordered.order_by(leases.c.name).with_for_update()
+            ours = [row.name for row in await connection.execute(locked)]
+            await connection.execute(
+                update(leases)
+                .where(leases.c.name.in_(ours))
+                .values(holder=holder, expires_at=now + term)
+            )
+            return frozenset(ours)
+
+    async def release(self, holder: str, names: Sequence[str] | None = None) -> None:
+        """Give back those, or all, that ``holder`` has."""
+        where = [leases.c.holder == holder]
+        if names is not None:
+            where.append(leases.c.name.in_(names))
+        async with self._connections.write() as connection:
+            await connection.execute(delete(leases).where(*where))
+
+
+async def _now(connection: AsyncConnection) -> datetime:
+    """The database's time; SQLite's is this machine's."""
+    if connection.dialect.name != "postgresql":
+        return datetime.now(UTC)
+    found: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+    return found.astimezone(UTC)
