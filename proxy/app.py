@@ -22,6 +22,7 @@ from management.accounts import LocalPasswords, StoredAccounts
 from management.app import build_app
 from management.browser_sign_in import BrowserSignIn
 from management.client_address import ClientAddresses
+from management.controllers.manager import ControllerManager
 from management.foreign_bearers import ForeignBearers
 from management.oauth.grant import Granting
 from management.provider_registry import ProviderRegistry, ProviderSpec
@@ -175,6 +176,7 @@ def _keep_running(
     background.keep("last-used", last_used.write_forever)
     background.keep("ended-tokens", lambda: clear_ended_forever(store.tokens, store.one_time))
     background.keep("token-renewal", lambda: renew_forever(store))
+    background.keep("controllers", ControllerManager(store).run)
     background.keep("certificate", tls.refresh_forever)
 
 

@@ -54,7 +54,11 @@ class ClusterDirectory:
 
     async def load(self) -> None:
         """Read every cluster from the store. Raises StoreUnavailable."""
-        clusters = {cluster.id: cluster for cluster in await self._store.clusters.list_all()}
+        clusters = {
+            cluster.id: cluster
+            for cluster in await self._store.clusters.list_all()
+            if cluster.removing_since is None
+        }
         for gone in self._by_id.keys() - clusters.keys():
             self._remove(gone)
         for cluster in clusters.values():
@@ -104,7 +108,7 @@ class ClusterDirectory:
         if key is None:
             await self.load()
             self._missed = False
-        elif (cluster := await self._store.clusters.get(key)) is None:
+        elif (cluster := await self._store.clusters.get(key)) is None or cluster.removing_since:
             self._remove(key)
         else:
             self._put(cluster)

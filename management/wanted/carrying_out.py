@@ -52,39 +52,40 @@ async def carry_out_all(
     return outcome
 
 
-async def carry_out_one(client: ClusterClient, change: Change, namespace_uid: str) -> None:
-    """Do one thing. Raises DownstreamError."""
+async def carry_out_one(
+    client: ClusterClient, change: Change, namespace_uid: str
+) -> Manifest | None:
+    """Do one thing; the object as it is then, or None. Raises DownstreamError."""
     manifest = with_owner(change.manifest, namespace_uid)
-    path = path_of(manifest)
     if change.verb in {Verb.DELETE, Verb.RECREATE} and change.current is not None:
-        await client.delete(path, change.current["metadata"].get("uid"))
+        await client.delete(path_of(manifest), change.current["metadata"].get("uid"))
+        if change.verb is Verb.DELETE:
+            return None
     if change.verb is Verb.REPLACE and change.current is not None:
-        await _replace(client, manifest, change.current)
-    elif change.verb in {Verb.CREATE, Verb.RECREATE}:
-        await _create(client, manifest)
+        return await _replace(client, manifest, change.current)
+    return await _create(client, manifest)
 
 
-async def _create(client: ClusterClient, manifest: Manifest) -> None:
-    metadata = manifest["metadata"]
+async def _create(client: ClusterClient, manifest: Manifest) -> Manifest:
+    collection = collection_path(manifest["kind"], manifest["metadata"].get("namespace"))
     try:
-        await client.post(collection_path(manifest["kind"], metadata.get("namespace")), manifest)
+        return await client.post(collection, manifest)
     except Clash:
         current = await client.get(path_of(manifest))
-        if not is_ours(current) and not _owned_as(current, manifest):
-            raise ForeignObject(
-                f"{title(manifest)} exists and was not made by Sekisho, so it is left alone; "
-                f"delete it, or label it {MANAGED_BY}=sekisho to hand it over"
-            ) from None
-        if current.get("roleRef") != manifest.get("roleRef"):
-            await client.delete(path_of(manifest), current["metadata"]["uid"])
-            await client.post(
-                collection_path(manifest["kind"], metadata.get("namespace")), manifest
-            )
-        elif not is_as_wanted(manifest, current):
-            await _replace(client, manifest, current)
+    if not is_ours(current) and not _owned_as(current, manifest):
+        raise ForeignObject(
+            f"{title(manifest)} exists and was not made by Sekisho, so it is left alone; "
+            f"delete it, or label it {MANAGED_BY}=sekisho to hand it over"
+        )
+    if current.get("roleRef") != manifest.get("roleRef"):
+        await client.delete(path_of(manifest), current["metadata"]["uid"])
+        return await client.post(collection, manifest)
+    if is_as_wanted(manifest, current):
+        return current
+    return await _replace(client, manifest, current)
 
 
-async def _replace(client: ClusterClient, manifest: Manifest, current: Manifest) -> None:
+async def _replace(client: ClusterClient, manifest: Manifest, current: Manifest) -> Manifest:
     """Put ours in the place of what there is, if that is still the one that was looked at.
 
     Others' labels, annotations and finalizers stay.
@@ -95,7 +96,7 @@ async def _replace(client: ClusterClient, manifest: Manifest, current: Manifest)
         "labels": {**(theirs.get("labels") or {}), **mine["labels"]},
         "ownerReferences": mine["ownerReferences"],
     }
-    await client.put(path_of(manifest), {**manifest, "metadata": metadata})
+    return await client.put(path_of(manifest), {**manifest, "metadata": metadata})
 
 
 def with_owner(manifest: Manifest, namespace_uid: str) -> Manifest:

@@ -119,7 +119,10 @@ def test_no_token_allows_a_method_that_kubernetes_does_not_have(
     assert "GET" in caught.value.headers()["Allow"]
 
 
-FOR_A_PROJECT: dict[str, Any] = {"projects": ("p-shop",), "namespaces": {"c-1": frozenset({"shop-web"})}}
+FOR_A_PROJECT: dict[str, Any] = {
+    "projects": ("p-shop",),
+    "namespaces": {"c-1": frozenset({"shop-web"})},
+}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What is seen of clusters: their nodes, health, warnings and figures. Summaries are pure."""
