@@ -66,7 +66,7 @@ async def collect(request: web.Request) -> Sequence[Item]:
     """The projects that the caller may see."""
     services, caller = services_of(request), caller_of(request)
     names = {one.id: one.name for one in await services.store.clusters.list_all()}
-    inside: dict[str, list[ProjectNamespace]] = Field(default_factory=dict)
+    inside: dict[str, list[ProjectNamespace]] = {}
     for one in await services.store.projects.namespaces():
         inside.setdefault(one.project_id or "", []).append(one)
     return [

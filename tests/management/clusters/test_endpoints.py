@@ -1,6 +1,5 @@
 """``/v1/clusters`` over real HTTP, with a real store, and a real cluster where one is changed."""
 
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,61 +7,32 @@ from typing import Any
 
 import pytest
 import yaml
-from aiohttp.test_utils import TestClient, TestServer
 
-from management.accounts import LocalPasswords
-from management.app import build_app
-from management.browser_sign_in import BrowserSignIn
 from management.clusters import ClusterService
-from management.foreign_bearers import ForeignBearers
-from management.oauth.grant import Granting
-from management.resolver import TokenResolver
-from management.sealed import Sealer
-from management.services import Services
-from management.sessions import SessionCookies
-from management.sign_in import SignIn
-from management.tokens import Lifetimes, TokenService
+from management.tokens import TokenService
 from store.interfaces import Cluster, CredentialSource, Store, TokenKind
 from tests.management.clusters.conftest import OwnCluster, user
 from tests.management.clusters.test_import import NOBODY
+from tests.parts.management_app import URL, Client, served, token_service
 from tests.store import records
-
-URL = "https://sekisho.example.test"
-DAY = timedelta(days=1)
 
 Ask = Callable[..., Awaitable[tuple[int, Any]]]
 
 
 @pytest.fixture
 def tokens(store: Store) -> TokenService:
-    return TokenService(store.tokens, Lifetimes(DAY, 90 * DAY, 30 * DAY, 365 * DAY))
+    return token_service(store)
 
 
 @pytest.fixture
-async def client(store: Store, tokens: TokenService) -> AsyncIterator[TestClient[Any, Any]]:
+async def client(store: Store, tokens: TokenService) -> AsyncIterator[Client]:
     """The management application on a loopback port."""
-    sign_in, resolver = SignIn(store, tokens, {}), TokenResolver(store)
-    sealer = Sealer([secrets.token_bytes(32)])
-    bearers = ForeignBearers(store, sign_in)
-    services = Services(
-        store=store,
-        resolver=resolver,
-        sign_in=sign_in,
-        browser=BrowserSignIn(sign_in, store.one_time, sealer, URL),
-        granting=Granting(store, tokens, sign_in, resolver, sealer, bearers),
-        tokens=tokens,
-        passwords=LocalPasswords(store, None, min_length=12),
-        cookies=SessionCookies([secrets.token_bytes(32)], external_url=URL, max_age=3600),
-        external_url=URL,
-        ca_pem="PEM",
-        session_ttl=DAY,
-    )
-    async with TestClient(TestServer(build_app(services))) as client:
+    async with served(store, tokens) as client:
         yield client
 
 
 @pytest.fixture
-def ask(store: Store, tokens: TokenService, client: TestClient[Any, Any]) -> Ask:
+def ask(store: Store, tokens: TokenService, client: Client) -> Ask:
     """``await ask("alice", method, path)`` asks with a fresh token of that user."""
 
     async def ask(
@@ -189,7 +159,7 @@ async def test_a_token_does_not_live_on_in_a_kubeconfig(
 
 
 async def test_a_read_only_token_gets_a_read_only_kubeconfig(
-    client: TestClient[Any, Any], store: Store, tokens: TokenService, prod: Cluster
+    client: Client, store: Store, tokens: TokenService, prod: Cluster
 ) -> None:
     issued = await tokens.issue(user("alice"), kind="token", read_only=True)
     headers = {"Authorization": f"Bearer {issued.bearer}"}
@@ -207,7 +177,7 @@ async def test_a_kubeconfig_with_exec_holds_no_token(ask: Ask, store: Store, pro
 
 
 async def test_a_kubeconfig_is_a_download_that_nobody_keeps(
-    client: TestClient[Any, Any], tokens: TokenService, prod: Cluster
+    client: Client, tokens: TokenService, prod: Cluster
 ) -> None:
     issued = await tokens.issue(user("alice"), kind="session")
     headers = {"Authorization": f"Bearer {issued.bearer}"}
