@@ -13,7 +13,9 @@ import structlog
 from aiohttp import web
 from pydantic import Field
 
+from management.api import answers
 from management.api.bodies import Body
+from management.api.described import FLAG, described
 from management.api.listing import Item, Listing
 from management.api.requirements import cluster_of
 from management.api.revisions import check_match, lost_race, read_patch, shown
@@ -70,17 +72,20 @@ async def collect(request: web.Request) -> Sequence[Item]:
 
 LIST = Listing(
     collect,
+    answer=answers.ClusterAnswer,
     sorts=("name", "id", "created_at"),
     filters=("name", "role"),
     kinds=frozenset({"cluster", "status", "user", "group", "role", "project"}),
 )
 
 
+@described(answer=answers.ClusterAnswer)
 async def get_cluster(request: web.Request) -> web.Response:
     """One cluster, by id or name."""
     return await _shown(request, cluster_of(request))
 
 
+@described(body=NewCluster, answer=answers.ClusterAnswer, status=201)
 async def create_cluster(request: web.Request) -> web.Response:
     """Import a cluster with a kubeconfig. Who imports it owns it."""
     services, caller = services_of(request), caller_of(request)
@@ -104,6 +109,7 @@ async def create_cluster(request: web.Request) -> web.Response:
     return await _shown(request, cluster, 201)
 
 
+@described(body=ClusterSpec, answer=answers.ClusterAnswer, revised=True)
 async def change_cluster(request: web.Request) -> web.Response:
     """Change how a cluster is called, and how the gate enters it."""
     services, cluster = services_of(request), cluster_of(request)
@@ -126,6 +132,7 @@ async def change_cluster(request: web.Request) -> web.Response:
     return await _shown(request, replace(wanted, revision=cluster.revision + 1))
 
 
+@described(status=204, others=(202,), revised=True, query={"keep_downstream": FLAG})
 async def delete_cluster(request: web.Request) -> web.Response:
     """Take Sekisho out of a cluster and forget it. Nobody enters it from now on.
 
@@ -158,6 +165,7 @@ async def _shown(request: web.Request, cluster: Cluster, status: int = 200) -> w
     return shown(body, cluster.revision, status)
 
 
+@described(query={"exec": FLAG})
 async def kubeconfig(request: web.Request) -> web.Response:
     """POST (or GET, to download) /v1/clusters/{cluster}/kubeconfig: a kubeconfig as YAML.
 
@@ -197,6 +205,7 @@ def _rendered(
     )
 
 
+@described(query={"exec": FLAG})
 async def every_kubeconfig(request: web.Request) -> web.Response:
     """One kubeconfig for every cluster that the caller may enter, each as a context.
 

@@ -5,6 +5,8 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from management.accounts import end_sign_ins
+from management.api import answers
+from management.api.described import described
 from management.api.users import require_managed
 from management.authentication import Caller, caller_of
 from management.browser_sign_in import Errand, set_cookie
@@ -51,6 +53,7 @@ class PasswordReset(BaseModel):
     revoke_tokens: bool = False
 
 
+@described(body=PasswordReset, status=204)
 async def reset_password(request: web.Request) -> web.Response:
     """POST /v1/users/{id}/password: for those who manage users. The user's sessions end."""
     services = services_of(request)
@@ -62,6 +65,7 @@ async def reset_password(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+@described(body=Link, status=201, others=(200,))
 async def link(request: web.Request) -> web.StreamResponse:
     """POST /v1/me/principals: be known in one more way. Needs both proofs, and both fresh.
 
@@ -97,6 +101,7 @@ async def _link_in_browser(services: Services, caller: Caller, provider: str) ->
     return response
 
 
+@described(status=204)
 async def unlink(request: web.Request) -> web.Response:
     """DELETE /v1/me/principals/{id}: its tokens end with it. Never the last, nor that in use."""
     services, caller = services_of(request), caller_of(request)
@@ -123,6 +128,7 @@ async def _give_back(services: Services, provider: str, principal_id: str, secre
         _LOG.warning("grant not revoked", provider=provider, error=str(exc))
 
 
+@described(answer=answers.RevokedAnswer)
 async def revoke_all(request: web.Request) -> web.Response:
     """DELETE /v1/me/tokens: end every token and session of one's own, but the one in use."""
     caller = caller_of(request)

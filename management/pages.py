@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp_jinja2
 from aiohttp import web
 
+from management.api.document import document, operations
 from management.authentication import anybody
 from management.services import services_of
 
@@ -41,4 +42,21 @@ async def static(request: web.Request) -> web.StreamResponse:
     )
 
 
-routes = [web.get("/", index), web.get("/static/{file}", static)]
+@anybody
+async def openapi(request: web.Request) -> web.Response:
+    """GET /openapi.json: what the API is."""
+    return web.json_response(document(), headers={"Cache-Control": "max-age=300"})
+
+
+@anybody
+async def docs(request: web.Request) -> web.Response:
+    """GET /docs: the same to read."""
+    return aiohttp_jinja2.render_template("docs.html", request, {"operations": operations()})
+
+
+routes = [
+    web.get("/", index),
+    web.get("/static/{file}", static),
+    web.get("/openapi.json", openapi),
+    web.get("/docs", docs),
+]

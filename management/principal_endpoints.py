@@ -4,6 +4,7 @@ import asyncio
 
 from aiohttp import web
 
+from management.api.described import NUMBER, TEXT, described
 from management.problems import Problem
 from management.provider_registry import Running
 from management.services import services_of
@@ -15,6 +16,7 @@ SEARCH_SECONDS = 5.0
 MOST, BY_DEFAULT = 100, 20
 
 
+@described(query={"search": TEXT, "provider": TEXT, "limit": NUMBER})
 async def search(request: web.Request) -> web.Response:
     """GET /v1/principals?search=: those whose names begin so; for whoever can let people in.
 

@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from management.api.described import described
 from management.problems import Problem, read_body
 from management.provider_registry import BadProvider, ProviderRegistry, ProviderSpec, Running
 from management.services import services_of
@@ -74,6 +75,7 @@ async def show(request: web.Request) -> web.Response:
     return web.json_response(_json(_asked(request).running))
 
 
+@described(body=NewProvider, status=201)
 async def create(request: web.Request) -> web.Response:
     """POST /v1/providers: add one; it is there on every replica within a second."""
     registry = _registry(request)
@@ -95,6 +97,7 @@ async def create(request: web.Request) -> web.Response:
     return await _told(request, registry, body.name, 201)
 
 
+@described(body=ProviderChange)
 async def change(request: web.Request) -> web.Response:
     """PATCH /v1/providers/{name}: change it. Whom that shuts out is cut off at once."""
     asked = _asked(request)
@@ -112,6 +115,7 @@ async def change(request: web.Request) -> web.Response:
     return await _told(request, asked.registry, stored.name, 200)
 
 
+@described(status=204)
 async def delete(request: web.Request) -> web.Response:
     """DELETE /v1/providers/{name}: its people's tokens are revoked; the people stay."""
     asked = _asked(request)
@@ -122,6 +126,7 @@ async def delete(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+@described(body=Trial)
 async def test(request: web.Request) -> web.Response:
     """POST /v1/providers/{name}/test: what it says of somebody. Nobody is signed in by it."""
     asked = _asked(request)

@@ -7,6 +7,8 @@ from aiohttp_session import get_session
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from management.accounts import end_sign_ins
+from management.api import answers
+from management.api.described import described
 from management.authentication import caller_of
 from management.door import Door
 from management.problems import CHALLENGE, Problem, read_body
@@ -48,6 +50,7 @@ async def providers(request: web.Request) -> web.Response:
     return web.json_response({"items": items})
 
 
+@described(body=Login)
 async def login(request: web.Request) -> web.Response:
     """POST /v1/login/{provider}: a token for a name and a password.
 
@@ -89,6 +92,7 @@ async def login(request: web.Request) -> web.Response:
     )
 
 
+@described(status=204)
 async def logout(request: web.Request) -> web.Response:
     """POST /v1/logout: revoke the token that was used, and end the session if there was one."""
     caller = caller_of(request)
@@ -98,6 +102,7 @@ async def logout(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+@described(answer=answers.MeAnswer)
 async def me(request: web.Request) -> web.Response:
     """GET /v1/me: who the caller is, for Sekisho and for the clusters."""
     caller = caller_of(request)
@@ -111,6 +116,7 @@ async def me(request: web.Request) -> web.Response:
     return web.json_response(body, headers={"Cache-Control": "no-store"})
 
 
+@described(body=PasswordChange, status=204)
 async def change_password(request: web.Request) -> web.Response:
     """POST /v1/me/password: change one's password; every other session of one's ends."""
     services, caller = services_of(request), caller_of(request)

@@ -8,6 +8,8 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from config.durations import parse_duration
+from management.api import answers
+from management.api.described import TEXT, described
 from management.api.requirements import sees
 from management.api.users import require_managed
 from management.authentication import Caller, caller_of
@@ -52,6 +54,7 @@ class NewToken(BaseModel):
         return parse_duration(value)
 
 
+@described(body=NewToken, answer=answers.NewTokenAnswer, status=201)
 async def create(request: web.Request) -> web.Response:
     """POST /v1/tokens: a new token; the only answer that ever holds it.
 
@@ -80,6 +83,7 @@ async def create(request: web.Request) -> web.Response:
     )
 
 
+@described(answer=answers.TokenAnswer, many=True, query={"user": TEXT})
 async def list_own(request: web.Request) -> web.Response:
     """GET /v1/tokens: the caller's, newest first; ``?user=``: another's, to administrators."""
     services, caller = services_of(request), caller_of(request)
@@ -92,6 +96,7 @@ async def list_own(request: web.Request) -> web.Response:
     return web.json_response({"items": [token_json(one) for one in tokens]})
 
 
+@described(status=204)
 async def revoke(request: web.Request) -> web.Response:
     """DELETE /v1/tokens/{name}: revoke one; every replica knows within a second."""
     services, caller = services_of(request), caller_of(request)

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from aiohttp import web
 from pydantic import model_validator
 
+from management.api import answers
 from management.api.bodies import Body, Line
+from management.api.described import described
 from management.api.listing import Item, Listing
 from management.authentication import caller_of
 from management.authorization.book import RoleBook
@@ -45,6 +47,7 @@ async def collect(request: web.Request) -> Sequence[Item]:
 
 LIST = Listing(
     collect,
+    answer=answers.BindingAnswer,
     sorts=("name", "id", "role", "created_at"),
     filters=("role", "user", "group"),
     searched=("name", "user", "group"),
@@ -52,6 +55,7 @@ LIST = Listing(
 )
 
 
+@described(body=NewHolder, answer=answers.BindingAnswer, status=201)
 async def create_binding(request: web.Request) -> web.Response:
     """Let somebody hold a global role, beside what they hold already."""
     services = services_of(request)
@@ -74,6 +78,7 @@ async def create_binding(request: web.Request) -> web.Response:
     return web.json_response(binding_json(binding, book), status=201)
 
 
+@described(status=204)
 async def delete_binding(request: web.Request) -> web.Response:
     """Take a global role away. The last administrator stays one."""
     services = services_of(request)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
+from management.api import answers
 from management.api.listing import Item, Listing
 from management.authentication import caller_of
 from management.authorization.permissions import USERS
@@ -32,6 +33,7 @@ def _json(group_id: str, provider: str | None, name: str, members: int | None) -
 
 LIST = Listing(
     collect,
+    answer=answers.GroupAnswer,
     sorts=("name", "id", "provider"),
     filters=("provider",),
     searched=("name", "id"),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
+from pydantic import BaseModel
 
 from management.problems import Problem
 
@@ -28,11 +29,13 @@ _COMMON = frozenset({"limit", "continue", "sort", "watch", "search"})
 class Listing:
     """How a list is made. ``collect`` gives all that the caller may see.
 
-    ``key`` names the field that tells items apart. ``search`` looks for a piece of text in the
-    fields named so. ``kinds`` are the changes in the store after which it may be another.
+    ``answer`` is the model of an item; ``key`` names the field that tells items apart. ``search``
+    looks for a piece of text in the fields ``searched``. ``kinds`` are the changes in the store
+    after which the list may be another.
     """
 
     collect: Collect
+    answer: type[BaseModel] | None = None
     key: str = "id"
     sorts: tuple[str, ...] = ("name",)
     filters: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
+from management.api import answers
 from management.api.bindings import (
     NewHolder,
     asked_holder,
@@ -12,6 +13,7 @@ from management.api.bindings import (
     require_may_hand_out,
 )
 from management.api.bodies import Body
+from management.api.described import described
 from management.api.listing import Item, Listing
 from management.api.requirements import CLUSTER, PROJECT
 from management.authorization.book import RoleBook
@@ -42,6 +44,7 @@ async def collect(request: web.Request) -> Sequence[Item]:
 
 LIST = Listing(
     collect,
+    answer=answers.MemberAnswer,
     sorts=("name", "id", "role", "created_at"),
     filters=("role", "user", "group", "kind"),
     searched=("name", "username", "display_name", "group"),
@@ -49,6 +52,7 @@ LIST = Listing(
 )
 
 
+@described(body=NewHolder, answer=answers.NewMemberAnswer, status=201)
 async def add_member(request: web.Request) -> web.Response:
     """Let a user or a group hold a role, beside what they hold there already.
 
@@ -60,6 +64,7 @@ async def add_member(request: web.Request) -> web.Response:
     return await _hold(request, holder, body.role, instead=False, status=201)
 
 
+@described(body=MemberRole, answer=answers.NewMemberAnswer)
 async def put_member(request: web.Request) -> web.Response:
     """Let a user or a group that is known hold this role there, and no other."""
     services = services_of(request)
@@ -68,6 +73,7 @@ async def put_member(request: web.Request) -> web.Response:
     return await _hold(request, holder, body.role, instead=True, status=200)
 
 
+@described(status=204)
 async def remove_member(request: web.Request) -> web.Response:
     """Take every role away that somebody holds there."""
     services, (cluster, project) = services_of(request), _place(request)

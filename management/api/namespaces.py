@@ -8,7 +8,9 @@ import structlog
 from aiohttp import web
 from pydantic import Field
 
+from management.api import answers
 from management.api.bodies import Body, DnsLabel
+from management.api.described import FLAG, described
 from management.api.listing import Item, Listing
 from management.api.projects import Quota
 from management.api.requirements import (
@@ -63,10 +65,15 @@ async def collect(request: web.Request) -> Sequence[Item]:
 
 
 LIST = Listing(
-    collect, key="name", sorts=("name",), kinds=frozenset({"project", "access", "user", "group"})
+    collect,
+    answer=answers.NamespaceAnswer,
+    key="name",
+    sorts=("name",),
+    kinds=frozenset({"project", "access", "user", "group"}),
 )
 
 
+@described(body=NewNamespace, answer=answers.NamespaceAnswer, status=201)
 async def create_namespace(request: web.Request) -> web.Response:
     """Make a namespace in the project, or move one into it.
 
@@ -93,6 +100,7 @@ async def create_namespace(request: web.Request) -> web.Response:
     return await _shown(request, project, placed, 201)
 
 
+@described(body=NamespaceSpec, answer=answers.NamespaceAnswer)
 async def change_namespace(request: web.Request) -> web.Response:
     """Change what a namespace asks for of the project's quota."""
     project, cluster = project_of(request), cluster_of(request)
@@ -105,6 +113,7 @@ async def change_namespace(request: web.Request) -> web.Response:
     return await _shown(request, project, placed, 200)
 
 
+@described(status=204, query={"delete": FLAG})
 async def remove_namespace(request: web.Request) -> web.Response:
     """Take a namespace out of the project; with ``?delete=true`` delete it with all it holds."""
     wanted = request.query.get("delete", "false")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
+from management.api import answers
 from management.api.listing import Item, Listing
 from management.api.requirements import CLUSTER
 from management.authentication import caller_of
@@ -31,6 +32,7 @@ async def collect(request: web.Request) -> Sequence[Item]:
 
 LIST = Listing(
     collect,
+    answer=answers.NodeAnswer,
     key="uid",
     sorts=("name", "cluster_name", "appeared_at"),
     filters=("cluster", "cluster_name", "name", "ready"),

@@ -8,7 +8,9 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
+from management.api import answers
 from management.api.bodies import Body, Line, Name, Quantity, ResourceName
+from management.api.described import described
 from management.api.listing import Item, Listing
 from management.api.requirements import (
     cluster_of,
@@ -78,6 +80,7 @@ async def collect(request: web.Request) -> Sequence[Item]:
 
 LIST = Listing(
     collect,
+    answer=answers.ProjectAnswer,
     sorts=("name", "id", "cluster", "created_at"),
     filters=("cluster", "cluster_name", "name"),
     searched=("name", "description", "id"),
@@ -85,11 +88,13 @@ LIST = Listing(
 )
 
 
+@described(answer=answers.ProjectAnswer)
 async def get_project(request: web.Request) -> web.Response:
     """One project, with its namespaces."""
     return await _shown(services_of(request), project_of(request))
 
 
+@described(body=NewProject, answer=answers.ProjectAnswer, status=201)
 async def create_project(request: web.Request) -> web.Response:
     """Make a project; who makes it owns it, unless they own all of the cluster's."""
     services, caller = services_of(request), caller_of(request)
@@ -110,6 +115,7 @@ async def create_project(request: web.Request) -> web.Response:
     return await _shown(services, project, 201)
 
 
+@described(body=ProjectSpec, answer=answers.ProjectAnswer, revised=True)
 async def change_project(request: web.Request) -> web.Response:
     """Change a project."""
     services, project = services_of(request), project_of(request)
@@ -129,6 +135,7 @@ async def change_project(request: web.Request) -> web.Response:
     return await _shown(services, changed)
 
 
+@described(status=204, revised=True)
 async def delete_project(request: web.Request) -> web.Response:
     """Delete a project that has no namespaces."""
     services, project = services_of(request), project_of(request)

@@ -8,7 +8,9 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field, model_validator
 
+from management.api import answers
 from management.api.bodies import Body, Line, Name
+from management.api.described import described
 from management.api.listing import Item, Listing
 from management.api.revisions import check_match, lost_race, read_patch, shown
 from management.authentication import Caller, caller_of
@@ -76,6 +78,7 @@ async def collect(request: web.Request) -> Sequence[Item]:
 
 LIST = Listing(
     collect,
+    answer=answers.RoleAnswer,
     sorts=("name", "id", "scope"),
     filters=("scope", "name", "built_in"),
     searched=("name", "description", "id"),
@@ -83,6 +86,7 @@ LIST = Listing(
 )
 
 
+@described(answer=answers.RoleAnswer)
 async def get_role(request: web.Request) -> web.Response:
     """One role, and what it comes to with what it inherits."""
     book = await _book(services_of(request))
@@ -90,6 +94,7 @@ async def get_role(request: web.Request) -> web.Response:
     return shown(role_json(role, book), role.revision)
 
 
+@described(body=NewRole, answer=answers.RoleAnswer, status=201)
 async def create_role(request: web.Request) -> web.Response:
     """Make a role. It can't hold more than who makes it does everywhere."""
     services = services_of(request)
@@ -102,6 +107,7 @@ async def create_role(request: web.Request) -> web.Response:
     return shown(role_json(role, RoleBook([*_made(book), role])), role.revision, 201)
 
 
+@described(body=RoleSpec, answer=answers.RoleAnswer, revised=True)
 async def change_role(request: web.Request) -> web.Response:
     """Change a role for everybody who holds it, or inherits it."""
     services, caller = services_of(request), caller_of(request)
@@ -120,6 +126,7 @@ async def change_role(request: web.Request) -> web.Response:
     return shown(role_json(changed, RoleBook([*others, changed])), changed.revision)
 
 
+@described(status=204, revised=True)
 async def delete_role(request: web.Request) -> web.Response:
     """Delete a role that nobody holds and none inherits."""
     services = services_of(request)

@@ -7,7 +7,9 @@ from aiohttp import web
 from pydantic import Field, SecretStr
 
 from management.accounts import end_sign_ins
+from management.api import answers
 from management.api.bodies import Body, Line, Name
+from management.api.described import described
 from management.api.listing import Item, Listing
 from management.api.revisions import check_match, lost_race, read_patch, shown
 from management.authentication import Caller, caller_of
@@ -46,6 +48,7 @@ async def collect(request: web.Request) -> Sequence[Item]:
 
 LIST = Listing(
     collect,
+    answer=answers.UserAnswer,
     sorts=("username", "display_name", "created_at", "id"),
     filters=("username", "enabled", "administrator"),
     searched=("username", "display_name", "id"),
@@ -53,12 +56,14 @@ LIST = Listing(
 )
 
 
+@described(answer=answers.UserAnswer)
 async def get_user(request: web.Request) -> web.Response:
     """One user."""
     user = await _asked(request)
     return shown(user_json(user), user.revision)
 
 
+@described(body=NewUser, answer=answers.UserAnswer, status=201)
 async def create_user(request: web.Request) -> web.Response:
     """Make a local user."""
     services = services_of(request)
@@ -76,6 +81,7 @@ async def create_user(request: web.Request) -> web.Response:
     return shown(user_json(user), user.revision, 201)
 
 
+@described(body=UserSpec, answer=answers.UserAnswer, revised=True)
 async def change_user(request: web.Request) -> web.Response:
     """Change a user. One who is disabled is cut off at once, wherever they are."""
     services, user = services_of(request), await _managed(request)
@@ -96,6 +102,7 @@ async def change_user(request: web.Request) -> web.Response:
     return shown(user_json(changed), changed.revision)
 
 
+@described(status=204, revised=True)
 async def delete_user(request: web.Request) -> web.Response:
     """Delete a user with all they hold. What they made stays."""
     services, user = services_of(request), await _managed(request)
@@ -107,6 +114,7 @@ async def delete_user(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+@described(answer=answers.RevokedAnswer)
 async def revoke_all(request: web.Request) -> web.Response:
     """End every token and session of a user."""
     services, user = services_of(request), await _managed(request)

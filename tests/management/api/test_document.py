@@ -1,0 +1,93 @@
+"""The API's description: valid, and what the API really does."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis import checks, openapi
+
+from management.api.document import document
+from management.api.table import TABLE
+from tests.parts.sekisho import Sekisho, free_port, make_sekisho
+
+CHECKS = (
+    checks.not_a_server_error,
+    checks.response_schema_conformance,
+    checks.content_type_conformance,
+)
+
+
+def test_the_description_is_valid_openapi_3_1() -> None:
+    OpenAPIV31SpecValidator(document()).validate()
+    for schema in document()["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+
+
+def test_every_endpoint_is_described_in_a_sentence() -> None:
+    described = [one for path in document()["paths"].values() for one in path.values()]
+    assert len(described) == len(TABLE)
+    assert len({one["operationId"] for one in described}) == len(TABLE)
+    for one in described:
+        assert one["summary"].endswith("."), one["operationId"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sekisho, str]]:
+    """A running Sekisho of these tests' own, and an administrator's token."""
+    folder = tmp_path_factory.mktemp("described")
+    made = make_sekisho(folder, (free_port(), free_port()))
+    made.environment["SEKISHO_LOGIN__ATTEMPTS_PER_ADDRESS"] = "1000000"
+    made.start()
+    made.create_user("root", "--admin")
+    yield made, made.token("root")
+    made.stop()
+
+
+def test_anybody_may_read_it(server: tuple[Sekisho, str]) -> None:
+    sekisho, _ = server
+    assert sekisho.ask("GET", "/openapi.json").json() == document()
+    page = sekisho.ask("GET", "/docs")
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert b"/v1/projects/{project}/namespaces" in page.body
+
+
+# What ends the caller's own token, or is the protocol of somebody else.
+_LEFT_OUT = {"/v1/logout", "/v1/me/tokens", "/v1/me/password", "/v1/token"}
+
+
+def test_the_api_does_what_its_description_says(server: tuple[Sekisho, str]) -> None:
+    """Requests made up from the description: none fails the server, each answer is as described."""
+    sekisho, token = server
+    schema = openapi.from_dict(document())
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        if operation.path in _LEFT_OUT or "login" in operation.path:
+            continue
+        _tried(operation, sekisho, token)
+
+
+def _tried(operation: Any, sekisho: Sekisho, token: str) -> None:
+    @given(case=operation.as_strategy())
+    @settings(
+        max_examples=15,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    def once(case: Any) -> None:
+        # A stream would go on for ever.
+        if case.query:
+            case.query.pop("watch", None)
+        case.call_and_validate(
+            base_url=sekisho.url,
+            headers={"Authorization": f"Bearer {token}"},
+            verify=str(sekisho.folder / "data" / "tls" / "ca.crt"),
+            checks=CHECKS,
+        )
+
+    once()
