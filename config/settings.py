@@ -279,6 +279,13 @@ class ProviderEntry(BaseModel):
         return dict(self.model_extra or {})
 
 
+class ControllerSettings(Section):
+    """What looks after clusters: roles, projects, accounts, nodes and health."""
+
+    enabled: bool = True
+    """Whether this replica takes part. One of those that do looks after each cluster."""
+
+
 class Settings(Section):
     """All of ``sekisho.yaml``."""
 
@@ -292,6 +299,7 @@ class Settings(Section):
     tokens: TokenSettings = TokenSettings()
     login: LoginSettings = LoginSettings()
     identities: IdentitySettings = IdentitySettings()
+    controllers: ControllerSettings = ControllerSettings()
     gate: GateSettings = GateSettings()
     limits: LimitSettings = LimitSettings()
     log: LogSettings = LogSettings()

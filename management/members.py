@@ -25,6 +25,10 @@ from store.interfaces import Cluster, Store
 _LOG = structlog.get_logger("sekisho.members")
 
 
+class NoSuchRole(BadRequest):
+    """There is no role of that name; the message names those there are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Granted:
     """A role that is held now. ``pending``: why it isn't so downstream yet; None: it is."""
@@ -109,14 +113,12 @@ class MemberService:
 
     async def grant(self, cluster_name: str, user_name: str, role_name: str) -> Granted:
         """Let a user in by names, as the command line does."""
-        cluster = await find_cluster(self._store, cluster_name)
-        user = await find_user(self._store, user_name)
         role = RoleBook(await self._store.roles.list_all()).named("cluster", role_name)
         if role is None:
             known = ", ".join(one.name for one in BUILT_IN.values() if one.scope == "cluster")
-            raise BadRequest(
-                f"{role_name!r} is not a role in clusters: {known}, or one of your own"
-            )
+            raise NoSuchRole(f"{role_name!r} is no role in clusters: {known}, or one of your own")
+        cluster = await find_cluster(self._store, cluster_name)
+        user = await find_user(self._store, user_name)
         return await self.add(cluster, Holder(user.id, user.username, user), role)
 
     async def revoke(self, cluster_name: str, user_name: str) -> Revoked:

@@ -17,8 +17,9 @@ from management.downstream.objects import (
     api_version,
     collection_path,
 )
+from management.wanted.accounts import USER_LABEL
 from management.wanted.carrying_out import Outcome, carry_out_all, our_namespace
-from management.wanted.difference import Change, Key, Verb, difference, key_of
+from management.wanted.difference import Change, Key, Verb, difference, key_of, labelled
 from management.wanted.guard import guard
 from management.wanted.namespaces import in_namespaces
 from management.wanted.roles import cluster_wide
@@ -45,17 +46,18 @@ async def settle_with(
     """The same with a client and a snapshot that are there already."""
     namespace_uid = await our_namespace(client)
     observed = await observe(client, CLUSTER_KINDS)
-    wanted = cluster_wide(snapshot)
+    cluster_id = snapshot.cluster.id
+    wanted = labelled(cluster_wide(snapshot), cluster_id)
     if projects is None or projects:
         observed |= await _observe_namespaces(client, projects)
-        wanted += in_namespaces(snapshot, projects)
+        wanted += labelled(in_namespaces(snapshot, projects), cluster_id)
     if projects is None:
         guarding = await observe_guard(client)
         if guarding is not None:
             observed |= guarding
             wanted += guard()
-    changes = difference(wanted, observed)
-    return await carry_out_all(client, _without_moves(changes, projects), namespace_uid)
+    changes = difference(wanted, observed, cluster_id)
+    return await carry_out_all(client, _ours_to_say(changes, projects), namespace_uid)
 
 
 async def observe(
@@ -89,11 +91,22 @@ async def _observe_namespaces(
     return await observe(client, NAMESPACED_KINDS, some)
 
 
-def _without_moves(changes: list[Change], projects: Collection[str] | None) -> list[Change]:
-    """Looking at some projects only, nothing is said about what another has in a namespace."""
-    if projects is None:
-        return changes
-    return [one for one in changes if one.verb is not Verb.DELETE or _concerns(one, projects)]
+def _ours_to_say(changes: list[Change], projects: Collection[str] | None) -> list[Change]:
+    """Without what isn't for us to say here.
+
+    Looking at some projects only, nothing is known of what another has in a namespace; and users'
+    own accounts are their keeper's.
+    """
+    return [
+        one
+        for one in changes
+        if one.verb is not Verb.DELETE
+        or (not _is_account(one) and (projects is None or _concerns(one, projects)))
+    ]
+
+
+def _is_account(change: Change) -> bool:
+    return USER_LABEL in (change.manifest["metadata"].get("labels") or {})
 
 
 def _concerns(change: Change, projects: Collection[str]) -> bool:

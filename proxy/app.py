@@ -35,6 +35,7 @@ from management.services import Services
 from management.sessions import SessionCookies
 from management.sign_in import SignIn
 from management.tokens import TokenService
+from management.user_accounts import UserAccounts
 from providers.base import ProviderContext
 from providers.registry import discover
 from providers.throttle import Limits
@@ -113,6 +114,7 @@ async def assembled(
             Checkpoint(
                 directory,
                 Authenticator(resolver, metrics, services.cookies),
+                UserAccounts(store),
                 max_body=settings.limits.body,
             ),
             metrics,
@@ -128,6 +130,8 @@ async def assembled(
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         _keep_running(background, store, resolver, directory, live, last_used, tls)
+        if settings.controllers.enabled:
+            background.keep("controllers", ControllerManager(store).run)
         _keep_identities(background, store, providers, refresh, settings.identities.retention)
         stack.push_async_callback(background.stop)
         yield Running(
@@ -176,7 +180,6 @@ def _keep_running(
     background.keep("last-used", last_used.write_forever)
     background.keep("ended-tokens", lambda: clear_ended_forever(store.tokens, store.one_time))
     background.keep("token-renewal", lambda: renew_forever(store))
-    background.keep("controllers", ControllerManager(store).run)
     background.keep("certificate", tls.refresh_forever)
 
 

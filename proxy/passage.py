@@ -13,6 +13,7 @@ from impersonation.nested import BadImpersonation, on_behalf, permissions_needed
 from impersonation.outbound import Inexpressible, header_block, request_id_line, subject_of
 from impersonation.subject_name import subject_name
 from management.resolver import Resolved
+from management.user_accounts import NoAccount, NotStored, UserAccounts
 from proxy.access import Access
 from proxy.access_review import ReviewFailed
 from proxy.admission import admit, allow_by_scope
@@ -25,6 +26,7 @@ from proxy.request_info import CONNECT, RequestInfo, request_info
 from proxy.routing import BadTarget, route
 from proxy.status import BadRequest, Forbidden, InternalError, TooLarge, Unavailable
 from proxy.upstream_head import body_framing, request_lines, upgrade_framing
+from store.interfaces import StoreUnavailable
 
 _LOG = structlog.get_logger("sekisho.gate")
 
@@ -43,9 +45,15 @@ class Checkpoint:
     """Decides about requests. ``max_body`` is the largest body, in bytes."""
 
     def __init__(
-        self, directory: ClusterDirectory, authenticator: Authenticator, *, max_body: int
+        self,
+        directory: ClusterDirectory,
+        authenticator: Authenticator,
+        accounts: UserAccounts,
+        *,
+        max_body: int,
     ) -> None:
         self._directory = directory
+        self._accounts = accounts
         self._authenticator = authenticator
         self._max_body = max_body
 
@@ -73,16 +81,35 @@ class Checkpoint:
         if head.length is not None and int(head.length) > self._max_body:
             raise TooLarge(f"the request's body is over {self._max_body} bytes")
         identity = await _identity(request, head, resolved, downstream, access)
+        credential = downstream.credential
+        if downstream.cluster.isolation == "per_user":
+            credential = await self._own_credential(downstream, resolved)
         outbound = Outbound(
             request.method,
             way.target,
-            _lines(head, downstream, identity, access),
+            _lines(head, credential, identity, access),
             has_body=head.chunked or head.length not in {None, b"0"},
             chunked=head.chunked,
             expects_continue=head.expects_continue,
             max_body=self._max_body,
         )
         return Passage(resolved, downstream, head, outbound)
+
+    async def _own_credential(self, downstream: Downstream, resolved: Resolved) -> bytes:
+        """The Authorization line of the caller's own account in the cluster. Raises Refusal."""
+        try:
+            token = await self._accounts.token(downstream.cluster, resolved)
+        except NotStored:
+            raise Forbidden(
+                "in this cluster, groups count that Sekisho has seen at a sign-in; "
+                "exchange your token for one of Sekisho's"
+            ) from None
+        except (NoAccount, StoreUnavailable):
+            raise Unavailable(
+                f'your account in "{downstream.cluster.name}" can\'t be used now; try again',
+                retry_after=5,
+            ) from None
+        return b"Authorization: Bearer " + token.encode("ascii") + b"\r\n"
 
 
 def _info(method: str, target: str, *, upgrade: bytes | None) -> RequestInfo:
@@ -101,6 +128,11 @@ async def _identity(
     kind = downstream.cluster.user_name
     try:
         if head.impersonates:
+            if downstream.cluster.isolation == "per_user":
+                raise Forbidden(
+                    "in this cluster everybody acts through an account of their own, which can't "
+                    "be anybody else: impersonation (--as) is not possible"
+                )
             wish = wished_subject(request.raw_headers)
             assert wish is not None
             access.acting_as = wish
@@ -147,13 +179,13 @@ def _subject(resolved: Resolved, downstream: Downstream) -> Subject:
     )
 
 
-def _lines(head: InboundHead, downstream: Downstream, identity: bytes, access: Access) -> bytes:
+def _lines(head: InboundHead, credential: bytes, identity: bytes, access: Access) -> bytes:
     """The header lines for the cluster, looked at once more as the bytes that they are."""
     upgrade = head.upgrade
     request_id = request_id_line(access.request_id)
     lines = request_lines(
         head.passed,
-        credential=downstream.credential,
+        credential=credential,
         framing=(
             upgrade_framing(upgrade) if upgrade else body_framing(head.length, chunked=head.chunked)
         ),
@@ -162,9 +194,7 @@ def _lines(head: InboundHead, downstream: Downstream, identity: bytes, access: A
         request_id=request_id,
     )
     try:
-        verify_head(
-            lines, credential=downstream.credential, identity=identity, request_id=request_id
-        )
+        verify_head(lines, credential=credential, identity=identity, request_id=request_id)
     except IdentityMismatch as exc:
         _LOG.critical("a head was not sent", request_id=access.request_id, error=str(exc))
         raise InternalError("the request could not be stamped safely, so it was not sent") from None

@@ -289,16 +289,18 @@ class Users(Protocol):
         enabled: bool | None = None,
         administrator: bool | None = None,
         revision: int | None = None,
+        even_last: bool = False,
     ) -> User:
         """Change what is not None and return the user as it is now.
 
-        Raises NotFound, LastAdministrator, and StaleRevision where ``revision`` isn't the user's.
+        Raises NotFound, LastAdministrator (unless ``even_last``), and StaleRevision where
+        ``revision`` isn't the user's.
         """
 
-    async def delete(self, user_id: str) -> None:
+    async def delete(self, user_id: str, *, even_last: bool = False) -> None:
         """Delete the user with principals, groups, password, tokens and roles.
 
-        Raises NotFound and LastAdministrator.
+        Raises NotFound, and LastAdministrator (unless ``even_last``).
         """
 
     async def any_administrator(self) -> bool:

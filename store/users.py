@@ -105,13 +105,14 @@ class SqlUsers:
         enabled: bool | None = None,
         administrator: bool | None = None,
         revision: int | None = None,
+        even_last: bool = False,
     ) -> User:
         """Change what is not None. Raises NotFound, LastAdministrator and StaleRevision."""
         wanted = {"display_name": display_name, "enabled": enabled}
         values: dict[str, Any] = {key: value for key, value in wanted.items() if value is not None}
         async with self._connections.write(Change("user", user_id)) as connection:
             await lock_user(connection, user_id)
-            async with one_is_left(connection):
+            async with one_is_left(connection, even_last=even_last):
                 current = (await select_users(connection, users.c.id == user_id))[0]
                 if revision not in {None, current.revision}:
                     raise StaleRevision("the user was changed meanwhile")
@@ -123,11 +124,11 @@ class SqlUsers:
                     await _set_administrator(connection, user_id, current.username, administrator)
             return (await select_users(connection, users.c.id == user_id))[0]
 
-    async def delete(self, user_id: str) -> None:
+    async def delete(self, user_id: str, *, even_last: bool = False) -> None:
         """Delete the user and what hangs on it. Raises NotFound and LastAdministrator."""
         async with self._connections.write(Change("user", user_id)) as connection:
             await lock_user(connection, user_id)
-            async with one_is_left(connection):
+            async with one_is_left(connection, even_last=even_last):
                 await connection.execute(delete(users).where(users.c.id == user_id))
 
     async def any_administrator(self) -> bool:

@@ -13,6 +13,7 @@ from management.controllers.places import Forget, Keep, LiveNamespace, Relabel, 
 from management.downstream.client import ClusterClient
 from management.downstream.errors import DownstreamError, Missing
 from management.downstream.objects import (
+    NAMESPACE,
     PROJECT_LABEL,
     SELECTOR,
     Manifest,
@@ -20,12 +21,13 @@ from management.downstream.objects import (
     collection_path,
 )
 from management.settling import CLUSTER_KINDS, GUARD_KINDS, NAMESPACED_KINDS
+from management.wanted.accounts import USER_LABEL, gate_role, user_account
 from management.wanted.carrying_out import Outcome, carry_out_one, our_namespace
-from management.wanted.difference import Change, Key, Verb, difference, is_as_wanted
+from management.wanted.difference import Change, Key, Verb, difference, is_as_wanted, labelled
 from management.wanted.guard import guard
 from management.wanted.namespaces import in_namespaces
 from management.wanted.roles import cluster_wide
-from management.wanted.snapshot import Snapshot, take_snapshot
+from management.wanted.snapshot import Snapshot, subject_names, take_snapshot
 from store.interfaces import Change as StoreChange
 from store.interfaces import Cluster, NotFound, Store, StoreError
 
@@ -41,7 +43,7 @@ AT_ONCE = 8
 TRUSTED_AFTER = 10.0
 """Seconds after which every API server of a cluster enforces a guard that is there."""
 
-_KINDS = (*CLUSTER_KINDS, *NAMESPACED_KINDS, *GUARD_KINDS)
+_KINDS = (*CLUSTER_KINDS, *NAMESPACED_KINDS, *GUARD_KINDS, "ServiceAccount")
 _LOG = structlog.get_logger("sekisho.controllers")
 
 
@@ -61,6 +63,7 @@ class Keeper:
         self._leads = leads
         self._dirty = asyncio.Event()
         self._snapshot: Snapshot | None = None
+        self._accounts: frozenset[str] = frozenset()
         self._namespace_uid: str | None = None
         self._distrusted_until = 0.0
         self._informers = {kind: self._informer(kind) for kind in _KINDS}
@@ -101,8 +104,10 @@ class Keeper:
         if change.kind in {"cluster", "access"}:
             return change.key == self._cluster.id
         snapshot = self._snapshot
+        if change.kind == "group":
+            return bool(self._accounts)  # Members of it may enter now, or no more.
         if change.kind == "user":
-            return snapshot is None or change.key in snapshot.users
+            return snapshot is None or change.key in {*snapshot.users, *self._accounts}
         return change.kind == "project" and (snapshot is None or change.key in snapshot.projects)
 
     async def _keep(self) -> None:
@@ -145,11 +150,18 @@ class Keeper:
             self._namespace_uid = await our_namespace(self._client)
         await self._settle_places()
         snapshot = await self._current()
-        wanted = [*cluster_wide(snapshot), *self._wanted_guard(), *in_namespaces(snapshot)]
+        own = [
+            *cluster_wide(snapshot),
+            *in_namespaces(snapshot),
+            *self._wanted_accounts(snapshot),
+        ]
+        # Shared by every Sekisho that looks after the cluster, if there are several.
+        shared = [*self._wanted_guard(), gate_role(self._cluster.isolation)]
+        wanted = [*labelled(own, self._cluster.id), *shared]
         # A namespace that is going away takes nothing new.
         here = {name for _, name in self._namespaces.items}
         wanted = [one for one in wanted if one["metadata"].get("namespace") in {None, *here}]
-        return await self._carry_out(difference(wanted, self._observed()))
+        return await self._carry_out(difference(wanted, self._observed(), self._cluster.id))
 
     async def _carry_out(self, changes: list[Change]) -> Outcome:
         """In order of kinds; those of one kind some at a time."""
@@ -256,10 +268,34 @@ class Keeper:
     def _wanted_guard(self) -> list[Manifest]:
         return [] if self._is_absent() else guard()
 
+    def _wanted_accounts(self, snapshot: Snapshot) -> list[Manifest]:
+        """Users' own accounts."""
+        found: list[Manifest] = []
+        for one in snapshot.accounts.values():
+            found += user_account(
+                one.user.id,
+                subject_names(self._cluster, one.user),
+                (group.id for group in one.groups),
+                administrator=one.administrator,
+            )
+        return found
+
     async def _current(self) -> Snapshot:
-        if self._snapshot is None:
-            self._snapshot = await take_snapshot(self._store, self._cluster)
+        made = self._accounts_made()
+        if self._snapshot is None or (made != self._accounts and self._isolated):
+            self._accounts = made
+            self._snapshot = await take_snapshot(self._store, self._cluster, made)
         return self._snapshot
+
+    @property
+    def _isolated(self) -> bool:
+        return self._cluster.isolation == "per_user"
+
+    def _accounts_made(self) -> frozenset[str]:
+        """The users who have an account in the cluster: the gate makes them on first use."""
+        accounts = self._informers["ServiceAccount"].items.values()
+        labels = (one["metadata"].get("labels") or {} for one in accounts)
+        return frozenset(one[USER_LABEL] for one in labels if USER_LABEL in one)
 
     def _observed(self) -> dict[Key, Manifest]:
         return {
@@ -280,7 +316,8 @@ class Keeper:
             version = api_version(kind)
             return {**status_less, "kind": kind, "apiVersion": version, "metadata": metadata}
 
-        collection = Collection(collection_path(kind), SELECTOR, essence=whole, same=_same)
+        own = NAMESPACE if kind == "ServiceAccount" else None
+        collection = Collection(collection_path(kind, own), SELECTOR, essence=whole, same=_same)
         return Informer(self._client, collection, self._changed)
 
     def _changed(self) -> None:

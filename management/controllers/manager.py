@@ -22,6 +22,9 @@ RESTART_SECONDS = 5.0
 REMOVAL_SECONDS = 15.0
 """How often the removal of a cluster that is away is tried again."""
 
+STOP_SECONDS = 1.0
+"""How long the end may take: the server stops, and leases run out by themselves."""
+
 NO_TOKEN = "Sekisho has no controller token for the cluster"  # noqa: S105 - a sentence
 
 _LOG = structlog.get_logger("sekisho.controllers")
@@ -57,11 +60,16 @@ class ControllerManager:
                 group.create_task(self.leadership.run(self._settle))
                 group.create_task(self._follow())
         finally:
-            await self._end(*self._cares)
-            try:
+            await self._stop()
+
+    async def _stop(self) -> None:
+        """End everything and give the leases back, unless the store keeps that waiting."""
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._end(*self._cares)
                 await self.leadership.give_up()
-            except StoreError as exc:
-                _LOG.warning("leases not given back; they run out", error=str(exc))
+        except (StoreError, TimeoutError) as exc:
+            _LOG.warning("leases not given back; they run out", error=str(exc) or "no time left")
 
     async def _follow(self) -> None:
         """Tell every keeper what changes in the store."""

@@ -73,9 +73,10 @@ def steps(
 def _new(
     cluster_id: str, one: LiveNamespace, projects: Collection[str], *, guarded: bool
 ) -> list[Step]:
-    if one.label is None:
+    # A label that names none of ours gives nobody anything; it may be another Sekisho's.
+    if one.label is None or one.label not in projects:
         return []
-    if guarded and one.label in projects:
+    if guarded:
         return [Keep(ProjectNamespace(cluster_id, one.name, one.uid, one.label, one.label))]
     return [Relabel(one.name, one.uid, None)]
 

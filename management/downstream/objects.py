@@ -21,6 +21,9 @@ LABELS = {MANAGED_BY: "sekisho", "app.kubernetes.io/part-of": "sekisho"}
 PROJECT_LABEL = "sekisho.io/project"
 """On a namespace: the project it is in. On an object of ours: the project it is there for."""
 
+CLUSTER_LABEL = "sekisho.io/cluster"
+"""On what a keeper makes: our id of the cluster. Another Sekisho's isn't for ours to delete."""
+
 SHARED_LABEL = "sekisho.io/reaches-projects"
 """On a namespace (an ingress controller's): its pods may reach those of isolated projects."""
 
@@ -94,7 +97,7 @@ def setup(*, long_lived: bool = False) -> list[Manifest]:
         _object("v1", "Namespace", NAMESPACE),
         _object("v1", "ServiceAccount", IMPERSONATOR, NAMESPACE),
         _object("v1", "ServiceAccount", CONTROLLER, NAMESPACE),
-        _rbac("ClusterRole", IMPERSONATOR, rules=_IMPERSONATOR_RULES),
+        impersonator_role(),
         _rbac("ClusterRole", CONTROLLER, rules=_CONTROLLER_RULES),
         _rbac("Role", CONTROLLER, NAMESPACE, rules=_OWN_NAMESPACE_RULES),
         _binding("ClusterRoleBinding", CONTROLLER, CONTROLLER, _account(CONTROLLER)),
@@ -104,6 +107,11 @@ def setup(*, long_lived: bool = False) -> list[Manifest]:
         _binding("ClusterRoleBinding", IMPERSONATOR, IMPERSONATOR, _account(IMPERSONATOR)),
     ]
     return objects + (secrets() if long_lived else [])
+
+
+def impersonator_role() -> Manifest:
+    """What the account that the gate uses may do."""
+    return _rbac("ClusterRole", IMPERSONATOR, rules=[dict(one) for one in _IMPERSONATOR_RULES])
 
 
 def secrets() -> list[Manifest]:

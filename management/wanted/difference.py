@@ -5,9 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from management.downstream.objects import (
-    ADMINISTRATORS,
-    CONTROLLER,
-    IMPERSONATOR,
+    CLUSTER_LABEL,
     Manifest,
     is_ours,
     title,
@@ -16,9 +14,6 @@ from management.quantities import parse_quantity
 
 Key = tuple[str, str, str]
 """Kind, namespace (empty: none) and name."""
-
-FIXED = frozenset({CONTROLLER, IMPERSONATOR, ADMINISTRATORS})
-"""Names of what an import makes; only an import changes them."""
 
 _COMPARED_WHOLE = frozenset({"ClusterRole", "ClusterRoleBinding", "RoleBinding"})
 """Kinds that the API server adds nothing to: what somebody added is as wrong as what is missing."""
@@ -53,10 +48,22 @@ def key_of(manifest: Manifest) -> Key:
     return manifest["kind"], metadata.get("namespace", ""), metadata["name"]
 
 
-def difference(wanted: Iterable[Manifest], observed: Mapping[Key, Manifest]) -> list[Change]:
+def labelled(wanted: Iterable[Manifest], cluster_id: str) -> list[Manifest]:
+    """What a keeper wants, with its mark: that it may delete it again."""
+    found = []
+    for one in wanted:
+        labels = {**one["metadata"]["labels"], CLUSTER_LABEL: cluster_id}
+        found.append({**one, "metadata": {**one["metadata"], "labels": labels}})
+    return found
+
+
+def difference(
+    wanted: Iterable[Manifest], observed: Mapping[Key, Manifest], cluster_id: str
+) -> list[Change]:
     """What is to be done, in this order: roles, bindings, all else; deletions at the end.
 
-    So nobody loses on the way what they hold before and after. Nothing that isn't ours is touched.
+    So nobody loses on the way what they hold before and after. Nothing that isn't ours is touched,
+    and nothing is deleted that was made for another record of the cluster.
     """
     found = []
     keys = set()
@@ -69,19 +76,25 @@ def difference(wanted: Iterable[Manifest], observed: Mapping[Key, Manifest]) -> 
             found.append(Change(Verb.RECREATE, one, current))
         elif not is_as_wanted(one, current):
             found.append(Change(Verb.REPLACE, one, current))
-    gone = [one for key, one in observed.items() if key not in keys and _may_go(one)]
+    gone = [one for key, one in observed.items() if key not in keys and _may_go(one, cluster_id)]
     # Bindings go before the roles that they refer to.
     gone.sort(key=_order, reverse=True)
     return found + [Change(Verb.DELETE, one, one) for one in gone]
 
 
-def _may_go(manifest: Manifest) -> bool:
+def _may_go(manifest: Manifest, cluster_id: str) -> bool:
     metadata = manifest["metadata"]
+    labels = metadata.get("labels") or {}
+    made_for_it = labels.get(CLUSTER_LABEL) == cluster_id
     return (
         is_ours(manifest)
-        and metadata["name"] not in FIXED
+        and (made_for_it or metadata["name"].startswith(_OF_OLD))
         and not metadata.get("deletionTimestamp")
     )
+
+
+_OF_OLD = "sekisho-grant-"
+"""How bindings were called before there were roles."""
 
 
 def is_as_wanted(wanted: Manifest, current: Manifest) -> bool:

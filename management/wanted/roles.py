@@ -28,10 +28,13 @@ def cluster_wide(snapshot: Snapshot) -> list[Manifest]:
     held_in_cluster = [one for one in snapshot.bindings if one.project_id is None]
     found = _made_roles(snapshot)
     for reference, bindings in by_reference(snapshot, held_in_cluster).items():
-        found += _bindings(f"sekisho:cluster:{reference}", reference, snapshot, bindings)
+        found += _bindings(
+            f"sekisho:{snapshot.cluster.id}:{reference}", reference, snapshot, bindings
+        )
     over_all = [one for one in held_in_cluster if _permits(snapshot, one, ALL_PROJECTS)]
     if over_all:
-        found += _role_and_bindings("sekisho:projects", [_manage([])], snapshot, over_all)
+        name = f"sekisho:all-projects:{snapshot.cluster.id}"
+        found += _role_and_bindings(name, [_manage([])], snapshot, over_all)
     for project_id in snapshot.projects:
         found += _of_project(snapshot, project_id)
     return found

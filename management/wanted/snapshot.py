@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from impersonation.policy import ReservedName, refuse_reserved
 from impersonation.subject_name import subject_name
+from management.authorization.access import access_of
 from management.authorization.book import RoleBook
 from management.downstream.objects import RBAC
 from store.access_records import Binding, Project, ProjectNamespace
@@ -18,8 +19,7 @@ Subject = tuple[str, str]
 class Snapshot:
     """What the store says of a cluster. ``users`` are those who hold something in it.
 
-    ``inhabitants`` are all who may enter it, with their groups; there only where each has an
-    account of their own.
+    ``accounts`` are the users who have an account of their own in it and may still enter it.
     """
 
     cluster: Cluster
@@ -28,7 +28,7 @@ class Snapshot:
     users: Mapping[str, User]
     projects: Mapping[str, Project]
     namespaces: Sequence[ProjectNamespace]
-    inhabitants: Mapping[str, Sequence[Membership]] = field(default_factory=dict)
+    accounts: Mapping[str, "Account"] = field(default_factory=dict)
 
     def subjects_of(self, bindings: Collection[Binding]) -> frozenset[Subject]:
         """Whom bindings name, as the cluster knows them. The disabled and the nameless are out."""
@@ -41,6 +41,15 @@ class Snapshot:
             elif one.group_id is not None and not _reserved(one.group_id):
                 found.add(("Group", one.group_id))
         return frozenset(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user with an account of their own. ``administrator``: of every cluster."""
+
+    user: User
+    groups: Sequence[Membership]
+    administrator: bool
 
 
 def subject_names(cluster: Cluster, user: User) -> list[str]:
@@ -67,8 +76,8 @@ def subject_manifest(subject: Subject) -> dict[str, str]:
     return {"kind": kind, "apiGroup": RBAC, "name": name}
 
 
-async def take_snapshot(store: Store, cluster: Cluster) -> Snapshot:
-    """What the store says now. Raises StoreUnavailable."""
+async def take_snapshot(store: Store, cluster: Cluster, accounts: Collection[str] = ()) -> Snapshot:
+    """What the store says now; of ``accounts``, those users' who have one. Raises StoreError."""
     bindings = await store.bindings.in_cluster(cluster.id)
     bound = {one.user_id for one in bindings if one.user_id is not None}
     projects = await store.projects.list_all(cluster.id)
@@ -79,7 +88,24 @@ async def take_snapshot(store: Store, cluster: Cluster) -> Snapshot:
         users={user.id: user for user in await store.users.get_many(sorted(bound))},
         projects={one.id: one for one in projects},
         namespaces=await store.projects.namespaces(cluster_id=cluster.id),
+        accounts=await _accounts(store, cluster, accounts),
     )
+
+
+async def _accounts(
+    store: Store, cluster: Cluster, user_ids: Collection[str]
+) -> dict[str, Account]:
+    """Those who may still enter the cluster."""
+    if cluster.isolation != "per_user":
+        return {}
+    found = {}
+    for user in await store.users.get_many(sorted(user_ids)):
+        groups = await store.users.memberships(user.id)
+        held = await store.tokens.holdings(user.id, [one.id for one in groups])
+        access = access_of(held.bindings, RoleBook(held.roles))
+        if user.enabled and access.enters(cluster.id) and subject_names(cluster, user):
+            found[user.id] = Account(user, groups, access.owns_clusters)
+    return found
 
 
 def _reserved(name: str) -> bool:

@@ -164,10 +164,13 @@ async def grant(name: str, user: str, role: str, output: str, config_file: str |
     Owners are bound to cluster-admin, members to edit, the others to view. Takes the place of any
     role that the user had.
     """
-    from management.members import MemberService
+    from management.members import MemberService, NoSuchRole
 
     async with offline_store(config_file) as (_, store):
-        granted = await MemberService(store).grant(name, user, role)
+        try:
+            granted = await MemberService(store).grant(name, user, role)
+        except NoSuchRole as exc:
+            raise click.UsageError(str(exc)) from None
     who, where = granted.holder, granted.cluster
     if granted.pending is not None:
         click.echo(f'sekisho: warning: not so in "{where.name}" yet: {granted.pending}', err=True)

@@ -17,7 +17,7 @@ from proxy.cli.common import (
     run_async,
 )
 from proxy.cli.principal import provider_of
-from store.interfaces import Conflict, Principal, User
+from store.interfaces import Conflict, Principal, Store, User
 
 
 @click.group()
@@ -135,7 +135,8 @@ async def delete(name: str, config_file: str | None) -> None:
 
     async with offline_store(config_file) as (_, store):
         found = await find_user(store, name)
-        await store.users.delete(found.id)
+        await store.users.delete(found.id, even_last=True)
+        await _warn_if_nobody_is_left(store)
     click.echo(f"deleted user {found.username} ({found.id})")
 
 
@@ -171,8 +172,19 @@ async def _update(name: str, config_file: str | None, *, enabled: bool) -> None:
 
     async with offline_store(config_file) as (_, store):
         found = await find_user(store, name)
-        await store.users.update(found.id, enabled=enabled)
+        await store.users.update(found.id, enabled=enabled, even_last=True)
+        await _warn_if_nobody_is_left(store)
     click.echo(f"{'enabled' if enabled else 'disabled'} user {found.username} ({found.id})")
+
+
+async def _warn_if_nobody_is_left(store: Store) -> None:
+    """Whoever works on the store itself may take the last administrator away; the API can't."""
+    if not await store.users.any_administrator():
+        click.echo(
+            "sekisho: warning: nobody administers Sekisho now; its next start makes an "
+            "administrator and prints a password",
+            err=True,
+        )
 
 
 async def _hash(password: str, min_length: int) -> str:

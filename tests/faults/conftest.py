@@ -30,6 +30,8 @@ SHORT = {
     "SEKISHO_GATE__CONNECT_TIMEOUT": "3s",
     "SEKISHO_GATE__RESPONSE_HEAD_TIMEOUT": "3s",
     "SEKISHO_GATE__IDLE_CONNECTION_TTL": "1s",
+    # What looks after clusters comes and goes with them; here the data path is counted.
+    "SEKISHO_CONTROLLERS__ENABLED": "false",
 }
 
 

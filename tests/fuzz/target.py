@@ -323,6 +323,7 @@ async def target(folder: Path) -> AsyncIterator[Target]:
     (folder / "sekisho.yaml").write_text(
         "server: {tls: {plain_http: true}}\ndata_dir: data\n"
         "log: {access: false, level: error}\naudit: {to: none}\n"
+        "controllers: {enabled: false}\n"
     )
     everything = load_everything(str(folder / "sekisho.yaml"), {})
     settings = everything.settings

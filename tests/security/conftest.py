@@ -24,6 +24,8 @@ def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with ExitStack() as stack:
         a, b = (stack.enter_context(_upstream(folder / name)) for name in ("a", "b"))
         sekisho = make_sekisho(folder, (free_port(), free_port()))
+        # Only what people send is looked at.
+        sekisho.environment["SEKISHO_CONTROLLERS__ENABLED"] = "false"
         world = World(sekisho, a, b)
         sekisho.start()
         stack.callback(sekisho.stop)

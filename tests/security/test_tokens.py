@@ -164,5 +164,6 @@ def _replicas(folder: Path, store: str) -> list[Sekisho]:
         (folder / str(number)).mkdir()
         extra = f"store: {{url: '{store}', encryption_keys_file: ../keys}}\n"
         made = make_sekisho(folder / str(number), (free_port(), free_port()), extra)
+        made.environment["SEKISHO_CONTROLLERS__ENABLED"] = "false"
         replicas.append(made)
     return replicas

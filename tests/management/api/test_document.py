@@ -63,7 +63,7 @@ def test_the_api_does_what_its_description_says(server: tuple[Sekisho, str]) -> 
     sekisho, token = server
     schema = openapi.from_dict(document())
     for found in schema.get_all_operations():
-        operation = found.ok()
+        operation: Any = found.ok()  # type: ignore[union-attr]
         if operation.path in _LEFT_OUT or "login" in operation.path:
             continue
         _tried(operation, sekisho, token)

@@ -283,6 +283,7 @@ async def test_nobody_puts_a_namespace_into_a_project_that_is_not_theirs(
     await store.projects.create(replace(project, id="p-vault", name="vault"))
     await _may_change_namespaces(kubernetes)
     await soon(keeper.settled.is_set)
+    await soon(sync(lambda: not _label(kubernetes, "mallory", name, "p-shop", "--dry-run=server")))
     for who, value, allowed in (
         ("mallory", "p-shop", False),
         (ALICE, "p-vault", False),
@@ -396,12 +397,19 @@ async def _may_change_namespaces(kubernetes: OwnCluster) -> None:
             kubernetes.ask("POST", collection_path(kind), body)
 
 
-def _label(kubernetes: OwnCluster, who: str, name: str, value: str | None) -> bool:
+def _label(kubernetes: OwnCluster, who: str, name: str, value: str | None, *options: str) -> bool:
     from tests.parts.kubernetes import kubectl
 
     label = f"{PROJECT_LABEL}-" if value is None else f"{PROJECT_LABEL}={value}"
     done = kubectl(
-        kubernetes.admin_kubeconfig, "label", "--overwrite", "ns", name, label, f"--as={who}"
+        kubernetes.admin_kubeconfig,
+        "label",
+        "--overwrite",
+        "ns",
+        name,
+        label,
+        f"--as={who}",
+        *options,
     )
     assert done.returncode == 0 or "you may not" in done.stderr, done.stderr
     return done.returncode == 0

@@ -28,7 +28,7 @@ async def cluster(clean: OwnCluster, store: Store) -> Cluster:
     return result.cluster
 
 
-def bound(kubernetes: OwnCluster, prefix: str = "sekisho:cluster:") -> dict[str, list[str]]:
+def bound(kubernetes: OwnCluster, prefix: str = "sekisho:c-") -> dict[str, list[str]]:
     """Who is bound to which role by what is held in the cluster."""
     items = kubernetes.ask("GET", f"{BINDINGS}?labelSelector={SELECTOR}")["items"]
     return {
@@ -157,7 +157,7 @@ async def test_a_user_is_shut_out_even_where_the_cluster_does_not_answer(
 async def test_a_binding_of_that_name_that_is_not_ours_is_left_alone(
     kubernetes: OwnCluster, store: Store, cluster: Cluster
 ) -> None:
-    name = "sekisho:cluster:edit"
+    name = f"sekisho:{cluster.id}:edit"
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
     kubernetes.ask("POST", BINDINGS, {"metadata": {"name": name}, "roleRef": reference})
     try:
@@ -210,7 +210,7 @@ async def test_bindings_become_what_is_held(
         await service.grant("prod", name, "member")
     await store.users.create(user("dave"))
     await service.grant("prod", "dave", "owner")
-    kubernetes.ask("DELETE", f"{BINDINGS}/sekisho:cluster:edit")
+    kubernetes.ask("DELETE", f"{BINDINGS}/sekisho:{cluster.id}:edit")
     await store.users.delete(user("bob").id)
     await store.users.update(user("dave").id, enabled=False)
     outcome = await settle(store, cluster, None)

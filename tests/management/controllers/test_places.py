@@ -41,7 +41,8 @@ def test_a_label_that_nobody_guards_is_put_right() -> None:
 
 def test_a_label_of_no_project_is_put_right_guarded_or_not() -> None:
     for guarded in (True, False):
-        assert decide("p-none", None, guarded=guarded) == [Relabel("web", "1", None)]
+        # Where nothing is stored it may be another Sekisho's, and gives nobody anything.
+        assert decide("p-none", None, guarded=guarded) == []
         first, _ = decide("p-none", stored("p-a", "p-a"), guarded=guarded)
         assert first == Relabel("web", "1", "p-a")
 
@@ -88,8 +89,10 @@ def test_carrying_the_steps_out_makes_both_agree_in_two_rounds(
             else:
                 label = step.project_id
     assert decide(label, mine, guarded=guarded) == []
-    assert label == (mine.project_id if mine is not None else None)
-    assert label in {None, *PROJECTS}
+    if mine is not None:
+        assert label == mine.project_id
+    else:
+        assert label in {None, "p-none"}
 
 
 @given(LABELS, OURS, OURS, st.booleans())
