@@ -71,6 +71,7 @@ class Keeper:
             client, Collection(collection_path("Namespace"), essence=_place), self._dirty.set
         )
         self.error: str | None = None
+        self._reconciled = False
         self.settled = asyncio.Event()
         self.writes = 0
 
@@ -78,6 +79,14 @@ class Keeper:
     def calls(self) -> int:
         """Lists, watches and writes so far."""
         return self.writes + sum(one.calls for one in self._everything())
+
+    @property
+    def problem(self) -> str | None:
+        """Why the cluster isn't as it shall be, as far as is known; None: it is."""
+        if self.error is None and self._reconciled:
+            return None
+        told = (one.error for one in self._everything() if one.error is not None)
+        return self.error or next(told, "not looked at yet")
 
     async def run(self) -> None:
         """Keep the cluster as it shall be until cancelled, or somebody else does. Raises Lost."""
@@ -126,6 +135,7 @@ class Keeper:
                     error=failure,
                 )
             self.error = failure
+            self._reconciled = True
             if failure is None:
                 pause = FIRST_PAUSE
                 if not self._dirty.is_set():

@@ -149,7 +149,7 @@ class ControllerManager:
                 self._store,
                 cluster,
                 client,
-                rbac_error=lambda: keeper.error if keeper is not None else NO_TOKEN,
+                rbac_error=lambda: keeper.problem if keeper is not None else NO_TOKEN,
                 leads=leads,
                 full=keeper is not None,
             )

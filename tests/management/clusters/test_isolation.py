@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.parts.kubernetes import Kubernetes, kubectl
+from tests.management.clusters.conftest import OwnCluster
+from tests.parts.kubernetes import kubectl
 from tests.parts.sekisho import Gate, free_port, make_sekisho
 from tests.parts.waiting import until
 
@@ -17,12 +18,13 @@ ACCOUNTS = "/api/v1/namespaces/sekisho-system/serviceaccounts"
 
 
 @pytest.fixture(scope="module")
-def isolated(kubernetes_alone: Kubernetes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+def isolated(kubernetes: OwnCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     """A Sekisho with a cluster of its own: alice owns it, bob is a member, root administers."""
+    kubernetes.wipe()
     folder = tmp_path_factory.mktemp("isolated")
     made = make_sekisho(folder, (free_port(), free_port()))
     running = Gate(folder, made.port, made.metrics_port)
-    running.run("cluster", "import", "test", "--kubeconfig", str(kubernetes_alone.admin_kubeconfig))
+    running.run("cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig))
     running.start()
     for name in ("alice", "bob"):
         running.users[name] = running.create_user(name)
@@ -37,13 +39,13 @@ def isolated(kubernetes_alone: Kubernetes, tmp_path_factory: pytest.TempPathFact
     running.stop()
 
 
-def accounts(kubernetes: Kubernetes) -> set[str]:
+def accounts(kubernetes: OwnCluster) -> set[str]:
     """The users who have an account in the cluster."""
     listed = kubernetes.ask("GET", f"{ACCOUNTS}?labelSelector=sekisho.io/user")
     return {one["metadata"]["labels"]["sekisho.io/user"] for one in listed["items"]}
 
 
-def stolen(kubernetes: Kubernetes, user_id: str) -> str:
+def stolen(kubernetes: OwnCluster, user_id: str) -> str:
     """A token of a user's account, as a thief would have it."""
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
     path = f"{ACCOUNTS}/sekisho-user-{user_id}/token"
@@ -51,7 +53,7 @@ def stolen(kubernetes: Kubernetes, user_id: str) -> str:
     return token
 
 
-def as_thief(kubernetes: Kubernetes, token: str, tmp_path: Path, *command: str) -> Any:
+def as_thief(kubernetes: OwnCluster, token: str, tmp_path: Path, *command: str) -> Any:
     """kubectl at the API server itself, with a stolen token and nothing else."""
     config = tmp_path / "stolen.kubeconfig"
     document = {
@@ -74,7 +76,7 @@ def as_thief(kubernetes: Kubernetes, token: str, tmp_path: Path, *command: str) 
     return kubectl(config, *command)
 
 
-def test_everybody_works_as_before(isolated: Gate, kubernetes_alone: Kubernetes) -> None:
+def test_everybody_works_as_before(isolated: Gate, kubernetes: OwnCluster) -> None:
     for name in ("alice", "bob"):
         done = kubectl(isolated.configs[name], "auth", "whoami", "-o", "json")
         assert done.returncode == 0, done.stderr
@@ -88,23 +90,23 @@ def test_everybody_works_as_before(isolated: Gate, kubernetes_alone: Kubernetes)
 
 
 def test_accounts_are_made_on_first_use_and_their_tokens_are_in_no_secret(
-    isolated: Gate, kubernetes_alone: Kubernetes
+    isolated: Gate, kubernetes: OwnCluster
 ) -> None:
     kubectl(isolated.configs["alice"], "get", "ns")
-    assert isolated.users["alice"] in accounts(kubernetes_alone)
-    secrets = kubernetes_alone.ask("GET", "/api/v1/namespaces/sekisho-system/secrets")
+    assert isolated.users["alice"] in accounts(kubernetes)
+    secrets = kubernetes.ask("GET", "/api/v1/namespaces/sekisho-system/secrets")
     assert secrets["items"] == []
 
 
 def test_a_stolen_token_is_worth_one_user(
-    isolated: Gate, kubernetes_alone: Kubernetes, tmp_path: Path
+    isolated: Gate, kubernetes: OwnCluster, tmp_path: Path
 ) -> None:
     alice, bob = isolated.users["alice"], isolated.users["bob"]
     kubectl(isolated.configs["bob"], "get", "ns")
-    token = stolen(kubernetes_alone, bob)
+    token = stolen(kubernetes, bob)
 
     def tried(*options: str) -> Any:
-        return as_thief(kubernetes_alone, token, tmp_path, "get", "ns", *options)
+        return as_thief(kubernetes, token, tmp_path, "get", "ns", *options)
 
     assert tried(f"--as={bob}").returncode == 0
     for options in (
@@ -121,56 +123,54 @@ def test_a_stolen_token_is_worth_one_user(
 
 
 def test_the_account_that_the_gate_shares_impersonates_nobody_any_more(
-    isolated: Gate, kubernetes_alone: Kubernetes, tmp_path: Path
+    isolated: Gate, kubernetes: OwnCluster, tmp_path: Path
 ) -> None:
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
 
     def powerless() -> bool:
         path = f"{ACCOUNTS}/sekisho-impersonator/token"
-        token = kubernetes_alone.ask("POST", path, request)["status"]["token"]
-        done = as_thief(
-            kubernetes_alone, token, tmp_path, "get", "ns", f"--as={isolated.users['alice']}"
-        )
-        return done.returncode != 0
+        token = kubernetes.ask("POST", path, request)["status"]["token"]
+        done = as_thief(kubernetes, token, tmp_path, "get", "ns", f"--as={isolated.users['alice']}")
+        return bool(done.returncode != 0)
 
     until(powerless)
 
 
-def test_nobody_acts_as_somebody_else(isolated: Gate, kubernetes_alone: Kubernetes) -> None:
+def test_nobody_acts_as_somebody_else(isolated: Gate, kubernetes: OwnCluster) -> None:
     done = kubectl(isolated.configs["alice"], "get", "ns", "--as=somebody")
     assert done.returncode != 0
     assert "account of their own" in done.stderr
 
 
 def test_an_account_goes_with_its_user_and_comes_back_no_more(
-    isolated: Gate, kubernetes_alone: Kubernetes
+    isolated: Gate, kubernetes: OwnCluster
 ) -> None:
     user_id = isolated.create_user("erin")
     isolated.run("cluster", "grant", "test", "--user", "erin", "--role", "member")
     token = isolated.token("erin")
     path = "/k8s/clusters/test/api/v1/namespaces"
     assert isolated.ask("GET", path, token=token).status == 200
-    assert user_id in accounts(kubernetes_alone)
+    assert user_id in accounts(kubernetes)
     isolated.run("cluster", "revoke", "test", "--user", "erin")
-    until(lambda: user_id not in accounts(kubernetes_alone))
+    until(lambda: user_id not in accounts(kubernetes))
     until(lambda: isolated.ask("GET", path, token=token).status == 404)
-    assert user_id not in accounts(kubernetes_alone)
+    assert user_id not in accounts(kubernetes)
 
 
 def test_an_account_that_somebody_deleted_is_made_again(
-    isolated: Gate, kubernetes_alone: Kubernetes
+    isolated: Gate, kubernetes: OwnCluster
 ) -> None:
     alice = isolated.users["alice"]
     kubectl(isolated.configs["alice"], "get", "ns")
     role = f"/apis/rbac.authorization.k8s.io/v1/clusterroles/sekisho:user:{alice}"
-    kubernetes_alone.ask("DELETE", role)
+    kubernetes.ask("DELETE", role)
     until(lambda: kubectl(isolated.configs["alice"], "get", "ns").returncode == 0)
 
 
 def test_shared_again_the_accounts_are_gone_and_everybody_still_works(
-    isolated: Gate, kubernetes_alone: Kubernetes
+    isolated: Gate, kubernetes: OwnCluster
 ) -> None:
     root = isolated.token("root")
     isolated.ask("PATCH", "/v1/clusters/test", token=root, body={"isolation": None})
-    until(lambda: accounts(kubernetes_alone) == set())
+    until(lambda: accounts(kubernetes) == set())
     until(lambda: kubectl(isolated.configs["alice"], "get", "ns").returncode == 0)
