@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from management.door import Door
+from management.scoping import projects_named, within
 from management.sign_in import SignIn
 from management.vouched import memberships_said
 from providers.base import BearerVerifier, ProviderUnavailable, Refused, Verified
@@ -135,6 +136,11 @@ class ForeignBearers:
             for one in await self._store.users.memberships(user.id)
             if one.provider != vouched.provider
         ]
+        clusters = await self._clusters(vouched)
+        projects = within(await projects_named(self._store, scope.projects), clusters)
+        if scope.projects and not projects:
+            # No project would mean no limit.
+            raise _refused(vouched.provider, Refused("no_project"))
         token = Token(
             name=FOREIGN_PREFIX + digest.hex()[:10],
             kind="bearer",
@@ -144,7 +150,8 @@ class ForeignBearers:
             description=scope.rule,
             created_at=datetime.now(UTC),
             expires_at=vouched.verified.expires_at,
-            clusters=await self._clusters(vouched),
+            clusters=clusters or tuple(sorted({one.cluster_id for one in projects})),
+            projects=tuple(one.id for one in projects),
             read_only=scope.read_only,
         )
         memberships = others + memberships_said(vouched.provider, identity)

@@ -160,11 +160,13 @@ class Pending:
 class BearerScope:
     """The most that a bearer is good for, whatever its user may do.
 
-    ``clusters`` are names or ids (empty: every one that the user may enter). ``lifetime`` is the
-    longest life of a token that it is exchanged for. ``rule`` is what said so, for the audit log.
+    ``clusters`` are names or ids (empty: every one that the user may enter); ``projects`` ids, or
+    ``<cluster>/<project>`` (empty: no limit). ``lifetime`` is the longest life of a token that it
+    is exchanged for. ``rule`` is what said so, for the audit log.
     """
 
     clusters: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
     read_only: bool = False
     lifetime: timedelta | None = None
     rule: str = ""

@@ -27,11 +27,13 @@ class ClaimRule(Section):
     """What a token gets whose claims meet every condition in ``match``.
 
     ``clusters``: for these only (names or ids; none: for all that its user may enter).
+    ``projects``: for the namespaces of these only (ids, or ``<cluster>/<project>``).
     """
 
     name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
     match: Conditions
     clusters: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
     read_only: bool = False
     groups: tuple[Annotated[str, Field(min_length=1, max_length=256)], ...] = ()
     lifetime: Duration | None = None

@@ -81,6 +81,7 @@ class OidcBearers:
         if rule is not None:
             scope = BearerScope(
                 clusters=rule.clusters,
+                projects=rule.projects,
                 read_only=rule.read_only,
                 lifetime=rule.lifetime or accepted.token_lifetime,
                 rule=rule.name,

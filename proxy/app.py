@@ -104,7 +104,8 @@ async def assembled(
             count=metrics.count_refreshed,
         )
         services = _services(settings, store, keyring, tls, resolver, sign_in, providers, refresh)
-        registry.register(StateCollector(resolver, directory, providers))
+        controllers = ControllerManager(store)
+        registry.register(StateCollector(resolver, directory, providers, controllers))
         readiness = Readiness(
             {"store": store.ping},
             lambda: {f"provider/{name}": why for name, why in providers.health().items()},
@@ -131,7 +132,7 @@ async def assembled(
         stack.push_async_callback(runner.cleanup)
         _keep_running(background, store, resolver, directory, live, last_used, tls)
         if settings.controllers.enabled:
-            background.keep("controllers", ControllerManager(store).run)
+            background.keep("controllers", controllers.run)
         _keep_identities(background, store, providers, refresh, settings.identities.retention)
         stack.push_async_callback(background.stop)
         yield Running(
@@ -178,7 +179,7 @@ def _keep_running(
     background.keep("live", live.follow_changes)
     background.keep("live-expired", live.end_expired)
     background.keep("last-used", last_used.write_forever)
-    background.keep("ended-tokens", lambda: clear_ended_forever(store.tokens, store.one_time))
+    background.keep("ended-tokens", lambda: clear_ended_forever(store))
     background.keep("token-renewal", lambda: renew_forever(store))
     background.keep("certificate", tls.refresh_forever)
 

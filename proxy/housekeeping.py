@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from store.interfaces import OneTime, Tokens
+from store.interfaces import Store
 
 EVERY_SECONDS = 3600.0
 KEPT = timedelta(days=7)
@@ -14,9 +14,16 @@ SLACK = timedelta(hours=1)
 """How long a spent value is kept after its end: replicas' clocks differ."""
 
 
-async def clear_ended_forever(tokens: Tokens, one_time: OneTime) -> None:
-    """Delete tokens that ended a while ago, and spent values, every hour, until cancelled."""
+NODES_KEPT = timedelta(days=30)
+"""How long a node that has left can still be seen."""
+
+
+async def clear_ended_forever(store: Store) -> None:
+    """Forget every hour what ended a while ago, until cancelled."""
     while True:
-        await tokens.delete_ended(datetime.now(UTC) - KEPT)
-        await one_time.clear(datetime.now(UTC) - SLACK)
+        now = datetime.now(UTC)
+        await store.tokens.delete_ended(now - KEPT)
+        await store.one_time.clear(now - SLACK)
+        await store.answers.clear(now - SLACK)
+        await store.fleet.forget_nodes(now - NODES_KEPT)
         await asyncio.sleep(EVERY_SECONDS)

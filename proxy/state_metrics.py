@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from management.controllers.manager import ControllerManager
 from management.provider_registry import ProviderRegistry
 from management.resolver import TokenResolver
 from proxy.clusters import ClusterDirectory
@@ -14,8 +15,13 @@ class StateCollector(Collector):
     """The token cache, and the health of every cluster's API servers and of every provider."""
 
     def __init__(
-        self, resolver: TokenResolver, directory: ClusterDirectory, providers: ProviderRegistry
+        self,
+        resolver: TokenResolver,
+        directory: ClusterDirectory,
+        providers: ProviderRegistry,
+        controllers: ControllerManager,
     ) -> None:
+        self._controllers = controllers
         self._resolver = resolver
         self._directory = directory
         self._providers = providers
@@ -45,6 +51,32 @@ class StateCollector(Collector):
         for name, wrong in self._providers.health().items():
             up.add_metric([name], float(wrong is None))
         yield up
+        yield from self._looked_after()
+
+    def _looked_after(self) -> Iterator[Metric]:
+        """The clusters that this replica looks after, and what that takes."""
+        settled = GaugeMetricFamily(
+            "sekisho_controller_settled",
+            "Whether a cluster that this replica looks after is as it shall be (1) or not (0).",
+            labels=["cluster"],
+        )
+        calls = CounterMetricFamily(
+            "sekisho_controller_calls",
+            "Lists, watches and writes in a cluster since this replica looks after it.",
+            labels=["cluster"],
+        )
+        writes = CounterMetricFamily(
+            "sekisho_controller_writes",
+            "Objects made, changed or deleted in a cluster since this replica looks after it.",
+            labels=["cluster"],
+        )
+        for care in self._controllers.cares.values():
+            keeper = care.keeper
+            if keeper is not None:
+                settled.add_metric([care.cluster.name], float(keeper.problem is None))
+                calls.add_metric([care.cluster.name], keeper.calls)
+                writes.add_metric([care.cluster.name], keeper.writes)
+        yield from (settled, calls, writes)
 
     def _masters(self) -> Metric:
         family = GaugeMetricFamily(

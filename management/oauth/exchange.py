@@ -17,8 +17,10 @@ from management.oauth.errors import (
     OAuthError,
 )
 from management.oauth.grant import Asked, Granted
+from management.scoping import projects_named, within
 from management.sign_in import SignedIn
 from providers.base import BearerScope, Refused
+from store.access_records import Project
 from store.interfaces import User
 
 GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -49,12 +51,14 @@ async def redeem(asked: Asked) -> Granted:
     if isinstance(user, Refused):
         raise _denied(asked, user)
     clusters = await _clusters(asked, user, scope, form.many("audience"))
+    projects = await _projects(asked, scope, clusters)
     issued = await granting.tokens.issue(
         user,
         kind="token",
         principal_id=identity.principal_id,
         ttl=scope.lifetime or DEFAULT_LIFETIME,
-        clusters=clusters,
+        clusters=clusters or sorted({one.cluster_id for one in projects}),
+        projects=[one.id for one in projects],
         read_only=read_only or scope.read_only,
         description=f"exchanged at {found.provider}" + (f", {scope.rule}" if scope.rule else ""),
     )
@@ -100,6 +104,16 @@ async def _clusters(
         if not limited or len(limited) < len(wanted):
             raise _no_target(user)
     return limited
+
+
+async def _projects(asked: Asked, scope: BearerScope, clusters: Sequence[str]) -> list[Project]:
+    """The projects whose namespaces the token is for; none: no limit."""
+    found = within(await projects_named(asked.granting.store, scope.projects), clusters)
+    if scope.projects and not found:
+        # No project would mean no limit.
+        why = Refused("no_project", f"rule {scope.rule} names no project that is there")
+        raise _denied(asked, why)
+    return found
 
 
 async def _ids(asked: Asked, names: Sequence[str]) -> list[str]:
