@@ -17,6 +17,7 @@ from management.api import answers
 from management.api.bodies import Body
 from management.api.described import FLAG, described
 from management.api.listing import Item, Listing
+from management.api.registrations import own
 from management.api.requirements import cluster_of
 from management.api.revisions import check_match, lost_race, read_patch, shown
 from management.authentication import Caller, caller_of
@@ -29,7 +30,6 @@ from management.kubeconfig import ClusterEntry, cluster_url, render_kubeconfig
 from management.members import MemberService
 from management.problems import Problem, read_body
 from management.services import Services, services_of
-from management.subjects import Holder
 from management.telling import note
 from store.fleet_records import ClusterStatus
 from store.interfaces import Cluster, Isolation, StaleRevision, SubjectName
@@ -100,12 +100,7 @@ async def create_cluster(request: web.Request) -> web.Response:
     cluster = imported.cluster
     assert cluster is not None
     note(request, made=cluster.id)
-    if not caller.access.owns_clusters:
-        book = RoleBook()
-        role = book.named("cluster", "owner")
-        assert role is not None
-        holder = Holder(caller.user.id, caller.user.username, caller.user)
-        await MemberService(services.store).add(cluster, holder, role)
+    await own(services, cluster, caller.user)
     return await _shown(request, cluster, 201)
 
 

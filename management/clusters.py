@@ -100,11 +100,13 @@ class ClusterService:
         *,
         controller_token: str | None = None,
         user_name: SubjectName | None = None,
+        expire_at: datetime | None = None,
     ) -> Added:
         """Store a cluster whose accounts were made by hand.
 
         With a controller's token the administrators are bound; without one nothing is changed
-        downstream, now or later.
+        downstream, now or later. ``expire_at``: both tokens were asked for (TokenRequest), and are
+        renewed before then.
         """
         if await self._known(name, endpoint) is not None:
             raise AlreadyThere(f'the cluster is here already as "{name}"; remove it first')
@@ -112,7 +114,10 @@ class ClusterService:
             self._draft(name, endpoint, user_name, None),
             impersonator_token=impersonator_token,
             controller_token=controller_token,
+            tokens_expire_at=expire_at,
         )
+        if expire_at is not None:
+            cluster = replace(cluster, credential_source=CredentialSource.TOKEN_REQUEST)
         warnings = []
         async with _translated():
             version = await verify_impersonator(endpoint, impersonator_token)

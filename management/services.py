@@ -12,6 +12,7 @@ from management.oauth.grant import Granting
 from management.provider_registry import ProviderRegistry
 from management.refresh import IdentityRefresh
 from management.resolver import TokenResolver
+from management.sealed import Sealer
 from management.sessions import SessionCookies
 from management.sign_in import SignIn
 from management.tokens import TokenService
@@ -30,6 +31,7 @@ class Services:
     tokens: TokenService
     passwords: LocalPasswords
     cookies: SessionCookies
+    sealer: Sealer
     external_url: str
     ca_pem: str | None
     session_ttl: timedelta

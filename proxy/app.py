@@ -279,6 +279,7 @@ def _services(
             external_url=settings.external_url,
             max_age=int(settings.sessions.ttl.total_seconds()),
         ),
+        sealer=Sealer(keyring.derive_all("registration")),
         external_url=settings.external_url,
         ca_pem=tls.ca_pem,
         session_ttl=settings.sessions.ttl,

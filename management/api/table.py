@@ -18,7 +18,17 @@ from management import principal_endpoints as principals
 from management import provider_endpoints as providers
 from management import session_endpoints as sessions
 from management import token_endpoints as tokens
-from management.api import bindings, groups, members, namespaces, nodes, projects, roles, users
+from management.api import (
+    bindings,
+    groups,
+    members,
+    namespaces,
+    nodes,
+    projects,
+    registrations,
+    roles,
+    users,
+)
 from management.api.described import Description, description_of
 from management.api.listing import Listing
 from management.api.requirements import (
@@ -128,6 +138,10 @@ TABLE = (
     # Clusters: those that one may enter
     Endpoint("GET", "/v1/clusters", clusters.LIST, SIGNED_IN),
     Endpoint("POST", "/v1/clusters", clusters.create_cluster, Overall(CREATE_CLUSTERS)),
+    Endpoint(
+        "POST", "/v1/registrations", registrations.create_registration, Overall(CREATE_CLUSTERS)
+    ),
+    Endpoint("POST", "/v1/registrations/complete", registrations.complete_registration, ANYBODY),
     Endpoint("GET", "/v1/clusters/{cluster}", clusters.get_cluster, InCluster()),
     Endpoint("PATCH", "/v1/clusters/{cluster}", clusters.change_cluster, InCluster(EDIT_CLUSTER)),
     Endpoint("DELETE", "/v1/clusters/{cluster}", clusters.delete_cluster, InCluster(EDIT_CLUSTER)),

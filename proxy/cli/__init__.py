@@ -18,6 +18,7 @@ _COMMANDS = {
     "login": "proxy.cli.login:login",
     "logout": "proxy.cli.login:logout",
     "credential": "proxy.cli.credential:credential",
+    "register": "proxy.cli.register:register",
     "db": "proxy.cli.db:db",
     "version": "proxy.cli.version:version",
 }

@@ -47,6 +47,7 @@ async def served(store: Store, tokens: TokenService) -> AsyncIterator[Client]:
         tokens=tokens,
         passwords=LocalPasswords(store, None, min_length=12),
         cookies=SessionCookies([secrets.token_bytes(32)], external_url=URL, max_age=3600),
+        sealer=sealer,
         external_url=URL,
         ca_pem="PEM",
         session_ttl=DAY,

@@ -58,6 +58,8 @@ MAY = {
     "POST /v1/providers/{name}/test": {"admin"},
     "GET /v1/clusters": SIGNED_IN,
     "POST /v1/clusters": ADMINISTRATORS | {"standard"},
+    "POST /v1/registrations": ADMINISTRATORS | {"standard"},
+    "POST /v1/registrations/complete": ANYBODY,
     "GET /v1/clusters/{cluster}": IN_CLUSTER,
     "PATCH /v1/clusters/{cluster}": OWNERS,
     "DELETE /v1/clusters/{cluster}": OWNERS,
