@@ -23,7 +23,7 @@ from management.downstream.removal import take_out
 from management.downstream.verify import may_do_anything, verify_impersonator
 from management.settling import settle
 from management.users import random_id
-from store.interfaces import Cluster, CredentialSource, Store, StoreError, SubjectName
+from store.interfaces import Cluster, CredentialSource, Isolation, Store, StoreError, SubjectName
 
 NAME = re.compile(r"^[a-z0-9](?:[-a-z0-9.]{0,61}[a-z0-9])?$")
 """What a cluster may be called."""
@@ -73,12 +73,13 @@ class ClusterService:
         dry_run: bool = False,
         long_lived: bool = False,
         user_name: SubjectName | None = None,
+        isolation: Isolation | None = None,
     ) -> Imported:
         """Make our accounts and their rights in a cluster, and store it with fresh tokens.
 
         ``administrator`` is used for that and not kept. A cluster that is here already under that
         name gets what it lacks, and new tokens; its id and who may enter it stay, and so does the
-        name it knows users by unless ``user_name`` says another.
+        name it knows users by unless ``user_name`` says another; so with ``isolation``.
         """
         known = await self._known(name, endpoint)
         async with _translated(), ClusterClient(endpoint, administrator) as client:
@@ -86,7 +87,7 @@ class ClusterService:
             steps = tuple(await plan(client, objects.setup(long_lived=long_lived)))
             if dry_run:
                 return Imported(None, steps, version)
-            draft = self._draft(name, endpoint, user_name, known)
+            draft = self._draft(name, endpoint, user_name, known, isolation)
             cluster = await self._carry_out(client, steps, draft, known, long_lived)
             if known is not None:
                 await self._follow_up(client, known, cluster)
@@ -177,7 +178,12 @@ class ClusterService:
         return None
 
     def _draft(
-        self, name: str, endpoint: Endpoint, user_name: SubjectName | None, known: Cluster | None
+        self,
+        name: str,
+        endpoint: Endpoint,
+        user_name: SubjectName | None,
+        known: Cluster | None,
+        isolation: Isolation | None = None,
     ) -> Cluster:
         """The record, still without tokens."""
         return Cluster(
@@ -192,7 +198,7 @@ class ClusterService:
             tokens_expire_at=None,
             created_at=known.created_at if known else self._now(),
             user_name=user_name or (known.user_name if known else "id"),
-            isolation=known.isolation if known else "shared",
+            isolation=isolation or (known.isolation if known else "shared"),
             revision=known.revision if known else 1,
         )
 

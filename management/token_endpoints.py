@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from config.durations import parse_duration
 from management.api import answers
-from management.api.described import TEXT, described
+from management.api.described import described
+from management.api.listing import Item, Listing
 from management.api.requirements import sees
 from management.api.users import require_managed
 from management.authentication import Caller, caller_of
@@ -83,9 +84,8 @@ async def create(request: web.Request) -> web.Response:
     )
 
 
-@described(answer=answers.TokenAnswer, many=True, query={"user": TEXT})
-async def list_own(request: web.Request) -> web.Response:
-    """GET /v1/tokens: the caller's, newest first; ``?user=``: another's, to administrators."""
+async def collect(request: web.Request) -> Sequence[Item]:
+    """The caller's tokens; ``?user=``: another's, for those who manage users."""
     services, caller = services_of(request), caller_of(request)
     user_id = request.query.get("user", caller.user.id)
     if user_id != caller.user.id:
@@ -93,7 +93,19 @@ async def list_own(request: web.Request) -> web.Response:
             raise Problem(403, "only those who manage users may see others' tokens")
         await require_managed(request, user_id)
     tokens = await services.store.tokens.list_for(user_id)
-    return web.json_response({"items": [token_json(one) for one in tokens]})
+    return [token_json(one) for one in tokens]
+
+
+LIST = Listing(
+    collect,
+    answer=answers.TokenAnswer,
+    key="name",
+    sorts=("-created_at", "name", "last_used_at", "expires_at"),
+    filters=("kind", "expired", "read_only"),
+    searched=("name", "description"),
+    kinds=frozenset({"user"}),
+    own_parameters=("user",),
+)
 
 
 @described(status=204)
@@ -136,7 +148,7 @@ async def cluster_ids(services: Services, caller: Caller, names: Sequence[str]) 
     return ids
 
 
-def token_json(token: Token) -> dict[str, object]:
+def token_json(token: Token) -> Item:
     """A token as the API shows one: everything but what makes it one."""
     return {
         "name": token.name,

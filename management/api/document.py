@@ -103,7 +103,8 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
 
 
 def _list_parameters(listing: Listing) -> list[dict[str, Any]]:
-    sorts = [*listing.sorts, *(f"-{one}" for one in listing.sorts)]
+    plain = [one.removeprefix("-") for one in listing.sorts]
+    sorts = [*plain, *(f"-{one}" for one in plain)]
     schemas: dict[str, Any] = {
         "limit": {"type": "integer", "minimum": 1, "maximum": MOST},
         "continue": {"type": "string", "description": "What the page before gave."},

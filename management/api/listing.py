@@ -30,7 +30,8 @@ class Listing:
     """How a list is made. ``collect`` gives all that the caller may see.
 
     ``answer`` is the model of an item; ``key`` names the field that tells items apart. ``search``
-    looks for a piece of text in the fields ``searched``. ``kinds`` are the changes in the store
+    looks for a piece of text in the fields ``searched``. The first of ``sorts`` is the order where
+    none is asked for. ``kinds`` are the changes in the store
     after which the list may be another.
     """
 
@@ -89,8 +90,9 @@ def page(listing: Listing, items: Sequence[Item], query: Mapping[str, str]) -> d
 def _sort(listing: Listing, query: Mapping[str, str]) -> tuple[str, bool]:
     wanted = query.get("sort", listing.sorts[0])
     field = wanted.removeprefix("-")
-    if field not in listing.sorts:
-        raise Problem(422, f"sort must be one of {', '.join(listing.sorts)}, or - and one of them")
+    known = [one.removeprefix("-") for one in listing.sorts]
+    if field not in known:
+        raise Problem(422, f"sort must be one of {', '.join(known)}, or - and one of them")
     return field, wanted.startswith("-")
 
 

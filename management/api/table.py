@@ -104,7 +104,7 @@ TABLE = (
     Endpoint("DELETE", "/v1/me/principals/{id:.+}", identities.unlink, SIGNED_IN),
     Endpoint("DELETE", "/v1/me/tokens", identities.revoke_all, SIGNED_IN),
     # Tokens: one's own; others' take users.manage
-    Endpoint("GET", "/v1/tokens", tokens.list_own, SIGNED_IN),
+    Endpoint("GET", "/v1/tokens", tokens.LIST, SIGNED_IN),
     Endpoint("POST", "/v1/tokens", tokens.create, SIGNED_IN),
     Endpoint("DELETE", "/v1/tokens/{name}", tokens.revoke, SIGNED_IN),
     # Users and groups

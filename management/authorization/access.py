@@ -18,7 +18,11 @@ _OWNED_PROJECT = Content(IMPLIED[ALL_PROJECTS])
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What somebody holds. ``roles`` are ids of roles by where they are held (empty: overall)."""
+    """What somebody holds. ``roles`` are ids of roles by where they are held (empty: overall).
+
+    ``clusters`` are those that may be entered by a role there, or in one of their projects: made
+    once, for every request asks.
+    """
 
     overall: frozenset[str] = frozenset()
     administrator: bool = False
@@ -26,16 +30,12 @@ class Access:
     in_clusters: Mapping[str, Content] = field(default_factory=dict)
     in_projects: Mapping[str, Content] = field(default_factory=dict)
     project_clusters: Mapping[str, str] = field(default_factory=dict)
+    clusters: frozenset[str] = frozenset()
 
     @property
     def owns_clusters(self) -> bool:
         """Whether every cluster is open, as to its owner."""
         return ALL_CLUSTERS in self.overall
-
-    @property
-    def clusters(self) -> frozenset[str]:
-        """The clusters that may be entered by a role there or in one of their projects."""
-        return frozenset(self.in_clusters) | frozenset(self.project_clusters.values())
 
     def enters(self, cluster_id: str) -> bool:
         """Whether the cluster is open."""
@@ -91,4 +91,5 @@ def access_of(bindings: Iterable[Binding], book: RoleBook) -> Access:
         in_clusters=MappingProxyType(clusters),
         in_projects=MappingProxyType(projects),
         project_clusters=MappingProxyType(project_clusters),
+        clusters=frozenset(clusters) | frozenset(project_clusters.values()),
     )

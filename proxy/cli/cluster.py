@@ -14,7 +14,7 @@ from proxy.cli.common import (
     print_table,
     run_async,
 )
-from store.interfaces import Cluster, SubjectName
+from store.interfaces import Cluster, Isolation, SubjectName
 
 if TYPE_CHECKING:
     from management.clusters import Imported
@@ -52,6 +52,11 @@ def cluster() -> None:
 @_server
 @_tls_server_name
 @_user_name
+@click.option(
+    "--isolation",
+    type=click.Choice(["shared", "per_user"]),
+    help="One account for all (the default), or one for each user.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
 @click.option("--long-lived-secret", is_flag=True, help="Tokens that don't end, in Secrets.")
 @output_option
@@ -66,6 +71,7 @@ async def import_cluster(
     servers: tuple[str, ...],
     tls_server_name: str | None,
     user_name: SubjectName | None,
+    isolation: Isolation | None,
     dry_run: bool,
     long_lived_secret: bool,
     output: str,
@@ -87,6 +93,7 @@ async def import_cluster(
             dry_run=dry_run,
             long_lived=long_lived_secret,
             user_name=user_name,
+            isolation=isolation,
         )
     if output == "json":
         print_json(_import_json(result))
@@ -300,6 +307,7 @@ def _cluster_json(cluster: Cluster) -> dict[str, object]:
         "servers": list(cluster.servers),
         "tls_server_name": cluster.tls_server_name,
         "user_name": cluster.user_name,
+        "isolation": cluster.isolation,
         "credential_source": cluster.credential_source.value,
         "tokens_expire_at": _until(cluster) or None,
         "created_at": cluster.created_at.isoformat(),
