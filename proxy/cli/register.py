@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from proxy.cli.common import Failed, one_line_errors, run_async
+from proxy.cli.common import Failed, one_line_errors, run_async, unused_config_option
 from proxy.cli.server_client import ServerClient, read_ca
 
 
@@ -22,6 +22,7 @@ from proxy.cli.server_client import ServerClient, read_ca
     help="The CA of the server's certificate, if your system doesn't know it.",
 )
 @click.option("--service-account", type=click.Path(path_type=Path), hidden=True)
+@unused_config_option
 @one_line_errors
 @run_async
 async def register(

@@ -43,7 +43,12 @@ WRITING: dict[str, list[str]] = {
     "delete": [MADE, "delete configmap one", "delete configmap one", "delete cm one --ignore-not-found", "delete cm -l app=none"],
     "scale, rollout history and undo": ["create -f deployment.yaml", "scale deployment web --replicas=0", "rollout history deployment/web", "rollout undo deployment/web", "rollout restart deployment/web", "get deployment web -o jsonpath={.spec.replicas}"],
     "rollout status of nothing to do": ["create deployment none --image=example.invalid/none --replicas=0", "rollout status deployment/none --timeout=20s"],
-    "rollout status that gives up": ["create -f deployment.yaml", "rollout status deployment/web --timeout=2s"],
+    "rollout status that gives up": [
+        "create -f deployment.yaml",
+        # Until then it would say so, and how often depends on how quick the controller is.
+        "wait deployment/web --for=jsonpath={.status.updatedReplicas}=1 --timeout=60s",
+        "rollout status deployment/web --timeout=2s",
+    ],
     "wait that gives up": [MADE, "wait cm/one --for=jsonpath={.data.x}=1 --timeout=1s"],
     "wait for what is so already, and for deletion": [MADE, "wait cm/one --for=jsonpath={.data.key}=value --timeout=20s", "delete cm one --wait=false", "wait cm/one --for=delete --timeout=20s"],
     "label and field selectors": [

@@ -67,7 +67,7 @@ def test_events_count_and_the_latest_come_first() -> None:
         return event_data({"reason": reason, "count": count, "lastTimestamp": when})
 
     told = summary(
-        [event("A", 1, "2026-01-01"), event("B", 5, "2026-01-02"), event("A", 1, "2026-01-03")]
+        [event("A", 1, "2026-01-1"), event("B", 5, "2026-01-2"), event("A", 1, "2026-01-3")]
     )
     assert told["total"] == 7
     assert list(told["by_reason"].items()) == [("B", 5), ("A", 2)]
