@@ -160,18 +160,44 @@ class Keeper:
             self._namespace_uid = await our_namespace(self._client)
         await self._settle_places()
         snapshot = await self._current()
+        # A namespace that is going away takes nothing new.
+        here = {name for (_, name), one in self._namespaces.items.items() if one is not None}
+        # In a thread: with thousands of objects it takes a while, and the gate is on this loop.
+        changes = await asyncio.to_thread(
+            self._changes_of, snapshot, self._observed(), self._wanted_guard(), here
+        )
+        outcome = await self._carry_out(changes)
+        if outcome.done:
+            _LOG.info(
+                "cluster mended",
+                cluster=self._cluster.name,
+                changes=len(outcome.done),
+                first=outcome.done[0],
+            )
+        return outcome
+
+    def _changes_of(
+        self,
+        snapshot: Snapshot,
+        observed: dict[Key, Manifest],
+        guards: list[Manifest],
+        here: set[str],
+    ) -> list[Change]:
+        """What is to be done. Changes nothing that others look at."""
         own = [
             *cluster_wide(snapshot),
             *in_namespaces(snapshot),
             *self._wanted_accounts(snapshot),
         ]
         # Shared by every Sekisho that looks after the cluster, if there are several.
-        shared = [*self._wanted_guard(), gate_role(self._cluster.isolation)]
-        wanted = [*labelled(own, self._cluster.id), *shared]
-        # A namespace that is going away takes nothing new.
-        here = {name for _, name in self._namespaces.items}
-        wanted = [one for one in wanted if one["metadata"].get("namespace") in {None, *here}]
-        return await self._carry_out(difference(wanted, self._observed(), self._cluster.id))
+        shared = [*guards, gate_role(self._cluster.isolation)]
+        there = {None, NAMESPACE, *here}
+        wanted = [
+            one
+            for one in [*labelled(own, self._cluster.id), *shared]
+            if one["metadata"].get("namespace") in there
+        ]
+        return difference(wanted, observed, self._cluster.id)
 
     async def _carry_out(self, changes: list[Change]) -> Outcome:
         """In order of kinds; those of one kind some at a time."""
@@ -202,7 +228,6 @@ class Keeper:
         else:
             informer.put(made)
         outcome.done.append(f"{change.verb} {change.title}")
-        _LOG.info("cluster mended", cluster=self._cluster.name, what=outcome.done[-1])
 
     async def _settle_places(self) -> None:
         """Let labels and store agree on where each namespace belongs."""
