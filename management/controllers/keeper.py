@@ -11,7 +11,7 @@ import structlog
 from management.controllers.informer import Collection, Informer
 from management.controllers.places import Forget, Keep, LiveNamespace, Relabel, Step, steps
 from management.downstream.client import ClusterClient
-from management.downstream.errors import DownstreamError, Missing
+from management.downstream.errors import DownstreamError, Missing, Unreachable
 from management.downstream.objects import (
     NAMESPACE,
     PROJECT_LABEL,
@@ -206,7 +206,9 @@ class Keeper:
 
         async def one(change: Change) -> None:
             async with places:
-                await self._do(change, outcome)
+                # Where the cluster is away there is no use in asking for each of thousands.
+                if not outcome.away:
+                    await self._do(change, outcome)
 
         for batch in _batches(changes):
             async with asyncio.TaskGroup() as group:
@@ -221,6 +223,7 @@ class Keeper:
         try:
             made = await carry_out_one(self._client, change, self._namespace_uid or "")
         except DownstreamError as exc:
+            outcome.away = outcome.away or isinstance(exc, Unreachable)
             outcome.failed.append(f"{change.verb} {change.title}: {exc}")
             return
         if made is None:

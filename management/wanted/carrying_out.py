@@ -19,10 +19,14 @@ from management.wanted.difference import Change, Verb, is_as_wanted
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of it. ``failed`` are sentences; ``done`` the titles of what was changed."""
+    """What came of it. ``failed`` are sentences; ``done`` the titles of what was changed.
+
+    ``away``: the cluster didn't answer, so the rest wasn't tried.
+    """
 
     done: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    away: bool = False
 
 
 async def our_namespace(client: ClusterClient) -> str:

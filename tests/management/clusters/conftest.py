@@ -1,17 +1,19 @@
 """A real cluster of these tests' own, with two masters, empty of Sekisho before each test."""
 
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import suppress
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from aiohttp import web
 
 from management.downstream.endpoint import Credential, Endpoint
 from management.downstream.objects import LABELS, NAMESPACE, collection_path
 from management.import_kubeconfig import from_kubeconfig
-from proxy.certificates import issue_client
+from proxy.certificates import KeyPair, create_authority, issue_client, issue_server
 from proxy.demo.assets import Assets
 from proxy.demo.downstream import Downstream, RequestError
 from store.database import open_store
@@ -21,6 +23,9 @@ from tests.parts.kubernetes import kubectl
 from tests.parts.loop_thread import LoopThread
 
 T = TypeVar("T")
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Serve = Callable[..., AbstractAsyncContextManager[Endpoint]]
 
 SELECTOR = ",".join(f"{key}={value}" for key, value in LABELS.items())
 CLUSTER_WIDE = ("ClusterRoleBinding", "ClusterRole")
@@ -89,6 +94,45 @@ class OwnCluster(Downstream):
         """What the cluster says a user may do."""
         done = kubectl(self.admin_kubeconfig, "auth", "can-i", *question, f"--as={user}")
         return done.stdout.strip() == "yes"
+
+
+@pytest.fixture(scope="module")
+def authority() -> KeyPair:
+    return create_authority("test", lifetime=timedelta(days=1), now=datetime.now(UTC))
+
+
+@pytest.fixture
+def server_tls(authority: KeyPair, tmp_path: Path) -> ssl.SSLContext:
+    pair = issue_server(
+        authority,
+        common_name="api",
+        names=["127.0.0.1", "::1"],
+        lifetime=timedelta(days=1),
+        now=datetime.now(UTC),
+    )
+    (tmp_path / "pair.pem").write_bytes(pair.certificate_pem + pair.key_pem)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "pair.pem")
+    return context
+
+
+@pytest.fixture
+def serve(authority: KeyPair, server_tls: ssl.SSLContext) -> Serve:
+    """``async with serve(handler)`` gives the endpoint of a server that answers so."""
+
+    @asynccontextmanager
+    async def serve(handler: Handler, host: str = "127.0.0.1") -> AsyncIterator[Endpoint]:
+        runner = web.ServerRunner(web.Server(handler))
+        await runner.setup()
+        await web.TCPSite(runner, host, 0, ssl_context=server_tls).start()
+        port = runner.addresses[0][1]
+        shown = f"[{host}]" if ":" in host else host
+        try:
+            yield Endpoint((f"https://{shown}:{port}",), authority.certificate_pem.decode())
+        finally:
+            await runner.cleanup()
+
+    return serve
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,6 @@
 """Servers that are not what they should be: each is one readable line, and learns nothing."""
 
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -23,50 +18,9 @@ from management.downstream.errors import (
     Unreachable,
 )
 from management.downstream.verify import verify_impersonator
-from proxy.certificates import KeyPair, create_authority, issue_server
+from tests.management.clusters.conftest import Handler, Serve
 
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-Serve = Callable[..., AbstractAsyncContextManager[Endpoint]]
 TOKEN = "very-secret"
-
-
-@pytest.fixture(scope="module")
-def authority() -> KeyPair:
-    return create_authority("test", lifetime=timedelta(days=1), now=datetime.now(UTC))
-
-
-@pytest.fixture
-def server_tls(authority: KeyPair, tmp_path: Path) -> ssl.SSLContext:
-    pair = issue_server(
-        authority,
-        common_name="api",
-        names=["127.0.0.1", "::1"],
-        lifetime=timedelta(days=1),
-        now=datetime.now(UTC),
-    )
-    (tmp_path / "pair.pem").write_bytes(pair.certificate_pem + pair.key_pem)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(tmp_path / "pair.pem")
-    return context
-
-
-@pytest.fixture
-def serve(authority: KeyPair, server_tls: ssl.SSLContext) -> Serve:
-    """``async with serve(handler)`` gives the endpoint of a server that answers so."""
-
-    @asynccontextmanager
-    async def serve(handler: Handler, host: str = "127.0.0.1") -> AsyncIterator[Endpoint]:
-        runner = web.ServerRunner(web.Server(handler))
-        await runner.setup()
-        await web.TCPSite(runner, host, 0, ssl_context=server_tls).start()
-        port = runner.addresses[0][1]
-        shown = f"[{host}]" if ":" in host else host
-        try:
-            yield Endpoint((f"https://{shown}:{port}",), authority.certificate_pem.decode())
-        finally:
-            await runner.cleanup()
-
-    return serve
 
 
 async def failure(endpoint: Endpoint) -> DownstreamError:
