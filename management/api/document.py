@@ -61,7 +61,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "parameters": _parameters(endpoint),
         "responses": _responses(endpoint),
         "security": [] if isinstance(endpoint.who, Anybody) else [{"bearer": []}],
-        "x-requires": repr(endpoint.who),
+        "x-requires": str(endpoint.who),
     }
     if endpoint.description.body is not None:
         kinds = ["application/json"] + ([_PATCH] if endpoint.method == "PATCH" else [])

@@ -35,6 +35,9 @@ class Requirement(Protocol):
 class Anybody:
     """Nothing, not even a credential."""
 
+    def __str__(self) -> str:
+        return "nothing"
+
     async def check(self, request: web.Request) -> None:
         """Nothing to check."""
 
@@ -42,6 +45,9 @@ class Anybody:
 @dataclass(frozen=True, slots=True)
 class SignedIn:
     """A credential. What is answered is the caller's own, or what the caller may see."""
+
+    def __str__(self) -> str:
+        return "a credential"
 
     async def check(self, request: web.Request) -> None:
         """Authentication has checked it."""
@@ -52,6 +58,9 @@ class Overall:
     """A permission of a global role."""
 
     permission: str
+
+    def __str__(self) -> str:
+        return self.permission
 
     async def check(self, request: web.Request) -> None:
         """Raises Problem with 403."""
@@ -64,6 +73,11 @@ class InCluster:
     """To be let into the cluster of the path; with a permission there, if one is named."""
 
     permission: str | None = None
+
+    def __str__(self) -> str:
+        return (
+            f"{self.permission} in the cluster" if self.permission else "to be let into the cluster"
+        )
 
     async def check(self, request: web.Request) -> None:
         """Raises Problem with 404 or 403. The cluster is kept with the request."""
@@ -82,6 +96,9 @@ class InProject:
 
     permission: str
 
+    def __str__(self) -> str:
+        return f"{self.permission}, in the project"
+
     async def check(self, request: web.Request) -> None:
         """Raises Problem with 404 or 403. The project and its cluster are kept."""
         project, cluster = await visible_project(request, request.match_info["project"])
@@ -92,6 +109,9 @@ class InProject:
 @dataclass(frozen=True, slots=True)
 class LetsPeopleIn:
     """To be somebody who says who may come in: anywhere."""
+
+    def __str__(self) -> str:
+        return f"{SEARCH}, or to let people in somewhere"
 
     async def check(self, request: web.Request) -> None:
         """Raises Problem with 403."""
