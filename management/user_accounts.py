@@ -23,9 +23,10 @@ from management.downstream.objects import token_path
 from management.resolver import Resolved
 from management.wanted.accounts import account_name, user_account
 from management.wanted.carrying_out import carry_out_one, our_namespace
-from management.wanted.difference import Change, Verb, labelled
+from management.wanted.difference import Change as Mending
+from management.wanted.difference import Verb, labelled
 from management.wanted.snapshot import subject_names
-from store.interfaces import Cluster, Store
+from store.interfaces import Change, Cluster, Store
 
 TOKEN_SECONDS = 3600
 """How long a token is asked to live."""
@@ -84,9 +85,24 @@ class UserAccounts:
             raise
         return made.token
 
-    def forget(self, cluster_id: str) -> None:
-        """The cluster was changed or removed."""
-        for key in [one for one in self._entries if one[0] == cluster_id]:
+    async def follow_changes(self) -> None:
+        """Make anew what may have been taken away and given back meanwhile, until cancelled."""
+        async with self._store.changes.subscribe() as changes:
+            async for change in changes:
+                if change.kind in {"all", "user", "group", "role"}:
+                    self._doubt(change)
+
+    def refused(self, cluster_id: str, user_id: str) -> None:
+        """The cluster doesn't accept the token: somebody has deleted the account."""
+        self._entries.pop((cluster_id, user_id), None)
+
+    def _doubt(self, change: Change) -> None:
+        stale = [
+            key
+            for key, entry in self._entries.items()
+            if change.key is None or change.key == key[1] or change.key in entry.rights
+        ]
+        for key in stale:
             del self._entries[key]
 
     async def _made(
@@ -127,7 +143,8 @@ def _rights(cluster: Cluster, resolved: Resolved) -> frozenset[str]:
     """All that decides what the account may be, to tell when it must be another."""
     groups = (group.id for group in resolved.identity.groups)
     administrator = "administrator" if resolved.identity.administrator else ""
-    return frozenset({cluster.user_name, administrator, *groups})
+    # Whatever was changed of the cluster: it may be another by now, or the accounts be gone.
+    return frozenset({str(cluster.revision), administrator, *groups})
 
 
 async def _ensure(client: ClusterClient, cluster: Cluster, resolved: Resolved) -> None:
@@ -139,7 +156,7 @@ async def _ensure(client: ClusterClient, cluster: Cluster, resolved: Resolved) -
         administrator=resolved.identity.administrator,
     )
     for manifest in labelled(wanted, cluster.id):
-        await carry_out_one(client, Change(Verb.CREATE, manifest), namespace_uid)
+        await carry_out_one(client, Mending(Verb.CREATE, manifest), namespace_uid)
 
 
 async def _request(client: ClusterClient, user_id: str) -> tuple[str, float]:

@@ -111,11 +111,13 @@ async def assembled(
             lambda: {f"provider/{name}": why for name, why in providers.health().items()},
         )
         audit_log = open_audit_log(settings, metrics.audit_log_lost.inc, stack)
+        accounts = UserAccounts(store)
+        background.keep("accounts", accounts.follow_changes)
         gate = Gate(
             Checkpoint(
                 directory,
                 Authenticator(resolver, metrics, services.cookies),
-                UserAccounts(store),
+                accounts,
                 max_body=settings.limits.body,
             ),
             metrics,

@@ -34,7 +34,7 @@ from proxy.response_head import SANDBOX
 from proxy.routing import is_proxied, path_alone
 from proxy.status import BadRequest, InternalError, Refusal, TooManyRequests, status_response
 from proxy.upgrade import upgrade
-from proxy.upstream import UpstreamError
+from proxy.upstream import UpstreamError, UpstreamRejected
 
 _LOG = structlog.get_logger("sekisho.gate")
 
@@ -158,6 +158,8 @@ class Gate:
         try:
             await self._relay(request, client, passage, exchange, access)
         except UpstreamError as exc:
+            if isinstance(exc, UpstreamRejected):
+                self._checkpoint.refused(passage)
             raise self._failure(exc, access) from exc
         finally:
             self._live.finish(live)

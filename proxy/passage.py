@@ -95,6 +95,11 @@ class Checkpoint:
         )
         return Passage(resolved, downstream, head, outbound)
 
+    def refused(self, passage: Passage) -> None:
+        """The cluster didn't accept the credential that it was entered with."""
+        if passage.downstream.cluster.isolation == "per_user":
+            self._accounts.refused(passage.downstream.cluster.id, passage.resolved.user.id)
+
     async def _own_credential(self, downstream: Downstream, resolved: Resolved) -> bytes:
         """The Authorization line of the caller's own account in the cluster. Raises Refusal."""
         try:

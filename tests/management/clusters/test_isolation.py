@@ -167,6 +167,29 @@ def test_an_account_that_somebody_deleted_is_made_again(
     until(lambda: kubectl(isolated.configs["alice"], "get", "ns").returncode == 0)
 
 
+def test_an_account_that_was_deleted_itself_is_made_again(
+    isolated: Gate, kubernetes: OwnCluster
+) -> None:
+    """Its token is good no more; who comes next gets another."""
+    alice = isolated.users["alice"]
+    kubectl(isolated.configs["alice"], "get", "ns")
+    kubernetes.ask("DELETE", f"{ACCOUNTS}/sekisho-user-{alice}")
+    until(lambda: alice not in accounts(kubernetes))
+    until(lambda: kubectl(isolated.configs["alice"], "get", "ns").returncode == 0)
+    assert alice in accounts(kubernetes)
+
+
+def test_who_lost_access_and_got_it_back_works_again(
+    isolated: Gate, kubernetes: OwnCluster
+) -> None:
+    bob = isolated.users["bob"]
+    kubectl(isolated.configs["bob"], "get", "ns")
+    isolated.run("cluster", "revoke", "test", "--user", "bob")
+    until(lambda: bob not in accounts(kubernetes))
+    isolated.run("cluster", "grant", "test", "--user", "bob", "--role", "member")
+    until(lambda: kubectl(isolated.configs["bob"], "get", "ns").returncode == 0)
+
+
 def test_shared_again_the_accounts_are_gone_and_everybody_still_works(
     isolated: Gate, kubernetes: OwnCluster
 ) -> None:
@@ -174,3 +197,10 @@ def test_shared_again_the_accounts_are_gone_and_everybody_still_works(
     isolated.ask("PATCH", "/v1/clusters/test", token=root, body={"isolation": None})
     until(lambda: accounts(kubernetes) == set())
     until(lambda: kubectl(isolated.configs["alice"], "get", "ns").returncode == 0)
+
+
+def test_isolated_once_more_nobody_is_left_outside(isolated: Gate, kubernetes: OwnCluster) -> None:
+    root = isolated.token("root")
+    isolated.ask("PATCH", "/v1/clusters/test", token=root, body={"isolation": "per_user"})
+    until(lambda: kubectl(isolated.configs["alice"], "get", "ns").returncode == 0)
+    until(lambda: isolated.users["alice"] in accounts(kubernetes))
