@@ -8,6 +8,9 @@ import structlog
 RESTART_SECONDS = 1.0
 """How long to wait before a task that failed is started again."""
 
+STOP_SECONDS = 5.0
+"""How long the ends of tasks are waited for."""
+
 _LOG = structlog.get_logger("sekisho.background")
 
 
@@ -22,10 +25,13 @@ class Background:
         self._tasks.append(asyncio.create_task(self._keep(name, run), name=name))
 
     async def stop(self) -> None:
-        """Cancel every task and wait for their ends."""
+        """Cancel every task and wait for their ends; not for long, as a database may hang."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
+            for task in late:
+                _LOG.warning("background task doesn't end", task=task.get_name())
         self._tasks.clear()
 
     async def _keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
