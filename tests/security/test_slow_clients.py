@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -51,8 +51,12 @@ async def test_a_head_that_drips_is_cut_off(before: bytes) -> None:
         writer.write(before)
         begun = asyncio.get_running_loop().time()
         dripping = asyncio.create_task(_drip(writer))
-        async with asyncio.timeout(10):
-            received = await reader.read()
+        received = b""
+        # A byte that arrives as the connection is closed makes the end of it a reset.
+        with suppress(ConnectionResetError):
+            async with asyncio.timeout(10):
+                while piece := await reader.read(4096):
+                    received += piece
         dripping.cancel()
         assert asyncio.get_running_loop().time() - begun < 2 + LIMIT
         assert received.count(b"HTTP/1.1 200") == bool(before)
