@@ -31,6 +31,10 @@ NAMESPACED_KINDS = ("RoleBinding", "ResourceQuota", "LimitRange", "NetworkPolicy
 GUARD_KINDS = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 
 
+ROUNDS = 4
+"""How often what there is is looked at, where somebody else writes at the same time."""
+
+
 async def settle(store: Store, cluster: Cluster, projects: Collection[str] | None = ()) -> Outcome:
     """Settle what is cluster-wide, and what is in the namespaces of ``projects`` (None: of all).
 
@@ -43,7 +47,21 @@ async def settle(store: Store, cluster: Cluster, projects: Collection[str] | Non
 async def settle_with(
     client: ClusterClient, snapshot: Snapshot, projects: Collection[str] | None
 ) -> Outcome:
-    """The same with a client and a snapshot that are there already."""
+    """The same with a client and a snapshot that are there already.
+
+    Where its keeper writes at the same time, what there is is looked at again.
+    """
+    outcome = await _settled_once(client, snapshot, projects)
+    for _ in range(ROUNDS - 1):
+        if not outcome.clashed:
+            break
+        outcome = await _settled_once(client, snapshot, projects)
+    return outcome
+
+
+async def _settled_once(
+    client: ClusterClient, snapshot: Snapshot, projects: Collection[str] | None
+) -> Outcome:
     namespace_uid = await our_namespace(client)
     observed = await observe(client, CLUSTER_KINDS)
     cluster_id = snapshot.cluster.id

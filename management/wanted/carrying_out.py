@@ -21,12 +21,14 @@ from management.wanted.difference import Change, Verb, is_as_wanted
 class Outcome:
     """What came of it. ``failed`` are sentences; ``done`` the titles of what was changed.
 
-    ``away``: the cluster didn't answer, so the rest wasn't tried.
+    ``away``: the cluster didn't answer, so the rest wasn't tried. ``clashed``: somebody else wrote
+    at the same time, so what there is must be looked at again.
     """
 
     done: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     away: bool = False
+    clashed: bool = False
 
 
 async def our_namespace(client: ClusterClient) -> str:
@@ -51,6 +53,7 @@ async def carry_out_all(
         except DownstreamError as exc:
             # Somebody was quicker, or the namespace is going away: it is looked at again.
             outcome.failed.append(f"{change.verb} {change.title}: {exc}")
+            outcome.clashed = outcome.clashed or isinstance(exc, Clash)
         else:
             outcome.done.append(f"{change.verb} {change.title}")
     return outcome

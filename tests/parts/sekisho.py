@@ -194,6 +194,8 @@ class Sekisho:
 
 def make_sekisho(folder: Path, ports: tuple[int, int], extra: str = "") -> Sekisho:
     """A configuration in ``folder``, on those ports."""
+    while ports[0] == ports[1]:  # Both were free when asked for, one after the other.
+        ports = (ports[0], free_port())
     made = Sekisho(folder, *ports)
     made.config.write_text(
         f'server: {{listen: "127.0.0.1:{ports[0]}"}}\n'
