@@ -74,6 +74,9 @@ lock: $(STAMP) ## Write the exact versions of every dependency into requirements
 	@echo 'atheris==3.0.0' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command "make lock" - -o requirements/fuzz.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --constraint requirements/dev.txt \
+	  --custom-compile-command "make lock" --group bench -o requirements/bench.txt
 
 image: ## Build the container image
 	@docker build -f deploy/Dockerfile -t sekisho .
