@@ -24,14 +24,25 @@ from config.limit_settings import LimitSettings
 from config.listen import Listen, parse_listen
 from config.section import Duration, Section
 
+MOST_WORKERS = 256
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _ANY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
+_COUNT = re.compile(r"[1-9][0-9]{0,2}")
 _PROVIDER_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 
 
 def _listen(value: Any) -> Any:
     return value if isinstance(value, Listen) else parse_listen(str(value))
+
+
+def _workers(value: Any) -> Any:
+    text = str(value).strip()
+    if text == "auto":
+        return text
+    if not _COUNT.fullmatch(text) or int(text) > MOST_WORKERS:
+        raise ValueError(f"must be a number from 1 to {MOST_WORKERS}, or auto")
+    return int(text)
 
 
 def _collide(one: Listen, other: Listen) -> bool:
@@ -97,8 +108,8 @@ class ServerSettings(Section):
 
     tls: TlsSettings = TlsSettings()
 
-    workers: int = 1
-    """Processes. This version has one; run several replicas on PostgreSQL for more."""
+    workers: Annotated[int | Literal["auto"], BeforeValidator(_workers)] = 1
+    """Processes that share the listener; ``auto``: as many as there are CPUs to use."""
 
     trusted_proxies: tuple[str, ...] = ()
     """Addresses or networks of load balancers whose ``X-Forwarded-For`` is believed."""
@@ -109,12 +120,11 @@ class ServerSettings(Section):
     shutdown_grace_seconds: float = Field(default=30.0, ge=0, le=3600)
     """Seconds that running requests have when the server stops."""
 
-    @field_validator("workers")
-    @classmethod
-    def _one_worker(cls, value: int) -> int:
-        if value != 1:
-            raise ValueError("only 1 is supported; run several replicas behind a load balancer")
-        return value
+    @model_validator(mode="after")
+    def _one_port_for_all(self) -> "ServerSettings":
+        if self.workers != 1 and self.listen.port == 0:
+            raise ValueError("several workers need a port that all of them know; name one, not 0")
+        return self
 
     @field_validator("trusted_proxies")
     @classmethod

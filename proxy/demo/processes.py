@@ -1,11 +1,12 @@
-"""Child processes that never outlive the one that started them, with their output in log files."""
+"""Child processes that never outlive this one, with their output in log files."""
 
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+
+from proxy.under_us import under_us as under_us  # for those who start others like that
 
 TAIL_LINES = 15
 """How much of a log an error shows: enough for a Go program's last words."""
@@ -13,27 +14,9 @@ TAIL_LINES = 15
 POLL_SECONDS = 0.05
 """The pause between two looks at something that is still starting."""
 
-# Runs before the program itself: the kernel is told to kill this process when its parent's thread
-# dies (PR_SET_PDEATHSIG = 1), and checks that it isn't dead already. A program of its own instead
-# of preexec_fn, because Python code between fork and exec may deadlock in a process with threads.
-_DIE_WITH_PARENT = """
-import ctypes, os, sys
-ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)
-if os.getppid() != int(sys.argv[1]):
-    sys.exit("the parent is gone")
-os.execv(sys.argv[2], sys.argv[2:])
-"""
-
 
 class ComponentError(Exception):
     """A component didn't start, or died; the message ends with the last lines of its log."""
-
-
-def under_us() -> list[str]:
-    """What goes before a command so that its process dies with this one (on Linux)."""
-    if sys.platform != "linux":
-        return []
-    return [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid())]
 
 
 class Component:

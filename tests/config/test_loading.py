@@ -93,7 +93,7 @@ gate: {connect_timeout: 3x}
         ("a: 1\n---\nb: 2", "is not valid YAML"),
         ("server: {}\nserver: {}", "sekisho.yaml:2: server: is there twice"),
         ("x: &a [1]\ny: [*a, *a]", "sekisho.yaml:1: x: is not a setting"),
-        ("server: {workers: 4}", "run several replicas behind a load balancer"),
+        ("server: {workers: 0}", "server.workers: must be a number from 1 to 256, or auto"),
         ("server: {external_url: 'http://gate.example.com'}", "must begin with https://"),
         ("server: {external_url: 'https://a/b'}", "must have no path"),
         ("providers: []", "at least one provider"),

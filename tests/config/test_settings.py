@@ -100,6 +100,20 @@ def test_two_listeners_need_two_addresses(listen: str) -> None:
     )
 
 
+@pytest.mark.parametrize(("value", "expected"), [(2, 2), ("4", 4), ("auto", "auto")])
+def test_workers_are_a_number_or_as_many_as_there_are_cpus(value: Any, expected: Any) -> None:
+    assert Settings.model_validate({"server": {"workers": value}}).server.workers == expected
+
+
+@pytest.mark.parametrize("value", [0, -1, 257, 1.5, True, None, "many", "9" * 5000])
+def test_any_other_number_of_workers_is_refused(value: object) -> None:
+    assert "must be a number from 1 to 256, or auto" in said(server={"workers": value})
+
+
+def test_several_workers_need_a_port_that_all_of_them_know() -> None:
+    assert "name one, not 0" in said(server={"workers": 2, "listen": ":0"})
+
+
 def test_both_may_have_any_free_port() -> None:
     Settings.model_validate({"server": {"listen": ":0"}, "metrics": {"listen": ":0"}})
 

@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 import aiohttp
 import pytest
 
-from proxy.demo.processes import under_us
+from proxy.under_us import under_us
 from tests.parts.debian import need_programs
 from tests.parts.npm import PACKAGES, PROGRAMS, installed
 

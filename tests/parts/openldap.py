@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from proxy.demo.processes import under_us
+from proxy.under_us import under_us
 from tests.parts.debian import install_for, need_programs
 from tests.parts.directory_pki import DirectoryPki, make_pki
 

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from providers.active_directory_settings import ActiveDirectorySettings
-from proxy.demo.processes import under_us
+from proxy.under_us import under_us
 from tests.parts.debian import install_for, need_programs
 from tests.parts.directory_pki import DirectoryPki, make_pki
 

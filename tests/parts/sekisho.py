@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from proxy.demo.processes import under_us
+from proxy.under_us import under_us
 from tests.parts.alone import free_port as free_port  # for those who make a Sekisho
 from tests.parts.kubernetes import Kubernetes
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from proxy.demo.assets import Assets
-from proxy.demo.processes import under_us
+from proxy.under_us import under_us
 from tests.parts.kubernetes import kubectl
 
 CHECKOUT = Path(__file__).parents[3]
