@@ -1,6 +1,8 @@
 """How much of the gate one caller may have. 0 is no limit."""
 
-from pydantic import ByteSize, Field
+from typing import Self
+
+from pydantic import ByteSize, Field, model_validator
 
 from config.section import Section
 
@@ -48,6 +50,29 @@ class ClusterLimits(ScopeLimits):
     """For each cluster, over all callers; ``gate.max_connections_per_cluster`` is another."""
 
 
+class OverloadSettings(Section):
+    """What a worker does that can't keep up: who asks for most is told to come back first."""
+
+    enabled: bool = True
+
+    late_ms: float = Field(default=30, ge=1)
+    """Overloaded is who answers what is due this much too late, in milliseconds, for a second. A
+    full worker whose clients wait for their answers is a few milliseconds late, which harms
+    nobody."""
+
+    very_late_ms: float = Field(default=500, ge=1)
+    """From here on it isn't only those who ask for more than others that are refused."""
+
+    small: float = Field(default=50, ge=1)
+    """Who begins fewer requests a second than this is served until the worker is very late."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.very_late_ms < self.late_ms:
+            raise ValueError("very_late_ms is less than late_ms")
+        return self
+
+
 class LimitSettings(Section):
     """Limits for each replica by itself: replicas don't count together."""
 
@@ -55,6 +80,7 @@ class LimitSettings(Section):
     user: UserLimits = UserLimits()
     address: AddressLimits = AddressLimits()
     cluster: ClusterLimits = ClusterLimits()
+    overload: OverloadSettings = OverloadSettings()
 
     body: ByteSize = ByteSize(1024**3)
     """The largest request body; an API server takes 3 MiB, a proxied service may take more."""

@@ -1,5 +1,6 @@
-"""What a client is told of a cluster that failed: which one and how, never where it is. Pure."""
+"""What a client is told of a cluster that failed, or of a limit: what, never where it is. Pure."""
 
+from proxy.limits import Limited
 from proxy.pool import PoolExhausted
 from proxy.status import (
     BadRequest,
@@ -35,6 +36,12 @@ def refusal_for(failure: UpstreamError, cluster: str) -> Refusal:
     if isinstance(failure, UpstreamGone | UpstreamGarbled | UpstreamRejected):
         return UpstreamFailed(message)
     return Unavailable(message, retry_after=2)
+
+
+def refusal_of(limited: Limited) -> Refusal:
+    """The answer to a request that a limit keeps out."""
+    kind = Unavailable if limited.code == Unavailable.code else TooManyRequests
+    return kind(str(limited), retry_after=limited.retry_after)
 
 
 def kind_of(failure: UpstreamError) -> str | None:

@@ -1,14 +1,15 @@
 """How much of the gate one caller may have: so that one runaway pipeline can't starve the rest.
 
 Counted for each token, user, address and cluster: how many requests run at a time, by kind, and how
-many begin each second (a token bucket). Only limits that are set cost anything.
+many begin each second (a token bucket). Only limits that are set cost anything. What is done when
+all of them together are too much for the worker, :mod:`proxy.overload` decides.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
 from config.limit_settings import LimitSettings, ScopeLimits
+from proxy.overload import OverloadGuard
 
 REQUESTS, WATCHES, UPGRADES = range(3)
 """The kinds of requests, for each of which there is a limit of its own."""
@@ -16,16 +17,36 @@ REQUESTS, WATCHES, UPGRADES = range(3)
 _WHAT = ("requests at a time", "watches at a time", "exec and port-forward sessions at a time")
 _SCOPES = ("token", "user", "address", "cluster")
 _SWEEP_AT = 10_000
-"""Usages with a rate that are kept before the rested ones are dropped."""
+"""Usages of a scope that are kept before the rested ones are dropped. They aren't dropped as soon
+as they rest: to make one for each request costs more than all the counting."""
 
 
 class Limited(Exception):
     """A limit is reached. ``retry_after`` is in seconds; the message is fit for the client."""
 
+    code = 429
+    """The HTTP status for it."""
+
     def __init__(self, scope: str, what: str, most: float, retry_after: int) -> None:
         super().__init__(f"too many {what} for one {scope}: at most {most:g}; try again later")
         self.scope = scope
         self.retry_after = retry_after
+
+
+class Overloaded(Limited):
+    """The worker can't keep up. 429 for whoever asks for more than others, 503 for the others."""
+
+    def __init__(self, code: int, retry_after: int) -> None:
+        Exception.__init__(self, _BECAUSE[code])
+        self.scope = "overload"
+        self.code = code
+        self.retry_after = retry_after
+
+
+_BECAUSE = {
+    429: "Sekisho is overloaded, and you ask for more than others do; try again later",
+    503: "Sekisho is overloaded; try again later",
+}
 
 
 class Usage:
@@ -48,31 +69,25 @@ class _Scope:
         self.rate = limits.requests_per_second
         self.burst = float(limits.burst or max(2 * self.rate, 1))
         self.usages: dict[str, Usage] = {}
+        self._sweep_at = _SWEEP_AT
         self._clock = clock
 
-    def usage(self, key: str) -> Usage:
-        found = self.usages.get(key)
-        if found is None:
-            if self.rate and len(self.usages) >= _SWEEP_AT:
-                self._sweep()
-            found = self.usages[key] = Usage(self.burst, self._clock())
-        return found
+    def add(self, key: str) -> Usage:
+        """The usage of a key that has none."""
+        if len(self.usages) >= self._sweep_at:
+            self._sweep()
+        now = self._clock() if self.rate else 0.0
+        added = self.usages[key] = Usage(self.burst, now)
+        return added
 
     def begin(self, key: str) -> None:
         """Take one from the bucket. Raises Limited where it is empty."""
-        usage = self.usage(key)
+        usage = self.usages.get(key) or self.add(key)
         self._refill(usage)
         if usage.allowance < 1:
             wait = math.ceil((1 - usage.allowance) / self.rate)
             raise Limited(self.name, "requests per second", self.rate, wait)
         usage.allowance -= 1
-
-    def leave(self, key: str, usage: Usage, kind: int) -> None:
-        counts = usage.counts
-        counts[kind] -= 1
-        # With a rate, a usage says when it may begin again; without, nothing is left to say.
-        if not self.rate and not any(counts):
-            self.usages.pop(key, None)
 
     def _refill(self, usage: Usage) -> None:
         now = self._clock()
@@ -81,31 +96,41 @@ class _Scope:
         usage.refilled_at = now
 
     def _sweep(self) -> None:
-        """Drop whoever runs nothing and has a full bucket again: nothing is remembered of them."""
-        for usage in self.usages.values():
-            self._refill(usage)
-        self.usages = {
-            key: usage
+        """Drop whoever runs nothing and has a full bucket again: nothing is remembered of them.
+
+        Where most are busy the next sweep is put off, so that sweeping costs little for each key.
+        """
+        if self.rate:
+            for usage in self.usages.values():
+                self._refill(usage)
+        rested = [
+            key
             for key, usage in self.usages.items()
-            if any(usage.counts) or usage.allowance < self.burst
-        }
+            if usage.allowance >= self.burst and not any(usage.counts)
+        ]
+        for key in rested:
+            del self.usages[key]
+        self._sweep_at = max(_SWEEP_AT, 2 * len(self.usages))
 
 
-@dataclass(slots=True, eq=False)
 class Place:
     """A request's place under the limits, to be given back."""
 
-    kind: int
-    taken: list[tuple[_Scope, str, Usage]]
+    __slots__ = ("_kind", "_taken")
+
+    def __init__(self, kind: int, taken: Sequence[list[int]]) -> None:
+        self._kind = kind
+        self._taken = taken
 
     def leave(self) -> None:
         """The request has ended."""
-        taken, self.taken = self.taken, []
-        for scope, key, usage in taken:
-            scope.leave(key, usage, self.kind)
+        kind = self._kind
+        for counts in self._taken:
+            counts[kind] -= 1
+        self._taken = ()
 
 
-NOWHERE = Place(REQUESTS, [])
+NOWHERE = Place(REQUESTS, ())
 """The place of a request that nothing limits."""
 
 
@@ -120,10 +145,15 @@ class Limiter:
     ) -> None:
         by_name: Mapping[str, ScopeLimits] = {name: getattr(limits, name) for name in _SCOPES}
         scopes = [_Scope(name, one, clock) for name, one in by_name.items()]
+        self.guard = OverloadGuard(limits.overload)
         self._refused = refused
         self._address = scopes[2]
         self._counting = tuple(
-            tuple((n, scope) for n, scope in enumerate(scopes) if scope.most[kind])
+            tuple(
+                (n, scope, scope.usages, scope.most[kind])
+                for n, scope in enumerate(scopes)
+                if scope.most[kind]
+            )
             for kind in (REQUESTS, WATCHES, UPGRADES)
         )
         self._rated = tuple(
@@ -141,17 +171,22 @@ class Limiter:
 
     def enter(self, kind: int, keys: tuple[str, str, str, str]) -> Place:
         """A request begins; ``keys`` are its token, user, address and cluster. Raises Limited."""
+        # Sessions are let in: they are people's, few, and a refusal would cost as much.
+        if self.guard.counting and kind != UPGRADES:
+            self._admit(keys)
         counting = self._counting[kind]
         if not counting and not self._rated:
             return NOWHERE
-        place = Place(kind, [])
+        taken: list[list[int]] = []
+        place = Place(kind, taken)
         try:
-            for position, scope in counting:
-                usage = scope.usage(keys[position])
-                if usage.counts[kind] >= scope.most[kind]:
-                    raise Limited(scope.name, _WHAT[kind], scope.most[kind], 1)
-                usage.counts[kind] += 1
-                place.taken.append((scope, keys[position], usage))
+            for position, scope, usages, most in counting:
+                usage = usages.get(keys[position]) or scope.add(keys[position])
+                counts = usage.counts
+                if counts[kind] >= most:
+                    raise Limited(scope.name, _WHAT[kind], most, 1)
+                counts[kind] += 1
+                taken.append(counts)
             for position, scope in self._rated:
                 scope.begin(keys[position])
         except Limited as exc:
@@ -159,3 +194,9 @@ class Limiter:
             self._refused(exc.scope)
             raise
         return place
+
+    def _admit(self, keys: tuple[str, str, str, str]) -> None:
+        refused = self.guard.admit(keys[1], keys[0])
+        if refused is not None:
+            self._refused("overload")
+            raise Overloaded(*refused)

@@ -1,5 +1,6 @@
 """How much of the gate one caller may have."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -7,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.limit_settings import LimitSettings
-from proxy.limits import REQUESTS, UPGRADES, WATCHES, Limited, Limiter, Place
+from proxy.limits import REQUESTS, UPGRADES, WATCHES, Limited, Limiter, Overloaded, Place
 
 KEYS = ("token-a", "u-1", "10.0.0.1", "c-1")
+NOISY = ("token-noisy", "u-noisy", "10.0.0.9", "c-1")
 UNLIMITED = {"in_flight": 0, "watches": 0, "upgrades": 0}
 
 
@@ -119,8 +121,70 @@ def test_what_is_remembered_of_those_who_went_is_nothing() -> None:
         limits.enter(REQUESTS, (f"token-{number}", *KEYS[1:])).leave()
         limits.arrive(f"10.0.{number}")
         clock.now += 0.1
-    assert [len(scope.usages) for _, scope in limits._counting[REQUESTS]] == [0]
-    assert len(limits._address.usages) <= 10_001
+    [(_, token, usages, _)] = limits._counting[REQUESTS]
+    assert usages is token.usages
+    assert len(usages) <= 10_000
+    assert len(limits._address.usages) <= 10_000
+
+
+def test_who_still_runs_something_is_not_forgotten_when_many_others_come() -> None:
+    limits = limiter(token={**UNLIMITED, "in_flight": 1, "watches": 1})
+    limits.enter(WATCHES, KEYS)
+    for number in range(25_000):
+        limits.enter(REQUESTS, (f"token-{number}", *KEYS[1:])).leave()
+    with pytest.raises(Limited):
+        limits.enter(WATCHES, KEYS)
+
+
+def test_many_who_all_run_something_are_all_remembered() -> None:
+    limits = limiter(token={**UNLIMITED, "watches": 1})
+    everybody = [(f"token-{number}", *KEYS[1:]) for number in range(25_000)]
+    places = [limits.enter(WATCHES, keys) for keys in everybody]
+    for keys in everybody[::1000]:
+        with pytest.raises(Limited):
+            limits.enter(WATCHES, keys)
+    for place in places:
+        place.leave()
+    limits.enter(WATCHES, everybody[0])
+
+
+def overload(limits: Limiter) -> None:
+    """Two rounds of looks that are all late, in which one user asks a hundred times as often."""
+    for number in range(60):
+        limits.guard.look(1000 + number * 0.1, 0.09)
+        for ask in range(100):
+            with suppress(Limited):
+                limits.enter(REQUESTS, NOISY).leave()
+            if not ask:
+                limits.enter(REQUESTS, KEYS).leave()
+
+
+def test_overload_refuses_who_asks_for_most_and_tells_of_it() -> None:
+    told: list[str] = []
+    limits = Limiter(LimitSettings(), Clock(), told.append)
+    overload(limits)
+    assert set(told) == {"overload"}
+    with pytest.raises(Overloaded, match="you ask for more than others") as caught:
+        limits.enter(REQUESTS, NOISY)
+    assert caught.value.code == 429
+    assert caught.value.retry_after in (1, 2)
+    assert caught.value.scope == "overload"
+    limits.enter(REQUESTS, KEYS).leave()
+
+
+def test_a_session_is_let_in_though_there_is_overload() -> None:
+    limits = limiter()
+    overload(limits)
+    for _ in range(100):
+        limits.enter(UPGRADES, NOISY)
+    with pytest.raises(Overloaded):
+        limits.enter(WATCHES, NOISY)
+
+
+def test_nobody_is_refused_for_overload_where_that_is_turned_off() -> None:
+    limits = limiter(overload={"enabled": False})
+    overload(limits)
+    assert not limits.guard.counting
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 2), st.integers(0, 3)), max_size=60))
