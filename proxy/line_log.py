@@ -4,10 +4,13 @@ Lines are handed to one thread through a bounded queue and written many at a tim
 of the stream is too slow, lines are dropped and counted: a log must never hold up the gate.
 """
 
+import io
 import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
+
+from proxy.whole_lines import WholeLines
 
 MAX_BACKLOG = 20_000
 """Lines that may wait to be written."""
@@ -27,10 +30,14 @@ class Lines(Protocol):
 
 
 class LineLog:
-    """A stream of lines. ``lost`` is called for each line that is dropped."""
+    """A stream of lines. ``lost`` is called for each line that is dropped.
+
+    Standard output and error are others' as well: of other workers, and of their threads. Lines on
+    them stay whole.
+    """
 
     def __init__(self, stream: "Lines", *, lost: Callable[[], None] = lambda: None) -> None:
-        self._stream = stream
+        self._stream = WholeLines(stream) if isinstance(stream, io.TextIOWrapper) else stream
         self._lost = lost
         self._lines: deque[str] = deque()
         self._stop = threading.Event()

@@ -4,12 +4,15 @@ Code logs names and ids, never headers, bodies or URLs with queries. What gets i
 own messages is cut down here: bearers and passwords in what looks like a header or a URL.
 """
 
+import io
 import logging
 import re
 import sys
 from typing import Literal
 
 import structlog
+
+from proxy.whole_lines import WholeLines
 
 _SECRETS = (
     (re.compile(r"(?i)(bearer|basic)\s+[\w.~+/=:-]+"), r"\1 [redacted]"),
@@ -43,7 +46,10 @@ def set_up_logging(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    stream = sys.stderr
+    handler = logging.StreamHandler(
+        WholeLines(stream) if isinstance(stream, io.TextIOWrapper) else stream
+    )
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -1,5 +1,7 @@
 """A log file of ours."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,34 @@ def test_a_line_larger_than_the_limit_is_written_whole(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_opened_is_an_error_at_once(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         RotatingFile(tmp_path / "missing" / "audit.log", max_bytes=5, backups=1)
+
+
+_WRITER = """
+import sys
+import subprocess
+import sys
+from pathlib import Path
+from proxy.rotating_file import RotatingFile
+log = RotatingFile(Path(sys.argv[1]), max_bytes=20_000, backups=1_000)
+for number in range(0, int(sys.argv[3]), 5):
+    log.write("".join(f"{sys.argv[2]} {number + more}\\n" for more in range(5)))
+"""
+
+
+def test_several_processes_lose_nothing_and_set_a_full_file_aside_once(tmp_path: Path) -> None:
+    file, count = tmp_path / "audit.log", 20_000
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", _WRITER, file, who, str(count)], cwd=Path(__file__).parents[2]
+        )
+        for who in "abc"
+    ]
+    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    aside = sorted(tmp_path.glob("audit.log.*"), key=lambda one: -int(one.suffix[1:]))
+    assert len(aside) > 20
+    written = [line for one in (*aside, file) for line in lines(one)]
+    for who in "abc":
+        assert [one for one in written if one[0] == who] == [f"{who} {n}" for n in range(count)]
+    assert len(written) == 3 * count
+    # Set aside twice, a file would be one of a line or two.
+    assert all(19_900 <= one.stat().st_size <= 20_000 for one in aside)
