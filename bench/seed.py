@@ -2,7 +2,8 @@
 
     python -m bench.seed CONFIG UPSTREAM CA [--users N] [--clusters N]
 
-The bench's upstream is no Kubernetes, so ``cluster import`` would rightly refuse it.
+The bench's upstream is no Kubernetes, so ``cluster import`` would rightly refuse it. Users and
+clusters by the thousand: :mod:`bench.bulk`.
 """
 
 import argparse

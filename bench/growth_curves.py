@@ -1,0 +1,148 @@
+"""What a request costs as everything around it grows: one function for each thing that grows."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from bench import bulk
+from bench.growth_load import each_once, end, held, memory_of, settle, small_get
+from bench.plots import Curve, Panel
+from bench.scenarios import PODS
+from bench.servers import Gate, Server, Workshop
+from config.settings import Settings
+from proxy.data_dir import open_keyring
+from proxy.startup_settings import load_everything
+from store.locations import locate
+
+CPU = "CPU µs of a small GET"
+
+Points = list[tuple[float, float]]
+
+
+def tokens(shop: Workshop, counts: Sequence[int]) -> list[Panel]:
+    """Users in the store, each with a token: one that is used all the time, and ones used once."""
+    gate = _gate(shop, "growth-tokens")
+    database = _database(gate)
+    bulk.let_everybody_in(database)
+    warm: Points = []
+    missed: Points = []
+    there = 0
+    for count in counts:
+        bulk.add_users(database, there, count)
+        there = count
+        with _running(gate) as server:
+            small_get(server)
+            warm.append((count, small_get(server)))
+            once = min(count, 2000)
+            if once >= 500:  # fewer take less time than the system counts in
+                missed.append(
+                    (
+                        count,
+                        each_once(
+                            shop,
+                            server,
+                            once,
+                            step=count // once,
+                            url=server.url + PODS,
+                            token=bulk.token("{n}"),
+                        ),
+                    )
+                )
+    x = "users in the store, each with a token"
+    return [
+        Panel("A token in use", x, CPU, [Curve("", warm)]),
+        Panel("A token seen for the first time", x, CPU, [Curve("", missed)]),
+    ]
+
+
+def clusters(shop: Workshop, counts: Sequence[int]) -> list[Panel]:
+    """Clusters: requests to one of them, and to all of them in turn."""
+    gate = _gate(shop, "growth-clusters")
+    keyring = open_keyring(_settings(gate))
+    one: Points = []
+    turns: Points = []
+    memory: Points = []
+    there = 0
+    for count in counts:
+        bulk.add_clusters(_database(gate), keyring, there, count)
+        there = count
+        with _running(gate) as server:
+            small_get(server)
+            one.append((count, small_get(server)))
+            if count < 500:
+                continue
+            url = server.url.removesuffix("bench") + "more-{n}" + PODS
+            # The first time makes a connection to each; that is another cost.
+            each_once(shop, server, count, url=url, token=server.token)
+            turns.append((count, each_once(shop, server, count, url=url, token=server.token)))
+            memory.append((count, memory_of(server) / 1024))
+    x = "clusters"
+    curves = [Curve("all to one", one), Curve("to each in turn", turns)]
+    return [
+        Panel("Requests", x, CPU, curves),
+        Panel("Memory, a connection to each open", x, "MiB resident", [Curve("", memory)]),
+    ]
+
+
+def groups(shop: Workshop, counts: Sequence[int]) -> list[Panel]:
+    """Groups of the caller, each of which is a header line to the cluster."""
+    gate = _gate(shop, "growth-groups")
+    database = _database(gate)
+    bulk.let_everybody_in(database)
+    bulk.add_users(database, 0, len(counts))
+    for number, count in enumerate(counts):
+        bulk.put_in_groups(database, number, count - 1)  # everybody is in one already
+    points: Points = []
+    with _running(gate) as server:
+        small_get(server)
+        for number, count in enumerate(counts):
+            points.append((count, small_get(server, token=bulk.token(number))))
+    return [Panel("Groups of the caller", "groups", CPU, [Curve("", points)])]
+
+
+def connections(shop: Workshop, counts: Sequence[int], *, sessions: bool) -> list[Panel]:
+    """Watches, or exec sessions, that are open and idle meanwhile."""
+    name = "exec sessions" if sessions else "watches"
+    gate = _gate(shop, f"growth-{name.replace(' ', '-')}")
+    cost: Points = []
+    memory: Points = []
+    with _running(gate) as server:
+        small_get(server)
+        empty = memory_of(server)
+        with held(shop, server, sessions=sessions) as open_ones:
+            for count in counts:
+                open_ones.grow_to(count)
+                memory.append((count, (memory_of(server) - empty) / count))
+                cost.append((count, small_get(server)))
+    x = f"open {name}"
+    return [
+        Panel("Requests meanwhile", x, CPU, [Curve("", cost)]),
+        Panel("Memory", x, f"KiB for each of the {name}", [Curve("", memory)]),
+    ]
+
+
+def _gate(shop: Workshop, name: str) -> Gate:
+    gate = Gate(shop, name=name)
+    gate.prepare()
+    return gate
+
+
+@contextmanager
+def _running(gate: Gate) -> Iterator[Server]:
+    server = replace(gate.start(), name=gate.name)
+    try:
+        settle(server)
+        yield server
+    finally:
+        end(gate.shop, server.pid)
+
+
+def _database(gate: Gate) -> Path:
+    file = locate(_settings(gate).store_url).file
+    assert file is not None
+    return file
+
+
+def _settings(gate: Gate) -> Settings:
+    return load_everything(str(gate.folder / "sekisho.yaml"), {}).settings

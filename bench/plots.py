@@ -1,0 +1,81 @@
+"""Curves as SVG, for the documentation: small files, the same bytes for the same figures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+WIDTH, HEIGHT = 4.6, 3.2
+"""Inches of a panel. GitHub shows two of them side by side at full width."""
+
+# Told apart by those who see few colours (Okabe and Ito), and by their markers.
+_COLOURS = ("#0072b2", "#d55e00", "#009e73")
+_MARKERS = ("o", "s", "^")
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "sekisho",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Helvetica", "Arial", "sans-serif"],
+    "font.size": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#444444",
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": "#e4e4e4",
+    # White also where the page is dark: the lines' colours are chosen for it.
+    "figure.facecolor": "white",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Points, by x."""
+
+    label: str
+    points: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Curves over one pair of axes: x counts something over decades, y begins at 0."""
+
+    title: str
+    x: str
+    y: str
+    curves: Sequence[Curve]
+
+
+def draw(file: Path, panels: Sequence[Panel]) -> None:
+    """Write panels side by side to ``file``."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(WIDTH * len(panels), HEIGHT), layout="constrained")
+        for axes, panel in zip(
+            figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
+        ):
+            _draw_panel(axes, panel)
+        figure.savefig(file, metadata={"Date": None})
+    # Trailing blanks and a missing newline would trip whoever commits the file.
+    file.write_text("\n".join(line.rstrip() for line in file.read_text().splitlines()) + "\n")
+
+
+def _draw_panel(axes: Axes, panel: Panel) -> None:
+    for curve, colour, marker in zip(panel.curves, _COLOURS, _MARKERS, strict=False):
+        x, y = zip(*curve.points, strict=True)
+        axes.plot(x, y, label=curve.label, color=colour, marker=marker, markersize=4.5)
+    axes.set(title=panel.title, xlabel=panel.x, ylabel=panel.y, xscale="log")
+    axes.set_ylim(0, 1.15 * max(y for curve in panel.curves for _, y in curve.points))
+    axes.xaxis.set_major_formatter(FuncFormatter(_with_commas))
+    axes.xaxis.set_minor_locator(NullLocator())
+    if len(panel.curves) > 1:
+        axes.legend(frameon=False, loc="best")
+
+
+def _with_commas(value: float, position: int | None) -> str:
+    return f"{value:,.0f}"
