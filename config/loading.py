@@ -33,6 +33,8 @@ class Loaded:
     values: Mapping[str, Any] = field(default_factory=dict, repr=False)
     file: str | None = None
     """The file that was read; None where none was named and none lies in the working directory."""
+    text: str = field(default="", repr=False)
+    """What was in it."""
 
     def section(self, model: type[M], *path: str) -> M | None:
         """The section at ``path``, if it is fine by itself."""
@@ -54,9 +56,10 @@ class Loaded:
         return [(position, entry) for position, entry in entries if entry is not None]
 
 
-def load(named: str | None, environment: Mapping[str, str]) -> Loaded:
+def load(named: str | None, environment: Mapping[str, str], *, kept: str | None = None) -> Loaded:
     """Read ``named``, else ``$SEKISHO_CONFIG``, else ``./sekisho.yaml`` if it is there.
 
+    ``kept`` is the text that was in it before: then it isn't read, whatever is in it now.
     Doesn't raise: a caller may have problems of its own to add (providers' options).
     """
     chosen = named or environment.get("SEKISHO_CONFIG")
@@ -65,9 +68,10 @@ def load(named: str | None, environment: Mapping[str, str]) -> Loaded:
     values: dict[str, Any] = {}
     origins = Origins(str(file), {})
     problems: list[Problem] = []
-    read = str(file) if chosen or file.exists() else None
+    text: str | ReadFailure = ""
+    read = str(file) if chosen or kept or file.exists() else None
     if read is not None:
-        text = read_text(file)
+        text = read_text(file) if kept is None else kept
         if isinstance(text, ReadFailure):
             return Loaded(None, origins, base, (Problem("", "", text.message),))
         values, origins, problems = read_yaml(text, str(file))
@@ -79,8 +83,8 @@ def load(named: str | None, environment: Mapping[str, str]) -> Loaded:
         settings = Settings.model_validate(_with_defaults(values, base))
     except ValidationError as exc:
         problems += problems_of(exc, Settings, origins)
-        return Loaded(None, origins, base, tuple(problems), values, read)
-    return Loaded(settings, origins, base, tuple(problems), values, read)
+        return Loaded(None, origins, base, tuple(problems), values, read, text)
+    return Loaded(settings, origins, base, tuple(problems), values, read, text)
 
 
 def settings_or_raise(loaded: Loaded) -> Settings:

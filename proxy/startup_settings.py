@@ -1,7 +1,7 @@
 """The whole configuration: the file, the environment, and every provider's own settings."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,17 +35,24 @@ class Everything:
     """A configuration without a problem.
 
     ``file`` is None where there is none; ``bare`` is True where the environment is silent, too.
+    ``text`` is what was in the file.
     """
 
     settings: Settings
     providers: tuple[ConfiguredProvider, ...]
     file: str | None = None
     bare: bool = False
+    text: str = field(default="", repr=False)
 
 
-def load_everything(named: str | None, environment: Mapping[str, str]) -> Everything:
-    """Read it all. Raises ConfigError with every problem there is."""
-    loaded = load(named, environment)
+def load_everything(
+    named: str | None, environment: Mapping[str, str], *, kept: str | None = None
+) -> Everything:
+    """Read it all, but the file where its text was ``kept``.
+
+    Raises ConfigError with every problem there is.
+    """
+    loaded = load(named, environment, kept=kept)
     problems = list(loaded.problems)
     providers: list[ConfiguredProvider] = []
     types = discover()
@@ -59,7 +66,9 @@ def load_everything(named: str | None, environment: Mapping[str, str]) -> Everyt
     problems += _store_problems(loaded)
     if problems or loaded.settings is None:
         raise ConfigError(problems)
-    return Everything(loaded.settings, tuple(providers), loaded.file, bare=not loaded.values)
+    return Everything(
+        loaded.settings, tuple(providers), loaded.file, bare=not loaded.values, text=loaded.text
+    )
 
 
 def _configure(

@@ -60,22 +60,30 @@ def one_line_errors(command: Callable[P, T]) -> Callable[P, T]:
     def guarded(*args: P.args, **options: P.kwargs) -> T:
         try:
             return command(*args, **options)
-        except ConfigError as exc:
-            fail(*map(str, exc.problems))
-        except (Failed, StoreError) as exc:
-            fail(str(exc))
-        except BrokenPipeError:
-            raise  # the reader of a pipe has seen enough (… | head): click ends quietly
-        except OSError as exc:
-            said = (exc.strerror or str(exc)).lower()
-            fail(f"{exc.filename}: {said}" if exc.filename else said)
         except Exception as exc:
-            # Errors of layers that not every command loads: found by name to keep commands light.
-            if type(exc).__module__.startswith(("management.", "providers.")):
-                fail(str(exc))
-            raise
+            said = expected(exc)
+            if said is None:
+                raise
+            fail(*said)
 
     return guarded
+
+
+def expected(exc: Exception) -> tuple[str, ...] | None:
+    """What an error says to whoever ran the command; None for one that is a defect of ours."""
+    if isinstance(exc, ConfigError):
+        return tuple(map(str, exc.problems))
+    if isinstance(exc, Failed | StoreError):
+        return (str(exc),)
+    if isinstance(exc, BrokenPipeError):
+        return None  # the reader of a pipe has seen enough (… | head): click ends quietly
+    if isinstance(exc, OSError):
+        said = (exc.strerror or str(exc)).lower()
+        return (f"{exc.filename}: {said}" if exc.filename else said,)
+    # Errors of layers that not every command loads: found by name to keep commands light.
+    if type(exc).__module__.startswith(("management.", "providers.")):
+        return (str(exc),)
+    return None
 
 
 def fail(*lines: str) -> NoReturn:

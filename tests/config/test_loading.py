@@ -181,3 +181,15 @@ def test_paths_are_relative_to_the_file_that_names_them(
     assert found.store_url == f"sqlite:///{tmp_path}/x.db"
     found = settings(tmp_path, "", SEKISHO_DATA_DIR="state")
     assert found.data_dir == tmp_path / "elsewhere" / "state"
+
+
+def test_a_text_that_was_kept_is_believed_whatever_is_in_the_file_now(tmp_path: Path) -> None:
+    file = tmp_path / "sekisho.yaml"
+    file.write_text("server: {workers: 2}\ndata_dir: here")
+    before = load(str(file), {})
+    file.write_text("server: nonsense")
+    again = load(str(file), {}, kept=before.text)
+    assert again.settings == before.settings
+    assert again.settings is not None
+    assert again.settings.data_dir == tmp_path / "here"
+    assert load(str(tmp_path / "none.yaml"), {}, kept="").problems == ()
