@@ -27,6 +27,10 @@ class Limited(Exception):
     code = 429
     """The HTTP status for it."""
 
+    hold = 0.0
+    """For how many seconds to keep the answer back: more than 0 only for those whose refusals would
+    themselves be too much for an overloaded worker."""
+
     def __init__(self, scope: str, what: str, most: float, retry_after: int) -> None:
         super().__init__(f"too many {what} for one {scope}: at most {most:g}; try again later")
         self.scope = scope
@@ -166,13 +170,14 @@ class Limiter:
             try:
                 self._address.begin(address)
             except Limited as exc:
-                self._refused(exc.scope)
+                self._refuse(exc)
                 raise
 
     def enter(self, kind: int, keys: tuple[str, str, str, str]) -> Place:
         """A request begins; ``keys`` are its token, user, address and cluster. Raises Limited."""
         # Sessions are let in: they are people's, few, and a refusal would cost as much.
-        if self.guard.counting and kind != UPGRADES:
+        counted = self.guard.counting and kind != UPGRADES
+        if counted:
             self._admit(keys)
         counting = self._counting[kind]
         if not counting and not self._rated:
@@ -191,12 +196,19 @@ class Limiter:
                 scope.begin(keys[position])
         except Limited as exc:
             place.leave()
-            self._refused(exc.scope)
+            if counted:
+                self.guard.turned_away()
+            self._refuse(exc)
             raise
         return place
 
     def _admit(self, keys: tuple[str, str, str, str]) -> None:
         refused = self.guard.admit(keys[1], keys[0])
         if refused is not None:
-            self._refused("overload")
-            raise Overloaded(*refused)
+            overloaded = Overloaded(*refused)
+            self._refuse(overloaded)
+            raise overloaded
+
+    def _refuse(self, exc: Limited) -> None:
+        exc.hold = self.guard.hold
+        self._refused(exc.scope)

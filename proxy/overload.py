@@ -13,7 +13,10 @@ lateness: by how much a timer that is due comes too late, which is about what a 
    whoever wants more than the share gets 429 for the rest. It is lowered while the worker stays
    late, and raised while it doesn't; once nobody had to be refused for a round, the overload is
    over.
-4. Nobody at or below the average, nor below ``small`` requests a second, is refused, until the
+4. Still late, a round after somebody was refused: then it is refusing that costs too much, for
+   there are clients who don't heed Retry-After. Their refusals are answered later (``hold``), so
+   that each of their connections asks a few times a second at most.
+5. Nobody at or below the average, nor below ``small`` requests a second, is refused, until the
    worker is *very* late: then they are cut, too, to the same share, and get 503.
 
 Like CoDel (RFC 8289) it measures waiting, not load, so it needs no figure for what the machine can
@@ -40,6 +43,9 @@ _LEAST = 0.25
 """The capacity isn't cut below this part of the most that was let in: refusing has its price, too,
 and where it brings nothing any more, more of it only takes from those who could be served."""
 
+_HOLD_STEP, _MOST_HOLD = 0.25, 1.0
+"""Seconds; a refusal is held no longer than whoever heeds it waits anyway."""
+
 
 class Refused(NamedTuple):
     """429: this user has had more than others; 503: there isn't enough for anybody."""
@@ -57,6 +63,8 @@ class OverloadGuard:
         """Whether requests have to be asked for: read for each, so it is a plain attribute."""
         self.overloaded = False
         self.refusals = 0
+        self.hold = 0.0
+        """For how many seconds a refusal should be kept back before it is answered."""
         # Who is never late enough never counts.
         self._late = settings.late_ms / 1000 if settings.enabled else math.inf
         self._very_late = settings.very_late_ms / 1000
@@ -108,6 +116,11 @@ class OverloadGuard:
         # Spread over some seconds, so that they don't all come back in the same one.
         return Refused(429 if greedy else 503, 1 + self.refusals % (2 if greedy else 4))
 
+    def turned_away(self) -> None:
+        """A request that may begin doesn't, because of another limit."""
+        self._admitted -= 1
+        self._refused += 1
+
     def _begin_round(self, now: float) -> None:
         self._round_began = now
         self._admitted = self._refused = 0
@@ -116,16 +129,22 @@ class OverloadGuard:
         rates = self._shares.end_round(seconds)
         lateness = self.lateness
         if lateness > self._late:
+            if self._refused:
+                self.hold = min(self.hold + _HOLD_STEP, _MOST_HOLD)
             self._cut(self._admitted / seconds, _DEEP_CUT if self._very(lateness) else _CUT)
-        elif self._refused:
+        elif self._refused and self.overloaded:
+            self.hold /= 2
             self._capacity *= _RAISE
         else:
-            self.counting = self.overloaded = False
-            self._best = 0.0
-            self._shares.forget()
+            self._end()
             return
         self._average = sum(rates) / max(len(rates), 1)
         self._shares.share = self._share(rates, lateness)
+
+    def _end(self) -> None:
+        self.counting = self.overloaded = False
+        self._best = self.hold = 0.0
+        self._shares.forget()
 
     def _cut(self, admitted: float, by: float) -> None:
         self._best = max(self._best, admitted)

@@ -88,6 +88,32 @@ def test_it_never_lets_in_less_than_a_quarter_of_what_it_could() -> None:
     assert world.guard.share > 900
 
 
+def test_refusals_are_held_back_only_if_refusing_does_not_help() -> None:
+    world, rates = World(), {"noisy": 5000.0, "small": 5.0}
+    while not world.refused("noisy"):
+        world.run(0.1, LATE, rates)
+    assert world.guard.hold == 0
+    world.run(10, LATE, rates)
+    assert world.guard.hold == 1
+    world.run(3, 0, rates)
+    assert 0 < world.guard.hold < 1
+    world.run(3, 0, {})
+    assert world.guard.hold == 0
+
+
+def test_what_another_limit_turns_away_is_not_taken_for_capacity() -> None:
+    world, other = World(), World()
+    for one in (world, other):
+        one.look(LATE)
+        while not one.guard.overloaded:
+            one.look(LATE)
+            one.ask("small")
+            one.ask("noisy", times=100)
+            for _ in range(50 if one is other else 0):
+                one.guard.turned_away()
+    assert other.guard.share < 0.6 * world.guard.share
+
+
 def test_it_ends_once_nobody_had_to_be_refused() -> None:
     world = World()
     world.run(5, LATE, {"noisy": 5000, "small": 5})
