@@ -68,12 +68,13 @@ def load(named: str | None, environment: Mapping[str, str], *, kept: str | None 
     values: dict[str, Any] = {}
     origins = Origins(str(file), {})
     problems: list[Problem] = []
-    text: str | ReadFailure = ""
+    text = ""
     read = str(file) if chosen or kept or file.exists() else None
     if read is not None:
-        text = read_text(file) if kept is None else kept
-        if isinstance(text, ReadFailure):
-            return Loaded(None, origins, base, (Problem("", "", text.message),))
+        found = read_text(file) if kept is None else kept
+        if isinstance(found, ReadFailure):
+            return Loaded(None, origins, base, (Problem("", "", found.message),))
+        text = found
         values, origins, problems = read_yaml(text, str(file))
     _drop_empty(values, Settings)
     problems += overlay(values, environment, origins)

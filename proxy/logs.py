@@ -12,6 +12,7 @@ from typing import Literal
 
 import structlog
 
+from config.settings import Settings
 from proxy.whole_lines import WholeLines
 
 _SECRETS = (
@@ -65,6 +66,17 @@ def set_up_logging(
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     return chosen
+
+
+def tell_ready(settings: Settings, **more: object) -> None:
+    """Say in the log that requests are served, and where."""
+    structlog.get_logger("sekisho").info(
+        "ready",
+        listen=str(settings.server.listen),
+        external_url=settings.external_url,
+        metrics=str(settings.metrics.listen),
+        **more,
+    )
 
 
 def redact(
