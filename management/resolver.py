@@ -83,7 +83,7 @@ class TokenResolver:
 
     def cached(self, bearer: bytes) -> Resolved | None:
         """The live entry for ``bearer``, if it can be told without asking the store."""
-        return self._live(hashlib.sha256(bearer).digest())
+        return self.live(hashlib.sha256(bearer).digest())
 
     async def resolve(self, bearer: bytes) -> Resolved | None:
         """Who presents ``bearer``; None where it isn't a live token of an enabled user.
@@ -95,7 +95,7 @@ class TokenResolver:
         if len(bearer) > MAX_BEARER_BYTES and not looks_foreign(bearer):
             return None
         digest = hashlib.sha256(bearer).digest()
-        entry = self._live(digest)
+        entry = self.live(digest)
         if entry is not None:
             return entry
         self.misses += 1
@@ -136,7 +136,8 @@ class TokenResolver:
         for digest in stale:
             del self._entries[digest]
 
-    def _live(self, digest: bytes) -> Resolved | None:
+    def live(self, digest: bytes) -> Resolved | None:
+        """The live entry for the bearer with that SHA-256, as :meth:`cached` finds it."""
         entry = self._entries.get(digest)
         if entry is None:
             return None

@@ -1,5 +1,6 @@
 """The composition root: every part of a running Sekisho is made here, and here only."""
 
+import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -58,6 +59,7 @@ from proxy.line_log import LineLog
 from proxy.live import LiveRequests
 from proxy.metrics import GateMetrics
 from proxy.metrics_app import build_metrics_app
+from proxy.opening import OpeningReader
 from proxy.overload_watch import watched
 from proxy.passage import Checkpoint
 from proxy.pool import PoolLimits
@@ -141,7 +143,7 @@ async def assembled(
         _keep_identities(background, store, providers, refresh, settings.identities.retention)
         stack.push_async_callback(background.stop)
         yield Running(
-            _server(gate, runner, audit_log, settings),
+            _server(gate, resolver, runner, audit_log, services.addresses, settings),
             build_metrics_app(registry, readiness),
             readiness,
             gate,
@@ -149,22 +151,32 @@ async def assembled(
 
 
 def _server(
-    gate: Gate, management: web.AppRunner, audit_log: AuditLog | None, settings: Settings
+    gate: Gate,
+    resolver: TokenResolver,
+    management: web.AppRunner,
+    audit_log: AuditLog | None,
+    addresses: ClientAddresses,
+    settings: Settings,
 ) -> GateServer:
     """One server for both halves. Management's own handler is taken from its runner."""
     inner = management.server
     assert inner is not None
+    lines = {
+        "max_line_size": int(settings.limits.head_line),
+        "max_field_size": int(settings.limits.head_line),
+        "max_headers": settings.limits.head_lines,
+    }
+    reader = OpeningReader(asyncio.get_running_loop(), addresses, **lines)
     return GateServer(
         dispatcher(gate, inner.request_handler, audit_of_management(audit_log)),
         malformed=gate.malformed,
+        express=gate.express(resolver, reader).take,
         request_factory=request_factory(inner.request_factory),
         access_log=None,
         auto_decompress=False,
         keepalive_timeout=settings.server.idle_timeout.total_seconds(),
         max_head=settings.limits.head,
-        max_line_size=settings.limits.head_line,
-        max_field_size=settings.limits.head_line,
-        max_headers=settings.limits.head_lines,
+        **lines,
     )
 
 

@@ -42,7 +42,7 @@ class Authenticator:
         self, resolver: TokenResolver, metrics: GateMetrics, sessions: SessionReader | None = None
     ) -> None:
         self._resolver = resolver
-        self._metrics = metrics
+        self._traffic = metrics.traffic
         self._sessions = sessions
 
     async def authenticate(self, request: web.BaseRequest, head: InboundHead) -> Resolved:
@@ -54,26 +54,26 @@ class Authenticator:
         """
         bearer = await self._bearer(request, head)
         if bearer is None:
-            self._metrics.authenticated("", "missing")
+            self._traffic.authenticated("", "missing")
             raise Unauthorized("no credential: sign in, or use the token of a kubeconfig")
         try:
             resolved = self._resolver.cached(bearer) or await self._resolver.resolve(bearer)
         except StoreUnavailable:
-            self._metrics.authenticated("", "unavailable")
+            self._traffic.authenticated("", "unavailable")
             raise Unavailable("Sekisho's store is unavailable; try again", retry_after=2) from None
         except ProviderUnavailable as exc:
-            self._metrics.authenticated("", "unavailable")
+            self._traffic.authenticated("", "unavailable")
             raise Unavailable(
                 "the issuer of your token can't be asked about it now; try again",
                 retry_after=exc.retry_after or 5,
             ) from None
         except BearerRefused as exc:
-            self._metrics.authenticated("", "refused")
+            self._traffic.authenticated("", "refused")
             raise Unauthorized(_REFUSED, note=f"{_REFUSED}: {told(exc.why)}") from None
         if resolved is None:
-            self._metrics.authenticated("", "refused")
+            self._traffic.authenticated("", "refused")
             raise Unauthorized(_REFUSED)
-        self._metrics.authenticated(resolved.identity.provider, "accepted")
+        self._traffic.authenticated(resolved.identity.provider, "accepted")
         return resolved
 
     async def _bearer(self, request: web.BaseRequest, head: InboundHead) -> bytes | None:
@@ -100,7 +100,7 @@ class Authenticator:
         if session is None or self._sessions is None:
             return None
         if not self._sessions.check_csrf(request, session):
-            self._metrics.authenticated("", "refused")
+            self._traffic.authenticated("", "refused")
             raise Forbidden("a request authorised by a cookie must carry its CSRF token and origin")
         return session.bearer.encode("latin-1", "replace")
 
@@ -108,5 +108,5 @@ class Authenticator:
         return await self._sessions.read(request) if self._sessions is not None else None
 
     def _malformed(self, message: str) -> BadRequest:
-        self._metrics.authenticated("", "malformed")
+        self._traffic.authenticated("", "malformed")
         return BadRequest(message)

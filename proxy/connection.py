@@ -7,7 +7,7 @@ keeps to itself: when the transport's buffer is full, and when the client has cl
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
@@ -15,6 +15,13 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
 
 from proxy.peers import keep_asking
+from proxy.status import Refusal, status_bytes
+
+if TYPE_CHECKING:
+    from proxy.opening import Opening
+
+_MAX_BEHIND = 64 * 1024
+"""Bytes that may wait behind a request in the express lane before no more are read."""
 
 MAX_HEAD_BYTES = 1024**2
 """The most that a request's head may have, unless the server is told otherwise."""
@@ -30,13 +37,38 @@ class FlowControlled(Protocol):
         """Read on."""
 
 
+class Running(Protocol):
+    """A request in the express lane, as far as its connection needs it."""
+
+    def client_gone(self) -> None:
+        """The client went away."""
+
+
+Express = Callable[["GateConnection", bytes], bool]
+"""Serves an ordinary request; False where it isn't one. See :mod:`proxy.express`."""
+
+
 class GateConnection(web.RequestHandler):
     """One client connection. ``source`` is what fills its buffer at the moment, if we know it.
 
-    ``half_closed`` is asked when the client closes its half; True keeps ours open.
+    ``half_closed`` is asked when the client closes its half; True keeps ours open. ``running`` is
+    the request in the express lane, if any; ``opening`` what the last header lines there said;
+    ``owed`` how many bytes of aiohttp's present request are still to come (None: who knows).
     """
 
-    __slots__ = ("_head_bytes", "_malformed", "_max_head", "half_closed", "source")
+    __slots__ = (
+        "_behind",
+        "_express",
+        "_head_bytes",
+        "_malformed",
+        "_max_head",
+        "_untouched",
+        "half_closed",
+        "opening",
+        "owed",
+        "running",
+        "source",
+    )
 
     def __init__(
         self,
@@ -44,9 +76,16 @@ class GateConnection(web.RequestHandler):
         *,
         malformed: "MalformedHandler | None" = None,
         max_head: int = MAX_HEAD_BYTES,
+        express: Express | None = None,
         **options: Any,
     ) -> None:
         super().__init__(manager, **options)
+        self._express = express
+        self._untouched = True
+        self._behind = b""
+        self.running: Running | None = None
+        self.opening: Opening | None = None
+        self.owed: int | None = 0
         self._malformed = malformed
         self._max_head = max_head
         self._head_bytes = 0
@@ -81,6 +120,23 @@ class GateConnection(web.RequestHandler):
         the request that it belongs to, which would wait for the rest of its body for ever. And a
         head has a size in all, not only in each of its lines.
         """
+        if self.running is not None:
+            self._wait_behind(data)
+            return
+        if self._express is not None and self.owed is not None:
+            if self.owed:
+                self.owed = self.owed - len(data) if len(data) <= self.owed else None
+            elif (
+                (self._waiter is not None or self._untouched)
+                and not (self._messages or self._force_close or self._close)
+                and self._express(self, data)
+            ):
+                return
+        self._untouched = False
+        self._received(data)
+
+    def _received(self, data: bytes) -> None:
+        """Let aiohttp have it."""
         super().data_received(data)
         waiting, request = self._messages, self._current_request
         if request is None:
@@ -96,6 +152,92 @@ class GateConnection(web.RequestHandler):
             and not request.content.is_eof()  # else it is the next request that is malformed
         ):
             request.content.set_exception(web.RequestPayloadError("the body is not valid HTTP"))
+
+    # The express lane.
+
+    @property
+    def address(self) -> str:
+        """The address at the other end of the connection."""
+        peer = self.peername
+        return str(peer[0] if isinstance(peer, tuple) else peer or "")
+
+    def refuse(self, refusal: Refusal, request_id: str, *, keep_alive: bool) -> None:
+        """Answer instead of the cluster."""
+        if self.transport is not None:
+            self.transport.write(status_bytes(refusal, request_id, keep_alive=keep_alive))
+            if not keep_alive and self.running is None:
+                self.force_close()
+
+    def express_ended(self, *, keep_alive: bool) -> None:
+        """The request in the express lane has been answered: go on, or close."""
+        self._leave_express()
+        if not keep_alive or self._close:
+            self.force_close()
+            return
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if self._keepalive_handle is None and self._keepalive_timeout > 0:
+            self._keepalive_handle = self._loop.call_at(
+                self._next_keepalive_close_time, self._process_keepalive
+            )
+        if self._behind:
+            self._loop.call_soon(self._catch_up)
+
+    def start_over(self, data: bytes) -> None:
+        """The express lane couldn't have the request answered: let the other one try."""
+        self._leave_express()
+        behind, self._behind = self._behind, b""
+        self._untouched = False
+        if behind:
+            self.owed = None
+            self._resume_transport_reading()
+        self._received(data + behind)
+
+    def _leave_express(self) -> None:
+        self.running = None
+        if self._handler_waiter is not None and not self._handler_waiter.done():
+            self._handler_waiter.set_result(None)
+
+    def _wait_behind(self, data: bytes) -> None:
+        """Keep what came behind a request until that has been answered; not much of it."""
+        self._behind += data
+        if len(self._behind) > _MAX_BEHIND:
+            self._pause_transport_reading()
+
+    def _catch_up(self) -> None:
+        if self.running is None and self._behind:
+            behind, self._behind = self._behind, b""
+            self._resume_transport_reading()
+            self.data_received(behind)
+
+    def _process_keepalive(self) -> None:
+        """Close a connection that idles. To aiohttp, one with an express request does."""
+        if self.running is not None:
+            self._keepalive_handle = self._loop.call_later(
+                self._keepalive_timeout, self._process_keepalive
+            )
+        else:
+            super()._process_keepalive()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:
+        """Let what runs in the express lane end, then do as aiohttp does."""
+        if self.running is not None:
+            self._force_close = True
+            self._handler_waiter = self._loop.create_future()
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._handler_waiter
+            except TimeoutError:
+                pass
+            self._handler_waiter = None
+        await super().shutdown(timeout)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Called by the transport: the connection has ended."""
+        running, self.running = self.running, None
+        self.opening = None
+        super().connection_lost(exc)
+        if running is not None:
+            running.client_gone()
 
     def _refuse_head(self) -> None:
         """Queue what aiohttp queues for a line that is too long, and read no more."""
@@ -142,6 +284,7 @@ class GateServer(web.Server):
         request_factory: Callable[..., web.BaseRequest],
         malformed: MalformedHandler | None = None,
         max_head: int = MAX_HEAD_BYTES,
+        express: Express | None = None,
         **options: Any,
     ) -> None:
         super().__init__(
@@ -150,6 +293,7 @@ class GateServer(web.Server):
         self._loop_of_connections = asyncio.get_running_loop()
         self._malformed = malformed
         self._max_head = max_head
+        self._express = express
         self._options = options
 
     def __call__(self) -> GateConnection:
@@ -158,6 +302,7 @@ class GateServer(web.Server):
             self,
             malformed=self._malformed,
             max_head=self._max_head,
+            express=self._express,
             loop=self._loop_of_connections,
             **self._options,
         )

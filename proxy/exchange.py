@@ -7,16 +7,9 @@ answer of any size takes the memory of two buffers.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
-from proxy.connection import GateConnection
-from proxy.response_head import (
-    Framing,
-    framing_of,
-    response_head,
-    switching_head,
-    trailer_lines,
-)
+from proxy.response_head import Framing, client_head, switching_head, trailer_lines
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -34,13 +27,17 @@ class Readable(Protocol):
         """Throw the connection away."""
 
 
-class Exchange:
-    """One request's answer.
+class Client(Protocol):
+    """The client's connection, as far as an answer needs it: ``source`` is what fills it."""
 
-    ``done`` ends when the answer has been relayed in full, or as far as it came (``truncated``);
-    it fails only while nothing has been written to the client, so that another answer can be.
+    source: Any
+
+
+class Answer:
+    """One request's answer. What happens at its end is a subclass's to say, in :meth:`ended`.
+
     ``on_head`` is told the status as soon as it is known. ``status`` is 0 until the head has gone
-    out; ``sent`` counts body bytes relayed.
+    out; ``sent`` counts body bytes relayed. ``truncated`` is an answer that broke off.
     """
 
     __slots__ = (
@@ -56,9 +53,9 @@ class Exchange:
         "_to_head",
         "_transport",
         "_upstream",
-        "done",
         "framing",
         "keep_alive",
+        "over",
         "sent",
         "status",
         "switched",
@@ -68,10 +65,9 @@ class Exchange:
 
     def __init__(
         self,
-        client: GateConnection,
+        client: Client,
         transport: asyncio.Transport,
         *,
-        loop: asyncio.AbstractEventLoop,
         to_head: bool,
         http_1_1: bool,
         keep_alive: bool,
@@ -95,7 +91,7 @@ class Exchange:
         self._between_lines = True
         self.wants_upgrade = wants_upgrade
         self.keep_alive = keep_alive and not wants_upgrade
-        self.done: asyncio.Future[None] = loop.create_future()
+        self.over = False
         self.framing: Framing | None = None
         self.status = 0
         self.sent = 0
@@ -125,7 +121,16 @@ class Exchange:
         """The final head is there. Raises RejectedCredential where it isn't for the client."""
         if status == 401 and not self._pass_401:
             raise RejectedCredential
-        framing = framing_of(status, headers, to_head=self._to_head)
+        framing, head = client_head(
+            status,
+            reason,
+            headers,
+            to_head=self._to_head,
+            http_1_1=self._http_1_1,
+            keep_alive=self.keep_alive,
+            prefix=self._prefix,
+            extra=self._extra,
+        )
         self.framing = framing
         if framing.length is None and not framing.empty:
             self._chunked_out = self._http_1_1
@@ -133,18 +138,7 @@ class Exchange:
         self.status = status
         if self._on_head is not None:
             self._on_head(status)
-        self._out.append(
-            response_head(
-                status,
-                reason,
-                headers,
-                framing=framing,
-                http_1_1=self._http_1_1,
-                keep_alive=self.keep_alive,
-                prefix=self._prefix,
-                extra=self._extra,
-            )
-        )
+        self._out.append(head)
 
     def forward(self, pieces: list[bytes], *, complete: bool, trailers: Headers = ()) -> None:
         """Write what one read brought: body pieces, and the end of the body if it is there."""
@@ -184,12 +178,12 @@ class Exchange:
     def fail(self, error: Exception) -> None:
         """The upstream connection broke. A begun answer is cut off so that it can't look whole."""
         self._detach()
-        if self.done.done():
+        if self.over:
             return
         if not self.status or self._out:
             self.status = 0
             self._out.clear()
-            self.done.set_exception(error)
+            self._resolve(error)
             return
         self.truncated = True
         self.keep_alive = False
@@ -214,18 +208,54 @@ class Exchange:
         self.finish()
         upstream.abort()
 
-    def renew(self) -> None:
-        """Wait for an answer again, after a failure before any of one had come."""
-        self.done = self.done.get_loop().create_future()
+    def ended(self, error: Exception | None) -> None:
+        """The answer has been relayed in full, or as far as it came.
+
+        ``error`` is there only where nothing has been written to the client, so that another answer
+        can be. To be said by subclasses.
+        """
+        raise NotImplementedError
 
     def _detach(self) -> None:
         self._upstream = None
         if self._client.source is self:
             self._client.source = None
 
-    def _resolve(self) -> None:
-        if not self.done.done():
+    def _resolve(self, error: Exception | None = None) -> None:
+        if not self.over:
+            self.over = True
+            self.ended(error)
+
+
+class Exchange(Answer):
+    """An answer that somebody awaits: ``done`` ends, or fails, with it."""
+
+    __slots__ = ("done",)
+
+    def __init__(
+        self,
+        client: Client,
+        transport: asyncio.Transport,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        **options: Any,
+    ) -> None:
+        super().__init__(client, transport, **options)
+        self.done: asyncio.Future[None] = loop.create_future()
+
+    def ended(self, error: Exception | None) -> None:
+        """Tell whoever awaits it."""
+        if self.done.done():
+            return
+        if error is None:
             self.done.set_result(None)
+        else:
+            self.done.set_exception(error)
+
+    def renew(self) -> None:
+        """Wait for an answer again, after a failure before any of one had come."""
+        self.over = False
+        self.done = self.done.get_loop().create_future()
 
 
 class RejectedCredential(Exception):

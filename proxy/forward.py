@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from aiohttp import ClientPayloadError, StreamReader, web
 
+from proxy.asked import may_be_silent
 from proxy.exchange import Exchange
 from proxy.peers import LOOK_SECONDS, has_vanished
 from proxy.pool import UpstreamPool
-from proxy.routing import is_proxied
 from proxy.upstream import (
     RequestBroken,
     RequestTooLarge,
@@ -82,7 +82,7 @@ async def _once(
     pump: asyncio.Future[None] | None = None
     if not outbound.has_body:
         connection.send(exchange, head, repeatable=repeatable)
-        if _may_be_silent(outbound.target):
+        if may_be_silent(outbound.target):
             pool.request_sent_for_long(connection)
         else:
             pool.request_sent(connection)
@@ -105,16 +105,6 @@ async def _once(
     finally:
         if pump is not None:
             await _settle(pump)
-
-
-def _may_be_silent(target: str) -> bool:
-    """Whether an answer's head may take any time: a kubelet sends it with a log's first line.
-
-    What lies behind a ``proxy`` subresource may keep a poll waiting; API servers give it all time.
-    """
-    if "follow=" in target and "/log?" in target:
-        return True
-    return "/proxy" in target and is_proxied(target)
 
 
 def _whole(content: StreamReader) -> bytes | None:

@@ -14,12 +14,13 @@ from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from management.client_address import ClientAddresses
+from management.resolver import TokenResolver
 from proxy.access import Access
 from proxy.access_log import AccessLog
 from proxy.audit_log import AuditLog
 from proxy.connection import GateConnection, relayed
-from proxy.exchange import Exchange
-from proxy.failure import kind_of, refusal_for
+from proxy.exchange import Answer, Exchange
+from proxy.express import ExpressLane
 from proxy.forward import forward
 from proxy.inbound_head import BadHead, read_head
 from proxy.last_used import LastUsed
@@ -27,12 +28,14 @@ from proxy.limits import REQUESTS, UPGRADES, WATCHES, Limited, Limiter, Place
 from proxy.live import Live, LiveRequests
 from proxy.malformed import refusal_of_malformed
 from proxy.metrics import GateMetrics
+from proxy.opening import OpeningReader
 from proxy.passage import Checkpoint, Passage
 from proxy.request_id import RequestIds
 from proxy.request_info import CONNECT
 from proxy.response_head import SANDBOX
 from proxy.routing import is_proxied, path_alone
 from proxy.status import BadRequest, InternalError, Refusal, TooManyRequests, status_response
+from proxy.telling import Teller
 from proxy.upgrade import upgrade
 from proxy.upstream import UpstreamError, UpstreamRejected
 
@@ -63,13 +66,28 @@ class Gate:
         self._limiter = limiter
         self._live = live
         self._last_used = last_used
-        self._access_log = access_log
-        self._audit_log = audit_log
+        self._teller = Teller(metrics, access_log, audit_log)
         self._addresses = addresses
         self._upgrade_idle_timeout = upgrade_idle_timeout
         self._request_ids = RequestIds()
         self._loop = asyncio.get_running_loop()
-        self._watching: set[Exchange] = set()
+        self._watching: set[Answer] = set()
+
+    def express(self, resolver: TokenResolver, reader: OpeningReader) -> ExpressLane:
+        """The lane beside this one, for requests that need nothing but to be passed on."""
+        return ExpressLane(
+            self._loop,
+            self._checkpoint,
+            resolver,
+            reader,
+            self._request_ids,
+            self._limiter,
+            self._live,
+            self._last_used,
+            self._teller,
+            self._metrics,
+            self._watching,
+        )
 
     def end_watches(self) -> None:
         """End every watch cleanly: the server stops, and their clients shall go elsewhere."""
@@ -81,11 +99,11 @@ class Gate:
         started = self._loop.time()
         path = path_alone(request.raw_path)
         access = Access(self._address(request), request.method, path, time.time())
-        self._metrics.in_flight.inc()
+        self._metrics.traffic.in_flight += 1
         try:
             return await self._serve(request, access)
         except Refusal as refusal:
-            return _refused(refusal, access)
+            return self._refused(refusal, access)
         except (asyncio.CancelledError, ConnectionError):
             access.code = access.code or CLIENT_GONE
             access.note = access.note or "the client went away"
@@ -94,10 +112,10 @@ class Gate:
             _LOG.exception("request failed", request_id=access.request_id)
             if access.code:  # Half an answer is out: the connection is cut behind it.
                 raise
-            return _refused(InternalError("something went wrong inside Sekisho"), access)
+            return self._refused(InternalError("something went wrong inside Sekisho"), access)
         finally:
-            self._metrics.in_flight.dec()
-            self._tell(access, self._loop.time() - started)
+            self._metrics.traffic.in_flight -= 1
+            self._teller.ended(access, self._loop.time() - started)
 
     async def _serve(self, request: web.BaseRequest, access: Access) -> web.StreamResponse:
         try:
@@ -121,8 +139,8 @@ class Gate:
         self._metrics.malformed.inc()
         access = Access(request.remote or "", "", "", time.time())  # its headers aren't there
         access.request_id = self._request_ids.next()
-        answer = _refused(refusal_of_malformed(exc), access)
-        self._tell(access, 0.0)
+        answer = self._refused(refusal_of_malformed(exc), access)
+        self._teller.ended(access, 0.0)
         return answer
 
     def _within_limits(self, access: Access) -> None:
@@ -160,7 +178,7 @@ class Gate:
         except UpstreamError as exc:
             if isinstance(exc, UpstreamRejected):
                 self._checkpoint.refused(passage)
-            raise self._failure(exc, access) from exc
+            raise self._teller.failure(exc, access) from exc
         finally:
             self._live.finish(live)
             access.code = exchange.status or access.code
@@ -187,7 +205,7 @@ class Gate:
             extra=extra + SANDBOX if passage.head.cookie is not None else extra,
             wants_upgrade=passage.head.upgrade is not None,
             pass_401=is_proxied(passage.outbound.target),
-            on_head=partial(self._began, access) if lasts else None,
+            on_head=partial(self._teller.began, access) if lasts else None,
         )
 
     async def _relay(
@@ -219,50 +237,19 @@ class Gate:
         else:
             await forward(request, exchange, pool, passage.outbound)
 
-    def _began(self, access: Access, status: int) -> None:
-        """The answer to a long-running request has begun."""
-        access.code = status
-        if self._audit_log is not None:
-            self._audit_log.started(access)
-
-    def _failure(self, exc: UpstreamError, access: Access) -> Refusal:
-        kind = kind_of(exc)
-        if kind is not None:
-            self._metrics.upstream_errors.labels(access.cluster, kind).inc()
-        refusal = refusal_for(exc, access.cluster)
-        # The log may say more than the client is told: where, and what the system called it.
-        access.note = f"{refusal.message} ({exc.__cause__})" if exc.__cause__ else refusal.message
-        return refusal
-
     def _address(self, request: web.BaseRequest) -> str:
         if self._addresses.trusts_nobody:
             return request.remote or ""
         return self._addresses.of(request.remote, request.headers.getall("X-Forwarded-For", ()))
 
-    def _tell(self, access: Access, seconds: float) -> None:
-        access.seconds = seconds
-        verb, cluster = access.info.verb, access.cluster
-        self._metrics.finished(cluster, verb, access.code)
-        if cluster:
-            self._metrics.relayed(cluster, access.sent)
-            if verb != CONNECT and not access.info.long_running:
-                self._metrics.took(cluster, verb, seconds)
-        if self._access_log is not None:
-            self._access_log.record(access)
-        if self._audit_log is not None:
-            self._audit_log.completed(access)
-
-
-def _refused(refusal: Refusal, access: Access) -> web.Response:
-    access.code = refusal.code
-    access.refused = True
-    access.note = access.note or refusal.note or refusal.message
-    return status_response(refusal, access.request_id)
+    def _refused(self, refusal: Refusal, access: Access) -> web.Response:
+        self._teller.refused(refusal, access)
+        return status_response(refusal, access.request_id)
 
 
 def _end(exchange: Exchange, transport: asyncio.Transport, *, cleanly: bool) -> None:
     """End a request that may not go on: after a watch's last event, or right where it is."""
     if cleanly:
         exchange.end_watch()
-    if exchange.switched is not None or not exchange.done.done():
+    if exchange.switched is not None or not exchange.over:
         transport.abort()

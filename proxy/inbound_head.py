@@ -72,11 +72,12 @@ def read_head(headers: RawHeaders) -> InboundHead:
     head = InboundHead()
     passed = head.passed
     for line in headers:
-        handler = _reader(line[0])
+        name = line[0]
+        handler = _reader(name) if len(name) <= _REMEMBERED_BYTES else _reader_of(name)
         if handler is None:
             passed.append(line)
         else:
-            handler(head, line[0], line[1])
+            handler(head, name, line[1])
     if not head.connection <= _ORDINARY_OPTIONS:
         named = head.connection
         head.passed = [line for line in passed if line[0].lower() not in named]
@@ -175,8 +176,7 @@ _READERS: dict[bytes, _Reader] = {
 }
 
 
-@lru_cache(maxsize=1024)
-def _reader(name: bytes) -> _Reader | None:
+def _reader_of(name: bytes) -> _Reader | None:
     """What to do with a header of that name; None: pass it on."""
     reader = _READERS.get(name.lower())
     if reader is not None:
@@ -184,3 +184,10 @@ def _reader(name: bytes) -> _Reader | None:
     if looks_like_impersonation(name):
         return _impersonation
     return None if goes_on(name) else _drop
+
+
+_REMEMBERED_BYTES = 64
+"""Longer names are looked at each time: nobody shall fill the memory with them."""
+
+_reader = lru_cache(maxsize=1024)(_reader_of)
+"""The same, for the few names that clients send again and again."""

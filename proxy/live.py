@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -24,6 +25,16 @@ EXPIRY_SECONDS = 2.0
 """How often requests are looked through for those whose token has ended meanwhile."""
 
 _LOG = structlog.get_logger("sekisho.live")
+
+
+class Running(Protocol):
+    """A request that runs; ``end`` ends it: cleanly if it can be, but at once."""
+
+    access: Access
+    resolved: Resolved
+
+    def end(self) -> None:
+        """End it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -41,7 +52,7 @@ class LiveRequests:
     def __init__(self, store: Store, resolver: TokenResolver) -> None:
         self._store = store
         self._resolver = resolver
-        self._live: set[Live] = set()
+        self._live: set[Running] = set()
         self._late: set[asyncio.Task[None]] = set()
         self.generation = 0
         """Moves with every change in the store."""
@@ -49,7 +60,11 @@ class LiveRequests:
     def __len__(self) -> int:
         return len(self._live)
 
-    def begin(self, live: Live, generation: int) -> None:
+    def add(self, live: Running) -> None:
+        """A request has been let through, in the same breath that it was decided on."""
+        self._live.add(live)
+
+    def begin(self, live: Running, generation: int) -> None:
         """A request has been let through; it was decided on from ``generation`` on.
 
         What has changed since then (deciding may take a question to the cluster) is looked at now.
@@ -60,7 +75,7 @@ class LiveRequests:
             self._late.add(task)
             task.add_done_callback(self._late.discard)
 
-    def finish(self, live: Live) -> None:
+    def finish(self, live: Running) -> None:
         """It has ended."""
         self._live.discard(live)
 
@@ -79,14 +94,14 @@ class LiveRequests:
             for live in [one for one in self._live if one.resolved.expires_at <= now]:
                 self._end(live, "the token has ended")
 
-    def _concerned(self, change: Change) -> list[Live]:
+    def _concerned(self, change: Change) -> list[Running]:
         if change.kind == "all" or change.key is None:
             return list(self._live)
         return [live for live in self._live if concerns(change, live.resolved)]
 
-    async def _recheck(self, concerned: Iterable[Live]) -> None:
+    async def _recheck(self, concerned: Iterable[Running]) -> None:
         """Ask for each token once whether it still stands. What can't be asked goes on."""
-        by_token: dict[str, list[Live]] = defaultdict(list)
+        by_token: dict[str, list[Running]] = defaultdict(list)
         for live in concerned:
             by_token[live.resolved.token.name].append(live)
         for group in by_token.values():
@@ -100,7 +115,7 @@ class LiveRequests:
                 if live in self._live and (why := _forbidden(live, now)) is not None:
                     self._end(live, why)
 
-    def _end(self, live: Live, why: str) -> None:
+    def _end(self, live: Running, why: str) -> None:
         self._live.discard(live)
         live.access.note = why
         live.end()
@@ -111,7 +126,7 @@ def _standing(resolved: Resolved, cluster_id: str) -> object:
     return resolved.access.standing(cluster_id), resolved.namespaces.get(cluster_id)
 
 
-def _forbidden(live: Live, now: Resolved | None) -> str | None:
+def _forbidden(live: Running, now: Resolved | None) -> str | None:
     """Why a running request may not go on, or None."""
     if now is None:
         return "the token was revoked, or its user disabled"

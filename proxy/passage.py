@@ -17,11 +17,13 @@ from management.user_accounts import NoAccount, NotStored, UserAccounts
 from proxy.access import Access
 from proxy.access_review import ReviewFailed
 from proxy.admission import admit, allow_by_scope
+from proxy.asked import Asked
 from proxy.caller import Authenticator
 from proxy.clusters import ClusterDirectory, Downstream
 from proxy.final_check import IdentityMismatch, verify_head
 from proxy.forward import Outbound
 from proxy.inbound_head import InboundHead
+from proxy.opening import Opening
 from proxy.request_info import CONNECT, RequestInfo, request_info
 from proxy.routing import BadTarget, route
 from proxy.status import BadRequest, Forbidden, InternalError, TooLarge, Unavailable
@@ -95,6 +97,28 @@ class Checkpoint:
         )
         return Passage(resolved, downstream, head, outbound)
 
+    def wave_through(self, asked: Asked, opening: Opening, resolved: Resolved) -> bool:
+        """Decide as :meth:`examine` does, where that needs nothing to be asked of anybody.
+
+        True: the request may pass, with ``opening.stamp`` for ``opening.downstream``. False where
+        it must be examined. Raises Refusal.
+        """
+        downstream = self._directory.find(asked.cluster)
+        if downstream is None or opening.length > self._max_body:
+            return False
+        if opening.resolved is not resolved or opening.downstream is not downstream:
+            if downstream.cluster.isolation == "per_user":
+                return False
+            admit(resolved, downstream.cluster.id, asked.cluster)
+            opening.stamp = _stamp(opening, resolved, downstream)
+            opening.resolved, opening.downstream = resolved, downstream
+        token = resolved.token
+        if token.read_only or token.projects:
+            allow_by_scope(
+                resolved, downstream.cluster.id, asked.method, asked.target, upgrade=False
+            )
+        return True
+
     def refused(self, passage: Passage) -> None:
         """The cluster didn't accept the credential that it was entered with."""
         if passage.downstream.cluster.isolation == "per_user":
@@ -130,7 +154,6 @@ async def _identity(
     access: Access,
 ) -> bytes:
     """The ``Impersonate-*`` block: the caller's, or that of whom the caller may act as."""
-    kind = downstream.cluster.user_name
     try:
         if head.impersonates:
             if downstream.cluster.isolation == "per_user":
@@ -142,14 +165,20 @@ async def _identity(
             assert wish is not None
             access.acting_as = wish
             return header_block(await _allowed(wish, resolved, downstream))
-        block = resolved.blocks.get(kind)
-        if block is None:
-            block = resolved.blocks[kind] = header_block(_subject(resolved, downstream))
+        return _own_identity(resolved, downstream)
     except BadImpersonation as exc:
         raise BadRequest(str(exc)) from None
     except Inexpressible as exc:
         _LOG.error("identity refused", user=resolved.user.id, error=str(exc))
         raise Forbidden("your identity can't be told to the cluster in full") from None
+
+
+def _own_identity(resolved: Resolved, downstream: Downstream) -> bytes:
+    """The caller's own block, kept for as long as the caller is believed. Raises Inexpressible."""
+    kind = downstream.cluster.user_name
+    block = resolved.blocks.get(kind)
+    if block is None:
+        block = resolved.blocks[kind] = header_block(_subject(resolved, downstream))
     return block
 
 
@@ -182,6 +211,17 @@ def _subject(resolved: Resolved, downstream: Downstream) -> Subject:
             username=identity.username,
         ),
     )
+
+
+def _stamp(opening: Opening, resolved: Resolved, downstream: Downstream) -> bytes:
+    """The lines for the cluster but the last, the request id's. Raises Forbidden."""
+    try:
+        identity = _own_identity(resolved, downstream)
+    except Inexpressible:
+        raise Forbidden("your identity can't be told to the cluster in full") from None
+    access = Access(opening.remote, "", "", 0.0, request_id="as-it-will-be")
+    lines = _lines(opening.head, downstream.credential, identity, access)
+    return lines.removesuffix(request_id_line(access.request_id) + b"\r\n")
 
 
 def _lines(head: InboundHead, credential: bytes, identity: bytes, access: Access) -> bytes:

@@ -66,6 +66,8 @@ class Master:
         self.port = parts.port or (443 if self.tls else 80)
         self._path = parts.path.rstrip("/")
         self._host_line = f" HTTP/1.1\r\nHost: {parts.netloc.rpartition('@')[2]}\r\n"
+        self._before = b" " + self._path.encode("ascii")
+        self._after = self._host_line.encode("ascii")
         self.idle: deque[UpstreamConnection] = deque()
         self.open: set[UpstreamConnection] = set()
         self.failures = 0
@@ -77,6 +79,10 @@ class Master:
     def request_head(self, method: str, target: str, lines: bytes) -> bytes:
         """A request's head as this master is to see it."""
         return f"{method} {self._path}{target}{self._host_line}".encode("ascii") + lines
+
+    def head_of(self, method: bytes, target: bytes) -> bytes:
+        """The first two lines of a request as this master is to see it."""
+        return method + self._before + target + self._after
 
     def keep(self, connection: UpstreamConnection) -> None:
         """Take back a connection whose answer is complete: the master is well."""
@@ -183,6 +189,10 @@ class UpstreamPool:
         """An idle connection to the master whose turn it is, at no cost; None: connect."""
         self._turn += 1
         return self._in_turn()[0].take()
+
+    def put_back(self, connection: UpstreamConnection) -> None:
+        """Take back a connection that :meth:`take` gave and nothing was sent on."""
+        connection.master.idle.append(connection)
 
     async def connect(self, *, after_take: bool = False) -> UpstreamConnection:
         """A new connection, to the first master that can be reached.

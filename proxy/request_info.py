@@ -28,6 +28,8 @@ _NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
 _NAME_FIELD = re.compile(r"(?:^|,)\s*metadata\.name==?([^,!=]+?)\s*(?:,|$)")
 
 _REMEMBERED = 4096
+_REMEMBERED_CHARACTERS = 1024
+"""Longer targets are read each time: nobody shall fill the memory with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,13 @@ class RequestInfo:
         return replace(self, verb=CONNECT)
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def request_info(method: str, target: str) -> RequestInfo:
     """What ``method`` on ``target`` (the upstream path with its query) asks for."""
+    find = _found_before if len(target) <= _REMEMBERED_CHARACTERS else _found
+    return find(method, target)
+
+
+def _found(method: str, target: str) -> RequestInfo:
     path, _, query = target.partition("?")
     parts = path.strip("/").split("/")
     if parts[0] == "api" and len(parts) > 2:
@@ -94,3 +100,6 @@ def _name_selected(asked: dict[str, str]) -> str:
     """The one object that a list or watch is limited to by a field selector, as kubectl does."""
     found = _NAME_FIELD.search(asked.get("fieldSelector", ""))
     return found[1] if found else ""
+
+
+_found_before = lru_cache(maxsize=_REMEMBERED)(_found)

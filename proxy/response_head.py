@@ -5,8 +5,8 @@ is not the cluster's to set cookies on), and locations, which must lead back thr
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 _DROPPED = frozenset(
     {
@@ -17,7 +17,6 @@ _DROPPED = frozenset(
         b"set-cookie",
         b"set-cookie2",
         b"te",
-        b"transfer-encoding",
         b"upgrade",
         b"x-request-id",
     }
@@ -31,8 +30,7 @@ SANDBOX = (
 gate's origin."""
 
 
-@dataclass(frozen=True, slots=True)
-class Framing:
+class Framing(NamedTuple):
     """How long a body is: ``chunked``, or ``length`` bytes, or neither: until the connection ends.
 
     ``empty`` is an answer that has no body whatever its headers say (RFC 9112 §6.3).
@@ -43,53 +41,47 @@ class Framing:
     empty: bool
 
 
-def framing_of(status: int, headers: Sequence[tuple[bytes, bytes]], *, to_head: bool) -> Framing:
-    """How an upstream answer is framed; ``to_head`` where HEAD was asked.
-
-    llhttp has refused lengths that contradict each other before this is called.
-    """
-    chunked, length = False, None
-    for name, value in headers:
-        size = len(name)
-        if size == 14 and name.lower() == b"content-length":
-            length = value
-        elif size == 17 and name.lower() == b"transfer-encoding":
-            chunked = b"chunked" in value.lower()
-    return Framing(chunked, length, to_head or status in {204, 304})
-
-
-def response_head(
+def client_head(
     status: int,
     reason: bytes,
     headers: Sequence[tuple[bytes, bytes]],
     *,
-    framing: Framing,
+    to_head: bool,
     http_1_1: bool,
     keep_alive: bool,
     prefix: bytes,
     extra: bytes,
-) -> bytes:
-    """The status line and header lines for the client.
+) -> tuple[Framing, bytes]:
+    """How an upstream answer is framed, and the status line and header lines for the client.
 
-    ``prefix`` is the gate's path of the cluster, for locations; ``extra`` are lines of our own.
+    ``to_head`` where HEAD was asked; ``prefix`` is the gate's path of the cluster, for locations;
+    ``extra`` are lines of our own. llhttp has refused lengths that contradict each other before
+    this is called.
     """
-    lines = [b"HTTP/1.1 %d %b\r\n" % (status, reason)]
+    chunked, length = False, None
+    parts = [b"HTTP/1.1 %d %b\r\n" % (status, reason)]
     for name, value in headers:
-        kind = _kind(name)
-        if kind == _PASS:
-            lines.append(b"%b: %b\r\n" % (name, value))
+        kind, start = _kind(name) if len(name) <= _REMEMBERED_BYTES else _kind_of(name)
+        if kind == _DROP:
+            continue
+        if kind == _LENGTH:
+            length = value
+        elif kind == _ENCODING:
+            chunked = b"chunked" in value.lower()
+            continue
         elif kind == _LOCATION:
-            lines.append(b"%b: %b\r\n" % (name, through_gate(value, prefix)))
+            value = through_gate(value, prefix)
+        parts += (start, value, b"\r\n")
+    framing = Framing(chunked, length, to_head or status in _BODILESS)
     if http_1_1:
-        if not framing.empty and framing.length is None:
-            lines.append(b"Transfer-Encoding: chunked\r\n")
+        if length is None and not framing.empty:
+            parts.append(b"Transfer-Encoding: chunked\r\n")
         if not keep_alive:
-            lines.append(b"Connection: close\r\n")
-    elif keep_alive:
-        lines.append(b"Connection: keep-alive\r\n")
-    lines.append(extra)
-    lines.append(b"\r\n")
-    return b"".join(lines)
+            parts.append(b"Connection: close\r\n")
+    elif keep_alive and (length is not None or framing.empty):
+        parts.append(b"Connection: keep-alive\r\n")
+    parts += (extra, b"\r\n")
+    return framing, b"".join(parts)
 
 
 def switching_head(headers: Sequence[tuple[bytes, bytes]], *, extra: bytes) -> bytes:
@@ -115,16 +107,27 @@ def trailer_lines(trailers: Sequence[tuple[bytes, bytes]]) -> bytes:
     return b"".join(
         b"%b: %b\r\n" % line
         for line in trailers
-        if _kind(line[0]) == _PASS and line[0].lower() not in {b"content-length", b"trailer"}
+        if _kind_of(line[0])[0] == _PASS and line[0].lower() != b"trailer"
     )
 
 
-_PASS, _DROP, _LOCATION = range(3)
+_PASS, _DROP, _LOCATION, _LENGTH, _ENCODING = range(5)
+_BODILESS = frozenset({204, 304})
+_KINDS = {
+    b"content-length": _LENGTH,
+    b"content-location": _LOCATION,
+    b"location": _LOCATION,
+    b"transfer-encoding": _ENCODING,
+} | dict.fromkeys(_DROPPED, _DROP)
 
 
-@lru_cache(maxsize=512)
-def _kind(name: bytes) -> int:
-    lower = name.lower()
-    if lower in _DROPPED:
-        return _DROP
-    return _LOCATION if lower in {b"location", b"content-location"} else _PASS
+def _kind_of(name: bytes) -> tuple[int, bytes]:
+    """What to do with a header of that name, and what its line begins with."""
+    return _KINDS.get(name.lower(), _PASS), name + b": "
+
+
+_REMEMBERED_BYTES = 64
+"""Longer names are looked at each time: nobody shall fill the memory with them."""
+
+_kind = lru_cache(maxsize=512)(_kind_of)
+"""The same, for the few names that come again and again."""

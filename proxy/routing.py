@@ -33,13 +33,16 @@ class Route:
     target: str
 
 
-@lru_cache(maxsize=2048)
 def route(raw_target: str) -> Route:
     """Split a request target below PREFIX.
 
     Raises BadTarget where the path is ambiguous. A name that no cluster can have is let through,
     for nobody finds one. Pollers ask the same again and again, so some answers are kept.
     """
+    return _route_before(raw_target) if len(raw_target) <= _REMEMBERED else _route(raw_target)
+
+
+def _route(raw_target: str) -> Route:
     if not raw_target.startswith(PREFIX):
         raise BadTarget("the path must begin with /k8s/clusters/<cluster>/")
     if not _TARGET.fullmatch(raw_target):
@@ -53,6 +56,12 @@ def route(raw_target: str) -> Route:
     if not cluster or "%" in cluster or _DOTS.fullmatch(cluster):
         raise BadTarget("the path is ambiguous where it names the cluster")
     return Route(cluster, f"/{rest}{question}{query}")
+
+
+_REMEMBERED = 1024
+"""Longer targets are read each time: nobody shall fill the memory with them."""
+
+_route_before = lru_cache(maxsize=2048)(_route)
 
 
 def _refuse_ambiguous(path: str) -> None:

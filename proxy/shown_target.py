@@ -52,17 +52,27 @@ _HARMLESS = frozenset(
 )
 
 
-@lru_cache(maxsize=2048)
 def shown_target(target: str, *, commands: bool) -> str:
     """``target`` with the values of unknown parameters redacted.
 
     ``commands`` shows those of exec, too: auditors want them, and people put passwords there.
     """
+    show = _redacted_before if len(target) <= _REMEMBERED_CHARACTERS else _redacted
+    return show(target, commands=commands)
+
+
+def _redacted(target: str, *, commands: bool) -> str:
     path, question, query = target.partition("?")
     if not question:
         return target
     allowed = frozenset() if is_proxied(target) else _HARMLESS
     return f"{path}?{'&'.join(_shown(pair, allowed, commands) for pair in query.split('&'))}"
+
+
+_REMEMBERED_CHARACTERS = 1024
+"""Longer targets are gone through each time: nobody shall fill the memory with them."""
+
+_redacted_before = lru_cache(maxsize=2048)(_redacted)
 
 
 def _shown(pair: str, allowed: frozenset[str], commands: bool) -> str:

@@ -6,6 +6,7 @@ and where, never how it looks inside.
 
 import json
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from aiohttp import web
 
@@ -123,10 +124,8 @@ def status_object(code: int, reason: str, message: str) -> dict[str, object]:
     }
 
 
-def status_response(
-    refusal: Refusal, request_id: str, extra: Mapping[str, str] | None = None
-) -> web.Response:
-    """``refusal`` as an HTTP answer."""
+def _answer(refusal: Refusal, request_id: str) -> tuple[dict[str, str], bytes]:
+    """Headers and body of the answer."""
     status = status_object(refusal.code, refusal.reason, refusal.message)
     if refusal.retry_after is not None:
         status["details"] = {"retryAfterSeconds": refusal.retry_after}
@@ -138,6 +137,24 @@ def status_response(
         "X-Request-Id": request_id,
         "Server": "sekisho",
         **refusal.headers(),
-        **(extra or {}),
     }
-    return web.Response(status=refusal.code, body=body, headers=headers)
+    return headers, body
+
+
+def status_bytes(refusal: Refusal, request_id: str, *, keep_alive: bool) -> bytes:
+    """``refusal`` as the bytes of an HTTP/1.1 answer."""
+    headers, body = _answer(refusal, request_id)
+    lines = [f"HTTP/1.1 {refusal.code} {HTTPStatus(refusal.code).phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines.append(f"Content-Length: {len(body)}")
+    if not keep_alive:
+        lines.append("Connection: close")
+    return "\r\n".join(lines).encode("ascii") + b"\r\n\r\n" + body
+
+
+def status_response(
+    refusal: Refusal, request_id: str, extra: Mapping[str, str] | None = None
+) -> web.Response:
+    """``refusal`` as an HTTP answer."""
+    headers, body = _answer(refusal, request_id)
+    return web.Response(status=refusal.code, body=body, headers={**headers, **(extra or {})})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import httptools
 
-from proxy.exchange import Exchange, RejectedCredential
+from proxy.exchange import Answer, RejectedCredential
 
 if TYPE_CHECKING:
     from proxy.pool import Master
@@ -94,7 +94,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.heard = True
         self.body_sent = True
         self.repeatable = False
-        self._exchange: Exchange | None = None
+        self._exchange: Answer | None = None
         self._parser: httptools.HttpResponseParser | None = None
         self._writing_paused = False
         self._drained: asyncio.Future[None] | None = None
@@ -112,7 +112,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     # The request's way.
 
-    def send(self, exchange: Exchange, head: bytes, *, repeatable: bool = False) -> None:
+    def send(self, exchange: Answer, head: bytes, *, repeatable: bool = False) -> None:
         """Send a request's head (and what of its body is there already); answers go to it."""
         self.served += 1
         self.answered = False
@@ -226,7 +226,7 @@ class UpstreamConnection(asyncio.Protocol):
         assert self._parser is not None
         self._parser.feed_data(data)
 
-    def _pass_on(self, exchange: Exchange) -> None:
+    def _pass_on(self, exchange: Answer) -> None:
         if not self._head_done:
             return
         complete = self._complete
@@ -237,7 +237,7 @@ class UpstreamConnection(asyncio.Protocol):
         elif body:
             self._body = []
 
-    def _end(self, exchange: Exchange) -> None:
+    def _end(self, exchange: Answer) -> None:
         """The answer is complete: keep the connection or throw it away, then tell the exchange."""
         reusable = self.body_sent and not self._tainted and self._keep_alive
         if exchange.framing is not None and exchange.framing.empty:
@@ -253,7 +253,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.transport.close()
         exchange.finish()
 
-    def _switch(self, exchange: Exchange, tail: bytes) -> None:
+    def _switch(self, exchange: Answer, tail: bytes) -> None:
         if not exchange.wants_upgrade or self._parser is None:
             self.abort(UpstreamGarbled("it switched protocols without being asked to"))
             return
