@@ -1,63 +1,137 @@
-"""Figures of several rounds as a table, each beside its peers'."""
+"""Tables of what was measured, for a terminal and for a page."""
 
 import json
-import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench.scenarios import Scenario
+from bench.readings import Reading, Spread, figure, ratios, spread
+from bench.scenarios.scenario import Scenario
+from bench.targets import TARGETS
 
-Rounds = dict[str, dict[str, dict[str, list[float]]]]
-"""Scenario, server, figure: one value for each round."""
+NOTHING = "–"
 
 
-def table(scenarios: Sequence[Scenario], rounds: Rounds, servers: Sequence[str]) -> Table:
-    """The median of each figure with the least and the most, and the gate's ratio to each peer."""
-    shown = Table(title="median (least to most) of each figure", title_justify="left")
-    shown.add_column("scenario")
-    for server in servers:
-        shown.add_column(server, justify="right")
-    peers = [server for server in servers if server not in {"sekisho", "direct"}]
-    for peer in peers:
-        shown.add_column(f"÷ {peer}", justify="right")
-    for scenario in scenarios:
-        for figure in scenario.headline:
-            values = {
-                server: rounds.get(scenario.name, {}).get(server, {}).get(figure, [])
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table of words; the first column says what a row is."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def values(
+    readings: Sequence[Reading], scenarios: Sequence[Scenario], servers: Sequence[str]
+) -> Grid:
+    """The median of each figure of each server."""
+    rows = [
+        (
+            label,
+            *(
+                _middle(spread(figure(readings, scenario, server, key).values()))
                 for server in servers
-            }
-            ratios = [_ratio(values["sekisho"], values[peer]) for peer in peers]
-            label = f"{scenario.name}: {figure}"
-            shown.add_row(label, *(_spread(values[server]) for server in servers), *ratios)
-    return shown
+            ),
+        )
+        for label, scenario, key in _rows(scenarios)
+    ]
+    return Grid("Figures: the median over the rounds", ("", *servers), _known(rows))
 
 
-def write(file: Path, rounds: Rounds, about: Mapping[str, object]) -> None:
+def compared(
+    readings: Sequence[Reading],
+    scenarios: Sequence[Scenario],
+    gate: str,
+    peers: Sequence[str],
+    title: str,
+) -> Grid:
+    """The gate by each peer: the median of the rounds' ratios, and the least and the most."""
+    rows = []
+    for label, scenario, key in _rows(scenarios):
+        ours = figure(readings, scenario, gate, key)
+        spreads = [spread(ratios(ours, figure(readings, scenario, peer, key))) for peer in peers]
+        rows.append((label, *map(_spread, spreads)))
+    return Grid(title, ("", *(f"÷ {peer}" for peer in peers)), _known(rows))
+
+
+def variants(
+    readings: Sequence[Reading], scenarios: Sequence[Scenario], gate: str, others: Sequence[str]
+) -> Grid:
+    """Each other configuration of the gate by the gate as it comes."""
+    rows = []
+    for label, scenario, key in _rows([one for one in scenarios if one.variants]):
+        base = figure(readings, scenario, gate, key)
+        spreads = [spread(ratios(figure(readings, scenario, other, key), base)) for other in others]
+        rows.append((label, _middle(spread(base.values())), *map(_spread, spreads)))
+    header = ("", gate, *(f"{other} ÷ {gate}" for other in others))
+    return Grid("Other configurations of the gate", header, _known(rows))
+
+
+def targets(readings: Sequence[Reading]) -> Grid:
+    """Each target, and whether the median of the rounds reached it."""
+    rows = []
+    for target in TARGETS:
+        limits = (target.text, target.shown(target.target), target.shown(target.moonshot))
+        measured = spread(target.measure(readings))
+        verdict = "not measured" if measured is None else target.verdict(measured.middle)
+        rows.append((*limits, _spread(measured), verdict))
+    return Grid("Targets", ("", "target", "moonshot", "measured", ""), tuple(rows))
+
+
+def show(grid: Grid, console: Console) -> None:
+    """Print a table, without cutting anything off."""
+    shown = Table(title=grid.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, head in enumerate(grid.header):
+        shown.add_column(head, justify="right" if number else "left", no_wrap=True)
+    for row in grid.rows:
+        shown.add_row(*row)
+    console.print(shown)
+
+
+def markdown(grid: Grid) -> str:
+    """The same as a table of a page."""
+    rule = ["---", *("---:" for _ in grid.header[1:])]
+    lines = [f"| {' | '.join(cells)} |" for cells in (grid.header, rule, *grid.rows)]
+    return f"**{grid.title}**\n\n" + "\n".join(lines) + "\n"
+
+
+def write(file: Path, readings: Sequence[Reading], about: Mapping[str, object]) -> None:
     """Everything, for comparison with other runs."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"about": about, "rounds": rounds}, indent=1) + "\n")
+    everything = {"about": about, "readings": [asdict(one) for one in readings]}
+    file.write_text(json.dumps(everything, indent=1) + "\n")
 
 
-def show(shown: Table) -> None:
-    """Print, without cutting anything off."""
-    Console(width=160).print(shown)
+def _rows(scenarios: Sequence[Scenario]) -> list[tuple[str, str, str]]:
+    return [
+        (f"{scenario.name}: {one.label}", scenario.name, one.key)
+        for scenario in scenarios
+        for one in scenario.figures
+    ]
 
 
-def _spread(values: Sequence[float]) -> str:
-    if not values:
-        return "–"
-    middle = statistics.median(values)
-    return f"{_short(middle)} ({_short(min(values))} to {_short(max(values))})"
+def _known(rows: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
+    """Only the rows that say something."""
+    return tuple(row for row in rows if any(cell != NOTHING for cell in row[1:]))
 
 
-def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> str:
-    if not ours or not theirs or not statistics.median(theirs):
-        return "–"
-    return f"{statistics.median(ours) / statistics.median(theirs):.2f}"
+def _middle(known: Spread | None) -> str:
+    return NOTHING if known is None else short(known.middle)
 
 
-def _short(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+def _spread(known: Spread | None) -> str:
+    if known is None:
+        return NOTHING
+    return f"{short(known.middle)} ({short(known.least)}–{short(known.most)})"
+
+
+def short(value: float) -> str:
+    """A number with three digits, or as many as it has before the point."""
+    size = abs(value)
+    if size >= 99.95:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if size >= 9.995 else f"{value:.2f}"

@@ -1,24 +1,30 @@
-"""What is measured: the gate as users run it, and its peers, each in front of the same upstream."""
+"""What is measured: certificates and programs in a folder, an upstream, and the gate before it."""
 
+import compileall
 import os
-import shutil
+import resource
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
+from bench.cgroups import account, tidy
 from proxy.certificates import create_authority, issue_server
 from proxy.demo.processes import under_us
 
 ROOT = Path(__file__).parents[1]
 PREFIX = "/k8s/clusters/bench"
+USER, PASSWORD = "root", "a long password"
 START_SECONDS = 60.0
+STOP_SECONDS = 10.0
+_SOURCES = ("agent", "config", "impersonation", "management", "providers", "proxy", "store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,18 @@ class Server:
     ca: Path
     token: str
     pid: int | None
+    seconds_to_ready: float = 0.0
+
+
+class Startable(Protocol):
+    """What a :class:`Server` can be had from, again and again but one at a time."""
+
+    @property
+    def name(self) -> str:
+        """What the report calls it."""
+
+    def start(self) -> Server:
+        """Start it, and wait until it answers."""
 
 
 @dataclass
@@ -52,13 +70,14 @@ class Workshop:
         server = issue_server(
             authority,
             common_name="bench",
-            names=["127.0.0.1"],
+            names=["127.0.0.1", "localhost"],
             lifetime=timedelta(days=1),
             now=now,
         )
         self.ca.write_bytes(authority.certificate_pem)
         (self.folder / "tls.crt").write_bytes(server.certificate_pem)
         (self.folder / "tls.key").write_bytes(server.key_pem)
+        (self.folder / "both.pem").write_bytes(server.certificate_pem + server.key_pem)
         subprocess.run(
             ["go", "build", "-o", f"{self.folder}/", "./..."],
             cwd=ROOT / "bench" / "go",
@@ -67,35 +86,52 @@ class Workshop:
         )
 
     def start(
-        self, *command: str | Path, port: int, environment: dict[str, str] | None = None
+        self,
+        *command: str | Path,
+        port: int,
+        environment: Mapping[str, str] | None = None,
+        log: Path | None = None,
     ) -> int:
-        """Start a program that will listen on ``port``; its pid, once it does."""
-        log = (self.folder / "log").open("ab")
-        process = subprocess.Popen(
-            [*under_us(), *map(str, command)],
-            stdout=log,
-            stderr=log,
-            cwd=ROOT,
-            env={**os.environ, **(environment or {})},
-        )
+        """Start a program that will listen on ``port``; its pid, once it does.
+
+        What it prints goes to ``log``, or to the workshop's. RuntimeError if it ends instead.
+        """
+        log = log or self.folder / "log"
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [*under_us(), *map(str, command)],
+                stdout=output,
+                stderr=output,
+                cwd=ROOT,
+                env=users_environment() | dict(environment or {}),
+            )
+        account(process.pid)
         self.running.append(process)
         deadline = time.monotonic() + START_SECONDS
         while not _listens(port):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{command[0]} did not start; see {self.folder / 'log'}")
-            time.sleep(0.01)
+                said = log.read_text(errors="replace")[-1000:]
+                raise RuntimeError(f"{command[0]} did not start:\n{said}")
+            time.sleep(0.005)
         return process.pid
+
+    def end(self, pid: int) -> None:
+        """End one of the processes, and wait for its end."""
+        process = next(one for one in self.running if one.pid == pid)
+        self.running.remove(process)
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+        process.kill()
+        process.wait()
+        tidy()
 
     def stop(self) -> None:
         """End every process."""
-        for process in reversed(self.running):
-            process.terminate()
         for process in self.running:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(20)
-            process.kill()
-
-    # The servers.
+            process.terminate()
+        for process in [*self.running]:
+            self.end(process.pid)
 
     def upstream(self) -> Server:
         """The stand-in of an API server."""
@@ -109,71 +145,13 @@ class Workshop:
         self.upstream_url = f"https://127.0.0.1:{port}"
         return Server("direct", self.upstream_url, self.ca, "", None)
 
-    def go(self, token: str) -> Server:
-        """httputil.ReverseProxy, doing the same job."""
-        port = free_port()
-        pid = self.start(
-            self.folder / "peer",
-            *("-listen", f"127.0.0.1:{port}", "-upstream", self.upstream_url, "-ca", self.ca),
-            *("-cert", self.folder / "tls.crt", "-key", self.folder / "tls.key", "-token", token),
-            port=port,
-        )
-        return Server("go", f"https://127.0.0.1:{port}{PREFIX}", self.ca, token, pid)
-
-    def nginx(self) -> Server | None:
-        """nginx, which only passes on; None where it isn't installed."""
-        program = shutil.which("nginx")
-        if program is None:
-            return None
-        port, folder = free_port(), self.folder / "nginx"
-        folder.mkdir()
-        upstream = self.upstream_url.removeprefix("https://")
-        temporary = "".join(
-            f"{kind}_temp_path {folder}/{kind};"
-            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        )
-        (folder / "conf").write_text(
-            f"daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error;"
-            "events { worker_connections 20000; } http { access_log off; "
-            f"{temporary} keepalive_requests 100000000; client_max_body_size 0;"
-            "map $http_upgrade $switch { default upgrade; '' ''; }"
-            f"upstream api {{ server {upstream}; keepalive 1000; }}"
-            f"server {{ listen 127.0.0.1:{port} ssl;"
-            f"ssl_certificate {self.folder}/tls.crt; ssl_certificate_key {self.folder}/tls.key;"
-            f"location {PREFIX}/ {{ proxy_pass https://api/; proxy_http_version 1.1;"
-            "proxy_buffering off; proxy_request_buffering off; proxy_read_timeout 1h;"
-            "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $switch;"
-            "} } }"
-        )
-        pid = self.start(program, "-p", folder, "-c", folder / "conf", port=port)
-        return Server("nginx", f"https://127.0.0.1:{port}{PREFIX}", self.ca, "", pid)
-
-    def haproxy(self) -> Server | None:
-        """haproxy, which only passes on; None where it isn't installed."""
-        program = shutil.which("haproxy")
-        if program is None:
-            return None
-        port, folder = free_port(), self.folder / "haproxy"
-        folder.mkdir()
-        (folder / "both.pem").write_bytes(
-            (self.folder / "tls.crt").read_bytes() + (self.folder / "tls.key").read_bytes()
-        )
-        upstream = self.upstream_url.removeprefix("https://")
-        (folder / "conf").write_text(
-            "global\n  nbthread 1\n  maxconn 20000\n"
-            "defaults\n  mode http\n  timeout connect 5s\n  timeout client 1h\n"
-            "  timeout server 1h\n  timeout tunnel 1h\n  http-reuse always\n"
-            f"frontend f\n  bind 127.0.0.1:{port} ssl crt {folder}/both.pem alpn http/1.1\n"
-            f"  http-request replace-path {PREFIX}(/.*) \\1\n  default_backend b\n"
-            f"backend b\n  server s {upstream} ssl ca-file {self.ca} verify required\n"
-        )
-        pid = self.start(program, "-db", "-f", folder / "conf", port=port)
-        return Server("haproxy", f"https://127.0.0.1:{port}{PREFIX}", self.ca, "", pid)
-
 
 @dataclass
 class Gate:
-    """A Sekisho of the bench's own, as users run it; ``extra`` is more of its configuration."""
+    """A Sekisho of the bench's own, as users run it; ``extra`` is more of its configuration.
+
+    ``server`` is more of the section of that name, in YAML's flow style: ``workers: 2``.
+    """
 
     shop: Workshop
     name: str = "sekisho"
@@ -181,6 +159,7 @@ class Gate:
     users: int = 0
     clusters: int = 0
     store_url: str = ""
+    server: str = ""
     port: int = 0
     metrics_port: int = 0
     token: str = ""
@@ -189,15 +168,18 @@ class Gate:
     @property
     def folder(self) -> Path:
         """Its configuration and data."""
-        return self.shop.folder / self.name
+        return self.shop.folder / self.name.replace(" ", "-")
 
     def prepare(self) -> None:
-        """Write the configuration, and fill the store."""
+        """Write the configuration, and fill the store. RuntimeError if Sekisho doesn't take it."""
+        for source in _SOURCES:  # as installing a package does
+            compileall.compile_dir(ROOT / source, quiet=2)
         self.folder.mkdir()
         self.port, self.metrics_port = free_port(), free_port()
         store = f"store: {{url: '{self.store_url}'}}\n" if self.store_url else ""
+        more = f", {self.server}" if self.server else ""
         (self.folder / "sekisho.yaml").write_text(
-            f'server: {{listen: "127.0.0.1:{self.port}"}}\n'
+            f'server: {{listen: "127.0.0.1:{self.port}"{more}}}\n'
             f'metrics: {{listen: "127.0.0.1:{self.metrics_port}"}}\n'
             "data_dir: data\n"
             # Everything on; the limits on what one token may have at a time are not what a load
@@ -211,8 +193,9 @@ class Gate:
             *("-m", "bench.seed", config, self.shop.upstream_url, str(self.shop.ca)),
             *("--users", str(self.users), "--clusters", str(self.clusters)),
         )
-        self._run("-m", "proxy", "user", "create", "root", "--admin", stdin="a long password\n")
-        self.token = self._run("-m", "proxy", "token", "create", "--user", "root").strip()
+        create = ("-m", "proxy", "user", "create", USER, "--admin", "--password-stdin")
+        self._run(*create, stdin=f"{PASSWORD}\n")
+        self.token = self._run("-m", "proxy", "token", "create", "--user", USER).strip()
 
     def start(self) -> Server:
         """Start it, and wait until it is ready."""
@@ -221,12 +204,16 @@ class Gate:
             *(sys.executable, "-m", "proxy", "serve"),
             port=self.port,
             environment={"SEKISHO_CONFIG": str(self.folder / "sekisho.yaml")},
+            log=self.folder / "log",  # standard error, and so the access log
         )
         while not self._ready():
+            if time.monotonic() > began + START_SECONDS:
+                raise RuntimeError(f"{self.name} isn't ready; see {self.folder / 'log'}")
             time.sleep(0.005)
         self.seconds_to_ready = time.monotonic() - began
         ca = self.folder / "data" / "tls" / "ca.crt"
-        return Server(self.name, f"https://127.0.0.1:{self.port}{PREFIX}", ca, self.token, pid)
+        url = f"https://127.0.0.1:{self.port}{PREFIX}"
+        return Server(self.name, url, ca, self.token, pid, self.seconds_to_ready)
 
     def _ready(self) -> bool:
         with suppress(OSError):
@@ -236,31 +223,42 @@ class Gate:
         return False
 
     def _run(self, *arguments: str, stdin: str = "") -> str:
-        if "user" in arguments:
-            arguments = (*arguments, "--password-stdin")
         done = subprocess.run(
             [sys.executable, *arguments],
             input=stdin,
             capture_output=True,
             text=True,
             cwd=ROOT,
-            env={**os.environ, "SEKISHO_CONFIG": str(self.folder / "sekisho.yaml")},
+            env=users_environment() | {"SEKISHO_CONFIG": str(self.folder / "sekisho.yaml")},
             check=False,
         )
         if done.returncode:
-            raise RuntimeError(f"{arguments}: {done.stderr}")
+            raise RuntimeError(f"{' '.join(arguments)}: {done.stderr}")
         return done.stdout
 
 
 @contextmanager
 def workshop(folder: Path) -> Iterator[Workshop]:
     """A workshop in ``folder``; every process ends with it."""
+    tidy()
     shop = Workshop(folder)
     try:
         shop.prepare()
         yield shop
     finally:
         shop.stop()
+
+
+def users_environment() -> dict[str, str]:
+    """Ours, without developers' settings of Python: one makes each start compile everything."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
+def all_open_files() -> int:
+    """Let this process and its children have as many open files as may be; how many that is."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most if most != resource.RLIM_INFINITY else 1_000_000
 
 
 def free_port() -> int:

@@ -1,23 +1,26 @@
 // Command upstream stands in for an API server: as fast as Go can be, and nothing else.
 //
 //	GET  …?size=N          N bytes of JSON-like text (4096 by default)
-//	GET  …?watch=1         a stream that gets a line with the present time every -every
+//	GET  …?watch=1         a stream that gets a line with the present time at each event
+//	POST …?notify=1        an event for all watchers
 //	POST …                 reads the body and says how long it was
-//	Upgrade: anything      101, then every byte comes back
+//	Upgrade: websocket     101, then every byte comes back; with ?close_after=N the first N do
 //
 // HTTP/1.1 over TLS only, for that is what the gate speaks to API servers.
 package main
 
 import (
 	"bytes"
+	"crypto/sha1"
 	"crypto/tls"
+	"encoding/base64"
 	"flag"
 	"fmt"
 	"io"
 	"log"
+	"math"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 )
 
@@ -25,46 +28,23 @@ var (
 	listen = flag.String("listen", "127.0.0.1:0", "address")
 	cert   = flag.String("cert", "", "certificate")
 	key    = flag.String("key", "", "key")
-	every  = flag.Duration("every", 5*time.Second, "how often watchers get a line")
+	every  = flag.Duration("every", 0, "how often watchers get an event unasked; 0: never")
 )
 
-// A hub wakes every watcher at the same moment, so that what is measured is the fan-out.
-type hub struct {
-	sync.Mutex
-	next chan struct{}
-	line []byte
-}
-
-func (h *hub) wait() <-chan struct{} {
-	h.Lock()
-	defer h.Unlock()
-	return h.next
-}
-
-func (h *hub) run() {
-	for range time.Tick(*every) {
-		h.Lock()
-		h.line = []byte(fmt.Sprintf(`{"type":"MODIFIED","sent":%d}`+"\n", time.Now().UnixNano()))
-		close(h.next)
-		h.next = make(chan struct{})
-		h.Unlock()
-	}
-}
-
-func (h *hub) latest() []byte {
-	h.Lock()
-	defer h.Unlock()
-	return h.line
-}
-
 var (
-	events = &hub{next: make(chan struct{})}
+	events = newHub()
 	filler = bytes.Repeat([]byte(`{"kind":"Pod"} `), 1<<16)
 )
 
 func main() {
 	flag.Parse()
-	go events.run()
+	if *every > 0 {
+		go func() {
+			for range time.Tick(*every) {
+				events.send()
+			}
+		}()
+	}
 	server := &http.Server{
 		Addr:         *listen,
 		Handler:      http.HandlerFunc(serve),
@@ -77,54 +57,57 @@ func serve(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	switch {
 	case r.Header.Get("Upgrade") != "":
-		echo(w, r)
+		echo(w, r, number(query.Get("close_after"), math.MaxInt64))
 	case query.Get("watch") != "":
-		watch(w, r)
+		events.watch(w, r)
+	case query.Get("notify") != "":
+		events.send()
+		fmt.Fprint(w, `{}`)
 	case r.Method == http.MethodPost:
-		n, _ := io.Copy(io.Discard, r.Body)
+		n, _ := io.CopyBuffer(writeOnly{}, r.Body, make([]byte, 64<<10))
 		fmt.Fprintf(w, `{"read":%d}`, n)
 	default:
-		size, err := strconv.Atoi(query.Get("size"))
-		if err != nil {
-			size = 4096
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Content-Length", strconv.Itoa(size))
-		for size > 0 {
-			piece := min(size, len(filler))
-			if _, err := w.Write(filler[:piece]); err != nil {
-				return
-			}
-			size -= piece
-		}
+		fill(w, number(query.Get("size"), 4096))
 	}
 }
 
-func watch(w http.ResponseWriter, r *http.Request) {
+// fill answers with so many bytes.
+func fill(w http.ResponseWriter, size int64) {
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusOK)
-	flusher := w.(http.Flusher)
-	flusher.Flush()
-	for {
-		select {
-		case <-events.wait():
-			if _, err := w.Write(events.latest()); err != nil {
-				return
-			}
-			flusher.Flush()
-		case <-r.Context().Done():
+	w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
+	for size > 0 {
+		piece := min(size, int64(len(filler)))
+		if _, err := w.Write(filler[:piece]); err != nil {
 			return
 		}
+		size -= piece
 	}
 }
 
-func echo(w http.ResponseWriter, r *http.Request) {
+// writeOnly discards, and unlike io.Discard lets the reader's buffer be as large as it is.
+type writeOnly struct{}
+
+func (writeOnly) Write(p []byte) (int, error) { return len(p), nil }
+
+// echo switches protocols as RFC 6455 wants it, for some proxies check, and sends back what comes:
+// limit bytes, and then it ends the session.
+func echo(w http.ResponseWriter, r *http.Request, limit int64) {
 	conn, buffered, err := w.(http.Hijacker).Hijack()
 	if err != nil {
 		return
 	}
 	defer conn.Close()
-	fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n",
-		r.Header.Get("Upgrade"))
-	io.CopyBuffer(conn, buffered, make([]byte, 64<<10))
+	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n"+
+		"Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: %s\r\n\r\n", r.Header.Get("Upgrade"),
+		base64.StdEncoding.EncodeToString(sum[:]), r.Header.Get("Sec-WebSocket-Protocol"))
+	ahead := io.LimitReader(buffered, int64(buffered.Reader.Buffered()))
+	io.CopyBuffer(conn, io.LimitReader(io.MultiReader(ahead, conn), limit), make([]byte, 64<<10))
+}
+
+func number(text string, otherwise int64) int64 {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return n
+	}
+	return otherwise
 }

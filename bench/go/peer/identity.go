@@ -2,6 +2,12 @@ package main
 
 import "context"
 
+// An identity is who a token stands for.
+type identity struct {
+	user, uid string
+	groups    []string
+}
+
 type contextKey int
 
 const who contextKey = 0

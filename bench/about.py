@@ -1,0 +1,56 @@
+"""What the figures were measured with: the machine and the versions of what ran on it."""
+
+import os
+import platform
+import re
+import shutil
+import ssl
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+_SAY_VERSION = {
+    "Go": ("go", "version"),
+    "nginx": ("nginx", "-v"),
+    "HAProxy": ("haproxy", "-v"),
+    "PostgreSQL": ("psql", "--version"),
+    "wrk": ("wrk", "-v"),
+}
+
+
+def about_machine() -> dict[str, str]:
+    """Names of things, and which they are here; what isn't installed isn't named."""
+    known = {
+        "CPU": f"{os.cpu_count()} cores, {_cpu_model()}",
+        "kernel": f"{platform.system()} {platform.release().split('-')[0]}",
+        "Python": platform.python_version(),
+        "OpenSSL": ssl.OPENSSL_VERSION.split()[1],
+    }
+    for package in ("uvloop", "aiohttp", "httptools"):
+        known[package] = version(package)
+    for name, command in _SAY_VERSION.items():
+        found = _said(*command)
+        if found:
+            known[name] = found
+    return known
+
+
+def version_in(said: str) -> str:
+    """The first thing in a text that looks like a version; nothing if there is none. Pure."""
+    found = re.search(r"\d+(?:\.\d+)+", said)
+    return found[0] if found else ""
+
+
+def _said(program: str, argument: str) -> str:
+    where = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
+    if where is None:
+        return ""
+    done = subprocess.run([where, argument], capture_output=True, text=True, check=False)
+    return version_in(done.stdout + done.stderr)
+
+
+def _cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()

@@ -1,0 +1,77 @@
+"""What was read in each round, and what follows from it. Pure.
+
+A machine is slower at one time than at another, so servers are compared within a round: a ratio is
+taken of two readings of the same round, and the median of those ratios is what is told.
+"""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+ByRound = Mapping[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The figures of one scenario, server and round."""
+
+    round: int
+    scenario: str
+    server: str
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The least, the median and the most of some values."""
+
+    least: float
+    middle: float
+    most: float
+
+
+def spread(values: Iterable[float]) -> Spread | None:
+    """The spread of some values; None of none."""
+    known = sorted(values)
+    if not known:
+        return None
+    return Spread(known[0], statistics.median(known), known[-1])
+
+
+def figure(readings: Sequence[Reading], scenario: str, server: str, key: str) -> dict[int, float]:
+    """One figure, by round; empty where it wasn't measured."""
+    return {
+        one.round: one.figures[key]
+        for one in readings
+        if (one.scenario, one.server) == (scenario, server) and key in one.figures
+    }
+
+
+def ratios(ours: ByRound, theirs: ByRound) -> list[float]:
+    """Ours by theirs, of each round that has both; where theirs is nothing there is no ratio."""
+    return [ours[n] / theirs[n] for n in sorted(ours.keys() & theirs.keys()) if theirs[n] > 0]
+
+
+def with_added(readings: Sequence[Reading], direct: str) -> list[Reading]:
+    """With ``added_p…`` for each quantile: what a server adds to going direct in the same round.
+
+    It can be negative, where the noise is larger than what is added.
+    """
+    straight = {(one.round, one.scenario): one.figures for one in readings if one.server == direct}
+    return [
+        Reading(one.round, one.scenario, one.server, {**one.figures, **_added(one, straight)})
+        for one in readings
+    ]
+
+
+def _added(
+    one: Reading, straight: Mapping[tuple[int, str], Mapping[str, float]]
+) -> dict[str, float]:
+    base = straight.get((one.round, one.scenario))
+    if base is None or one.figures is base:
+        return {}
+    return {
+        f"added_{key}": value - base[key]
+        for key, value in one.figures.items()
+        if key in base and key.startswith("p") and key.endswith("_us")
+    }

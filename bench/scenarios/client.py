@@ -1,0 +1,133 @@
+"""Running the clients: the bench's own, and wrk. What fails there fails here."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from bench.machine import cpu_seconds, rss_kib
+from bench.scenarios.scenario import Figures
+from bench.servers import Server, Workshop
+
+CLIENT_SECONDS = 180.0
+"""How long one load may take before it is given up."""
+
+
+class LoadError(Exception):
+    """A load saw errors: what it measured would be the speed of refusals."""
+
+
+def load(shop: Workshop, server: Server, what: str, path: str, **options: object) -> Figures:
+    """Run the bench's client to its end, and add what CPU the server used: ``cpu_s``."""
+    before = cpu(server)
+    try:
+        done = subprocess.run(
+            command(shop, server, what, path, options),
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=CLIENT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise LoadError(f"{what} against {server.name} took over {CLIENT_SECONDS:.0f} s") from None
+    figures = figures_of(done.stdout, done.stderr, f"{what} against {server.name}")
+    return figures | {"cpu_s": cpu(server) - before}
+
+
+def figures_of(stdout: str, stderr: str, what: str) -> Figures:
+    """What the client saw. LoadError if it saw errors, or said nothing. Pure."""
+    try:
+        said = json.loads(stdout)
+    except ValueError:
+        raise LoadError(f"{what}: {stderr.strip() or 'no result'}") from None
+    if said.pop("errors"):
+        raise LoadError(f"{what}: {said.get('error')}")
+    del said["error"]
+    return {name: float(value) for name, value in said.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A client that waits for a word before it goes on."""
+
+    client: subprocess.Popen[str]
+    what: str
+
+    def finish(self) -> Figures:
+        """Give it the word, and wait for its end; what it saw. LoadError if it saw errors."""
+        out, err = self.client.communicate("\n", timeout=CLIENT_SECONDS)
+        return figures_of(out, err, self.what)
+
+
+@contextmanager
+def holding(
+    shop: Workshop, server: Server, what: str, path: str, **options: object
+) -> Iterator[Held]:
+    """A client that has opened what it shall open, and waits; it is ended if it isn't finished."""
+    with subprocess.Popen(
+        command(shop, server, what, path, options),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as client:
+        assert client.stderr is not None
+        try:
+            held = Held(client, f"{what} against {server.name}")
+            said = client.stderr.readline().strip()
+            if said != "open":
+                held.finish()
+                raise LoadError(f"{held.what}: {said}")
+            yield held
+        finally:
+            client.kill()
+
+
+def wrk(server: Server, path: str, *, seconds: float, connections: int = 32) -> Figures:
+    """Run wrk: its ``per_s``, and the server's ``cpu_us`` for each."""
+    before = cpu(server)
+    done = subprocess.run(
+        [
+            *("wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"),
+            *("-H", f"Authorization: Bearer {server.token}", server.url + path),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    used = cpu(server) - before
+    requests, took = wrk_counts(done.stdout + done.stderr, f"wrk against {server.name}")
+    return {"cpu_us": used / requests * 1e6, "per_s": requests / took}
+
+
+def wrk_counts(said: str, what: str) -> tuple[int, float]:
+    """Requests and seconds, from what wrk printed. LoadError if it saw errors. Pure."""
+    found = re.search(r"(\d+) requests in ([\d.]+)(m?)s", said)
+    if found is None or not int(found[1]) or "Non-2xx" in said or "Socket errors" in said:
+        raise LoadError(f"{what}: {said.strip()}")
+    return int(found[1]), float(found[2]) / (1000 if found[3] else 1)
+
+
+def cpu(server: Server) -> float:
+    """What the server has used, in seconds."""
+    return cpu_seconds(server.pid) if server.pid is not None else 0.0
+
+
+def rss(server: Server) -> int:
+    """What is resident of it, in KiB."""
+    return rss_kib(server.pid) if server.pid is not None else 0
+
+
+def command(
+    shop: Workshop, server: Server, what: str, path: str, options: dict[str, object]
+) -> list[str]:
+    """The command line of the bench's client."""
+    words = [str(shop.folder / "load"), what, "-url", server.url + path, "-ca", str(server.ca)]
+    words += ["-token", server.token]
+    for name, value in options.items():
+        flag = f"-{name.replace('_', '-')}"
+        words += [flag] if value is True else [flag, str(value)]
+    return words

@@ -1,0 +1,53 @@
+"""Thousands of idle watches: what each keeps of memory, and how late an event reaches them."""
+
+from bench.machine import settled_rss_kib
+from bench.scenarios.client import holding, load
+from bench.scenarios.scenario import PODS, Effort, Figure, Figures, Scenario
+from bench.servers import Server, Workshop
+
+WATCHES = "idle watches"
+START = "start"
+EVENTS = 5
+WATCH = f"{PODS}?watch=1"
+
+
+def watch_scenarios(effort: Effort) -> list[Scenario]:
+    """One: opening so many watches is most of its time."""
+
+    def watches(shop: Workshop, server: Server) -> Figures:
+        """Memory for each, and an event to them all."""
+        warm(shop, server)
+        empty = settled_rss_kib(server.pid) if server.pid is not None else 0
+        notify = f"{shop.upstream_url}{PODS}?notify=1"
+        options = {"count": effort.watches, "workers": 16, "events": EVENTS, "notify": notify}
+        with holding(shop, server, "watch", WATCH, **options, notify_ca=shop.ca) as client:
+            full = settled_rss_kib(server.pid) if server.pid is not None else 0
+            figures = client.finish()
+        return figures | {
+            "kib_per_watch": (full - empty) / effort.watches,
+            "ready_s": server.seconds_to_ready,
+            "rss_mib": empty / 1024,
+        }
+
+    return [
+        Scenario(
+            WATCHES,
+            watches,
+            (
+                Figure("kib_per_watch", "KiB each"),
+                Figure("p50_us", "event p50, µs"),
+                Figure("p99_us", "event p99, µs"),
+                Figure("last_us", "event to the last, µs"),
+                Figure("rss_mib", "MiB before them"),
+                Figure("ready_s", "start to ready, s"),
+            ),
+            anew=True,
+        )
+    ]
+
+
+def warm(shop: Workshop, server: Server) -> None:
+    """Let a server load what it loads at its first requests, which isn't what a watch costs."""
+    load(shop, server, "closed", PODS, count=2000, workers=16)
+    with holding(shop, server, "watch", WATCH, count=100, workers=16) as client:
+        client.finish()

@@ -1,0 +1,61 @@
+"""What a second worker brings, on a machine whose cores the client and the upstream share.
+
+Each worker gets a fifth of a core, so that the rest have what they need, and one worker and two are
+loaded to saturation: that is what two cores of their own would bring, but for what caches and the
+memory bus have to say.
+"""
+
+from pathlib import Path
+
+from bench.cgroups import capped
+from bench.machine import children
+from bench.scenarios.client import LoadError, cpu, holding
+from bench.scenarios.scenario import PODS, Effort, Figure, Figures, Scenario
+from bench.servers import Server, Workshop
+
+CAPPED = "workers with 1/5 core"
+TWO = "2 workers"
+SHARE = 0.2
+CONNECTIONS = 32
+
+
+def worker_scenarios(effort: Effort) -> list[Scenario]:
+    """One, of one worker and of two."""
+
+    def run(shop: Workshop, server: Server) -> Figures:
+        assert server.pid is not None
+        options = {"workers": CONNECTIONS, "seconds": effort.seconds(4)}
+        try:
+            with (
+                holding(shop, server, "full", PODS, **options) as client,
+                capped(workers(server.pid), SHARE),
+            ):
+                before = cpu(server)
+                figures = client.finish()
+                used = cpu(server) - before
+                return figures | {"cpu_us": used / figures["count"] * 1e6}
+        except OSError as exc:
+            print(f"  workers can't be held to a share of a core here: {exc}", flush=True)
+            return {}
+
+    return [
+        Scenario(
+            CAPPED,
+            run,
+            (Figure("per_s", "requests/s"), Figure("cpu_us", "CPU µs/request")),
+            servers=frozenset({"sekisho", TWO}),
+        )
+    ]
+
+
+def workers(pid: int) -> list[int]:
+    """The processes that serve: the children of a gate that has several, or itself."""
+    serving = [child for child in children(pid) if b"resource_tracker" not in _command(child)]
+    return serving or [pid]
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        raise LoadError(f"worker {pid} ended") from None
