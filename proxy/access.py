@@ -10,6 +10,18 @@ NOTHING = RequestInfo("none")
 """Of a request that was refused before it could be read."""
 
 
+Pieces = tuple[str, str]
+"""What a log says of every such request: before the numbers of this one, and behind them."""
+
+
+@dataclass(slots=True, eq=False)
+class Told:
+    """What logs say again and again of requests that differ in nothing but time and outcome."""
+
+    log: Pieces | None = None
+    audit: Pieces | None = None
+
+
 @dataclass(slots=True, eq=False)
 class Access:
     """Filled in as it becomes known.
@@ -19,6 +31,7 @@ class Access:
     unless the caller may enter it. ``acting_as`` is whom the caller asked to be. ``code`` is 0
     until an answer has begun; ``refused`` is whether it was the gate's own. ``received`` is in
     seconds since the epoch, ``seconds`` how long it took; ``sent`` counts body bytes to the client.
+    ``told`` is there where logs have said, or may say, most of it before.
     """
 
     remote: str
@@ -32,6 +45,7 @@ class Access:
     resolved: Resolved | None = None
     cluster: str = ""
     cluster_id: str = ""
+    told: Told | None = None
     acting_as: Subject | None = None
     code: int = 0
     refused: bool = False

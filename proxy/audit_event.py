@@ -15,7 +15,7 @@ from typing import Literal
 from impersonation.identity import Subject
 from impersonation.outbound import subject_of
 from management.resolver import Resolved
-from proxy.access import Access
+from proxy.access import Access, Pieces
 from proxy.request_info import RequestInfo
 from proxy.shown_target import shown_target
 from proxy.timestamps import rfc3339
@@ -33,29 +33,44 @@ def event_line(
     access: Access,
     stage: Stage,
     *,
-    now: float,
+    now: str,
     commands: bool,
     notes: Mapping[str, str] | None = None,
 ) -> str:
-    """``access`` at ``stage``. ``notes`` are more annotations; ``commands`` shows exec's."""
+    """``access`` at ``stage``; ``now`` as text.
+
+    ``notes`` are more annotations; ``commands`` shows exec's.
+    """
+    told = access.told
+    if told is None or access.note or access.refused or access.acting_as is not None or notes:
+        before, after = _pieces(access, notes, commands=commands)
+    else:
+        if told.audit is None:
+            told.audit = _pieces(access, notes, commands=commands)
+        before, after = told.audit
+    return (
+        '{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata",'
+        f'"auditID":{quoted(access.request_id)},"stage":"{stage}",{before}{access.code}}},'
+        f'"requestReceivedTimestamp":"{rfc3339(access.received)}","stageTimestamp":"{now}",{after}'
+    )
+
+
+def _pieces(access: Access, notes: Mapping[str, str] | None, *, commands: bool) -> Pieces:
+    """What is the same for every such request: before its code, and behind its times."""
     info = access.info
     impersonated = ""
     if access.acting_as is not None:
         impersonated = f'"impersonatedUser":{_subject(access.acting_as)},'
     about = f'"objectRef":{_object(info)},' if info.resource else ""
     target = shown_target(access.target or access.path, commands=commands)
-    return (
-        '{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata",'
-        f'"auditID":{quoted(access.request_id)},"stage":"{stage}",'
+    before = (
         f'"requestURI":{quoted(target)},"verb":"{info.verb}",'
         f'"user":{_user(access.resolved)},{impersonated}'
         f'"sourceIPs":[{quoted(access.remote)}],'
         f'"userAgent":{quoted(access.user_agent[:MAX_USER_AGENT])},{about}'
-        f'"responseStatus":{{"metadata":{{}},"code":{access.code}}},'
-        f'"requestReceivedTimestamp":"{rfc3339(access.received)}",'
-        f'"stageTimestamp":"{rfc3339(now)}",'
-        f'"annotations":{{{_annotations(access, notes)}}}}}'
+        '"responseStatus":{"metadata":{},"code":'
     )
+    return before, f'"annotations":{{{_annotations(access, notes)}}}}}'
 
 
 def _annotations(access: Access, notes: Mapping[str, str] | None) -> str:

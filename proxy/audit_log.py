@@ -11,6 +11,7 @@ from proxy.access import Access
 from proxy.audit_event import event_line
 from proxy.audit_policy import AuditPolicy
 from proxy.line_log import LineLog
+from proxy.timestamps import rfc3339
 
 
 class AuditLog:
@@ -24,17 +25,18 @@ class AuditLog:
     def started(self, access: Access) -> None:
         """A long-running answer (a watch, an exec) has begun: it may end in hours."""
         if self._policy.audits(access):
-            line = event_line(access, "ResponseStarted", now=time.time(), commands=self._commands)
+            now = rfc3339(time.time())
+            line = event_line(access, "ResponseStarted", now=now, commands=self._commands)
             self._log.write(line)
 
-    def completed(self, access: Access, notes: Mapping[str, str] | None = None) -> None:
-        """The request has ended, well or not."""
+    def completed(self, access: Access, ended: str, notes: Mapping[str, str] | None = None) -> None:
+        """The request has ended, well or not; ``ended`` says when, as text."""
         if self._policy.audits(access):
             self._log.write(
                 event_line(
                     access,
                     "ResponseComplete",
-                    now=access.received + access.seconds,
+                    now=ended,
                     commands=self._commands,
                     notes=notes,
                 )

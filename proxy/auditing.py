@@ -21,6 +21,7 @@ from proxy.line_log import LineLog
 from proxy.request_info import request_info
 from proxy.rotating_file import RotatingFile
 from proxy.routing import path_alone
+from proxy.timestamps import rfc3339
 
 FILE = "audit.log"
 _AUDITED = "/v1/"
@@ -62,7 +63,7 @@ def audit_of_management(audit_log: AuditLog | None) -> Telling | None:
     def tell(request: web.BaseRequest, response: web.StreamResponse, received: float) -> None:
         if request.path.startswith(_AUDITED) and isinstance(request, web.Request):
             access = _access(request, response, received)
-            audit_log.completed(access, request.get(NOTES))
+            audit_log.completed(access, rfc3339(received), request.get(NOTES))
 
     return tell
 

@@ -105,6 +105,7 @@ class ExpressLane:
             resolved,
             downstream.cluster.name,
             downstream.cluster.id,
+            opening.telling(asked),
         )
         try:
             self.limiter.arrive(opening.remote)

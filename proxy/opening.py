@@ -17,11 +17,17 @@ from aiohttp.http_exceptions import HttpProcessingError
 from management.client_address import ClientAddresses
 from management.credentials import BadCredential, bearer_from
 from management.resolver import Resolved
+from proxy.access import Told
+from proxy.asked import Asked
 from proxy.clusters import Downstream
 from proxy.inbound_head import BadHead, InboundHead, read_head
 
 MAX_INLINE_BODY = 64 * 1024
 """Bytes of a body that may come with the head and be dealt with at once, as leases do."""
+
+
+MAX_TOLD = 32
+"""Request lines for which a connection keeps what logs say of them."""
 
 
 class Opening:
@@ -40,8 +46,8 @@ class Opening:
         "lines",
         "remote",
         "resolved",
-        "source",
         "stamp",
+        "told",
         "user_agent",
     )
 
@@ -53,10 +59,19 @@ class Opening:
         self.keep_alive = True
         self.remote = ""
         self.user_agent = ""
-        self.source = ""
         self.resolved: Resolved | None = None
         self.downstream: Downstream | None = None
         self.stamp = b""
+        self.told: dict[Asked, Told] = {}
+
+    def telling(self, asked: Asked) -> Told:
+        """What is kept of what logs say of ``asked``, by this caller."""
+        told = self.told.get(asked)
+        if told is None:
+            if len(self.told) >= MAX_TOLD:
+                self.told.clear()
+            told = self.told[asked] = Told()
+        return told
 
 
 class OpeningReader:

@@ -112,6 +112,7 @@ class Checkpoint:
             admit(resolved, downstream.cluster.id, asked.cluster)
             opening.stamp = _stamp(opening, resolved, downstream)
             opening.resolved, opening.downstream = resolved, downstream
+            opening.told.clear()
         token = resolved.token
         if token.read_only or token.projects:
             allow_by_scope(

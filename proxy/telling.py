@@ -7,6 +7,7 @@ from proxy.failure import kind_of, refusal_for
 from proxy.metrics import GateMetrics
 from proxy.request_info import CONNECT
 from proxy.status import Refusal
+from proxy.timestamps import rfc3339
 from proxy.upstream import UpstreamError
 
 
@@ -33,10 +34,11 @@ class Teller:
         info = access.info
         timed = None if info.long_running or info.verb == CONNECT else seconds
         self._traffic.answered(access.cluster, info.verb, access.code, access.sent, timed)
+        when = rfc3339(access.received + seconds)
         if self._access_log is not None:
-            self._access_log.record(access)
+            self._access_log.record(access, when)
         if self._audit_log is not None:
-            self._audit_log.completed(access)
+            self._audit_log.completed(access, when)
 
     def failure(self, exc: UpstreamError, access: Access) -> Refusal:
         """The cluster failed: count it, and say what its client is told."""

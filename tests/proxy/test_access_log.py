@@ -11,13 +11,14 @@ from impersonation.identity import Subject
 from proxy.access import Access
 from proxy.access_log import AccessLog
 from proxy.line_log import LineLog
+from proxy.timestamps import rfc3339
 from tests.proxy.accesses import access, caller
 
 
 def line(of: Access) -> dict[str, Any]:
     stream = io.StringIO()
     log = LineLog(stream)
-    AccessLog(log, "json").record(of)
+    AccessLog(log, "json").record(of, rfc3339(of.received + of.seconds))
     log.close()
     [only] = stream.getvalue().splitlines()
     parsed: dict[str, Any] = json.loads(only)

@@ -9,11 +9,14 @@ from hypothesis import strategies as st
 from impersonation.identity import Subject
 from proxy.access import Access
 from proxy.audit_event import event_line
+from proxy.timestamps import rfc3339
 from tests.proxy.accesses import access, caller
 
 
 def event(of: Access, stage: Any = "ResponseComplete", **options: Any) -> dict[str, Any]:
-    line = event_line(of, stage, now=of.received + 1, commands=options.pop("commands", False))
+    line = event_line(
+        of, stage, now=rfc3339(of.received + 1), commands=options.pop("commands", False)
+    )
     assert "\n" not in line
     parsed: dict[str, Any] = json.loads(line)
     return parsed

@@ -68,7 +68,8 @@ def test_a_line_cannot_be_made_two_by_what_is_in_it() -> None:
                 acting_as=Subject("x\ny"),
                 note="a\nb",
                 code=200,
-            )
+            ),
+            "then",
         )
         log.close()
     assert len(stream.getvalue().splitlines()) == 2
