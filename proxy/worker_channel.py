@@ -51,7 +51,10 @@ def socket_in(folder: Path, number: int) -> Path:
 
 
 class Supervisor:
-    """The supervisor, as seen by a worker. Takes standard input, which is nothing from then on."""
+    """The supervisor, as seen by a worker. Takes standard input, which is nothing from then on.
+
+    Raises OSError where that is no socket.
+    """
 
     def __init__(self) -> None:
         self._socket = socket.fromfd(0, socket.AF_UNIX, socket.SOCK_STREAM)
@@ -63,11 +66,8 @@ class Supervisor:
 
     def assignment(self) -> Assignment:
         """What this process shall be. Raises ValueError where nobody says that."""
-        try:
-            with self._socket.makefile("rb") as lines:
-                return Assignment(**json.loads(lines.readline(MAX_LINE_BYTES)))
-        except OSError as exc:
-            raise ValueError("standard input is no supervisor's") from exc
+        with self._socket.makefile("rb") as lines:
+            return Assignment(**json.loads(lines.readline(MAX_LINE_BYTES)))
 
     def ready(self) -> None:
         """Requests are served."""

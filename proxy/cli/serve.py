@@ -60,10 +60,10 @@ def _be_a_worker(config_file: str | None) -> None:
     """Serve as the process that started this one says, and tell it what keeps us from that."""
     from proxy.worker_channel import Supervisor
 
-    supervisor = Supervisor()
     try:
+        supervisor = Supervisor()
         assignment = supervisor.assignment()
-    except ValueError:
+    except (OSError, ValueError):
         raise Failed("--worker is for Sekisho itself; set server.workers instead") from None
     try:
         import uvloop

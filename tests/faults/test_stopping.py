@@ -36,15 +36,19 @@ def master(authority: KeyPair) -> Iterator[ScriptedMaster]:
         yield master
 
 
-@pytest.fixture
+@pytest.fixture(params=["1", "2"], ids=["alone", "two workers"])
 def running(
-    prepared: Besieged, master: ScriptedMaster, authority: KeyPair, tmp_path: Path
+    request: pytest.FixtureRequest,
+    prepared: Besieged,
+    master: ScriptedMaster,
+    authority: KeyPair,
+    tmp_path: Path,
 ) -> Start:
     """Starts a Sekisho of a test's own, killed at the end if it still runs."""
 
     @contextmanager
     def start(**environment: str) -> Iterator[Besieged]:
-        sekisho = prepared.copy(tmp_path, **environment)
+        sekisho = prepared.copy(tmp_path, **environment, SEKISHO_SERVER__WORKERS=request.param)
         sekisho.put_cluster("scripted", [master.url], authority.certificate_pem)
         sekisho.start()
         try:
