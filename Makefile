@@ -42,7 +42,9 @@ fuzz: $(STAMP) ## Fuzz the request path for FUZZ_SECONDS (600); what it finds st
 	  -timeout=30 -dict=tests/fuzz/http.dict -artifact_prefix=.fuzz/ -print_final_stats=1 \
 	  .fuzz/corpus tests/fuzz/corpus
 
-bench: $(STAMP) ## Measure the gate beside Go, nginx and haproxy (needs Go and wrk); BENCH="--rounds 5"
+bench: $(STAMP) ## Measure the gate beside Go, nginx and haproxy (needs Go and wrk); BENCH=--help
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	  -r requirements/bench.txt
 	@$(BIN)/python -m bench $(BENCH)
 
 lint: $(STAMP) ## Check style and formatting

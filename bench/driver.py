@@ -67,6 +67,11 @@ class Driver:
             self.running[name] = self.stands[name].start()
         return self.running[name]
 
+    def end(self) -> None:
+        """End every server."""
+        for name in [*self.running]:
+            self._end(name)
+
     def _end(self, name: str) -> None:
         server = self.running.pop(name, None)
         if server is not None and server.pid is not None:

@@ -1,9 +1,7 @@
 """Tables of what was measured, for a terminal and for a page."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 from rich import box
 from rich.console import Console
@@ -47,7 +45,6 @@ def compared(
     scenarios: Sequence[Scenario],
     gate: str,
     peers: Sequence[str],
-    title: str,
 ) -> Grid:
     """The gate by each peer: the median of the rounds' ratios, and the least and the most."""
     rows = []
@@ -55,6 +52,7 @@ def compared(
         ours = figure(readings, scenario, gate, key)
         spreads = [spread(ratios(ours, figure(readings, scenario, peer, key))) for peer in peers]
         rows.append((label, *map(_spread, spreads)))
+    title = "Ratios: the median over the rounds (least–most)"
     return Grid(title, ("", *(f"÷ {peer}" for peer in peers)), _known(rows))
 
 
@@ -72,13 +70,13 @@ def variants(
 
 
 def targets(readings: Sequence[Reading]) -> Grid:
-    """Each target, and whether the median of the rounds reached it."""
+    """Each target that was measured, and whether the median of the rounds reached it."""
     rows = []
     for target in TARGETS:
         limits = (target.text, target.shown(target.target), target.shown(target.moonshot))
         measured = spread(target.measure(readings))
-        verdict = "not measured" if measured is None else target.verdict(measured.middle)
-        rows.append((*limits, _spread(measured), verdict))
+        if measured is not None:
+            rows.append((*limits, _spread(measured), target.verdict(measured.middle)))
     return Grid("Targets", ("", "target", "moonshot", "measured", ""), tuple(rows))
 
 
@@ -99,11 +97,11 @@ def markdown(grid: Grid) -> str:
     return f"**{grid.title}**\n\n" + "\n".join(lines) + "\n"
 
 
-def write(file: Path, readings: Sequence[Reading], about: Mapping[str, object]) -> None:
-    """Everything, for comparison with other runs."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    everything = {"about": about, "readings": [asdict(one) for one in readings]}
-    file.write_text(json.dumps(everything, indent=1) + "\n")
+def page(grids: Sequence[Grid], machine: Mapping[str, str]) -> str:
+    """What the documentation shows of a run."""
+    versions = ", ".join(f"{name} {which}" for name, which in machine.items() if name != "CPU")
+    tables = "\n".join(markdown(grid) for grid in grids)
+    return f"Measured on {machine['CPU']}; {versions}.\n\n{tables}"
 
 
 def _rows(scenarios: Sequence[Scenario]) -> list[tuple[str, str, str]]:

@@ -1,0 +1,32 @@
+"""What the bench can't do without, and what to install where it isn't there."""
+
+import shutil
+import subprocess
+
+GO = (1, 22)
+
+
+def missing() -> list[str]:
+    """What is to be installed first, in words for who runs the bench."""
+    found = []
+    if shutil.which("wrk") is None:
+        found.append("wrk; on Debian and Ubuntu: apt-get install wrk")
+    if (go := shutil.which("go")) is None:
+        found.append(f"Go {_dotted(GO)} or newer: https://go.dev/dl, or a recent golang-go package")
+    else:
+        said = subprocess.run([go, "version"], capture_output=True, text=True, check=False).stdout
+        if go_version(said) < GO:
+            found.append(f"Go {_dotted(GO)} or newer: https://go.dev/dl; here is {said.strip()}")
+    return found
+
+
+def go_version(said: str) -> tuple[int, ...]:
+    """The release in what ``go version`` says; a development version is newer than all. Pure."""
+    words = said.split()
+    release = words[2].removeprefix("go") if len(words) > 2 else "0"
+    numbers = release.split(".")[:2]
+    return tuple(map(int, numbers)) if all(map(str.isdigit, numbers)) else (99,)
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))

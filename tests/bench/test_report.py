@@ -1,0 +1,68 @@
+import pytest
+
+from bench.readings import Reading
+from bench.report import Grid, compared, markdown, page, short, targets, values, variants
+from bench.scenarios.scenario import Figure, Figures, Scenario
+from bench.servers import Server, Workshop
+
+
+def nothing(_: Workshop, __: Server) -> Figures:
+    return {}
+
+
+SMALL = Scenario("small GET", nothing, (Figure("cpu_us", "CPU µs"),), variants=True)
+READINGS = [
+    Reading(number, "small GET", server, {"cpu_us": cpu})
+    for number, (gate, go) in enumerate([(40, 80), (50, 80), (45, 60)])
+    for server, cpu in (("sekisho", gate), ("go", go))
+]
+
+
+def test_values_are_medians_and_what_is_missing_is_a_dash() -> None:
+    grid = values(READINGS, [SMALL], ["sekisho", "go", "nginx"])
+    assert grid.rows == (("small GET: CPU µs", "45.0", "80.0", "–"),)
+
+
+def test_comparisons_tell_the_median_of_the_ratios_and_how_far_they_are_apart() -> None:
+    grid = compared(READINGS, [SMALL], "sekisho", ["go"])
+    assert grid.header == ("", "÷ go")
+    assert grid.rows == (("small GET: CPU µs", "0.62 (0.50–0.75)"),)
+
+
+def test_variants_are_compared_with_the_gate_as_it_comes() -> None:
+    off = [Reading(0, "small GET", "audit off", {"cpu_us": 36})]
+    grid = variants([*READINGS, *off], [SMALL], "sekisho", ["audit off"])
+    assert grid.header == ("", "sekisho", "audit off ÷ sekisho")
+    assert grid.rows == (("small GET: CPU µs", "45.0", "0.90 (0.90–0.90)"),)
+
+
+def test_a_row_of_nothing_is_left_out() -> None:
+    assert compared(READINGS, [SMALL], "sekisho", ["nginx"]).rows == ()
+
+
+def test_only_targets_that_were_measured_are_told() -> None:
+    grid = targets(READINGS)
+    assert grid.rows == (("CPU per small GET, ÷ Go", "≤ 0.65", "≤ 0.5", "0.62 (0.50–0.75)", "met"),)
+
+
+def test_a_page_has_the_machine_and_the_tables_in_markdown() -> None:
+    grid = Grid("Targets", ("", "target"), (("CPU", "≤ 1"),))
+    assert page([grid], {"CPU": "2 cores", "Go": "1.26"}) == (
+        "Measured on 2 cores; Go 1.26.\n\n" + markdown(grid)
+    )
+    assert markdown(grid) == "**Targets**\n\n|  | target |\n| --- | ---: |\n| CPU | ≤ 1 |\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0.00"),
+        (9.994, "9.99"),
+        (9.996, "10.0"),
+        (99.96, "100"),
+        (14213.4, "14,213"),
+        (-4112.0, "-4,112"),
+    ],
+)
+def test_numbers_have_three_digits(value: float, shown: str) -> None:
+    assert short(value) == shown
