@@ -1,6 +1,6 @@
 """Who holds which role, in SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -109,14 +109,11 @@ class SqlBindings:
 
 
 async def held_by(
-    connection: AsyncConnection, user_id: str, groups: Sequence[str] | None = None
+    connection: AsyncConnection, user_id: str, groups: Sequence[str]
 ) -> list[Binding]:
-    """What a user holds, also as a member of ``groups``; None: of those that are stored."""
-    theirs: Any = groups
-    if groups is None:
-        theirs = select(memberships.c.id).where(memberships.c.user_id == user_id)
+    """What a user holds, also as a member of ``groups``."""
     wanted = select(bindings).where(
-        or_(bindings.c.user_id == user_id, bindings.c.group_id.in_(theirs))
+        or_(bindings.c.user_id == user_id, bindings.c.group_id.in_(groups))
     )
     return [_binding(row) for row in await connection.execute(wanted.order_by(bindings.c.id))]
 
@@ -148,6 +145,9 @@ async def _hold_target(connection: AsyncConnection, binding: Binding) -> None:
 
 
 def _binding(row: Any) -> Binding:
-    values = dict(row._mapping)
-    del values["subject"], values["target"]
-    return Binding(**values)
+    return binding_of(row._mapping)
+
+
+def binding_of(values: Mapping[str, Any]) -> Binding:
+    """A row of bindings."""
+    return Binding(**{key: values[key] for key in values if key not in {"subject", "target"}})

@@ -60,7 +60,7 @@ class SqlRoles:
 async def every_role(connection: AsyncConnection) -> list[Role]:
     """Every role that people made."""
     wanted = select(roles).order_by(roles.c.scope, roles.c.name)
-    return [_role(row._mapping) for row in await connection.execute(wanted)]
+    return [role_of(row._mapping) for row in await connection.execute(wanted)]
 
 
 async def _missed(connection: AsyncConnection, role_id: str) -> Exception:
@@ -77,7 +77,8 @@ def _values(role: Role) -> dict[str, Any]:
     return values
 
 
-def _role(row: Mapping[Any, Any]) -> Role:
+def role_of(row: Mapping[Any, Any]) -> Role:
+    """A row of roles."""
     values = dict(row)
     values |= {key: tuple(values[key]) for key in _LISTS}
     values["rules"] = tuple(

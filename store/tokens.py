@@ -3,18 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.bindings import held_by
 from store.connections import Connections
-from store.interfaces import Change, Holdings, Membership, Token, User
+from store.interfaces import Change, Holdings, Token
 from store.projects import select_namespaces
 from store.roles import every_role
-from store.tables import project_namespaces, storable, tokens, users
-from store.users import memberships_of, select_users
+from store.tables import project_namespaces, storable, tokens
+from store.worth import Worth, token_of, worth_of
 
 _LISTS = ("clusters", "projects")
 
@@ -38,33 +36,26 @@ class SqlTokens:
         async with self._connections.read() as connection:
             wanted = select(tokens).where(tokens.c.name == name)
             row = (await connection.execute(wanted)).one_or_none()
-        return None if row is None else _token(row)
+        return None if row is None else token_of(dict(row._mapping))
 
-    async def resolve(self, name: str) -> tuple[Token, User, Sequence[Membership], Holdings] | None:
-        """The token and everything that decides what it is worth, each by one indexed query.
-
-        Not from one snapshot: whoever changes any of it announces that afterwards.
-        """
+    async def resolve(self, name: str) -> Worth | None:
+        """The token and everything that decides what it is worth, by one query."""
         if not storable(name):
             return None
         async with self._connections.read() as connection:
-            wanted = select(tokens).where(tokens.c.name == name)
-            row = (await connection.execute(wanted)).one_or_none()
-            if row is None:
-                return None
-            owner = await select_users(connection, users.c.id == row.user_id)
-            if not owner:
-                return None
-            groups = await memberships_of(connection, row.user_id)
-            held = await _holdings(connection, row.user_id, None, row.projects)
-        return _token(row), owner[0], groups, held
+            return await worth_of(connection, name)
 
     async def holdings(
         self, user_id: str, groups: Sequence[str], projects: Sequence[str] = ()
     ) -> Holdings:
         """What decides where a user in ``groups`` may go, whose token isn't stored."""
         async with self._connections.read() as connection:
-            return await _holdings(connection, user_id, groups, projects)
+            held = await held_by(connection, user_id, groups)
+            roles = await every_role(connection) if held else []
+            if not projects:
+                return Holdings(held, roles)
+            inside = project_namespaces.c.project_id.in_(projects)
+            return Holdings(held, roles, await select_namespaces(connection, inside))
 
     async def list_for(self, user_id: str) -> Sequence[Token]:
         """A user's tokens, newest first."""
@@ -74,7 +65,7 @@ class SqlTokens:
                 .where(tokens.c.user_id == user_id)
                 .order_by(tokens.c.created_at.desc(), tokens.c.name)
             )
-            return [_token(row) for row in await connection.execute(wanted)]
+            return [token_of(dict(row._mapping)) for row in await connection.execute(wanted)]
 
     async def revoke(self, name: str) -> bool:
         """Delete the token. False where there is none."""
@@ -117,22 +108,3 @@ class SqlTokens:
         async with self._connections.write() as connection:
             result = await connection.execute(delete(tokens).where(tokens.c.expires_at < before))
             return int(result.rowcount)
-
-
-def _token(row: Any) -> Token:
-    values = dict(row._mapping)
-    return Token(**values | {key: tuple(values[key]) for key in _LISTS})
-
-
-async def _holdings(
-    connection: AsyncConnection,
-    user_id: str,
-    groups: Sequence[str] | None,
-    projects: Sequence[str],
-) -> Holdings:
-    held = await held_by(connection, user_id, groups)
-    roles = await every_role(connection) if held else []
-    if not projects:
-        return Holdings(held, roles)
-    inside = project_namespaces.c.project_id.in_(projects)
-    return Holdings(held, roles, await select_namespaces(connection, inside))
