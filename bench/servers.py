@@ -64,7 +64,9 @@ class Workshop:
         return self.folder / "ca.crt"
 
     def prepare(self) -> None:
-        """Make the certificates, and build the Go programs."""
+        """Make the certificates, build the Go programs, and compile ours as installing does."""
+        for source in _SOURCES:
+            compileall.compile_dir(ROOT / source, quiet=2)
         now = datetime.now(UTC)
         authority = create_authority("bench", lifetime=timedelta(days=1), now=now)
         server = issue_server(
@@ -172,8 +174,6 @@ class Gate:
 
     def prepare(self) -> None:
         """Write the configuration, and fill the store. RuntimeError if Sekisho doesn't take it."""
-        for source in _SOURCES:  # as installing a package does
-            compileall.compile_dir(ROOT / source, quiet=2)
         self.folder.mkdir()
         self.port, self.metrics_port = free_port(), free_port()
         store = f"store: {{url: '{self.store_url}'}}\n" if self.store_url else ""
