@@ -43,15 +43,28 @@ class Worker:
 
 def pause(died_young: int) -> float:
     """Seconds until a worker is started again that died young so many times in a row. Pure."""
-    return min(2.0 ** (died_young - 2), LONGEST_PAUSE_SECONDS) if died_young > 1 else 0.0
+    if died_young < 2:
+        return 0.0
+    return min(2.0 ** min(died_young - 2, 10), LONGEST_PAUSE_SECONDS)
 
 
 class Crew:
-    """The workers. ``start`` starts a process for the worker of that number."""
+    """The workers.
 
-    def __init__(self, count: int, start: Callable[[int], Awaitable[WorkerProcess]]) -> None:
+    ``start`` starts a process for the worker of that number; ``pause`` says how many seconds to
+    wait before, for one that died young so many times.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        start: Callable[[int], Awaitable[WorkerProcess]],
+        *,
+        pause: Callable[[int], float] = pause,
+    ) -> None:
         self.workers: Sequence[Worker] = tuple(map(Worker, range(count)))
         self._start_process = start
+        self._pause_after = pause
         self._stopping = asyncio.Event()
         self._all_ready = asyncio.Event()
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -96,7 +109,7 @@ class Crew:
                 how = str(exc)
             if self._stopping.is_set():
                 return
-            seconds = pause(worker.died_young)
+            seconds = self._pause_after(worker.died_young)
             _LOG.error("worker ended", worker=worker.number, how=how, again_in_seconds=seconds)
             if worker.died_young >= GIVE_UP_AFTER and not any(one.ready for one in self.workers):
                 self._end(WorkerFailed((f"workers end as soon as they start: {how}",)))

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from typing import Self
 
 from proxy.under_us import under_us
@@ -32,13 +33,16 @@ class WorkerProcess:
         self.pid = process.pid
 
     @classmethod
-    async def start(cls, assignment: Assignment) -> Self:
-        """Start a process in a session of its own: what is typed on a terminal isn't for it."""
+    async def start(cls, assignment: Assignment, argv: Sequence[str] = ()) -> Self:
+        """Start a process in a session of its own: what is typed on a terminal isn't for it.
+
+        ``argv`` is another program than Sekisho itself.
+        """
         ours, theirs = socket.socketpair()
         with theirs:
             process = await asyncio.create_subprocess_exec(
                 *under_us(),
-                *command(assignment.number),
+                *(argv or command(assignment.number)),
                 stdin=theirs.fileno(),
                 start_new_session=True,
             )
