@@ -4,12 +4,12 @@ import math
 import os
 from pathlib import Path
 
-CGROUPS = Path("/sys/fs/cgroup")
+_UNLIMITED = 1_000_000
 
 
 def usable_cpus() -> int:
     """At least 1."""
-    return max(1, min(_affinity(), _quota()))
+    return max(1, min(_affinity(), quota_of(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))))
 
 
 def _affinity() -> int:
@@ -18,18 +18,15 @@ def _affinity() -> int:
     return os.cpu_count() or 1
 
 
-def _quota(root: Path = CGROUPS, membership: Path = Path("/proc/self/cgroup")) -> int:
-    """The least quota of our control group and those around it, rounded up. cgroups v2."""
+def quota_of(membership: Path, root: Path) -> int:
+    """The least quota of the group in ``membership`` and of those around it (cgroups v2)."""
     try:
         lines = membership.read_text().splitlines()
     except OSError:
         return _UNLIMITED
-    ours = next((line.removeprefix("0::/") for line in lines if line.startswith("0::/")), "")
-    folders = [root / ours, *(root / ours).parents]
-    return min(quota(one / "cpu.max") for one in folders if one.is_relative_to(root))
-
-
-_UNLIMITED = 1_000_000
+    ours = root / next((line[4:] for line in lines if line.startswith("0::/")), "")
+    folders = [one for one in (ours, *ours.parents) if one.is_relative_to(root)]
+    return min(quota(one / "cpu.max") for one in folders)
 
 
 def quota(file: Path) -> int:
