@@ -12,7 +12,7 @@ from store.interfaces import Store
 async def first_administrator(store: Store) -> None:
     """Make the first administrator, and print the password on standard output: never in a log."""
     password = one_time_password()
-    if await store.users.any_administrator():
+    if await store.users.anybody():
         return
     password_hash = await asyncio.to_thread(hash_password, password)
     if await ensure_administrator(store, password, password_hash) is not None:

@@ -1,14 +1,13 @@
 """What requests with a key of the client's own were answered, in SQL; bodies encrypted."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from store.connections import Connections
 from store.encryption import Keyring, Undecryptable
 from store.fleet_records import KeptAnswer
+from store.inserts import insert_missing
 from store.tables import answers
 
 
@@ -24,11 +23,10 @@ class SqlAnswers:
         async with self._connections.write() as connection:
             over = answers.c.expires_at <= datetime.now(UTC)
             await connection.execute(delete(answers).where(answers.c.key == key, over))
-            made: Any = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(
-                answers
+            new = insert_missing(connection, answers).values(
+                key=key, request=request, expires_at=expires_at
             )
-            new = made.values(key=key, request=request, expires_at=expires_at)
-            if (await connection.execute(new.on_conflict_do_nothing())).rowcount:
+            if (await connection.execute(new)).rowcount:
                 return None
             wanted = select(answers).where(answers.c.key == key)
             row = (await connection.execute(wanted)).one()

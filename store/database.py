@@ -22,7 +22,6 @@ from store.key_check import check_keys, renew_check
 from store.leases import SqlLeases
 from store.locations import Location, locate
 from store.one_time import SqlOneTime
-from store.postgresql_feed import PostgresqlFeed
 from store.projects import SqlProjects
 from store.providers import SqlProviders
 from store.roles import SqlRoles
@@ -91,6 +90,8 @@ async def open_store(
     connections = Connections(make_engines(location), location.shown, hub)
     feed: Feed
     if location.dsn is not None:
+        from store.postgresql_feed import PostgresqlFeed  # and asyncpg, which SQLite doesn't need
+
         feed = connections.notifier = PostgresqlFeed(location.dsn, hub)
     else:
         feed = SqliteFeed(connections.engines.writer, hub, poll_interval)

@@ -4,7 +4,6 @@ import itertools
 import json
 from typing import Any
 
-import asyncpg
 from sqlalchemy import Connection, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -57,6 +56,8 @@ def _common() -> dict[str, Any]:
 
 
 def _postgresql(location: Location, statement_seconds: float) -> Engines:
+    import asyncpg  # here, for whoever uses SQLite needs none of it
+
     async def connect() -> Any:
         # asyncpg reads libpq's URL parameters itself; SQLAlchemy would hand on only some of them.
         return await asyncpg.connect(

@@ -2,10 +2,10 @@
 
 import socket
 import ssl
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import asyncpg
 from sqlalchemy import exc as sql
 
 from store.interfaces import Conflict, NotFound, StoreUnavailable
@@ -37,13 +37,16 @@ _SQLITE = {
 
 _NO_SUCH_PARENT = ("23503", "SQLITE_CONSTRAINT_FOREIGNKEY")
 
-_FAILURES = (
-    sql.SQLAlchemyError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    OSError,
-    TimeoutError,
-)
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What databases and their drivers raise."""
+    return (sql.SQLAlchemyError, *_of_asyncpg("PostgresError", "InterfaceError"), OSError)
+
+
+def _of_asyncpg(*names: str) -> tuple[type[Exception], ...]:
+    """Errors of asyncpg's: none where it isn't imported, which a start on SQLite is spared."""
+    asyncpg = sys.modules.get("asyncpg")
+    return tuple(getattr(asyncpg, name) for name in names) if asyncpg is not None else ()
 
 
 @contextmanager
@@ -58,9 +61,11 @@ def translated(shown: str) -> Iterator[None]:
         if _code(exc.orig) in _NO_SUCH_PARENT:
             raise NotFound("what the record belongs to does not exist") from exc
         raise Conflict("a record with that name or key exists already") from exc
-    except _FAILURES as exc:
+    except _failures() as exc:
         original = exc.orig if isinstance(exc, sql.StatementError) and exc.orig else exc
-        if isinstance(original, ValueError) and not isinstance(original, asyncpg.InterfaceError):
+        if isinstance(original, ValueError) and not isinstance(
+            original, _of_asyncpg("InterfaceError")
+        ):
             raise ValueError(str(original)) from exc
         raise StoreUnavailable(f"{shown} can't be used: {_explained(original)}") from exc
 
@@ -75,7 +80,7 @@ def _explained(exc: BaseException) -> str:
             return hint
     if isinstance(exc, sql.TimeoutError):
         return "every connection is busy"
-    if isinstance(exc, asyncpg.exceptions.ClientConfigurationError):
+    if isinstance(exc, _of_asyncpg("ClientConfigurationError")):
         return f"store.url: {exc}"  # speaks of parameters and files, never of the password
     if isinstance(exc, OSError):
         return _network(exc)

@@ -303,6 +303,9 @@ class Users(Protocol):
         Raises NotFound, and LastAdministrator (unless ``even_last``).
         """
 
+    async def anybody(self) -> bool:
+        """Whether there is any user."""
+
     async def any_administrator(self) -> bool:
         """Whether at least one enabled administrator exists."""
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from sqlalchemy import delete, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.connections import Connections
+from store.inserts import insert_missing
 from store.tables import leases
 
 
@@ -30,10 +29,7 @@ class SqlLeases:
             rows = [
                 {"name": name, "holder": holder, "expires_at": now + term} for name in sorted(names)
             ]
-            made: Any = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(
-                leases
-            )
-            await connection.execute(made.on_conflict_do_nothing(), rows)
+            await connection.execute(insert_missing(connection, leases), rows)
             free = or_(leases.c.holder == holder, leases.c.expires_at <= now)
             ordered = select(leases.c.name).where(leases.c.name.in_(names), free)
             locked = ordered.order_by(leases.c.name).with_for_update()

@@ -131,6 +131,11 @@ class SqlUsers:
             async with one_is_left(connection, even_last=even_last):
                 await connection.execute(delete(users).where(users.c.id == user_id))
 
+    async def anybody(self) -> bool:
+        """Whether there is any user."""
+        async with self._connections.read() as connection:
+            return (await connection.execute(select(users.c.id).limit(1))).first() is not None
+
     async def any_administrator(self) -> bool:
         """Whether at least one enabled administrator exists."""
         async with self._connections.read() as connection:
