@@ -3,13 +3,15 @@
 Hashing takes tens of milliseconds of a core and tens of megabytes on purpose, so it runs on two
 threads off the event loop, and no more than a bounded number of sign-ins wait for them.
 
-An unknown name costs the same as a wrong password: a hash of nothing is verified for it.
+An unknown name costs the same as a wrong password: a hash that no password has is verified for it.
 
 Names are compared NFC-normalised and without case (in the spirit of RFC 8265 §3.3, without its
 width mapping and prohibitions: a name that may not be given can't be asked for either).
 """
 
 import asyncio
+import base64
+import secrets
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
+from argon2.low_level import ARGON2_VERSION
 from pydantic import BaseModel, ConfigDict
 
 from providers.base import (
@@ -58,6 +61,23 @@ def prepared(password: str) -> bytes:
     return encoded
 
 
+def _nobodys(hasher: PasswordHasher) -> str:
+    """A PHC string that costs ``hasher`` as much as anybody's, and that no password fits.
+
+    Its digest is random, not computed: a real one would cost every start a hash.
+    """
+    salt, digest = secrets.token_bytes(hasher.salt_len), secrets.token_bytes(hasher.hash_len)
+    return (
+        f"$argon2{hasher.type.name.lower()}$v={ARGON2_VERSION}"
+        f"$m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+        f"${_unpadded(salt)}${_unpadded(digest)}"
+    )
+
+
+def _unpadded(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii").rstrip("=")
+
+
 class LocalSettings(BaseModel):
     """The local provider has no settings of its own."""
 
@@ -75,7 +95,7 @@ class LocalProvider:
         self._hasher = hasher
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
         self._waiting = 0
-        self._nobodys = ""
+        self._nobodys = _nobodys(hasher)
 
     @property
     def name(self) -> str:
@@ -83,9 +103,7 @@ class LocalProvider:
         return self._name
 
     async def start(self) -> None:
-        """Make the hash that unknown names are verified against."""
-        loop = asyncio.get_running_loop()
-        self._nobodys = await loop.run_in_executor(self._threads, self._hasher.hash, b"nobody's")
+        """Nothing is to be done: the accounts are in the store."""
 
     async def close(self) -> None:
         """End the threads."""

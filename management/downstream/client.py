@@ -1,10 +1,10 @@
-"""The one adapter to kubernetes-asyncio: one cluster, several masters, errors as sentences.
+"""A client of one cluster: several masters, errors as sentences.
 
-Only plain JSON objects are exchanged. The generated models would add nothing to objects that we
-write ourselves, and they drop fields that they don't know.
+Only plain JSON objects are exchanged, over an aiohttp session. A generated client would add nothing
+to objects that we write ourselves, drops fields that it doesn't know, and costs 2 s and 74 MiB; see
+docs/decisions/0023-start-up.md.
 """
 
-import asyncio
 import json
 import random
 import ssl
@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 
@@ -97,23 +97,19 @@ class ClusterClient:
         self.endpoint = endpoint
         self._credential = credential
         self._context = tls_context(endpoint, credential)
-        self._api: Any = None
+        self._session: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:
-        library = await asyncio.to_thread(_library)
-        api = library.ApiClient(library.Configuration(host=self.endpoint.servers[0]))
-        # The library's own session takes proxies and passwords from the environment and follows
-        # redirects. The gate does neither, and what is verified here must be what it meets.
-        await api.rest_client.close()
-        api.rest_client.pool_manager = aiohttp.ClientSession(
+        headers = {"User-Agent": "sekisho"}
+        if self._credential.token is not None:
+            headers["Authorization"] = f"Bearer {self._credential.token}"
+        # As the gate does: no proxies and passwords from the environment, and no redirects. What is
+        # verified here must be what the gate meets.
+        self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=self._context),
+            headers=headers,
             middlewares=(_refuse_redirects,),
         )
-        api.rest_client.server_hostname = self.endpoint.tls_server_name
-        api.user_agent = "sekisho"
-        if self._credential.token is not None:
-            api.set_default_header("Authorization", f"Bearer {self._credential.token}")
-        self._api = api
         return self
 
     async def __aexit__(
@@ -122,7 +118,7 @@ class ClusterClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._api.close()
+        await self._session.close()
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         """The object or list at ``path``. Raises Missing and every other DownstreamError."""
@@ -285,31 +281,21 @@ class ClusterClient:
         headers: Mapping[str, str],
         timeout: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
-        response: aiohttp.ClientResponse = await self._api.call_api(
-            path,
+        question = f"?{urlencode(query)}" if query else ""
+        return await self._session.request(
             method,
-            query_params=list(query.items()),
-            header_params=dict(headers),
-            body=body,
-            _host=server,
-            # The raw response: read otherwise, its body (a token, maybe) goes to a debug log.
-            _preload_content=False,
-            _request_timeout=timeout,
+            f"{server}{path}{question}",
+            data=json.dumps(body) if body else None,
+            headers=headers,
+            timeout=timeout,
+            server_hostname=self.endpoint.tls_server_name,
         )
-        return response
 
 
 _SHORT = aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)
 _LASTING = aiohttp.ClientTimeout(
     total=None, sock_connect=CONNECT_SECONDS, sock_read=WATCH_SILENCE_SECONDS
 )
-
-
-def _library() -> Any:
-    """kubernetes-asyncio, imported by whoever needs it first: that takes 2 s and 74 MiB."""
-    from kubernetes_asyncio import client
-
-    return client
 
 
 async def _refuse_redirects(
