@@ -20,6 +20,7 @@ from impersonation.policy import ReservedName, refuse_reserved
 from management.authorization.access import Access, access_of
 from management.authorization.book import RoleBook
 from management.foreign_bearers import ForeignBearers, Standing, Vouched, looks_foreign
+from management.remembered import Remembered
 from store.interfaces import Change, Holdings, Membership, Store, SubjectName, Token, User
 
 TRUST_SECONDS = 30.0
@@ -30,6 +31,9 @@ TRUST_SECONDS_BLIND = 1.0
 
 MAX_ENTRIES = 50_000
 """Tokens kept in memory; the one stored longest makes room."""
+
+MAX_ENTRIES_BYTES = 512 * 1024**2
+"""What they may take together, as far as that is known: some people are in hundreds of groups."""
 
 MAX_BEARER_BYTES = 512
 """Ours have under 80; a longer one that isn't somebody else's is nobody's."""
@@ -66,13 +70,14 @@ class TokenResolver:
         bearers: ForeignBearers | None = None,
         *,
         max_entries: int = MAX_ENTRIES,
+        max_bytes: int = MAX_ENTRIES_BYTES,
     ) -> None:
         self._store = store
         self._bearers = bearers
-        self._max_entries = max_entries
-        self._entries: dict[bytes, Resolved] = {}
+        self._memory = Remembered(topics_of, _bytes_of, most=max_entries, most_bytes=max_bytes)
+        self._entries = self._memory.entries
         self._pending: dict[bytes, asyncio.Task[Resolved | None]] = {}
-        self._generation = 0
+        self._meanwhile: dict[bytes, list[Change]] = {}
         self.hits = 0
         self.misses = 0
 
@@ -124,17 +129,15 @@ class TokenResolver:
                 self.forget(change)
 
     def forget(self, change: Change) -> None:
-        """Drop every entry that ``change`` may concern.
-
-        Changes are rare beside requests, so entries are searched rather than indexed.
-        """
-        self._generation += 1
-        if change.kind == "all" or change.key is None:
-            self._entries.clear()
+        """Drop every entry that ``change`` may concern."""
+        for heard in self._meanwhile.values():
+            heard.append(change)
+        if change.kind in {"all", "role"} or change.key is None:
+            self._memory.clear()
             return
-        stale = [digest for digest, entry in self._entries.items() if concerns(change, entry)]
-        for digest in stale:
-            del self._entries[digest]
+        self._memory.drop_about((change.kind, change.key))
+        if change.kind == "cluster":
+            self._memory.drop_about(_EVERY_CLUSTER)
 
     def live(self, digest: bytes) -> Resolved | None:
         """The live entry for the bearer with that SHA-256, as :meth:`cached` finds it."""
@@ -142,24 +145,28 @@ class TokenResolver:
         if entry is None:
             return None
         if time.time() >= entry.expires_at:
-            del self._entries[digest]
+            self._memory.drop(digest)
             return None
         now = time.monotonic()
         if now >= entry.believed_until or (
             not self._store.changes.live
             and now >= entry.believed_until - TRUST_SECONDS + TRUST_SECONDS_BLIND
         ):
-            del self._entries[digest]
+            self._memory.drop(digest)
             return None
         self.hits += 1
         return entry
 
     async def _load(self, bearer: bytes, digest: bytes) -> Resolved | None:
-        generation = self._generation
-        entry = await self._found(bearer, digest)
-        # Something changed while we asked: right for this request, but not to be remembered.
-        if entry is not None and generation == self._generation:
-            self._remember(digest, entry)
+        heard = self._meanwhile[digest] = []
+        try:
+            entry = await self._found(bearer, digest)
+        finally:
+            del self._meanwhile[digest]
+        # What changed while we asked may be in it or not: right for this request, but not to be
+        # remembered.
+        if entry is not None and not any(concerns(change, entry) for change in heard):
+            self._memory.put(digest, entry)
         return entry
 
     async def _found(self, bearer: bytes, digest: bytes) -> Resolved | None:
@@ -178,14 +185,30 @@ class TokenResolver:
         standing = await self._bearers.still(vouched, entry.token.digest)
         return None if standing is None else _standing(vouched, standing)
 
-    def _remember(self, digest: bytes, entry: Resolved) -> None:
-        if len(self._entries) >= self._max_entries:
-            del self._entries[next(iter(self._entries))]
-        self._entries[digest] = entry
+
+_EVERY_CLUSTER = ("cluster", None)
+
+
+def topics_of(entry: Resolved) -> list[tuple[str, str | None]]:
+    """What is known of a caller is made of these: kinds of changes, and the keys they have."""
+    access, token = entry.access, entry.token
+    about: list[tuple[str, str | None]] = [
+        ("token", token.name),
+        ("user", entry.user.id),
+        ("provider", entry.identity.provider),
+    ]
+    about += [("group", group.id) for group in entry.identity.groups]
+    about += [("project", one) for one in {*token.projects, *access.project_clusters}]
+    about += [("cluster", one) for one in access.clusters]
+    if access.owns_clusters:
+        about.append(_EVERY_CLUSTER)
+    return about
 
 
 def concerns(change: Change, entry: Resolved) -> bool:
-    """Whether what is known of a caller may be stale after ``change``."""
+    """Whether what is known of a caller may be stale after ``change``: one of its topics is."""
+    if change.kind in {"all", "role"} or change.key is None:
+        return True
     if change.kind == "token":
         return entry.token.name == change.key
     if change.kind == "user":
@@ -196,10 +219,15 @@ def concerns(change: Change, entry: Resolved) -> bool:
         return entry.identity.provider == change.key
     if change.kind == "project":
         return change.key in entry.token.projects or change.key in entry.access.project_clusters
-    if change.kind == "cluster":
-        return change.key is not None and entry.access.enters(change.key)
     # Whose roles have changed is told by itself, and what is seen of clusters decides nothing.
-    return change.kind == "role"
+    return change.kind == "cluster" and entry.access.enters(change.key)
+
+
+def _bytes_of(entry: Resolved) -> int:
+    """About how large an entry is, with what is kept beside it for the cluster and the logs."""
+    access = entry.access
+    held = len(access.roles) + len(entry.namespaces)
+    return 5_000 + 260 * len(entry.identity.groups) + 500 * held
 
 
 def _token_name(bearer: bytes) -> str | None:

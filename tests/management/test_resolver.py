@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from management.resolver import TokenResolver
+from management.resolver import TokenResolver, concerns
+from store.access_records import Project
 from store.database import SqlStore, open_store
 from store.encryption import Keyring
 from store.interfaces import Change, Membership, Principal
-from tests.store.records import a_cluster, a_token, a_user, let_in
+from tests.store.records import NOW, a_binding, a_cluster, a_token, a_user, let_in
 
 BEARER = b"token-a:secret"
 
@@ -150,6 +151,73 @@ async def test_what_changed_while_it_was_asked_is_not_remembered(
     store.tokens.resolve = overtaken  # type: ignore[method-assign]
     assert await resolver.resolve(BEARER) is not None
     assert resolver.cached(BEARER) is None
+
+
+async def test_what_changed_of_somebody_else_meanwhile_does_not_matter(
+    store: SqlStore, resolver: TokenResolver
+) -> None:
+    await furnish(store)
+    original = store.tokens.resolve
+
+    async def overtaken(name: str) -> Any:
+        found = await original(name)
+        resolver.forget(Change("user", "u-bob"))
+        resolver.forget(Change("access", "c-prod"))
+        return found
+
+    store.tokens.resolve = overtaken  # type: ignore[method-assign]
+    assert await resolver.resolve(BEARER) is not None
+    assert resolver.cached(BEARER) is not None
+
+
+CHANGES = [
+    Change("all"),
+    Change("access", "c-prod"),
+    *(Change(kind) for kind in ("token", "user", "group", "provider", "project", "cluster")),
+    *(Change("token", one) for one in ("token-a", "token-b")),
+    *(Change("user", one) for one in ("u-alice", "u-bob")),
+    *(Change("group", one) for one in ("x_group://1", "x_group://2")),
+    *(Change("provider", one) for one in ("local", "x")),
+    *(Change("project", one) for one in ("p-shop", "p-mine", "p-other")),
+    *(Change("cluster", one) for one in ("c-prod", "c-other")),
+    Change("role", "r-any"),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+@pytest.mark.parametrize("owner", [False, True], ids=["member", "owner of every cluster"])
+async def test_what_a_change_concerns_is_dropped_and_nothing_else(
+    store: SqlStore, change: Change, owner: bool
+) -> None:
+    await store.clusters.create(a_cluster())
+    for project in ("p-shop", "p-mine"):
+        await store.projects.create(Project(project, "c-prod", project, created_at=NOW))
+    await furnish(store, projects=("p-shop",))
+    await store.bindings.create(a_binding(role="project-member", project="p-mine"))
+    if owner:
+        await store.users.update("u-alice", administrator=True)
+    await store.users.set_memberships("u-alice", "x", [Membership("x_group://1", "x", "One")])
+    resolver = TokenResolver(store)
+    entry = await resolver.resolve(BEARER)
+    assert entry is not None
+    assert entry.access.owns_clusters is owner
+    resolver.forget(change)
+    assert (resolver.entries == 0) is concerns(change, entry)
+
+
+async def test_people_in_many_groups_take_more_of_the_cache(store: SqlStore) -> None:
+    resolver = TokenResolver(store, max_bytes=40_000)
+    groups = [Membership(f"x_group://{n}", "x", f"Group {n}") for n in range(100)]
+    for n in range(3):
+        await store.users.create(a_user(f"user-{n}"))
+        digest = hashlib.sha256(b"token-%d:s" % n).digest()
+        token = a_token(f"token-{n}", f"u-user-{n}", digest=digest, expires_at=None)
+        await store.tokens.create(token)
+    await store.users.set_memberships("u-user-2", "x", groups)
+    for n in range(3):
+        await resolver.resolve(b"token-%d:s" % n)
+    assert resolver.entries == 2
+    assert resolver.cached(b"token-0:s") is None
 
 
 async def test_the_cache_is_bounded(store: SqlStore) -> None:
