@@ -6,7 +6,6 @@ wrong subject, the answer is worth nothing). No answer means no.
 """
 
 import asyncio
-import ssl
 import time
 from typing import Any
 
@@ -14,6 +13,7 @@ import aiohttp
 
 from impersonation.identity import Subject
 from impersonation.nested import Permission
+from proxy.cluster_tls import ContextSource
 from store.interfaces import Cluster
 
 PATH = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
@@ -31,7 +31,7 @@ class ReviewFailed(Exception):
 class AccessReviews:
     """Access reviews in one cluster."""
 
-    def __init__(self, cluster: Cluster, context: ssl.SSLContext) -> None:
+    def __init__(self, cluster: Cluster, context: ContextSource) -> None:
         self._cluster = cluster
         self._context = context
         self._session: aiohttp.ClientSession | None = None
@@ -87,7 +87,7 @@ class AccessReviews:
         async with self._session.post(
             server.rstrip("/") + PATH,
             json=review,
-            ssl=self._context,
+            ssl=self._context(),
             server_hostname=self._cluster.tls_server_name,
             allow_redirects=False,
             headers={"Authorization": f"Bearer {self._cluster.impersonator_token}"},

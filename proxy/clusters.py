@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from proxy.access_review import AccessReviews
+from proxy.cluster_tls import ClusterTls, ContextSource
 from proxy.metrics import GateMetrics
 from proxy.pool import PoolLimits, UpstreamPool
 from store.interfaces import Change, Cluster, Store, StoreUnavailable
@@ -39,6 +40,7 @@ class ClusterDirectory:
         self._store = store
         self._metrics = metrics
         self._limits = limits
+        self._tls = ClusterTls()
         self._refreshing = asyncio.Lock()
         self._missed = False
         self._by_id: dict[str, Downstream] = {}
@@ -134,7 +136,7 @@ class ClusterDirectory:
             reviews = old.reviews
             reviews.use(cluster)
         else:
-            context = _context(cluster)
+            context = self._tls.source(cluster.ca_pem)
             pool = self._pool(cluster, context)
             reviews = AccessReviews(cluster, context)
             if old is not None:
@@ -148,7 +150,7 @@ class ClusterDirectory:
             prefix=f"/k8s/clusters/{cluster.id}".encode(),
         )
 
-    def _pool(self, cluster: Cluster, context: ssl.SSLContext) -> UpstreamPool:
+    def _pool(self, cluster: Cluster, context: ContextSource) -> UpstreamPool:
         pool = UpstreamPool(
             cluster.servers,
             context,
@@ -182,13 +184,3 @@ def _same_endpoint(one: Cluster, other: Cluster) -> bool:
         other.tls_server_name,
         other.name,
     )
-
-
-def _context(cluster: Cluster) -> ssl.SSLContext:
-    """What the cluster's API servers are verified with: its own CA, or the system's."""
-    context = ssl.create_default_context(cadata=cluster.ca_pem)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # Kubernetes' own certificates are not always as strict as Python 3.13 asks for; Go isn't.
-    context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", ssl.VerifyFlags(0))
-    context.set_alpn_protocols(["http/1.1"])
-    return context

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from proxy.cluster_tls import ContextSource
 from proxy.peers import keep_asking
 from proxy.upstream import UpstreamConnection, UpstreamError, UpstreamGone, UpstreamSlow
 
@@ -161,7 +162,7 @@ class UpstreamPool:
     def __init__(
         self,
         servers: Sequence[str],
-        context: ssl.SSLContext | None,
+        context: ContextSource | None,
         *,
         server_name: str | None = None,
         limits: PoolLimits | None = None,
@@ -178,7 +179,7 @@ class UpstreamPool:
         self._connecting = 0
         self._aborted = False
         self._sweep_seconds = min(SWEEP_SECONDS, self.limits.idle_ttl / 4)
-        self._sweeper = self.loop.call_later(self._sweep_seconds, self._sweep)
+        self._sweeper: asyncio.TimerHandle | None = None
 
     @property
     def connections(self) -> int:
@@ -244,7 +245,8 @@ class UpstreamPool:
         """Close every connection now."""
         self._aborted = True
         self.close()
-        self._sweeper.cancel()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         for master in self.masters:
             if master.probe is not None:
                 master.probe.cancel()
@@ -269,7 +271,7 @@ class UpstreamPool:
                     lambda: UpstreamConnection(self.loop, master),
                     master.host,
                     master.port,
-                    ssl=self._context if master.tls else None,
+                    ssl=self._context() if self._context and master.tls else None,
                     server_hostname=(self._server_name or master.host) if master.tls else None,
                 )
         except (OSError, TimeoutError) as exc:
@@ -285,6 +287,7 @@ class UpstreamPool:
             connection.abort()
             raise UpstreamUnreachable("it has just been changed or removed; try again")
         master.open.add(connection)
+        self._begin_to_sweep()
         _tune(connection)
         return connection
 
@@ -302,6 +305,14 @@ class UpstreamPool:
         longest = QUIET * self.limits.connect_timeout
         return self.loop.time() - master.heard_at > longest
 
+    def _begin_to_sweep(self) -> None:
+        """Look after connections, now that there is one: of many clusters most have none."""
+        if self._sweeper is not None:
+            return
+        for master in self.masters:
+            master.heard_at = self.loop.time()  # nobody has listened meanwhile
+        self._sweeper = self.loop.call_later(self._sweep_seconds, self._sweep)
+
     def _sweep(self) -> None:
         """End what waits too long for an answer, and what has idled too long."""
         now = self.loop.time()
@@ -311,9 +322,9 @@ class UpstreamPool:
             self._end_overdue(master, now)
             while master.idle and master.idle[0].idle_since < idle_before:
                 master.idle.popleft().abort()
-        if self.closed and not self.connections:
-            return
-        self._sweeper = self.loop.call_later(self._sweep_seconds, self._sweep)
+        self._sweeper = None
+        if any(master.open for master in self.masters):
+            self._sweeper = self.loop.call_later(self._sweep_seconds, self._sweep)
 
     def _end_overdue(self, master: Master, now: float) -> None:
         """End what waits too long at a master, and probe it where something waits long."""

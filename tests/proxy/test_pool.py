@@ -1,7 +1,9 @@
 """Connections to several masters, on real sockets: kept, shared out, moved away from the sick."""
 
 import asyncio
+import gc
 import socket
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 
@@ -81,7 +83,7 @@ async def test_a_master_that_never_completes_a_handshake_is_given_up() -> None:
     async with master() as (url, _):
         pool = UpstreamPool(
             [url.replace("http:", "https:")],
-            ssl.create_default_context(),
+            ssl.create_default_context,
             limits=PoolLimits(connect_timeout=0.1),
         )
         with pytest.raises(UpstreamUnreachable, match="timed out"):
@@ -111,6 +113,22 @@ async def test_idle_connections_are_let_go(monkeypatch: pytest.MonkeyPatch) -> N
         await until(lambda: pool.connections == 0)
         assert pool.take() is None
         pool.abort()
+
+
+async def test_a_pool_without_connections_has_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a thousand clusters, most of them unused, the process is to be at rest."""
+    monkeypatch.setattr("proxy.pool.SWEEP_SECONDS", 0.02)
+    async with master() as (url, _):
+        unused, used = UpstreamPool([url], None), UpstreamPool([url], None)
+        (await used.connect()).abort()
+        held = [weakref.ref(unused), weakref.ref(used)]
+        del unused, used
+
+        def gone() -> bool:
+            gc.collect()
+            return not any(one() for one in held)
+
+        await until(gone)
 
 
 async def test_a_connection_that_the_master_closed_is_not_handed_out() -> None:
