@@ -51,7 +51,8 @@ class Line:
         raw = None if body is None else json.dumps(body)
         self._http.request(method, path, raw, {**sent, **(headers or {})})
         answer = self._http.getresponse()
-        return Answer(answer.status, dict(answer.headers.items()), answer.read())
+        received = {name: ", ".join(answer.headers.get_all(name, [])) for name in answer.headers}
+        return Answer(answer.status, received, answer.read())
 
     def close(self) -> None:
         """Hang up."""
