@@ -182,10 +182,11 @@ class Gate:
             f'server: {{listen: "127.0.0.1:{self.port}"{more}}}\n'
             f'metrics: {{listen: "127.0.0.1:{self.metrics_port}"}}\n'
             "data_dir: data\n"
-            # Everything on; the limits on what one token may have at a time are not what a load
-            # by one token measures.
+            # Everything on; but what one token may have at a time, and when a late worker begins
+            # to refuse, is not what a load by one token measures.
             "limits: {token: {in_flight: 0, watches: 0, upgrades: 0}, "
-            "user: {in_flight: 0, watches: 0, upgrades: 0}}\n"
+            "user: {in_flight: 0, watches: 0, upgrades: 0}, "
+            "overload: {late_ms: 60000, very_late_ms: 60000}}\n"
             f"gate: {{max_connections_per_cluster: 100000}}\n{store}{self.extra}"
         )
         config = str(self.folder / "sekisho.yaml")

@@ -2,15 +2,19 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import bulk
 from bench.peers import go, haproxy, nginx
 from bench.scenarios.start import BIG, CLUSTERS, USERS
 from bench.scenarios.workers import TWO, workers
 from bench.servers import Gate, Server, Startable, Workshop
+from proxy.data_dir import open_keyring
+from proxy.startup_settings import load_everything
+from store.locations import locate
 from tests.parts.postgres import installed_programs, server_user, serving
 
 GATE = "sekisho"
@@ -40,6 +44,8 @@ class Lazy:
     """A gate that is prepared at its first start, so that who doesn't need it doesn't wait."""
 
     gate: Gate
+    fill: Callable[[Gate], None] = lambda _: None
+    """What else is put into its store."""
 
     @property
     def name(self) -> str:
@@ -50,6 +56,7 @@ class Lazy:
         """Start it. LeftOutError where the gate doesn't have the workers that it should have."""
         if not self.gate.folder.exists():
             self.gate.prepare()
+            self.fill(self.gate)
         server = self.gate.start()
         assert server.pid is not None
         if self.gate.server and len(workers(server.pid)) < 2:
@@ -73,7 +80,7 @@ def stands(shop: Workshop, open_files: int) -> Iterator[list[Startable]]:
     found.append(direct)
     found.append(Lazy(Gate(shop, "audit off", extra="audit: {to: none}\n")))
     found.append(Lazy(Gate(shop, TWO, server="workers: 2")))
-    found.append(Lazy(Gate(shop, BIG, users=USERS, clusters=CLUSTERS)))
+    found.append(Lazy(Gate(shop, BIG), fill=_fill))
     with ExitStack() as stack:
         url = _postgres(stack)
         if url is None:
@@ -81,6 +88,15 @@ def stands(shop: Workshop, open_files: int) -> Iterator[list[Startable]]:
         else:
             found.append(Lazy(Gate(shop, "PostgreSQL", store_url=url)))
         yield found
+
+
+def _fill(gate: Gate) -> None:
+    settings = load_everything(str(gate.folder / "sekisho.yaml"), {}).settings
+    database = locate(settings.store_url).file
+    assert database is not None
+    bulk.add_users(database, 0, USERS)
+    bulk.let_everybody_in(database)
+    bulk.add_clusters(database, open_keyring(settings), 0, CLUSTERS)
 
 
 def _postgres(stack: ExitStack) -> str | None:

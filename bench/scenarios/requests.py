@@ -24,7 +24,7 @@ def request_scenarios(effort: Effort) -> list[Scenario]:
 
     def fresh(shop: Workshop, server: Server) -> Figures:
         """A new TLS connection for each, as calls of kubectl make them."""
-        figures = load(shop, server, "fresh", PODS, count=effort.count(800), workers=4)
+        figures = load(shop, server, "fresh", PODS, count=effort.count(1500), workers=4)
         return figures | {"cpu_us": figures["cpu_s"] / figures["count"] * 1e6}
 
     return [

@@ -18,7 +18,7 @@ def session_scenarios(effort: Effort) -> list[Scenario]:
 
     def session(shop: Workshop, server: Server) -> Figures:
         """A short exec from its connection to its end: TLS, upgrade, a few messages, the end."""
-        options = {"count": effort.count(400), "workers": 4, "messages": MESSAGES, "size": MESSAGE}
+        options = {"count": effort.count(600), "workers": 4, "messages": MESSAGES, "size": MESSAGE}
         figures = load(shop, server, "exec", EXEC, **options)
         return figures | {"cpu_ms": figures["cpu_s"] / figures["count"] * 1e3}
 
@@ -29,11 +29,11 @@ def session_scenarios(effort: Effort) -> list[Scenario]:
 
     def trips(shop: Workshop, server: Server) -> Figures:
         """One byte through an open session, and back."""
-        return load(shop, server, "trips", EXEC, count=effort.count(4000))
+        return load(shop, server, "trips", EXEC, count=effort.count(10_000))
 
     def chat(shop: Workshop, server: Server) -> Figures:
         """Small messages by several connections that share a session."""
-        options = {"count": effort.count(40_000), "size": 512, "workers": 32}
+        options = {"count": effort.count(200_000), "size": 512, "workers": 32}
         figures = load(shop, server, "chat", EXEC, **options)
         return figures | {"cpu_us": figures["cpu_s"] / figures["messages"] * 1e6}
 
