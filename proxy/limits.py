@@ -210,5 +210,5 @@ class Limiter:
             raise overloaded
 
     def _refuse(self, exc: Limited) -> None:
-        exc.hold = self.guard.hold
+        exc.hold = self.guard.hold()
         self._refused(exc.scope)

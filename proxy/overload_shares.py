@@ -11,8 +11,16 @@ from collections.abc import Iterable
 MOST_PARTS = 10_000
 """Users and tokens that are known at a time. Whoever comes after them is let in, unaccounted."""
 
-BURST_SECONDS = 1.0
-"""For how long a share may be left unused and then be used at once: kubectl asks in bursts."""
+ROUND_SECONDS = 0.5
+"""For how long requests are counted before the shares are set anew."""
+
+BURST_SECONDS = 0.1
+"""For how long a share may be left unused and then be used at once."""
+
+_FADE = 0.7
+_FADED = 0.5
+"""A rate fades from round to round, for who waits for an answer asks for nothing and is there all
+the same; below this many requests a second the part is forgotten."""
 
 
 def fair_share(demands: Iterable[float], capacity: float) -> float:
@@ -34,10 +42,15 @@ class Part:
     def __init__(self, allowance: float, now: float) -> None:
         self.begun = 0
         self.rate = 0.0
-        """Requests a second in the last round, those refused included."""
+        """Requests a second lately, those refused included."""
         self.allowance = allowance
         self.refilled_at = now
         self.tokens: dict[str, Part] = {}
+
+    @property
+    def asks(self) -> float:
+        """Requests a second, those of this round included."""
+        return max(self.rate, self.begun / ROUND_SECONDS)
 
     def refill(self, share: float, burst: float, now: float) -> None:
         """Add what ``share`` a second has come to since the last time."""
@@ -46,12 +59,14 @@ class Part:
 
 
 class Shares:
-    """Everybody's part. ``first`` is what somebody may begin who has just come."""
+    """Everybody's part. Of ``small`` requests a second, and at once, nobody is kept easily."""
 
-    def __init__(self, first: float) -> None:
+    def __init__(self, small: float) -> None:
         self._users: dict[str, Part] = {}
         self._parts = 0
-        self._first = first
+        self._small = small
+        self._burst = small
+        self._spared = 0.0
         self.share = math.inf
         """Requests a second that one user may have."""
 
@@ -69,8 +84,19 @@ class Shares:
             own.begun += 1
         return None if math.isinf(self.share) else self._take(mine, own, now)
 
+    def set_share(self, share: float, spared: float, *, strict: bool) -> None:
+        """What one user may have from now on.
+
+        Who asks for no more than ``spared`` a second is not refused, nor who asks for little;
+        unless it is ``strict``.
+        """
+        least = 1.0 if strict else self._small
+        self.share = max(share, least)
+        self._burst = max(self.share * BURST_SECONDS, least)
+        self._spared = 0.0 if strict else spared
+
     def end_round(self, seconds: float) -> list[float]:
-        """Forget who began nothing in the round that ends; the rates of the others."""
+        """Forget who is gone; the rates of the others."""
         self._users = _active(self._users, seconds)
         self._parts = len(self._users)
         for user in self._users.values():
@@ -83,7 +109,7 @@ class Shares:
         self._users, self._parts, self.share = {}, 0, math.inf
 
     def _take(self, mine: Part, own: Part | None, now: float) -> Part | None:
-        share, burst = self.share, max(self.share * BURST_SECONDS, 1.0)
+        share, burst = self.share, self._burst
         mine.refill(share, burst, now)
         allowed = mine.allowance >= 1
         if own is not None:
@@ -94,7 +120,7 @@ class Shares:
             allowed = allowed or (count > 1 and own.allowance >= 1)
             if allowed:
                 own.allowance = max(own.allowance - 1, 0)
-        if not allowed:
+        if not allowed and mine.asks > self._spared:
             return mine
         mine.allowance = max(mine.allowance - 1, 0)
         return None
@@ -102,15 +128,14 @@ class Shares:
     def _part(self, parts: dict[str, Part], key: str, now: float) -> Part | None:
         found = parts.get(key)
         if found is None and self._parts < MOST_PARTS:
-            found = parts[key] = Part(self._first, now)
+            found = parts[key] = Part(self._small, now)
             self._parts += 1
         return found
 
 
 def _active(parts: dict[str, Part], seconds: float) -> dict[str, Part]:
-    """Those that began something, ready for the next round."""
-    kept = {key: part for key, part in parts.items() if part.begun}
-    for part in kept.values():
-        part.rate = part.begun / seconds
+    """Those that are still there, ready for the next round."""
+    for part in parts.values():
+        part.rate = max(part.begun / seconds, part.rate * _FADE)
         part.begun = 0
-    return kept
+    return {key: part for key, part in parts.items() if part.rate >= _FADED}
