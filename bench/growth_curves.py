@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench import bulk
-from bench.growth_load import each_once, end, held, memory_of, settle, small_get
+from bench.growth_load import each_once, held, memory_of, settle, small_get
 from bench.plots import Curve, Panel
-from bench.scenarios import PODS
+from bench.scenarios.scenario import PODS
 from bench.servers import Gate, Server, Workshop
 from config.settings import Settings
 from proxy.data_dir import open_keyring
@@ -16,6 +16,9 @@ from proxy.startup_settings import load_everything
 from store.locations import locate
 
 CPU = "CPU µs of a small GET"
+
+MOST_OPEN = 9_500
+"""Connections that one process holds where it may have 20,000 files open: each takes two."""
 
 Points = list[tuple[float, float]]
 
@@ -104,7 +107,8 @@ def groups(shop: Workshop, counts: Sequence[int]) -> list[Panel]:
 def connections(shop: Workshop, counts: Sequence[int], *, sessions: bool) -> list[Panel]:
     """Watches, or exec sessions, that are open and idle meanwhile."""
     name = "exec sessions" if sessions else "watches"
-    gate = _gate(shop, f"growth-{name.replace(' ', '-')}")
+    workers = 1 + counts[-1] // MOST_OPEN
+    gate = _gate(shop, f"growth-{name}", server=f"workers: {workers}" if workers > 1 else "")
     cost: Points = []
     memory: Points = []
     with _running(gate) as server:
@@ -122,8 +126,8 @@ def connections(shop: Workshop, counts: Sequence[int], *, sessions: bool) -> lis
     ]
 
 
-def _gate(shop: Workshop, name: str) -> Gate:
-    gate = Gate(shop, name=name)
+def _gate(shop: Workshop, name: str, *, server: str = "") -> Gate:
+    gate = Gate(shop, name=name, server=server)
     gate.prepare()
     return gate
 
@@ -135,7 +139,8 @@ def _running(gate: Gate) -> Iterator[Server]:
         settle(server)
         yield server
     finally:
-        end(gate.shop, server.pid)
+        assert server.pid is not None
+        gate.shop.end(server.pid)
 
 
 def _database(gate: Gate) -> Path:

@@ -4,11 +4,11 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 
 from bench.machine import cpu_seconds, rss_kib
-from bench.scenarios import EXEC, PODS
+from bench.scenarios.scenario import EXEC, PODS
 from bench.servers import Server, Workshop, free_port
 
 ROUNDS = 3
@@ -117,7 +117,7 @@ def quiet_upstream(shop: Workshop) -> Iterator[None]:
         yield
     finally:
         shop.upstream_url = before
-        end(shop, pid)
+        shop.end(pid)
 
 
 def settle(server: Server) -> None:
@@ -130,16 +130,6 @@ def settle(server: Server) -> None:
         if used - before < 0.1:
             return
     raise RuntimeError(f"{server.name} is still busy with itself after {SETTLE_SECONDS} s")
-
-
-def end(shop: Workshop, pid: int | None) -> None:
-    """End one of the workshop's processes."""
-    process = next(one for one in shop.running if one.pid == pid)
-    shop.running.remove(process)
-    process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(20)
-    process.kill()
 
 
 def cpu_of(server: Server) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -15,7 +16,7 @@ WIDTH, HEIGHT = 4.6, 3.2
 # Told apart by those who see few colours (Okabe and Ito), and by their markers.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73")
 _MARKERS = ("o", "s", "^")
-_STYLE = {
+_STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "sekisho",
     "font.family": "sans-serif",
