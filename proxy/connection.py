@@ -14,7 +14,6 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
 
-from proxy.peers import keep_asking
 from proxy.status import Refusal, status_bytes
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class GateConnection(web.RequestHandler):
     """One client connection. ``source`` is what fills its buffer at the moment, if we know it.
 
     ``half_closed`` is asked when the client closes its half; True keeps ours open. ``running`` is
-    the request in the express lane, if any; ``opening`` what the last header lines there said;
+    the request in the express lane, if any; ``opening`` what ``opening_lines`` said;
     ``owed`` how many bytes of aiohttp's present request are still to come (None: who knows).
     """
 
@@ -65,6 +64,7 @@ class GateConnection(web.RequestHandler):
         "_untouched",
         "half_closed",
         "opening",
+        "opening_lines",
         "owed",
         "running",
         "source",
@@ -85,6 +85,7 @@ class GateConnection(web.RequestHandler):
         self._behind = b""
         self.running: Running | None = None
         self.opening: Opening | None = None
+        self.opening_lines = b""
         self.owed: int | None = 0
         self._malformed = malformed
         self._max_head = max_head
@@ -93,9 +94,19 @@ class GateConnection(web.RequestHandler):
         self.half_closed: Callable[[], bool] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the transport: a client is there, and is asked now and then whether it is."""
-        super().connection_made(transport)
-        keep_asking(transport, idle=30, interval=15, times=9)
+        """Called by the transport: a client is there.
+
+        aiohttp would start a task and a timer now, which most connections never need: the task
+        begins with the first request that isn't for the express lane, and the server looks after
+        those that idle (:meth:`GateServer.close_idle`).
+        """
+        if self._express is None:
+            super().connection_made(transport)
+            return
+        super(web.RequestHandler, self).connection_made(transport)
+        assert self._manager is not None
+        self._manager.connection_made(self, self.transport)  # type: ignore[arg-type]
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
 
     def pause_writing(self) -> None:
         """Called by the transport: its buffer is over the high-water mark."""
@@ -132,11 +143,13 @@ class GateConnection(web.RequestHandler):
                 and self._express(self, data)
             ):
                 return
-        self._untouched = False
         self._received(data)
 
     def _received(self, data: bytes) -> None:
-        """Let aiohttp have it."""
+        """Let aiohttp have it; its task begins with the first that it gets."""
+        if self._task_handler is None and self._untouched and self._manager is not None:
+            self._task_handler = self._loop.create_task(self.start())
+        self._untouched = False
         super().data_received(data)
         waiting, request = self._messages, self._current_request
         if request is None:
@@ -175,10 +188,6 @@ class GateConnection(web.RequestHandler):
             self.force_close()
             return
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        if self._keepalive_handle is None and self._keepalive_timeout > 0:
-            self._keepalive_handle = self._loop.call_at(
-                self._next_keepalive_close_time, self._process_keepalive
-            )
         if self._behind:
             self._loop.call_soon(self._catch_up)
 
@@ -186,7 +195,6 @@ class GateConnection(web.RequestHandler):
         """The express lane couldn't have the request answered: let the other one try."""
         self._leave_express()
         behind, self._behind = self._behind, b""
-        self._untouched = False
         if behind:
             self.owed = None
             self._resume_transport_reading()
@@ -209,14 +217,18 @@ class GateConnection(web.RequestHandler):
             self._resume_transport_reading()
             self.data_received(behind)
 
+    def close_if_idle(self, now: float) -> None:
+        """Close a connection that waits for a request, or for the rest of a head, for too long."""
+        waiting = self._untouched or (self._waiter is not None and not self._waiter.done())
+        if self.running is None and waiting and now >= self._next_keepalive_close_time:
+            self.force_close()
+
     def _process_keepalive(self) -> None:
         """Close a connection that idles. To aiohttp, one with an express request does."""
-        if self.running is not None:
-            self._keepalive_handle = self._loop.call_later(
-                self._keepalive_timeout, self._process_keepalive
-            )
-        else:
+        if self.running is None:
             super()._process_keepalive()
+        else:
+            self._keepalive_handle = None
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:
         """Let what runs in the express lane end, then do as aiohttp does."""
@@ -234,7 +246,7 @@ class GateConnection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Called by the transport: the connection has ended."""
         running, self.running = self.running, None
-        self.opening = None
+        self.opening, self.opening_lines = None, b""
         super().connection_lost(exc)
         if running is not None:
             running.client_gone()
@@ -295,6 +307,10 @@ class GateServer(web.Server):
         self._max_head = max_head
         self._express = express
         self._options = options
+        self._every = min(max(options.get("keepalive_timeout", 60.0) / 10, 0.1), 10.0)
+        self._sweeper: asyncio.TimerHandle | None = None
+        if express is not None:
+            self._close_idle()
 
     def __call__(self) -> GateConnection:
         """A handler for a new connection."""
@@ -307,12 +323,22 @@ class GateServer(web.Server):
             **self._options,
         )
 
+    def _close_idle(self) -> None:
+        """Close connections that idle, now and then."""
+        now = self._loop_of_connections.time()
+        for connection in list(self.connections):
+            if isinstance(connection, GateConnection):
+                connection.close_if_idle(now)
+        self._sweeper = self._loop_of_connections.call_later(self._every, self._close_idle)
+
     async def shutdown(self, timeout: float | None = None) -> None:
         """Let running requests finish within ``timeout`` seconds, then cut off the rest.
 
         aiohttp's own way spends the time twice, once before and once after it breaks off requests'
         bodies, and takes 0 for no limit.
         """
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         try:
             async with asyncio.timeout(timeout):
                 await super().shutdown(None)

@@ -9,9 +9,13 @@ from aiohttp import web
 
 from config.listen import Listen
 from config.problems import ConfigError, Problem
+from proxy.peers import ask_on
 
 BACKLOG = 1024
 """Connections that may wait to be taken."""
+
+METRICS_GRACE_SECONDS = 1.0
+"""How long a scrape may still take at the very end."""
 
 
 async def listen_at(
@@ -33,6 +37,10 @@ async def listen_at(
     )
     with said_in_words(key, listen):
         await site.start()
+    server = site._server
+    for sock in getattr(server, "sockets", ()):
+        # Once for all that are accepted from it, rather than by four calls for each.
+        ask_on(sock, idle=30, interval=15, times=9)
 
 
 @contextmanager

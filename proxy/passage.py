@@ -110,7 +110,7 @@ class Checkpoint:
             if downstream.cluster.isolation == "per_user":
                 return False
             admit(resolved, downstream.cluster.id, asked.cluster)
-            opening.stamp = _stamp(opening, resolved, downstream)
+            opening.stamp, opening.identity = _stamp(opening, resolved, downstream)
             opening.resolved, opening.downstream = resolved, downstream
             opening.told.clear()
         token = resolved.token
@@ -214,15 +214,16 @@ def _subject(resolved: Resolved, downstream: Downstream) -> Subject:
     )
 
 
-def _stamp(opening: Opening, resolved: Resolved, downstream: Downstream) -> bytes:
-    """The lines for the cluster but the last, the request id's. Raises Forbidden."""
+def _stamp(opening: Opening, resolved: Resolved, downstream: Downstream) -> tuple[bytes, bytes]:
+    """The lines for the cluster before the identity's, and those. Raises Forbidden."""
     try:
         identity = _own_identity(resolved, downstream)
     except Inexpressible:
         raise Forbidden("your identity can't be told to the cluster in full") from None
     access = Access(opening.remote, "", "", 0.0, request_id="as-it-will-be")
     lines = _lines(opening.head, downstream.credential, identity, access)
-    return lines.removesuffix(request_id_line(access.request_id) + b"\r\n")
+    end = identity + request_id_line(access.request_id) + b"\r\n"
+    return lines.removesuffix(end), identity
 
 
 def _lines(head: InboundHead, credential: bytes, identity: bytes, access: Access) -> bytes:

@@ -8,6 +8,7 @@ ended: then the kernel is asked.
 import asyncio
 import socket
 import sys
+from typing import Protocol
 
 LOOK_SECONDS = 5.0
 """How often those who wait for a peer that isn't read from should look whether it is there."""
@@ -16,9 +17,22 @@ TCP_CLOSE = 7
 """``tcpi_state`` of a connection that was reset or given up (linux/tcp.h)."""
 
 
+class SocketLike(Protocol):
+    """A socket, as event loops hand them out."""
+
+    family: int
+
+    def setsockopt(self, level: int, option: int, value: int, /) -> None:
+        """Set an option."""
+
+
 def keep_asking(transport: asyncio.BaseTransport, *, idle: int, interval: int, times: int) -> None:
     """Ask a peer that was silent for ``idle`` seconds, and give it up after so many asks."""
-    sock = transport.get_extra_info("socket")
+    ask_on(transport.get_extra_info("socket"), idle=idle, interval=interval, times=times)
+
+
+def ask_on(sock: SocketLike | None, *, idle: int, interval: int, times: int) -> None:
+    """The same for a socket; on Linux, connections are born with what their listener has."""
     if sock is None or sock.family not in {socket.AF_INET, socket.AF_INET6}:
         return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
