@@ -21,6 +21,7 @@ from proxy.audit_log import AuditLog
 from proxy.connection import GateConnection, relayed
 from proxy.exchange import Answer, Exchange
 from proxy.express import ExpressLane
+from proxy.failure import refusal_of
 from proxy.forward import forward
 from proxy.inbound_head import BadHead, read_head
 from proxy.last_used import LastUsed
@@ -34,7 +35,7 @@ from proxy.request_id import RequestIds
 from proxy.request_info import CONNECT
 from proxy.response_head import SANDBOX
 from proxy.routing import is_proxied, path_alone
-from proxy.status import BadRequest, InternalError, Refusal, TooManyRequests, status_response
+from proxy.status import BadRequest, InternalError, Refusal, status_response
 from proxy.telling import Teller
 from proxy.upgrade import upgrade
 from proxy.upstream import UpstreamError, UpstreamRejected
@@ -125,10 +126,10 @@ class Gate:
             raise BadRequest(str(exc)) from None
         access.request_id = self._request_ids.next(head.request_id)
         access.user_agent = request.headers.get(hdrs.USER_AGENT, "")
-        self._within_limits(access)
+        await self._within_limits(access)
         generation = self._live.generation
         passage = await self._checkpoint.examine(request, head, access)
-        place = self._place(access, passage)
+        place = await self._place(access, passage)
         try:
             return await self._pass(request, passage, access, generation)
         finally:
@@ -143,20 +144,22 @@ class Gate:
         self._teller.ended(access, 0.0)
         return answer
 
-    def _within_limits(self, access: Access) -> None:
+    async def _within_limits(self, access: Access) -> None:
         try:
             self._limiter.arrive(access.remote)
         except Limited as exc:
-            raise TooManyRequests(str(exc), retry_after=exc.retry_after) from None
+            await asyncio.sleep(exc.hold)
+            raise refusal_of(exc) from None
 
-    def _place(self, access: Access, passage: Passage) -> Place:
+    async def _place(self, access: Access, passage: Passage) -> Place:
         info, resolved = access.info, passage.resolved
         kind = UPGRADES if info.verb == CONNECT else WATCHES if info.long_running else REQUESTS
         keys = (resolved.token.name, resolved.user.id, access.remote, access.cluster_id)
         try:
             return self._limiter.enter(kind, keys)
         except Limited as exc:
-            raise TooManyRequests(str(exc), retry_after=exc.retry_after) from None
+            await asyncio.sleep(exc.hold)
+            raise refusal_of(exc) from None
 
     async def _pass(
         self, request: web.BaseRequest, passage: Passage, access: Access, generation: int
