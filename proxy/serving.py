@@ -18,7 +18,7 @@ from config.shares import settings_of_one
 from proxy.app import assembled
 from proxy.data_dir import open_keyring
 from proxy.first_administrator import first_administrator
-from proxy.listening import listen_at
+from proxy.listening import METRICS_GRACE_SECONDS, listen_at
 from proxy.logs import set_up_logging, tell_ready
 from proxy.opened_store import opened_store
 from proxy.server_tls import ServerTls
@@ -26,9 +26,6 @@ from proxy.startup_settings import Everything
 from proxy.stop_signals import stop_signal
 from proxy.worker_channel import Assignment
 from store.interfaces import Store
-
-METRICS_GRACE_SECONDS = 1.0
-"""How long a scrape may still take at the very end."""
 
 _LOG = structlog.get_logger("sekisho")
 
@@ -102,6 +99,7 @@ async def _serve(everything: Everything, stop: asyncio.Event, manner: _Manner) -
         await listen_at(
             main, "server.listen", settings.server.listen, tls.context, shared=manner.shared
         )
+        running.begin()
         await manner.ready(store)
         await stop.wait()
         if not manner.shared:  # else whoever supervises says so

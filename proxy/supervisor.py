@@ -20,7 +20,7 @@ from proxy.data_dir import open_keyring
 from proxy.first_administrator import first_administrator
 from proxy.first_of import first_of
 from proxy.health import Readiness
-from proxy.listening import listen_at
+from proxy.listening import METRICS_GRACE_SECONDS, listen_at
 from proxy.logs import set_up_logging, tell_ready
 from proxy.opened_store import opened_store
 from proxy.reserved_address import reserved
@@ -34,9 +34,6 @@ from proxy.worker_process import WorkerProcess
 
 END_SECONDS = 15.0
 """How long workers may take to end after the grace that requests have."""
-
-METRICS_GRACE_SECONDS = 1.0
-"""How long a scrape may still take at the very end."""
 
 _LOG = structlog.get_logger("sekisho")
 
@@ -59,9 +56,10 @@ async def supervise(everything: Everything, count: int) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sekisho-")))
         crew = Crew(count, _starter(count, folder, everything.text))
         readiness = await _tell_metrics(stack, crew, folder, settings)
+        await stack.enter_async_context(_running(crew, readiness, settings))
         async with opened_store(settings, keyring, upgrade=settings.store.auto_upgrade) as store:
             ServerTls(settings)  # makes the certificate, or says what is wrong with it
-            await stack.enter_async_context(_running(crew, readiness, settings))
+            crew.go()
             await first_of(stop.wait(), crew.all_ready())
             if not stop.is_set():
                 await first_administrator(store)
@@ -96,7 +94,7 @@ async def _tell_metrics(
 
 @asynccontextmanager
 async def _running(crew: Crew, readiness: Readiness, settings: Settings) -> AsyncIterator[None]:
-    """The workers, stopped in order at the end, whatever ends it."""
+    """The workers' processes, which import meanwhile; stopped in order, whatever ends it."""
     crew.start()
     try:
         yield

@@ -65,7 +65,9 @@ class Supervisor:
         """Whether it knows how the start went."""
 
     def assignment(self) -> Assignment:
-        """What this process shall be. Raises ValueError where nobody says that."""
+        """What this process shall be, once everything is prepared. Raises ValueError where nobody
+        says that.
+        """
         with self._socket.makefile("rb") as lines:
             return Assignment(**json.loads(lines.readline(MAX_LINE_BYTES)))
 

@@ -65,14 +65,19 @@ class Crew:
         self.workers: Sequence[Worker] = tuple(map(Worker, range(count)))
         self._start_process = start
         self._pause_after = pause
+        self._go = asyncio.Event()
         self._stopping = asyncio.Event()
         self._all_ready = asyncio.Event()
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Start every worker, and keep them until :meth:`stop`."""
+        """Start every process, and keep them until :meth:`stop`. They serve after :meth:`go`."""
         self._tasks = [asyncio.create_task(self._keep(worker)) for worker in self.workers]
+
+    def go(self) -> None:
+        """What is done once has been done: let them serve."""
+        self._go.set()
 
     async def all_ready(self) -> None:
         """Wait until every worker has been ready. Raises WorkerFailed where one ends before."""
@@ -126,7 +131,7 @@ class Crew:
             process.terminate()
         try:
             try:
-                await process.until_ready()
+                await process.until_ready(self._go)
             finally:
                 worker.ready = False
             return await self._serving(worker, process)

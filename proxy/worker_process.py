@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Self
 
+from proxy.first_of import first_of
 from proxy.under_us import under_us
 from proxy.worker_channel import MAX_LINE_BYTES, Assignment, WorkerFailed, heard
 
@@ -26,7 +27,9 @@ class WorkerProcess:
         process: asyncio.subprocess.Process,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
+        assignment: Assignment,
     ) -> None:
+        self._assignment = assignment
         self._process = process
         self._reader = reader
         self._writer = writer
@@ -47,12 +50,16 @@ class WorkerProcess:
                 start_new_session=True,
             )
         reader, writer = await asyncio.open_connection(sock=ours, limit=MAX_LINE_BYTES)
-        writer.write(assignment.line())
-        return cls(process, reader, writer)
+        return cls(process, reader, writer, assignment)
 
-    async def until_ready(self) -> None:
-        """Return once it serves requests. Raises WorkerFailed where it ends without that."""
+    async def until_ready(self, go: asyncio.Event) -> None:
+        """Return once it serves requests. Raises WorkerFailed where it ends without that.
+
+        It is told what to be once ``go`` is set, and imports what it needs before.
+        """
         try:
+            await first_of(go.wait(), self._process.wait())
+            self._writer.write(self._assignment.line())
             line = await self._reader.readline()
         except OSError:
             line = b""

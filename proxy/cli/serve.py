@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from proxy import garbage
 from proxy.cli.common import Failed, config_option, expected, fail, one_line_errors
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ LEFT_SECONDS = 3.0
 @one_line_errors
 def serve(config_file: str | None, worker: int | None) -> None:
     """Run the server until SIGTERM or Ctrl-C."""
+    garbage.hold_off()
     if worker is not None:
-        _be_a_worker(config_file)
+        _be_a_worker(worker, config_file)
         return
 
     from proxy.startup_settings import load_everything
@@ -46,6 +48,7 @@ def serve(config_file: str | None, worker: int | None) -> None:
 
 
 def _supervise(everything: "Everything", count: int) -> None:
+    garbage.settle()
     from proxy.supervisor import supervise
     from proxy.worker_channel import WorkerFailed
 
@@ -56,27 +59,28 @@ def _supervise(everything: "Everything", count: int) -> None:
         fail(*exc.lines)
 
 
-def _be_a_worker(config_file: str | None) -> None:
+def _be_a_worker(number: int, config_file: str | None) -> None:
     """Serve as the process that started this one says, and tell it what keeps us from that."""
     from proxy.worker_channel import Supervisor
 
     try:
         supervisor = Supervisor()
-        assignment = supervisor.assignment()
-    except (OSError, ValueError):
+    except OSError:
         raise Failed("--worker is for Sekisho itself; set server.workers instead") from None
     try:
+        # All of it takes a while, in which the supervisor does what is done once.
         import uvloop
 
         from proxy.serving import serve_as_worker
         from proxy.startup_settings import load_everything
 
+        assignment = supervisor.assignment()
         everything = load_everything(config_file, os.environ, kept=assignment.config)
         uvloop.run(_to_the_end(serve_as_worker(everything, assignment, supervisor.ready)))
     except Exception as exc:
         said = expected(exc)
         trace = "" if said else traceback.format_exc()
-        if not supervisor.failed(said or (f"worker {assignment.number} doesn't start",), trace):
+        if not supervisor.failed(said or (f"worker {number} doesn't start",), trace):
             raise
         sys.exit(1)
 

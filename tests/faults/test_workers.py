@@ -81,6 +81,14 @@ def test_a_worker_that_is_killed_comes_back_as_it_was_and_the_other_serves_meanw
     until(lambda: pair.metric(count) == before + asked, 10, "a count that lost nothing")
 
 
+def test_a_worker_that_is_asked_to_end_does_so_in_order_and_begins_anew(pair: Besieged) -> None:
+    number, pid = 1, worker_pids(pair)[1]
+    os.kill(pid, signal.SIGTERM)
+    until(lambda: worker_pids(pair).get(number, pid) != pid and both_up(pair), 40)
+    told = [json.loads(line) for line in pair.log.splitlines() if '"worker ended"' in line]
+    assert (told[-1]["worker"], told[-1]["how"]) == (number, "exit code 0")
+
+
 def test_a_token_that_is_revoked_over_one_worker_is_refused_by_the_other(pair: Besieged) -> None:
     token = pair.quickly("token", "create", "--user", "root")
     with line_to_each(pair) as (one, other):

@@ -48,6 +48,7 @@ async def running(*by_number: str) -> AsyncIterator[Crew]:
     """A crew that starts again without a pause, stopped at the end."""
     crew = Crew(len(by_number), scripts(*by_number), pause=lambda died_young: 0.0)
     crew.start()
+    crew.go()
     try:
         yield crew
     finally:
@@ -61,6 +62,24 @@ async def test_it_is_ready_when_all_are_and_stops_all() -> None:
         assert [worker.ready for worker in crew.workers] == [True] * 3
         await crew.stop(20)
         assert [worker.starts for worker in crew.workers] == [1] * 3
+
+
+async def test_nobody_serves_before_all_is_prepared() -> None:
+    crew = Crew(1, scripts(SERVES))
+    crew.start()
+    await soon(lambda: crew.workers[0].process)
+    assert not crew.workers[0].ready
+    crew.go()
+    await crew.all_ready()
+    await crew.stop(20)
+
+
+async def test_it_can_be_stopped_before_all_is_prepared() -> None:
+    crew = Crew(1, scripts(SERVES))
+    crew.start()
+    await soon(lambda: crew.workers[0].process)
+    await crew.stop(20)
+    assert crew.workers[0].process is None
 
 
 async def test_who_does_not_end_is_killed() -> None:
