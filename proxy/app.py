@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -40,6 +40,7 @@ from management.user_accounts import UserAccounts
 from providers.base import ProviderContext
 from providers.registry import discover
 from providers.throttle import Limits
+from proxy import garbage
 from proxy.access_log import AccessLog
 from proxy.audit_log import AuditLog
 from proxy.auditing import audit_of_management, open_audit_log
@@ -78,6 +79,8 @@ class Running:
     metrics_app: web.Application
     readiness: Readiness
     gate: Gate
+    begin: Callable[[], None]
+    """Begins what can wait until requests are served. To be called then."""
 
 
 @asynccontextmanager
@@ -138,15 +141,20 @@ async def assembled(
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         _keep_running(background, store, resolver, directory, live, last_used, tls)
-        if settings.controllers.enabled:
-            background.keep("controllers", controllers.run)
-        _keep_identities(background, store, providers, refresh, settings.identities.retention)
         stack.push_async_callback(background.stop)
+
+        def begin() -> None:
+            garbage.settle()
+            _keep_identities(background, store, providers, refresh, settings.identities.retention)
+            if settings.controllers.enabled:
+                background.keep("controllers", controllers.run)
+
         yield Running(
             _server(gate, resolver, runner, audit_log, services.addresses, settings),
             build_metrics_app(registry, readiness),
             readiness,
             gate,
+            begin,
         )
 
 

@@ -51,6 +51,11 @@ class SqlClusters:
             rows = await connection.execute(select(clusters).order_by(clusters.c.name))
             return [self._cluster(row) for row in rows]
 
+    async def ids(self) -> Sequence[str]:
+        """The id of every cluster: no credential is decrypted for it."""
+        async with self._connections.read() as connection:
+            return (await connection.execute(select(clusters.c.id))).scalars().all()
+
     async def replace(self, cluster: Cluster, *, revision: int | None = None) -> None:
         """Store ``cluster`` in place of the one with its id.
 

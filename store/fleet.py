@@ -26,6 +26,13 @@ class SqlFleet:
             rows = await connection.execute(select(cluster_status))
             return {row.cluster_id: ClusterStatus(**row._mapping) for row in rows}
 
+    async def status(self, cluster_id: str) -> ClusterStatus | None:
+        """Of one cluster; None where nothing is known."""
+        wanted = select(cluster_status).where(cluster_status.c.cluster_id == cluster_id)
+        async with self._connections.read() as connection:
+            row = (await connection.execute(wanted)).one_or_none()
+        return ClusterStatus(**row._mapping) if row is not None else None
+
     async def put_status(self, status: ClusterStatus) -> None:
         """Replace what is known. Nothing where the cluster is gone."""
         with suppress(NotFound):

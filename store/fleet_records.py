@@ -36,6 +36,9 @@ class Fleet(Protocol):
     async def statuses(self) -> Mapping[str, ClusterStatus]:
         """Of every cluster, by id."""
 
+    async def status(self, cluster_id: str) -> ClusterStatus | None:
+        """Of one cluster; None where nothing is known."""
+
     async def put_status(self, status: ClusterStatus) -> None:
         """Replace what is known. Nothing where the cluster is gone."""
 

@@ -474,6 +474,9 @@ class Clusters(Protocol):
     async def list_all(self) -> Sequence[Cluster]:
         """Every cluster, by name."""
 
+    async def ids(self) -> Sequence[str]:
+        """The id of every cluster: no credential is decrypted for it."""
+
     async def replace(self, cluster: Cluster, *, revision: int | None = None) -> None:
         """Store ``cluster`` in place of the one with its id; its revision moves.
 

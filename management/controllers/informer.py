@@ -16,6 +16,9 @@ from management.downstream.objects import Manifest
 FIRST_PAUSE, LAST_PAUSE = 0.5, 30.0
 """Seconds before a watch that failed is begun anew: each pause is twice the one before."""
 
+AWAY_PAUSE = 300.0
+"""The longest pause where nobody gets an answer: whether the cluster is back is for one to ask."""
+
 ABSENT_PAUSE = 300.0
 """Seconds before an API that the cluster doesn't have is asked for again."""
 
@@ -73,6 +76,8 @@ class Informer:
             except DownstreamError as exc:
                 self.error = str(exc)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
+                if pause >= LAST_PAUSE:
+                    await self._client.until_answering(AWAY_PAUSE)
                 pause = min(pause * 2, LAST_PAUSE)
 
     def put(self, manifest: Manifest) -> None:

@@ -52,7 +52,7 @@ class Leadership:
     async def renew(self) -> None:
         """Renew what is held, and take what is free. Raises StoreError."""
         began = self._clock()
-        wanted = [one.id for one in await self._store.clusters.list_all()]
+        wanted = await self._store.clusters.ids()
         held = await self._store.leases.hold(wanted, self.holder, self._term)
         until = began + self._term.total_seconds() - MARGIN_SECONDS
         self._until = dict.fromkeys(held, until)

@@ -25,6 +25,10 @@ REMOVAL_SECONDS = 15.0
 STOP_SECONDS = 1.0
 """How long the end may take: the server stops, and leases run out by themselves."""
 
+BEGUN_A_SECOND = 50
+"""Clusters that are begun with: after a start, or when another replica has ended, it is a thousand
+at once, and the gate runs on the same core."""
+
 NO_TOKEN = "Sekisho has no controller token for the cluster"  # noqa: S105 - a sentence
 
 _LOG = structlog.get_logger("sekisho.controllers")
@@ -47,6 +51,7 @@ class ControllerManager:
         self.leadership = leadership or Leadership(store)
         self._cares: dict[str, Care] = {}
         self._turn = asyncio.Lock()
+        self._stale = True
 
     @property
     def cares(self) -> dict[str, Care]:
@@ -57,7 +62,7 @@ class ControllerManager:
         """Look after what this replica leads, until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self.leadership.run(self._settle))
+                group.create_task(self.leadership.run(self._led))
                 group.create_task(self._follow())
         finally:
             await self._stop()
@@ -90,15 +95,24 @@ class ControllerManager:
         except StoreError as exc:
             _LOG.warning("clusters not looked at", error=str(exc))
 
+    async def _led(self, led: frozenset[str]) -> None:
+        """Leases were renewed. Unless something may have changed, there is nothing to read."""
+        missed = self._stale or not self._store.changes.live
+        ended = any(care.task.done() for care in self._cares.values())
+        if missed or ended or led != self._cares.keys():
+            await self._settle(led)
+
     async def _settle(self, led: frozenset[str]) -> None:
         """Begin and end so that exactly what is led is looked after, each as it is stored."""
         async with self._turn:
+            self._stale = True
             try:
                 stored = {one.id: one for one in await self._store.clusters.list_all()}
             except StoreError as exc:
                 _LOG.warning("clusters not looked at", error=str(exc))
                 await self._end(*(self._cares.keys() - led))
                 return
+            self._stale = False
             wanted = {one: stored[one] for one in led & stored.keys()}
             changed = [
                 one
@@ -106,12 +120,13 @@ class ControllerManager:
                 if one not in wanted or _differs(wanted[one], care.cluster) or care.task.done()
             ]
             await self._end(*changed)
-            for cluster in wanted.values():
-                if cluster.id not in self._cares:
-                    self._begin(cluster)
+            fresh = [one for one in wanted.values() if one.id not in self._cares]
+            for position, cluster in enumerate(fresh):
+                self._begin(cluster, position / BEGUN_A_SECOND)
 
-    def _begin(self, cluster: Cluster) -> None:
-        task = asyncio.create_task(self._look_after(cluster), name=f"cluster-{cluster.name}")
+    def _begin(self, cluster: Cluster, after: float) -> None:
+        looking = self._look_after(cluster, after)
+        task = asyncio.create_task(looking, name=f"cluster-{cluster.name}")
         self._cares[cluster.id] = Care(cluster, task)
 
     async def _end(self, *cluster_ids: str) -> None:
@@ -120,8 +135,9 @@ class ControllerManager:
             care.task.cancel()
         await asyncio.gather(*(care.task for care in ended), return_exceptions=True)
 
-    async def _look_after(self, cluster: Cluster) -> None:
-        """Until cancelled, or (what shouldn't happen) failed: then from the beginning again."""
+    async def _look_after(self, cluster: Cluster, after: float) -> None:
+        """From so many seconds on until cancelled; from the beginning again where it fails."""
+        await asyncio.sleep(after)
         while True:
             try:
                 if cluster.removing_since is not None:

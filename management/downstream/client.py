@@ -5,6 +5,7 @@ to objects that we write ourselves, drops fields that it doesn't know, and costs
 docs/decisions/0023-start-up.md.
 """
 
+import asyncio
 import json
 import random
 import ssl
@@ -98,6 +99,8 @@ class ClusterClient:
         self._credential = credential
         self._context = tls_context(endpoint, credential)
         self._session: aiohttp.ClientSession
+        self._answering = asyncio.Event()
+        self._answering.set()
 
     async def __aenter__(self) -> Self:
         headers = {"User-Agent": "sekisho"}
@@ -119,6 +122,14 @@ class ClusterClient:
         trace: TracebackType | None,
     ) -> None:
         await self._session.close()
+
+    async def until_answering(self, seconds: float) -> None:
+        """Wait while no master answers anybody who asks through this client, but not for longer."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._answering.wait()
+        except TimeoutError:
+            pass
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         """The object or list at ``path``. Raises Missing and every other DownstreamError."""
@@ -246,9 +257,16 @@ class ClusterClient:
         failure: Unreachable | None = None
         for server in self.endpoint.servers:
             try:
-                return await self._ask(server, method, path, **options)
+                answer = await self._ask(server, method, path, **options)
             except Unreachable as exc:
                 failure = failure or exc
+            except DownstreamError:
+                self._answering.set()
+                raise
+            else:
+                self._answering.set()
+                return answer
+        self._answering.clear()
         raise failure or Unreachable("the cluster has no server")
 
     async def _ask(

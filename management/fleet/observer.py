@@ -79,7 +79,7 @@ class Observer:
 
     async def _resume(self) -> None:
         """Go on from what the replica before has written: since when each condition is so."""
-        found = (await self._store.fleet.statuses()).get(self._cluster.id)
+        found = await self._store.fleet.status(self._cluster.id)
         if found is not None:
             self._conditions = {one["type"]: one for one in found.data.get("conditions", [])}
             self._version = str(found.data.get("version") or "")
