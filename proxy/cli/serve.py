@@ -48,10 +48,10 @@ def serve(config_file: str | None, worker: int | None) -> None:
 
 
 def _supervise(everything: "Everything", count: int) -> None:
-    garbage.settle()
     from proxy.supervisor import supervise
     from proxy.worker_channel import WorkerFailed
 
+    garbage.settle()
     try:
         asyncio.run(_to_the_end(supervise(everything, count)))
     except WorkerFailed as exc:
