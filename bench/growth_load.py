@@ -11,7 +11,7 @@ from bench.machine import cpu_seconds, rss_kib
 from bench.scenarios.scenario import EXEC, PODS
 from bench.servers import Server, Workshop, free_port
 
-ROUNDS = 3
+ROUNDS, MOST_ROUNDS = 3, 10
 SETTLE_SECONDS = 60.0
 
 
@@ -22,10 +22,19 @@ def small_get(server: Server, *, seconds: int = 1, token: str | None = None) -> 
     """
     if token is not None:
         server = replace(server, token=token)
-    return min(_wrk(server, seconds) for _ in range(ROUNDS))
+    costs: list[float] = []
+    said = ""
+    for _ in range(MOST_ROUNDS):
+        cost, said = _wrk(server, seconds)
+        # A machine that is busy with something else may leave nothing for a whole second.
+        costs += [cost] if cost is not None else []
+        if len(costs) == ROUNDS:
+            return min(costs)
+    raise RuntimeError(f"wrk against {server.name}: {said}")
 
 
-def _wrk(server: Server, seconds: int) -> float:
+def _wrk(server: Server, seconds: int) -> tuple[float | None, str]:
+    """CPU µs of a request, None where none, or not every one, was answered; and what wrk said."""
     before = cpu_of(server)
     done = subprocess.run(
         [
@@ -36,11 +45,12 @@ def _wrk(server: Server, seconds: int) -> float:
         text=True,
         check=True,
     )
-    cpu = cpu_of(server) - before
-    found = re.search(r"(\d+) requests in", done.stdout)
-    if found is None or "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
-        raise RuntimeError(f"wrk against {server.name}: {done.stdout}")
-    return cpu / int(found[1]) * 1e6
+    cpu, said = cpu_of(server) - before, done.stdout
+    found = re.search(r"(\d+) requests in", said)
+    answered = int(found[1]) if found else 0
+    if not answered or "Non-2xx" in said or "Socket errors" in said:
+        return None, said
+    return cpu / answered * 1e6, said
 
 
 def each_once(
