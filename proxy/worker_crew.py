@@ -161,5 +161,6 @@ class Crew:
             pass
 
     def _end(self, failure: WorkerFailed) -> None:
-        if not self._over.done():
+        if not self._over.done() and not self._stopping.is_set():
             self._over.set_exception(failure)
+            self._over.exception()  # nobody need wait for it

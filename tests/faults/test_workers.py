@@ -33,6 +33,8 @@ def pair(
         sekisho.start()
         yield sekisho
         pids = worker_pids(sekisho).values()
+        for pid in pids:  # systemd tells every process of a service
+            os.kill(pid, signal.SIGTERM)
         assert sekisho.stop() == 0
         assert not any(map(alive, pids))
 
@@ -166,13 +168,23 @@ def test_any_other_program_on_the_port_is_told_in_one_line(tmp_path: Path) -> No
     assert f"port {sekisho.port} is in use" in line
 
 
-def test_what_keeps_workers_from_starting_is_told_in_one_line(tmp_path: Path) -> None:
-    sekisho = make_besieged(tmp_path, **TWO, SEKISHO_AUDIT__FILE=str(tmp_path / "none" / "log"))
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("SEKISHO_AUDIT__FILE", "/none/log", "audit.file: can't be written"),
+        ("SEKISHO_STORE__URL", "sqlite:////none/x.db", "the folder /none doesn't exist"),
+    ],
+    ids=["a worker", "the supervisor"],
+)
+def test_what_keeps_it_from_starting_is_told_in_one_line(
+    tmp_path: Path, variable: str, value: str, said: str
+) -> None:
+    sekisho = make_besieged(tmp_path, **TWO, **{variable: value})
     done = sekisho.run("serve", check=False)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith("sekisho: error: ")
-    assert "audit.file: can't be written" in line
+    assert said in line
 
 
 def test_workers_die_with_their_supervisor(prepared: Besieged, tmp_path: Path) -> None:

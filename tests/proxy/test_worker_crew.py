@@ -1,5 +1,6 @@
 """Keeping workers: real processes, which are small scripts here."""
 
+import gc
 import os
 import signal
 import sys
@@ -74,12 +75,19 @@ async def test_nobody_serves_before_all_is_prepared() -> None:
     await crew.stop(20)
 
 
-async def test_it_can_be_stopped_before_all_is_prepared() -> None:
-    crew = Crew(1, scripts(SERVES))
-    crew.start()
-    await soon(lambda: crew.workers[0].process)
-    await crew.stop(20)
-    assert crew.workers[0].process is None
+async def test_it_can_be_stopped_before_all_is_prepared_and_nobody_complains(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def start_and_stop() -> None:
+        crew = Crew(1, scripts(SERVES))
+        crew.start()
+        await soon(lambda: crew.workers[0].process)
+        await crew.stop(20)
+        assert crew.workers[0].process is None
+
+    await start_and_stop()
+    gc.collect()
+    assert not caplog.records
 
 
 async def test_who_does_not_end_is_killed() -> None:
