@@ -89,7 +89,9 @@ class Besieged(Sekisho):
         """Whether the server has heard of a cluster."""
         return self.ask("GET", f"/k8s/clusters/{cluster}/", token=self.root).status != 404
 
-    def put_cluster(self, name: str, servers: list[str], ca_pem: bytes) -> None:
+    def put_cluster(
+        self, name: str, servers: list[str], ca_pem: bytes, *, controller_token: str | None = None
+    ) -> None:
         """Store a cluster, or change it. The server hears of it by itself."""
         old = self.clusters.get(name)
         cluster = Cluster(
@@ -99,7 +101,7 @@ class Besieged(Sekisho):
             ca_pem=ca_pem.decode(),
             tls_server_name=None,
             impersonator_token="the-impersonators-token",
-            controller_token=None,
+            controller_token=controller_token,
             credential_source=CredentialSource.STATIC,
             tokens_expire_at=None,
             created_at=datetime.now(UTC),

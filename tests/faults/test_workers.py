@@ -14,7 +14,7 @@ from proxy.certificates import KeyPair
 from tests.faults.conftest import Besieged, make_besieged
 from tests.parts.scripted_master import ScriptedMaster, issue
 from tests.parts.vitals import until
-from tests.parts.workers import alive, line_to_each, worker_pids
+from tests.parts.workers import alive, line_to_each, metrics_of_one, worker_pids
 
 CLUSTER = "/k8s/clusters/scripted"
 TWO = {"SEKISHO_SERVER__WORKERS": "2", "SEKISHO_AUDIT__MAX_SIZE": "20KiB"}
@@ -198,6 +198,23 @@ def test_workers_die_with_their_supervisor(prepared: Besieged, tmp_path: Path) -
     until(lambda: not any(map(alive, pids)), 10)
     sekisho.start()  # nothing holds the port
     assert sekisho.stop() == 0
+
+
+def test_one_worker_looks_after_a_cluster(
+    prepared: Besieged, authority: KeyPair, tmp_path: Path
+) -> None:
+    controllers = {"SEKISHO_CONTROLLERS__ENABLED": "true", "TMPDIR": str(tmp_path)}
+    sekisho = prepared.copy(tmp_path, **TWO, **controllers)
+    kept = 'sekisho_controller_calls_total{cluster="scripted"}'
+    with ScriptedMaster(issue(authority)) as master:
+        sekisho.put_cluster(
+            "scripted", [master.url], authority.certificate_pem, controller_token="a-token"
+        )
+        sekisho.start()
+        until(lambda: kept in metrics_of_one(tmp_path, 0) + metrics_of_one(tmp_path, 1), 30)
+        assert [kept in metrics_of_one(tmp_path, number) for number in range(2)].count(True) == 1
+        assert sekisho.stop() == 0
+    assert not list(tmp_path.glob("sekisho-*"))
 
 
 def test_a_worker_may_not_be_started_by_hand(tmp_path: Path) -> None:

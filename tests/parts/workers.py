@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -93,3 +94,13 @@ def _descriptors(pid: int) -> Iterator[str]:
             yield str(one.readlink())
         except OSError:  # closed while we look
             continue
+
+
+def metrics_of_one(sockets: Path, number: int) -> str:
+    """What a worker tells its supervisor; ``sockets`` is the TMPDIR that Sekisho was given."""
+    (file,) = sockets.glob(f"sekisho-*/{number}.sock")
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(20)
+        connection.connect(str(file))
+        connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
