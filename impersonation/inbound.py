@@ -56,23 +56,28 @@ _REFUSED_NAMES = frozenset(
 )
 
 
-@lru_cache(maxsize=1024)
 def goes_on(name: bytes) -> bool:
-    """Whether a header of that name (any case) goes on to the cluster.
-
-    Clients send the same few names again and again, so the answer is remembered, for a bounded
-    number of names.
-    """
+    """Whether a header of that name (any case) goes on to the cluster."""
     plain = name.lower().replace(b"_", b"-")
     if b"_" in name and not goes_on(plain):
         return False
     return plain not in _REFUSED_NAMES and not plain.startswith(_REFUSED_PREFIXES)
 
 
-@lru_cache(maxsize=64)
 def connection_options(value: bytes) -> frozenset[bytes]:
     """The lower-case options of a ``Connection`` value, RFC 9110 §7.6.1."""
+    return _options_before(value) if len(value) <= _REMEMBERED_BYTES else _options(value)
+
+
+def _options(value: bytes) -> frozenset[bytes]:
     return frozenset(option.strip().lower() for option in value.split(b",") if option.strip())
+
+
+_REMEMBERED_BYTES = 64
+"""Longer values are read each time: nobody shall fill the memory with them."""
+
+_options_before = lru_cache(maxsize=64)(_options)
+"""The same, for the few values that clients send again and again."""
 
 
 def named_by_connection(headers: RawHeaders) -> frozenset[bytes]:
@@ -100,7 +105,6 @@ def has_impersonation(names: Iterable[bytes]) -> bool:
     return any(looks_like_impersonation(name) for name in names)
 
 
-@lru_cache(maxsize=1024)
 def looks_like_impersonation(name: bytes) -> bool:
     """Whether a careless server might take ``name`` for an impersonation header."""
     return name.lower().replace(b"_", b"-").startswith(b"impersonate")

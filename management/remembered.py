@@ -7,11 +7,12 @@ changes that they were made of: dropping costs as much as what is dropped, howev
 from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
+Key = TypeVar("Key", bound=Hashable)
 Entry = TypeVar("Entry")
 
 
-class Remembered(Generic[Entry]):
-    """Entries by digest. ``topics_of`` says what an entry is about, ``bytes_of`` about how large it
+class Remembered(Generic[Key, Entry]):
+    """Entries by key. ``topics_of`` says what an entry is about, ``bytes_of`` about how large it
     is; both say the same of it for as long as it is here.
 
     The entry that was put in longest ago makes room for a new one. ``entries`` is for look-ups.
@@ -25,44 +26,44 @@ class Remembered(Generic[Entry]):
         most: int,
         most_bytes: int,
     ) -> None:
-        self.entries: dict[bytes, Entry] = {}
+        self.entries: dict[Key, Entry] = {}
         self.bytes = 0
-        self._about: dict[Hashable, set[bytes]] = {}
+        self._about: dict[Hashable, set[Key]] = {}
         self._topics_of = topics_of
         self._bytes_of = bytes_of
         self._most = most
         self._most_bytes = most_bytes
 
-    def put(self, digest: bytes, entry: Entry) -> None:
+    def put(self, key: Key, entry: Entry) -> None:
         """Remember ``entry``; not if it alone is larger than everything may be."""
-        self.drop(digest)
+        self.drop(key)
         size = self._bytes_of(entry)
         if size > self._most_bytes:
             return
         while len(self.entries) >= self._most or self.bytes + size > self._most_bytes:
             self.drop(next(iter(self.entries)))
-        self.entries[digest] = entry
+        self.entries[key] = entry
         self.bytes += size
         for topic in self._topics_of(entry):
-            self._about.setdefault(topic, set()).add(digest)
+            self._about.setdefault(topic, set()).add(key)
 
-    def drop(self, digest: bytes) -> None:
-        """Forget the entry of ``digest``, if there is one."""
-        entry = self.entries.pop(digest, None)
+    def drop(self, key: Key) -> None:
+        """Forget the entry of ``key``, if there is one."""
+        entry = self.entries.pop(key, None)
         if entry is None:
             return
         self.bytes -= self._bytes_of(entry)
         for topic in self._topics_of(entry):
             there = self._about.get(topic)
             if there is not None:
-                there.discard(digest)
+                there.discard(key)
                 if not there:
                     del self._about[topic]
 
     def drop_about(self, topic: Hashable) -> None:
         """Forget every entry that is about ``topic``."""
-        for digest in tuple(self._about.get(topic, ())):
-            self.drop(digest)
+        for key in tuple(self._about.get(topic, ())):
+            self.drop(key)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -74,7 +74,9 @@ class TokenResolver:
     ) -> None:
         self._store = store
         self._bearers = bearers
-        self._memory = Remembered(topics_of, _bytes_of, most=max_entries, most_bytes=max_bytes)
+        self._memory: Remembered[bytes, Resolved] = Remembered(
+            topics_of, _bytes_of, most=max_entries, most_bytes=max_bytes
+        )
         self._entries = self._memory.entries
         self._pending: dict[bytes, asyncio.Task[Resolved | None]] = {}
         self._meanwhile: dict[bytes, list[Change]] = {}

@@ -20,6 +20,7 @@ from management.downstream.client import ClusterClient
 from management.downstream.endpoint import Credential
 from management.downstream.errors import DownstreamError, Failed, Refused
 from management.downstream.objects import token_path
+from management.remembered import Remembered
 from management.resolver import Resolved
 from management.wanted.accounts import account_name, user_account
 from management.wanted.carrying_out import carry_out_one, our_namespace
@@ -38,6 +39,10 @@ SETTLE_SECONDS = 5.0
 """How long the cluster may take to know of what was just made."""
 
 MAX_ENTRIES = 20_000
+"""Accounts whose tokens are kept in memory; the one stored longest makes room."""
+
+MAX_ENTRIES_BYTES = 64 * 1024**2
+"""What they may take together, as far as that is known."""
 
 _REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 _LOG = structlog.get_logger("sekisho.accounts")
@@ -53,6 +58,7 @@ class NotStored(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    user_id: str
     token: str = field(repr=False)
     renew_at: float
     ends_at: float
@@ -65,14 +71,16 @@ class UserAccounts:
     def __init__(self, store: Store, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
         self._clock = clock
-        self._entries: dict[tuple[str, str], _Entry] = {}
+        self._memory: Remembered[tuple[str, str], _Entry] = Remembered(
+            _topics_of, _bytes_of, most=MAX_ENTRIES, most_bytes=MAX_ENTRIES_BYTES
+        )
         self._pending: dict[tuple[str, str], asyncio.Task[_Entry]] = {}
 
     async def token(self, cluster: Cluster, resolved: Resolved) -> str:
         """The token of the caller's account. Raises NoAccount, NotStored and StoreUnavailable."""
         key = cluster.id, resolved.user.id
         rights = _rights(cluster, resolved)
-        entry = self._entries.get(key)
+        entry = self._memory.entries.get(key)
         now = self._clock()
         if entry is not None and entry.rights == rights and now < entry.renew_at:
             return entry.token
@@ -94,16 +102,13 @@ class UserAccounts:
 
     def refused(self, cluster_id: str, user_id: str) -> None:
         """The cluster doesn't accept the token: somebody has deleted the account."""
-        self._entries.pop((cluster_id, user_id), None)
+        self._memory.drop((cluster_id, user_id))
 
     def _doubt(self, change: Change) -> None:
-        stale = [
-            key
-            for key, entry in self._entries.items()
-            if change.key is None or change.key == key[1] or change.key in entry.rights
-        ]
-        for key in stale:
-            del self._entries[key]
+        if change.key is None:
+            self._memory.clear()
+        else:
+            self._memory.drop_about(change.key)
 
     async def _made(
         self, key: tuple[str, str], cluster: Cluster, resolved: Resolved, rights: frozenset[str]
@@ -117,9 +122,7 @@ class UserAccounts:
         self._pending[key] = task
         task.add_done_callback(lambda _: self._pending.pop(key, None))
         entry = await asyncio.shield(task)
-        if len(self._entries) >= MAX_ENTRIES:
-            del self._entries[next(iter(self._entries))]
-        self._entries[key] = entry
+        self._memory.put(key, entry)
         return entry
 
     async def _make(self, cluster: Cluster, resolved: Resolved, rights: frozenset[str]) -> _Entry:
@@ -136,7 +139,17 @@ class UserAccounts:
         except (DownstreamError, ClusterError) as exc:
             _LOG.warning("no account", cluster=cluster.name, user=resolved.user.id, error=str(exc))
             raise NoAccount(str(exc)) from exc
-        return _Entry(token, began + lives * SPENT, began + lives, rights)
+        return _Entry(resolved.user.id, token, began + lives * SPENT, began + lives, rights)
+
+
+def _topics_of(entry: _Entry) -> frozenset[str]:
+    """The keys of changes after which an account must be looked at again."""
+    return entry.rights | {entry.user_id}
+
+
+def _bytes_of(entry: _Entry) -> int:
+    """About how large an entry is."""
+    return 1_000 + len(entry.token) + 150 * len(entry.rights)
 
 
 def _rights(cluster: Cluster, resolved: Resolved) -> frozenset[str]:

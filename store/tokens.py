@@ -15,6 +15,7 @@ from store.tables import project_namespaces, storable, tokens
 from store.worth import Worth, token_of, worth_of
 
 _LISTS = ("clusters", "projects")
+_TOUCHED_AT_ONCE = 500
 
 
 class SqlTokens:
@@ -89,19 +90,18 @@ class SqlTokens:
     async def touch(self, last_used: Sequence[tuple[str, datetime]]) -> None:
         """Record last uses. Doesn't announce a change.
 
-        In order of names, so that replicas that write the same tokens don't wait in a circle.
+        In order of names, so that replicas that write the same tokens don't wait in a circle; and
+        some at a time, for others want to write, too, and to hear of changes.
         """
-        if not last_used:
-            return
         statement = (
             update(tokens)
             .where(tokens.c.name == bindparam("token_name"))
             .values(last_used_at=bindparam("used_at"))
         )
-        async with self._connections.write() as connection:
-            await connection.execute(
-                statement, [{"token_name": name, "used_at": at} for name, at in sorted(last_used)]
-            )
+        ordered = [{"token_name": name, "used_at": at} for name, at in sorted(last_used)]
+        for start in range(0, len(ordered), _TOUCHED_AT_ONCE):
+            async with self._connections.write() as connection:
+                await connection.execute(statement, ordered[start : start + _TOUCHED_AT_ONCE])
 
     async def delete_ended(self, before: datetime) -> int:
         """Delete tokens that ended before then; how many there were."""

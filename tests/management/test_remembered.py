@@ -8,7 +8,7 @@ import pytest
 from management.remembered import Remembered
 
 
-def memory(most: int = 10, most_bytes: int = 1000) -> Remembered[str]:
+def memory(most: int = 10, most_bytes: int = 1000) -> Remembered[bytes, str]:
     """Entries are words; each is about its letters, and as large as it is long."""
     return Remembered(set, len, most=most, most_bytes=most_bytes)
 

@@ -125,6 +125,19 @@ async def test_tokens_are_listed_newest_first_touched_and_revoked(store: SqlStor
     assert await store.tokens.get("token-old") is None
 
 
+async def test_the_uses_of_many_tokens_are_recorded_from_the_first_to_the_last(
+    store: SqlStore,
+) -> None:
+    await store.users.create(a_user())
+    names = [f"token-{n:04d}" for n in range(1201)]
+    there = [names[0], names[600], names[-1]]
+    for name in there:
+        await store.tokens.create(a_token(name))
+    await store.tokens.touch([(name, NOW) for name in reversed(names)])
+    used = {token.name: token.last_used_at for token in await store.tokens.list_for("u-alice")}
+    assert used == dict.fromkeys(there, NOW)
+
+
 async def test_ended_tokens_are_cleared_away(store: SqlStore) -> None:
     await store.users.create(a_user())
     await store.tokens.create(a_token("token-1", expires_at=NOW))
