@@ -19,6 +19,7 @@ from bench.pages import put
 from bench.readings import Reading, with_added
 from bench.report import Grid
 from bench.scenarios import Effort, Scenario, scenarios
+from bench.scenarios.warm import warm
 from bench.servers import ROOT, Workshop, all_open_files, workshop
 from bench.stands import DIRECT, GATE, PEERS, VARIANTS, stands
 
@@ -28,8 +29,8 @@ WATCHES = 5000
 FILES_FOR_A_WATCH = 2.2
 """Two connections in a proxy, and some to spare."""
 
-TERMINAL = 100
-"""Columns that the tables need; where there are fewer, lines are broken by the terminal."""
+WIDEST = 200
+"""Columns: no table is as wide; where a terminal is narrower than one, it breaks the lines."""
 
 
 def main() -> int:
@@ -76,13 +77,13 @@ def _beside_peers(
 ) -> list[str]:
     """Measure everything, and tell of it; what failed."""
     with stands(shop, open_files) as found:
-        driver = Driver(shop, {one.name: one for one in found}, _say)
+        driver = Driver(shop, {one.name: one for one in found}, _say, warm)
         driver.run(wanted, 1 if chosen.quick else chosen.rounds, chosen.minutes * 60)
         driver.end()
     readings = with_added(driver.readings, DIRECT)
     grids = _grids(readings, wanted, driver.stands)
     machine = about_machine()
-    console = Console(width=max(TERMINAL, Console().width))
+    console = Console(width=WIDEST)
     for grid in reversed(grids):  # the last is what stays on the screen
         report.show(grid, console)
     _write(chosen.output, readings, machine, driver.failures)

@@ -20,11 +20,15 @@ COSTS = ("cpu_", "kib_", "rss_", "ready_")
 
 @dataclass
 class Driver:
-    """``readings`` is what was measured; ``failures`` is what went wrong, in words."""
+    """``readings`` is what was measured; ``failures`` is what went wrong, in words.
+
+    ``warm`` is done to every server that was started, before anything is measured.
+    """
 
     shop: Workshop
     stands: dict[str, Startable]
     say: Callable[[str], None]
+    warm: Callable[[Workshop, Server], None]
     readings: list[Reading] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     running: dict[str, Server] = field(default_factory=dict)
@@ -46,7 +50,7 @@ class Driver:
         for name in rotated(names, number + place):
             self.say(f"round {number + 1}: {scenario.name}: {name}")
             try:
-                server = self._server(name, anew=scenario.anew)
+                server = self._server(name, scenario)
                 figures = scenario.run(self.shop, server)
             except LeftOutError as exc:
                 self.say(f"{name} is left out: {exc}")
@@ -60,11 +64,13 @@ class Driver:
                 if scenario.ends:
                     self._end(name)
 
-    def _server(self, name: str, *, anew: bool) -> Server:
-        if anew:
+    def _server(self, name: str, scenario: Scenario) -> Server:
+        if scenario.anew:
             self._end(name)
         if name not in self.running:
             self.running[name] = self.stands[name].start()
+            if not scenario.ends:
+                self.warm(self.shop, self.running[name])
         return self.running[name]
 
     def end(self) -> None:

@@ -48,8 +48,12 @@ def figure(readings: Sequence[Reading], scenario: str, server: str, key: str) ->
 
 
 def ratios(ours: ByRound, theirs: ByRound) -> list[float]:
-    """Ours by theirs, of each round that has both; where theirs is nothing there is no ratio."""
-    return [ours[n] / theirs[n] for n in sorted(ours.keys() & theirs.keys()) if theirs[n] > 0]
+    """Ours by theirs, of each round that has both.
+
+    Where either is nothing, or less (what a server adds can be, in noise), there is no ratio.
+    """
+    both = sorted(ours.keys() & theirs.keys())
+    return [ours[n] / theirs[n] for n in both if ours[n] > 0 and theirs[n] > 0]
 
 
 def with_added(readings: Sequence[Reading], direct: str) -> list[Reading]:

@@ -22,7 +22,7 @@ from proxy.demo.processes import under_us
 ROOT = Path(__file__).parents[1]
 PREFIX = "/k8s/clusters/bench"
 USER, PASSWORD = "root", "a long password"
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 STOP_SECONDS = 10.0
 _SOURCES = ("agent", "config", "impersonation", "management", "providers", "proxy", "store")
 

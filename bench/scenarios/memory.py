@@ -5,12 +5,11 @@ from collections.abc import Mapping
 
 from bench.machine import settled_rss_kib
 from bench.scenarios.client import CLIENT_SECONDS, command, figures_of, holding
-from bench.scenarios.scenario import EXEC, PODS, Effort, Figure, Figures, Scenario
-from bench.scenarios.watches import WATCH, warm
+from bench.scenarios.scenario import EXEC, PODS, WATCH, Effort, Figure, Figures, Scenario
 from bench.servers import PASSWORD, PREFIX, USER, Server, Workshop
 
 STALL = "1 GB list, unread"
-HOUR = "an hour's mixed load"
+HOUR = "an hour's load"
 
 STALLED = 20
 """Clients that stop reading: what each holds is above the noise of one reading of memory."""
@@ -29,7 +28,6 @@ def memory_scenarios(effort: Effort) -> list[Scenario]:
     def stall(shop: Workshop, server: Server) -> Figures:
         """How much is held for each client that asked for 1 GB and reads none of it."""
         assert server.pid is not None
-        warm(shop, server)
         empty = settled_rss_kib(server.pid)
         options = {"count": STALLED, "workers": STALLED, "size": 1_000_000_000}
         with holding(shop, server, "stall", PODS, **options) as client:
@@ -40,7 +38,6 @@ def memory_scenarios(effort: Effort) -> list[Scenario]:
     def hour(shop: Workshop, server: Server) -> Figures:
         """Everything at the same time, as fast as it goes."""
         assert server.pid is not None
-        warm(shop, server)
         before = settled_rss_kib(server.pid)
         _together(shop, server, effort)
         after = settled_rss_kib(server.pid)

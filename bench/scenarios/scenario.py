@@ -7,6 +7,7 @@ from bench.servers import Server, Workshop
 
 PODS = "/api/v1/namespaces/default/pods"
 EXEC = f"{PODS}/web/exec?command=sh"
+WATCH = f"{PODS}?watch=1"
 
 Figures = dict[str, float]
 """What one round gave, by name."""

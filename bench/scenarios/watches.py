@@ -1,14 +1,13 @@
 """Thousands of idle watches: what each keeps of memory, and how late an event reaches them."""
 
 from bench.machine import settled_rss_kib
-from bench.scenarios.client import holding, load
-from bench.scenarios.scenario import PODS, Effort, Figure, Figures, Scenario
+from bench.scenarios.client import holding
+from bench.scenarios.scenario import PODS, WATCH, Effort, Figure, Figures, Scenario
 from bench.servers import Server, Workshop
 
 WATCHES = "idle watches"
 START = "start"
 EVENTS = 5
-WATCH = f"{PODS}?watch=1"
 
 
 def watch_scenarios(effort: Effort) -> list[Scenario]:
@@ -16,7 +15,6 @@ def watch_scenarios(effort: Effort) -> list[Scenario]:
 
     def watches(shop: Workshop, server: Server) -> Figures:
         """Memory for each, and an event to them all."""
-        warm(shop, server)
         empty = settled_rss_kib(server.pid) if server.pid is not None else 0
         notify = f"{shop.upstream_url}{PODS}?notify=1"
         options = {"count": effort.watches, "workers": 16, "events": EVENTS, "notify": notify}
@@ -44,10 +42,3 @@ def watch_scenarios(effort: Effort) -> list[Scenario]:
             anew=True,
         )
     ]
-
-
-def warm(shop: Workshop, server: Server) -> None:
-    """Let a server load what it loads at its first requests, which isn't what a watch costs."""
-    load(shop, server, "closed", PODS, count=2000, workers=16)
-    with holding(shop, server, "watch", WATCH, count=100, workers=16) as client:
-        client.finish()

@@ -37,7 +37,7 @@ SCENARIO = Scenario("small GET", one, ())
 
 def driver(*stands: Stand) -> Driver:
     known: dict[str, Startable] = {stand.name: stand for stand in stands}
-    return Driver(Workshop(HERE), known, lambda _: None)
+    return Driver(Workshop(HERE), known, lambda _: None, lambda _, __: None)
 
 
 def test_everybody_is_measured_in_each_round_and_begun_with_another() -> None:

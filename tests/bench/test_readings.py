@@ -24,8 +24,9 @@ def test_a_round_that_one_of_them_missed_has_no_ratio() -> None:
 
 
 @pytest.mark.parametrize("nothing", [0.0, -3.0])
-def test_there_is_no_ratio_to_nothing(nothing: float) -> None:
+def test_there_is_no_ratio_where_either_is_nothing(nothing: float) -> None:
     assert ratios({0: 40.0}, {0: nothing}) == []
+    assert ratios({0: nothing}, {0: 40.0}) == []
 
 
 def test_a_spread_is_the_least_the_median_and_the_most() -> None:
