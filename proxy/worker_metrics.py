@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -117,9 +118,7 @@ def build_workers_app(
     one_at_a_time = asyncio.Lock()
     own = CollectorRegistry()
     ProcessCollector(registry=own)
-    readiness = Readiness(
-        {f"worker/{one.number}": lambda one=one: asker.check(one) for one in workers}  # type: ignore[misc]
-    )
+    readiness = Readiness({f"worker/{one.number}": partial(asker.check, one) for one in workers})
 
     def written(told: dict[int, tuple[int, str]]) -> bytes:
         families = account.total(told)
