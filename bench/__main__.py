@@ -86,9 +86,12 @@ def _beside_peers(
     console = Console(width=WIDEST)
     for grid in reversed(grids):  # the last is what stays on the screen
         report.show(grid, console)
+    words = report.doubts(readings, DIRECT)
+    for word in words:
+        _say(word)
     _write(chosen.output, readings, machine, driver.failures)
     if chosen.write_docs:
-        put(PAGE, report.page(grids, machine))
+        put(PAGE, report.page(grids, words, machine))
         _say(f"written to {PAGE}")
     return driver.failures
 

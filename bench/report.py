@@ -13,6 +13,9 @@ from bench.targets import TARGETS
 
 NOTHING = "–"
 
+MOST_LATE_US = 1000
+"""A client that sends later than that is what the quantiles show, not a server."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grid:
@@ -97,11 +100,26 @@ def markdown(grid: Grid) -> str:
     return f"**{grid.title}**\n\n" + "\n".join(lines) + "\n"
 
 
-def page(grids: Sequence[Grid], machine: Mapping[str, str]) -> str:
-    """What the documentation shows of a run."""
+def doubts(readings: Sequence[Reading], direct: str) -> list[str]:
+    """What speaks against the quantiles: a client that was late itself, with nothing between."""
+    late = {
+        scenario: spread(figure(readings, scenario, direct, "late_p99_us").values())
+        for scenario in dict.fromkeys(one.scenario for one in readings)
+    }
+    return [
+        f"{scenario}: the client itself was {short(known.middle / 1e3)} ms late at p99, going "
+        "direct: the machine was busy with other things, don't trust p99 and p99.9."
+        for scenario, known in late.items()
+        if known is not None and known.middle > MOST_LATE_US
+    ]
+
+
+def page(grids: Sequence[Grid], words: Sequence[str], machine: Mapping[str, str]) -> str:
+    """What the documentation shows of a run: the machine, what is to be said of it, the tables."""
     versions = ", ".join(f"{name} {which}" for name, which in machine.items() if name != "CPU")
     tables = "\n".join(markdown(grid) for grid in grids)
-    return f"Measured on {machine['CPU']}; {versions}.\n\n{tables}"
+    said = "".join(f"{word}\n\n" for word in words)
+    return f"Measured on {machine['CPU']}; {versions}.\n\n{said}{tables}"
 
 
 def _rows(scenarios: Sequence[Scenario]) -> list[tuple[str, str, str]]:

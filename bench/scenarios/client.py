@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from bench.machine import cpu_seconds, rss_kib
+from bench.machine import cpu_seconds
 from bench.scenarios.scenario import Figures
 from bench.servers import Server, Workshop
 
@@ -92,6 +92,7 @@ def wrk(server: Server, path: str, *, seconds: float, connections: int = 32) -> 
     done = subprocess.run(
         [
             *("wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"),
+            *("--timeout", "10s"),
             *("-H", f"Authorization: Bearer {server.token}", server.url + path),
         ],
         capture_output=True,
@@ -114,11 +115,6 @@ def wrk_counts(said: str, what: str) -> tuple[int, float]:
 def cpu(server: Server) -> float:
     """What the server has used, in seconds."""
     return cpu_seconds(server.pid) if server.pid is not None else 0.0
-
-
-def rss(server: Server) -> int:
-    """What is resident of it, in KiB."""
-    return rss_kib(server.pid) if server.pid is not None else 0
 
 
 def command(

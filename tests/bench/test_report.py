@@ -1,7 +1,7 @@
 import pytest
 
 from bench.readings import Reading
-from bench.report import Grid, compared, markdown, page, short, targets, values, variants
+from bench.report import Grid, compared, doubts, markdown, page, short, targets, values, variants
 from bench.scenarios.scenario import Figure, Figures, Scenario
 from bench.servers import Server, Workshop
 
@@ -47,10 +47,16 @@ def test_only_targets_that_were_measured_are_told() -> None:
 
 def test_a_page_has_the_machine_and_the_tables_in_markdown() -> None:
     grid = Grid("Targets", ("", "target"), (("CPU", "≤ 1"),))
-    assert page([grid], {"CPU": "2 cores", "Go": "1.26"}) == (
-        "Measured on 2 cores; Go 1.26.\n\n" + markdown(grid)
+    assert page([grid], ["Busy."], {"CPU": "2 cores", "Go": "1.26"}) == (
+        "Measured on 2 cores; Go 1.26.\n\nBusy.\n\n" + markdown(grid)
     )
     assert markdown(grid) == "**Targets**\n\n|  | target |\n| --- | ---: |\n| CPU | ≤ 1 |\n"
+
+
+def test_quantiles_of_a_client_that_was_late_itself_are_doubted() -> None:
+    late = [Reading(0, "2000 GET/s", "direct", {"late_p99_us": 14_000.0})]
+    assert doubts(late, "direct")[0].startswith("2000 GET/s: the client itself was 14.0 ms late")
+    assert doubts([Reading(0, "2000 GET/s", "direct", {"late_p99_us": 80.0})], "direct") == []
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,10 @@ const (
 	drain           = 10 * time.Second
 )
 
-var began = time.Now()
+var (
+	began      = time.Now()
+	errMissing = fmt.Errorf("no answer came for %v", drain)
+)
 
 // A paced connection carries one request at a time; due is when that one should have gone out, in
 // nanoseconds from began.
@@ -43,15 +46,25 @@ func atRate() result {
 		go one.read(seen, idle)
 	}
 	start := time.Now()
-	pace(int(*rate**seconds), func(due time.Duration) {
-		one := <-idle
+	pace(int(*rate**seconds), func(due time.Duration) bool {
+		one := take(idle)
+		if one == nil {
+			failed.add(errMissing)
+			return false
+		}
 		one.due.Store(int64(due))
 		late.add(time.Since(began) - due)
 		if _, err := one.Write(head); err != nil {
 			failed.add(err)
 		}
+		return true
 	})
-	allBack(idle)
+	for range *workers { // once all are back, all answers are there
+		if take(idle) == nil {
+			failed.add(errMissing)
+			break
+		}
+	}
 	r := result{"seconds": time.Since(start).Seconds()}
 	seen.into(r, "")
 	late.into(r, "late_")
@@ -70,10 +83,10 @@ func (p *paced) read(seen *latencies, idle chan<- *paced) {
 	}
 }
 
-// pace calls fire when each of total requests is due. It sleeps on a thread of its own in the
+// pace calls fire when each of total requests is due, as long as it says so. It sleeps on a thread of its own in the
 // kernel: timers of Go's runtime are late by up to a millisecond where nothing else wakes it, which
 // is more than what a proxy adds.
-func pace(total int, fire func(due time.Duration)) {
+func pace(total int, fire func(due time.Duration) bool) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	syscall.RawSyscall(syscall.SYS_PRCTL, prSetTimerSlack, 1, 0)
@@ -84,19 +97,23 @@ func pace(total int, fire func(due time.Duration)) {
 			left := syscall.NsecToTimespec(int64(wait))
 			syscall.Nanosleep(&left, nil)
 		}
-		fire(due)
+		if !fire(due) {
+			return
+		}
 	}
 }
 
-// allBack waits until every connection is idle again, that is until every answer is there.
-func allBack(idle <-chan *paced) {
-	deadline := time.After(drain)
-	for range *workers {
-		select {
-		case <-idle:
-		case <-deadline:
-			failed.add(fmt.Errorf("answers were missing %v after the last request", drain))
-			return
-		}
+// take is the next connection that is idle, or nil if none is for long.
+func take(idle <-chan *paced) *paced {
+	select {
+	case one := <-idle:
+		return one
+	default:
+	}
+	select {
+	case one := <-idle:
+		return one
+	case <-time.After(drain):
+		return nil
 	}
 }
