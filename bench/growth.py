@@ -15,8 +15,8 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from bench.growth_curves import clusters, connections, groups, tokens
-from bench.growth_load import quiet_upstream
+from bench.growth_curves import clusters, connections, fan_out, groups, tokens
+from bench.growth_load import upstream
 from bench.plots import Panel, draw
 from bench.servers import ROOT, Workshop, workshop
 
@@ -39,6 +39,7 @@ _MEASURES: dict[str, tuple[Measure, tuple[int, ...], tuple[int, ...]]] = {
         (100, 1_000, 6_000),
         (100, 300, 1_000, 3_000, 9_000, 19_000),
     ),
+    "events": (fan_out, (100, 1_000), (10, 100, 1_000, 3_000)),
     "sessions": (
         partial(connections, sessions=True),
         (10, 200, 2_000),
@@ -52,7 +53,7 @@ def grow(shop: Workshop, folder: Path, *, full: bool = False, only: str = "") ->
     """Measure, and draw the curves into ``folder``; the figures by the name of the drawing."""
     folder.mkdir(parents=True, exist_ok=True)
     figures: dict[str, object] = {}
-    with quiet_upstream(shop):
+    with upstream(shop):
         for name, (measure, some, many) in _MEASURES.items():
             if only not in name:
                 continue

@@ -6,7 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench import bulk
-from bench.growth_load import each_once, held, memory_of, settle, small_get
+from bench.growth_load import (
+    each_once,
+    events,
+    held,
+    memory_of,
+    settle,
+    small_get,
+    upstream,
+)
 from bench.plots import Curve, Panel
 from bench.scenarios.scenario import PODS
 from bench.servers import Gate, Server, Workshop
@@ -124,6 +132,18 @@ def connections(shop: Workshop, counts: Sequence[int], *, sessions: bool) -> lis
         Panel("Requests meanwhile", x, CPU, [Curve("", cost)]),
         Panel("Memory", x, f"KiB for each of the {name}", [Curve("", memory)]),
     ]
+
+
+def fan_out(shop: Workshop, counts: Sequence[int]) -> list[Panel]:
+    """Events to watches, five a second to each."""
+    every, points = 0.2, Points()
+    with upstream(shop, every=every):
+        gate = _gate(shop, "growth-events")
+        with _running(gate) as server, held(shop, server, sessions=False) as open_ones:
+            for count in counts:
+                open_ones.grow_to(count)
+                points.append((count, events(server, count, every=every, seconds=3)))
+    return [Panel("Events", "open watches", "CPU µs of an event to one", [Curve("", points)])]
 
 
 def _gate(shop: Workshop, name: str, *, server: str = "") -> Gate:

@@ -112,13 +112,21 @@ def held(shop: Workshop, server: Server, *, sessions: bool) -> Iterator[Held]:
         made.end()
 
 
+def events(server: Server, watches: int, *, every: float, seconds: float) -> float:
+    """CPU µs of an event that reaches one of so many watches, all of which get it ``every`` s."""
+    before, began = cpu_of(server), time.monotonic()
+    time.sleep(seconds)
+    cpu, took = cpu_of(server) - before, time.monotonic() - began
+    return cpu / (watches * took / every) * 1e6
+
+
 @contextmanager
-def quiet_upstream(shop: Workshop) -> Iterator[None]:
-    """An upstream whose watches never say anything: events would be counted with the requests."""
+def upstream(shop: Workshop, *, every: float = 0.0) -> Iterator[None]:
+    """Another upstream for who starts now, whose watches say something ``every`` s; 0: never."""
     before, port = shop.upstream_url, free_port()
     pid = shop.start(
         shop.folder / "upstream",
-        *("-listen", f"127.0.0.1:{port}", "-every", "24h"),
+        *("-listen", f"127.0.0.1:{port}", "-every", f"{every}s"),
         *("-cert", shop.folder / "tls.crt", "-key", shop.folder / "tls.key"),
         port=port,
     )
