@@ -3,12 +3,9 @@
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
-from pathlib import Path
 from weakref import WeakSet
 
-import aiohttp_jinja2
 import aiohttp_session
-import jinja2
 from aiohttp import web
 
 from management import pages
@@ -19,7 +16,6 @@ from management.problems import MAX_BODY_BYTES, REQUEST_ID, problems
 from management.services import SERVICES, Services, services_of
 from management.telling import ADDRESS, NOTES
 
-_HERE = Path(__file__).parent
 _WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 
 SECURITY_HEADERS = {
@@ -51,7 +47,6 @@ def build_app(services: Services, extra: Iterable[web.RouteDef] = ()) -> web.App
         ],
     )
     app[SERVICES] = services
-    aiohttp_jinja2.setup(app, loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True)
     app[STREAMS] = WeakSet()
     app.on_shutdown.append(end_streams)
     app.on_response_prepare.append(_told_to_browsers)

@@ -26,7 +26,7 @@ _NO_SUCH = "there is no such provider; see /v1/providers"
 class Link(BaseModel):
     """The proof of the second principal; of a provider in the browser, its name alone."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     provider: str
     username: str | None = None
@@ -47,7 +47,7 @@ async def refresh_user(request: web.Request) -> web.Response:
 class PasswordReset(BaseModel):
     """A password to hand over; it must be changed at the next sign-in."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     new_password: SecretStr
     revoke_tokens: bool = False

@@ -5,15 +5,19 @@ Content-Security-Policy can stay as it is. The page itself holds nothing secret:
 API for it.
 """
 
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import aiohttp_jinja2
 from aiohttp import web
 
-from management.api.document import document, operations
 from management.authentication import anybody
 from management.services import services_of
 
+if TYPE_CHECKING:
+    import jinja2
+
+_TEMPLATES = Path(__file__).parent / "templates"
 _STATIC = Path(__file__).parent / "static"
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -26,7 +30,7 @@ async def index(request: web.Request) -> web.Response:
         "passwords": [name for name, door in doors.items() if door.password is not None],
         "browsers": [name for name, door in doors.items() if door.browser is not None],
     }
-    return aiohttp_jinja2.render_template("index.html", request, context)
+    return _page("index.html", context)
 
 
 @anybody
@@ -45,13 +49,29 @@ async def static(request: web.Request) -> web.StreamResponse:
 @anybody
 async def openapi(request: web.Request) -> web.Response:
     """GET /openapi.json: what the API is."""
+    from management.api.document import document  # only now: a start needs none of it
+
     return web.json_response(document(), headers={"Cache-Control": "max-age=300"})
 
 
 @anybody
 async def docs(request: web.Request) -> web.Response:
     """GET /docs: the same to read."""
-    return aiohttp_jinja2.render_template("docs.html", request, {"operations": operations()})
+    from management.api.document import operations
+
+    return _page("docs.html", {"operations": operations()})
+
+
+def _page(template: str, context: dict[str, object]) -> web.Response:
+    text = _templates().get_template(template).render(context)
+    return web.Response(text=text, content_type="text/html", charset="utf-8")
+
+
+@cache
+def _templates() -> "jinja2.Environment":
+    import jinja2  # for the first browser that comes: many a gate never sees one
+
+    return jinja2.Environment(loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True)
 
 
 routes = [

@@ -24,7 +24,7 @@ _REFUSED = "the user name or the password is not right, or may not sign in"
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class Login(_Body):

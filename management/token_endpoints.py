@@ -29,7 +29,7 @@ class NewToken(BaseModel):
     ``projects`` (ids): for their namespaces only.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     description: str = Field(default="", max_length=256)
     ttl: timedelta | None = None

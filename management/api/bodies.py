@@ -27,7 +27,7 @@ def _quantity(value: str) -> str:
 class Body(BaseModel):
     """What a request says. What it doesn't know it refuses."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 Line = Annotated[str, Field(max_length=256), AfterValidator(_one_line)]
