@@ -15,11 +15,11 @@ def bulk_scenarios(effort: Effort) -> list[Scenario]:
     """Both ways."""
 
     def down(shop: Workshop, server: Server) -> Figures:
-        options = {"count": effort.count(48), "workers": 2, "size": SIZE}
+        options = {"count": effort.count(32), "workers": 2, "size": SIZE}
         return _by_byte(load(shop, server, "bulk", PODS, **options))
 
     def up(shop: Workshop, server: Server) -> Figures:
-        options = {"count": effort.count(32), "workers": 2, "size": SIZE, "post": True}
+        options = {"count": effort.count(24), "workers": 2, "size": SIZE, "post": True}
         return _by_byte(load(shop, server, "bulk", PODS, **options))
 
     return [Scenario(DOWN, down, _FIGURES), Scenario(UP, up, _FIGURES)]

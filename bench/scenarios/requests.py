@@ -47,7 +47,7 @@ def at_rate(rate: int) -> str:
 def _at_rate(rate: int, effort: Effort) -> Scenario:
     def run(shop: Workshop, server: Server) -> Figures:
         """At a fixed rate, whether or not the answers keep up."""
-        options = {"rate": rate, "seconds": effort.seconds(4), "workers": 64}
+        options = {"rate": rate, "seconds": effort.seconds(3), "workers": 64}
         figures = load(shop, server, "rate", PODS, **options)
         return figures | {"cpu_us": figures["cpu_s"] / figures["count"] * 1e6}
 

@@ -33,7 +33,7 @@ def session_scenarios(effort: Effort) -> list[Scenario]:
 
     def chat(shop: Workshop, server: Server) -> Figures:
         """Small messages by several connections that share a session."""
-        options = {"count": effort.count(200_000), "size": 512, "workers": 32}
+        options = {"count": effort.count(100_000), "size": 512, "workers": 32}
         figures = load(shop, server, "chat", EXEC, **options)
         return figures | {"cpu_us": figures["cpu_s"] / figures["messages"] * 1e6}
 

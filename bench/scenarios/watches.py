@@ -9,6 +9,8 @@ WATCHES = "idle watches"
 START = "start"
 EVENTS = 5
 
+_FOR = frozenset({"sekisho", "go", "nginx", "direct"})
+
 
 def watch_scenarios(effort: Effort) -> list[Scenario]:
     """One: opening so many watches is most of its time."""
@@ -40,5 +42,7 @@ def watch_scenarios(effort: Effort) -> list[Scenario]:
                 Figure("ready_s", "start to ready, s"),
             ),
             anew=True,
+            servers=_FOR,
+            rounds=2,
         )
     ]
