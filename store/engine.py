@@ -81,20 +81,22 @@ def _postgresql(location: Location, statement_seconds: float) -> Engines:
 
 def _sqlite(location: Location) -> Engines:
     """One connection writes: the change feed must see by its counter which writes are others'."""
-    reader = _sqlite_engine(location, SQLITE_READERS)
+    # There is no transaction to end when a reader is given back: it needn't be asked to.
+    reader = _sqlite_engine(location, SQLITE_READERS, pool_reset_on_return=None)
     event.listen(reader.sync_engine, "connect", _only_read)
     writer = _sqlite_engine(location, 1)
     event.listen(writer.sync_engine, "begin", _lock_to_write)
     return Engines(reader, writer)
 
 
-def _sqlite_engine(location: Location, connections: int) -> AsyncEngine:
+def _sqlite_engine(location: Location, connections: int, **options: Any) -> AsyncEngine:
     engine = create_async_engine(
         location.url,
         pool_size=connections,
         max_overflow=0,
         connect_args={"timeout": BUSY_SECONDS},
         **_common(),
+        **options,
     )
     event.listen(engine.sync_engine, "connect", _configure_sqlite)
     return engine
