@@ -6,13 +6,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.console import Console
 
 from bench import report
 from bench.about import about_machine
+from bench.capacity import Costs, People, Replica, measured, told
 from bench.driver import Driver
 from bench.needed import missing
 from bench.pages import put
@@ -48,6 +49,8 @@ def main() -> int:
             failures = _beside_peers(shop, wanted, open_files, chosen)
             if not (chosen.no_growth or chosen.only or chosen.quick):
                 failures += _growth(shop, chosen.write_docs)
+    if chosen.write_docs:
+        put(PAGE, "capacity", _capacity())
     for failure in failures:
         print(f"FAILED: {failure}", file=sys.stderr)
     return 1 if failures else 0
@@ -62,7 +65,10 @@ def _chosen() -> argparse.Namespace:
     parser.add_argument("--no-growth", action="store_true", help="leave out the growth curves")
     parser.add_argument("--write-docs", action="store_true", help=f"tables and curves into {PAGE}")
     parser.add_argument("--output", type=Path, default=RESULTS / "latest.json", help="all figures")
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    if chosen.write_docs and (chosen.only or chosen.quick):
+        parser.error("--write-docs is for the figures of a whole run, without --only and --quick")
+    return chosen
 
 
 def _effort(quick: bool, open_files: int) -> Effort:
@@ -91,7 +97,7 @@ def _beside_peers(
         _say(word)
     _write(chosen.output, readings, machine, driver.failures)
     if chosen.write_docs:
-        put(PAGE, report.page(grids, words, machine))
+        put(PAGE, "figures", report.page(grids, words, machine))
         _say(f"written to {PAGE}")
     return driver.failures
 
@@ -139,6 +145,12 @@ def _growth(shop: Workshop, into_docs: bool) -> list[str]:
     (RESULTS / "growth.json").write_text(json.dumps(figures, indent=1) + "\n")
     _say(f"curves drawn into {folder}")
     return []
+
+
+def _capacity() -> str:
+    """How many replicas 100,000 developers need, by what was measured."""
+    known = measured(RESULTS)
+    return "\n".join(("```", *told(People(), replace(Costs(), **known), Replica(), known), "```"))
 
 
 def _say(words: str) -> None:

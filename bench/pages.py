@@ -2,18 +2,17 @@
 
 from pathlib import Path
 
-BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
-
-def between_marks(page: str, text: str) -> str:
-    """The page with ``text`` between the marks. ValueError where there are none."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def between_marks(page: str, name: str, text: str) -> str:
+    """The page with ``text`` between the marks of that name. ValueError where there are none."""
+    begin_mark, end_mark = f"<!-- bench: {name} -->", f"<!-- bench: end of {name} -->"
+    before, begin, rest = page.partition(begin_mark)
+    _, end, after = rest.partition(end_mark)
     if not begin or not end:
-        raise ValueError(f"the page has no place for the tables: {BEGIN} … {END}")
-    return f"{before}{BEGIN}\n{text.strip()}\n{END}{after}"
+        raise ValueError(f"the page has no place for it: {begin_mark} … {end_mark}")
+    return f"{before}{begin_mark}\n{text.strip()}\n{end_mark}{after}"
 
 
-def put(page: Path, text: str) -> None:
+def put(page: Path, name: str, text: str) -> None:
     """Write the page anew."""
-    page.write_text(between_marks(page.read_text(), text))
+    page.write_text(between_marks(page.read_text(), name, text))
