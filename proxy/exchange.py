@@ -238,9 +238,27 @@ class Exchange(Answer):
         transport: asyncio.Transport,
         *,
         loop: asyncio.AbstractEventLoop,
-        **options: Any,
+        to_head: bool,
+        http_1_1: bool,
+        keep_alive: bool,
+        prefix: bytes,
+        extra: bytes,
+        wants_upgrade: bool = False,
+        pass_401: bool = False,
+        on_head: Callable[[int], None] | None = None,
     ) -> None:
-        super().__init__(client, transport, **options)
+        super().__init__(
+            client,
+            transport,
+            to_head=to_head,
+            http_1_1=http_1_1,
+            keep_alive=keep_alive,
+            prefix=prefix,
+            extra=extra,
+            wants_upgrade=wants_upgrade,
+            pass_401=pass_401,
+            on_head=on_head,
+        )
         self.done: asyncio.Future[None] = loop.create_future()
 
     def ended(self, error: Exception | None) -> None:

@@ -18,6 +18,8 @@ from proxy.asked import Asked, asked_by
 from proxy.connection import GateConnection
 from proxy.exchange import Answer
 from proxy.express_request import ExpressRequest
+from proxy.failure import refusal_of
+from proxy.held import HeldRefusal
 from proxy.last_used import LastUsed
 from proxy.limits import REQUESTS, WATCHES, Limited, Limiter
 from proxy.live import LiveRequests
@@ -25,7 +27,7 @@ from proxy.metrics import GateMetrics
 from proxy.opening import Opening, OpeningReader
 from proxy.passage import Checkpoint
 from proxy.request_id import RequestIds
-from proxy.status import Refusal, TooManyRequests
+from proxy.status import Refusal
 from proxy.telling import Teller
 from proxy.upstream import UpstreamError
 
@@ -72,9 +74,9 @@ class ExpressLane:
 
     def _opening(self, connection: GateConnection, lines: bytes) -> Opening | None:
         opening = connection.opening
-        if opening is None or opening.lines != lines:
+        if opening is None or connection.opening_lines != lines:
             opening = self.reader.read(lines, connection.address)
-            connection.opening = opening
+            connection.opening, connection.opening_lines = opening, lines
         return opening
 
     def _pass(
@@ -130,7 +132,7 @@ class ExpressLane:
         connection.running = request
         head = upstream.master.head_of(asked.method_bytes, asked.target_bytes)
         line = request_id_line(access.request_id)
-        request.send(b"".join((head, opening.stamp, line, b"\r\n", body)))
+        request.send(b"".join((head, opening.stamp, opening.identity, line, b"\r\n", body)))
         return True
 
     def began(self, request: ExpressRequest, status: int) -> None:
@@ -160,7 +162,11 @@ class ExpressLane:
         self, connection: GateConnection, access: Access, opening: Opening, exc: Limited
     ) -> None:
         """Answer a request that a limit refuses, at the least cost: there may be many."""
-        refusal = TooManyRequests(str(exc), retry_after=exc.retry_after)
-        connection.refuse(refusal, access.request_id, keep_alive=opening.keep_alive)
+        refusal, kept = refusal_of(exc), opening.keep_alive
+        if exc.hold:
+            held = HeldRefusal(connection, refusal, access.request_id, keep_alive=kept)
+            held.answer_in(self.loop, exc.hold)
+        else:
+            connection.refuse(refusal, access.request_id, keep_alive=kept)
         self.teller.refused(refusal, access)
         self.teller.ended(access, 0.0)

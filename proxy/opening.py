@@ -114,10 +114,11 @@ class OpeningReader:
     def _read(self, lines: bytes, remote: str) -> Opening | None:
         parser = HttpRequestParser(self._protocol, self._loop, 2**16, **self._limits)
         try:
+            messages: Any
             messages, upgraded, _ = parser.feed_data(b"GET / HTTP/1.1\r\n" + lines)
             if upgraded or len(messages) != 1:
                 return None
-            message = messages[0][0]
+            message: Any = messages[0][0]  # in C it isn't the tuple that it is in Python
             head = read_head(message.raw_headers)
             bearer = bearer_from(head.authorization or b"")
         except (HttpProcessingError, BadHead, BadCredential):

@@ -17,10 +17,12 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import urlsplit
 
 from proxy.cluster_tls import ContextSource
 from proxy.peers import keep_asking
+from proxy.resumption import Resumption
 from proxy.upstream import UpstreamConnection, UpstreamError, UpstreamGone, UpstreamSlow
 
 SWEEP_SECONDS = 1.0
@@ -76,10 +78,26 @@ class Master:
         self.heard_at = pool.loop.time()
         self.probe: asyncio.Task[None] | None = None
         self._pool = pool
+        self._resumption: Resumption | None = None
 
     def request_head(self, method: str, target: str, lines: bytes) -> bytes:
         """A request's head as this master is to see it."""
         return f"{method} {self._path}{target}{self._host_line}".encode("ascii") + lines
+
+    def resuming(self, context: ssl.SSLContext) -> ssl.SSLContext:
+        """``context``, with the last session that it had with this master."""
+        if self._resumption is None or self._resumption.context is not context:
+            self._resumption = Resumption(context)
+        return cast(ssl.SSLContext, self._resumption)
+
+    def forget_session(self) -> None:
+        """Begin anew the next time: the master may have been replaced."""
+        self._resumption = None
+
+    def met(self, connection: UpstreamConnection) -> None:
+        """The first answer on a connection has begun."""
+        if self._resumption is not None and connection.transport is not None:
+            self._resumption.remember(connection.transport)
 
     def head_of(self, method: bytes, target: bytes) -> bytes:
         """The first two lines of a request as this master is to see it."""
@@ -267,11 +285,12 @@ class UpstreamPool:
         self._connecting += 1
         try:
             async with asyncio.timeout(seconds):
-                _, connection = await self.loop.create_connection(
-                    lambda: UpstreamConnection(self.loop, master),
+                _, made = await self.loop.create_connection(
+                    # An asyncio protocol in all but name: compiled classes have no such base.
+                    lambda: cast(asyncio.Protocol, UpstreamConnection(self.loop, master)),
                     master.host,
                     master.port,
-                    ssl=self._context() if self._context and master.tls else None,
+                    ssl=master.resuming(self._context()) if self._context and master.tls else None,
                     server_hostname=(self._server_name or master.host) if master.tls else None,
                 )
         except (OSError, TimeoutError) as exc:
@@ -280,9 +299,12 @@ class UpstreamPool:
             master.failed()
             if isinstance(exc, TimeoutError):
                 master.silent()
+            elif isinstance(exc, ssl.SSLError):
+                master.forget_session()
             raise UpstreamUnreachable(message) from exc
         finally:
             self._connecting -= 1
+        connection = cast(UpstreamConnection, made)
         if self._aborted:
             connection.abort()
             raise UpstreamUnreachable("it has just been changed or removed; try again")

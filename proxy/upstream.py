@@ -46,8 +46,8 @@ class RequestTooLarge(UpstreamError):
     """The request's body is larger than may be sent: the client's fault, found on the way."""
 
 
-class UpstreamConnection(asyncio.Protocol):
-    """A connection to ``master``.
+class UpstreamConnection:
+    """A connection to ``master``: an asyncio protocol, though not by descent (see setup.py).
 
     ``served`` counts the requests it has carried; ``deadline`` (event loop time) is when the
     answer's head must be there, or None where nothing is awaited. ``answered`` is whether any byte
@@ -260,6 +260,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._exchange = None
         self.deadline = None
         self.resume_reading()
+        self.master.met(self)
         exchange.switch(self._headers, tail)
 
     def eof_received(self) -> None:
@@ -314,6 +315,8 @@ class UpstreamConnection(asyncio.Protocol):
             self._interim = True
             return
         self._head_done = True
+        if self.served == 1:
+            self.master.met(self)
         # Asked now: llhttp forgets the head's flags once the message is complete.
         self._keep_alive = self._parser.should_keep_alive()
         self.deadline = None
