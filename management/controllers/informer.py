@@ -16,9 +16,6 @@ from management.downstream.objects import Manifest
 FIRST_PAUSE, LAST_PAUSE = 0.5, 30.0
 """Seconds before a watch that failed is begun anew: each pause is twice the one before."""
 
-AWAY_PAUSE = 300.0
-"""The longest pause where nobody gets an answer: whether the cluster is back is for one to ask."""
-
 ABSENT_PAUSE = 300.0
 """Seconds before an API that the cluster doesn't have is asked for again."""
 
@@ -64,6 +61,7 @@ class Informer:
         """Keep it until cancelled."""
         pause = FIRST_PAUSE
         while True:
+            missing = False
             try:
                 version = await self._list()
                 pause = FIRST_PAUSE
@@ -71,13 +69,15 @@ class Informer:
             except Expired:
                 continue  # What was missed is listed.
             except Missing:
+                missing = True
                 self._take({}, absent=True)
-                await asyncio.sleep(ABSENT_PAUSE)
             except DownstreamError as exc:
                 self.error = str(exc)
-                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
-                if pause >= LAST_PAUSE:
-                    await self._client.until_answering(AWAY_PAUSE)
+            # Not waited for above: an exception keeps everything that its frames hold, sockets too.
+            if missing:
+                await asyncio.sleep(ABSENT_PAUSE)
+            else:
+                await self._client.before_retry(pause * random.uniform(0.5, 1.0))  # noqa: S311
                 pause = min(pause * 2, LAST_PAUSE)
 
     def put(self, manifest: Manifest) -> None:

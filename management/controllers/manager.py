@@ -181,10 +181,10 @@ class ControllerManager:
                 await ClusterService(self._store).remove(cluster.id)
             except (DownstreamError, ClusterError, StoreError) as exc:
                 _LOG.info("cluster not cleaned yet", cluster=cluster.name, error=str(exc))
-                await asyncio.sleep(REMOVAL_SECONDS)
             else:
                 _LOG.info("cluster cleaned and forgotten", cluster=cluster.name)
                 return
+            await asyncio.sleep(REMOVAL_SECONDS)
 
 
 def _differs(one: Cluster, other: Cluster) -> bool:

@@ -101,6 +101,7 @@ class ClusterClient:
         self._session: aiohttp.ClientSession
         self._answering = asyncio.Event()
         self._answering.set()
+        self._waiting = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         headers = {"User-Agent": "sekisho"}
@@ -123,13 +124,21 @@ class ClusterClient:
     ) -> None:
         await self._session.close()
 
-    async def until_answering(self, seconds: float) -> None:
-        """Wait while no master answers anybody who asks through this client, but not for longer."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._answering.wait()
-        except TimeoutError:
-            pass
+    async def before_retry(self, seconds: float) -> None:
+        """Wait after a failure.
+
+        While no master answers, those who wait do so one after the other: a cluster that is away is
+        asked by one of them at a time, and by all at once as soon as anybody got an answer.
+        """
+        if self._answering.is_set():
+            await asyncio.sleep(seconds)
+            return
+        async with self._waiting:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._answering.wait()
+            except TimeoutError:
+                pass
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         """The object or list at ``path``. Raises Missing and every other DownstreamError."""
