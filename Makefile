@@ -11,7 +11,7 @@ JOBS   ?= 3
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench fuzz lint format types contracts check kubernetes lock image clean
+.PHONY: help setup demo test compiled bench fuzz lint format types contracts check kubernetes lock image clean
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,7 +42,12 @@ fuzz: $(STAMP) ## Fuzz the request path for FUZZ_SECONDS (600); what it finds st
 	  -timeout=30 -dict=tests/fuzz/http.dict -artifact_prefix=.fuzz/ -print_final_stats=1 \
 	  .fuzz/corpus tests/fuzz/corpus
 
-bench: $(STAMP) ## Measure the gate beside Go, nginx and haproxy (needs Go and wrk); BENCH=--help
+compiled: $(STAMP) ## Compile the request path, as the container image has it, into .compiled
+	@mkdir -p build
+	@SEKISHO_COMPILE=1 $(BIN)/python -W ignore setup.py --quiet build --build-lib .compiled \
+	  > build/compiled.log 2>&1 || { cat build/compiled.log; exit 1; }
+
+bench: compiled ## Measure the gate beside Go, nginx and haproxy (needs Go and wrk); BENCH=--help
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
 	  -r requirements/bench.txt
 	@$(BIN)/python -m bench $(BENCH)
@@ -84,4 +89,4 @@ image: ## Build the container image
 	@docker build -f deploy/Dockerfile -t sekisho .
 
 clean: ## Remove what the other targets made in this folder
-	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo .fuzz
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo .fuzz .compiled

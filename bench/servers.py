@@ -1,5 +1,6 @@
 """What is measured: certificates and programs in a folder, an upstream, and the gate before it."""
 
+import asyncio
 import compileall
 import os
 import resource
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bench.cgroups import account, tidy
+from bench.seed import seed
 from proxy.certificates import create_authority, issue_server
 from proxy.demo.processes import under_us
 
@@ -152,7 +154,8 @@ class Workshop:
 class Gate:
     """A Sekisho of the bench's own, as users run it; ``extra`` is more of its configuration.
 
-    ``server`` is more of the section of that name, in YAML's flow style: ``workers: 2``.
+    ``server`` is more of the section of that name, in YAML's flow style: ``workers: 2``. It runs
+    as the container image has it, its request path compiled, unless ``interpreted``.
     """
 
     shop: Workshop
@@ -162,6 +165,7 @@ class Gate:
     clusters: int = 0
     store_url: str = ""
     server: str = ""
+    interpreted: bool = False
     port: int = 0
     metrics_port: int = 0
     token: str = ""
@@ -173,7 +177,7 @@ class Gate:
         return self.shop.folder / self.name.replace(" ", "-")
 
     def prepare(self) -> None:
-        """Write the configuration, and fill the store. RuntimeError if Sekisho doesn't take it."""
+        """Write the configuration, and fill the store. Raises where Sekisho doesn't take it."""
         self.folder.mkdir()
         self.port, self.metrics_port = free_port(), free_port()
         store = f"store: {{url: '{self.store_url}'}}\n" if self.store_url else ""
@@ -190,10 +194,8 @@ class Gate:
             f"gate: {{max_connections_per_cluster: 100000}}\n{store}{self.extra}"
         )
         config = str(self.folder / "sekisho.yaml")
-        self._run(
-            *("-m", "bench.seed", config, self.shop.upstream_url, str(self.shop.ca)),
-            *("--users", str(self.users), "--clusters", str(self.clusters)),
-        )
+        upstream, ca = self.shop.upstream_url, str(self.shop.ca)
+        asyncio.run(seed(config, upstream, ca, users=self.users, clusters=self.clusters))
         create = ("-m", "proxy", "user", "create", USER, "--admin", "--password-stdin")
         self._run(*create, stdin=f"{PASSWORD}\n")
         self.token = self._run("-m", "proxy", "token", "create", "--user", USER).strip()
@@ -204,7 +206,10 @@ class Gate:
         pid = self.shop.start(
             *(sys.executable, "-m", "proxy", "serve"),
             port=self.port,
-            environment={"SEKISHO_CONFIG": str(self.folder / "sekisho.yaml")},
+            environment={
+                "SEKISHO_CONFIG": str(self.folder / "sekisho.yaml"),
+                **({} if self.interpreted else _compiled()),
+            },
             log=self.folder / "log",  # standard error, and so the access log
         )
         while not self._ready():
@@ -248,6 +253,12 @@ def workshop(folder: Path) -> Iterator[Workshop]:
         yield shop
     finally:
         shop.stop()
+
+
+def _compiled() -> dict[str, str]:
+    """What makes Python take what ``make compiled`` has built, if it has."""
+    built = ROOT / ".compiled"
+    return {"PYTHONPATH": str(built), "PYTHONSAFEPATH": "1"} if built.is_dir() else {}
 
 
 def users_environment() -> dict[str, str]:

@@ -20,7 +20,8 @@ from tests.parts.postgres import installed_programs, server_user, serving
 GATE = "sekisho"
 DIRECT = "direct"
 PEERS = ("go", "nginx", "haproxy")
-VARIANTS = ("audit off", "PostgreSQL", TWO)
+INTERPRETED = "interpreted"
+VARIANTS = ("audit off", "PostgreSQL", INTERPRETED, TWO)
 
 
 class LeftOutError(Exception):
@@ -79,6 +80,7 @@ def stands(shop: Workshop, open_files: int) -> Iterator[list[Startable]]:
             found.append(peer)
     found.append(direct)
     found.append(Lazy(Gate(shop, "audit off", extra="audit: {to: none}\n")))
+    found.append(Lazy(Gate(shop, INTERPRETED, interpreted=True)))
     found.append(Lazy(Gate(shop, TWO, server="workers: 2")))
     found.append(Lazy(Gate(shop, BIG), fill=_fill))
     with ExitStack() as stack:
