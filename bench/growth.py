@@ -74,7 +74,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, workshop(Path(folder)) as shop:
         figures = grow(shop, chosen.folder, full=chosen.full, only=chosen.only)
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    before = json.loads(RESULTS.read_text()) if RESULTS.exists() and chosen.only else {}
     RESULTS.write_text(json.dumps(before | figures, indent=1) + "\n")
     print(f"drawn into {chosen.folder}; figures in {RESULTS}")
 
