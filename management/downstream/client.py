@@ -52,6 +52,9 @@ WATCH_SECONDS = 300
 WATCH_SILENCE_SECONDS = 120.0
 """How long a watch may be silent before it is given up: bookmarks come about every minute."""
 
+PATIENCE = 4
+"""How many times longer one waits where no master answers: the probe of the cluster asks, too."""
+
 _HOSTNAME_MISMATCH, _IP_MISMATCH, _EXPIRED, _NOT_YET_VALID = 62, 64, 10, 9
 
 JSON = "application/json"
@@ -135,7 +138,7 @@ class ClusterClient:
             return
         async with self._waiting:
             try:
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout(seconds * PATIENCE):
                     await self._answering.wait()
             except TimeoutError:
                 pass

@@ -64,6 +64,7 @@ class Observer:
         self._figures: dict[str, Any] | None = None
         self._written: dict[str, Any] | None = None
         self._written_at = 0.0
+        self._written_seen: datetime | None = None
         self._seen_at: datetime | None = None
 
     async def run(self) -> None:
@@ -156,12 +157,15 @@ class Observer:
             await self._write_nodes()
         data = self._data()
         now = time.monotonic()
-        if data == self._written and now - self._written_at < SEEN_SECONDS:
+        if data == self._written and (
+            # One that is away was seen last when it was written down.
+            self._seen_at == self._written_seen or now - self._written_at < SEEN_SECONDS
+        ):
             return
         seen = self._seen_at or datetime.now(UTC)
         shown = data | {"last_seen_at": self._seen_at.isoformat() if self._seen_at else None}
         await self._store.fleet.put_status(ClusterStatus(self._cluster.id, shown, seen))
-        self._written, self._written_at = data, now
+        self._written, self._written_at, self._written_seen = data, now, self._seen_at
 
     def _data(self) -> dict[str, Any]:
         nodes = [data for _, data in self._nodes.items.values()]
