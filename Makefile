@@ -11,7 +11,7 @@ JOBS   ?= 3
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test compiled bench fuzz lint format types contracts check kubernetes lock image clean
+.PHONY: help setup demo test test-compiled compiled bench fuzz lint format types contracts check kubernetes lock image clean
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,11 @@ compiled: $(STAMP) ## Compile the request path, as the container image has it, i
 	@mkdir -p build
 	@SEKISHO_COMPILE=1 $(BIN)/python -W ignore setup.py --quiet build --build-lib .compiled \
 	  > build/compiled.log 2>&1 || { cat build/compiled.log; exit 1; }
+
+test-compiled: compiled ## Hold the compiled request path to the tests of proxy and security
+	@PYTHONPATH=$(CURDIR)/.compiled PYTHONSAFEPATH=1 $(BIN)/python -m pytest \
+	  -o pythonpath=".compiled ." -n $(JOBS) --dist loadscope --no-loadscope-reorder \
+	  $(or $(TESTS),tests/proxy tests/security)
 
 bench: compiled ## Measure the gate beside Go, nginx and haproxy (needs Go and wrk); BENCH=--help
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \

@@ -4,7 +4,7 @@
 
 The same source, typed as strictly as mypy asks for, as C extensions: half of what the gate costs a
 request is bytecode. It needs a C compiler; without the variable nothing is compiled, and everything
-works the same. See docs/decisions/0024-compiled-request-path.md.
+works the same. See docs/decisions/0025-compiled-request-path.md.
 """
 
 import os

@@ -43,6 +43,10 @@ class Answer:
         return json.loads(self.body)
 
 
+_KEPT = ("PATH", "HOME", "PYTHONPATH", "PYTHONSAFEPATH")
+"""With the last two the compiled one is tried; see the Makefile."""
+
+
 @dataclass
 class Sekisho:
     """A configuration folder, and the server that may be running on it."""
@@ -188,7 +192,7 @@ class Sekisho:
             return False
 
     def _environment(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         return {**kept, "SEKISHO_CONFIG": str(self.config), **self.environment}
 
 
