@@ -20,7 +20,7 @@ import hashlib
 import ipaddress
 import math
 import unicodedata
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
@@ -48,7 +48,8 @@ class FailureCounter:
     def __init__(self, limit: int, window: float) -> None:
         self._limit = limit
         self._window = window
-        self._failures: OrderedDict[Hashable, deque[float]] = OrderedDict()
+        # Lists, for a deque takes 760 bytes before anything is in it, and there may be many.
+        self._failures: OrderedDict[Hashable, list[float]] = OrderedDict()
 
     def wait(self, key: Hashable, now: float) -> float:
         """Seconds until another attempt is allowed; 0.0: now."""
@@ -56,7 +57,7 @@ class FailureCounter:
         if failures is None:
             return 0.0
         while failures and failures[0] <= now - self._window:
-            failures.popleft()
+            del failures[0]
         if not failures:
             del self._failures[key]
             return 0.0
@@ -66,7 +67,9 @@ class FailureCounter:
 
     def fail(self, key: Hashable, now: float) -> None:
         """Count a failure."""
-        self._failures.setdefault(key, deque(maxlen=self._limit)).append(now)
+        failures = self._failures.setdefault(key, [])
+        failures.append(now)
+        del failures[: -self._limit]
         self._failures.move_to_end(key)
         if len(self._failures) > MAX_COUNTERS:
             self._failures.popitem(last=False)
