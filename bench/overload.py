@@ -31,7 +31,7 @@ SMALL_RATE = 5.0
 MOST_SMALL_P99_MS = 500.0
 MOST_NOISY_P99_MS = 5_000.0
 MOST_GROWTH_KIB = 32 * 1024
-"""Between the end of the first load and that of the second, when both have been through the gate."""
+"""Between the end of a first load and that of the second, which finds all buffers made."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ class OverloadGuard:
         self._refusals = 0
         self._hold = 0.0
         self._quiet = 0
+        self._was_very_late = False
         self._capacity = self._best = self._average = 0.0
 
     @property
@@ -135,6 +136,7 @@ class OverloadGuard:
         self.counting = self.overloaded = False
         self._best = self._hold = 0.0
         self._quiet = 0
+        self._was_very_late = False
         self._shares.forget()
 
     def _relieve(self, seconds: float) -> None:
@@ -150,7 +152,10 @@ class OverloadGuard:
         self.overloaded = True
 
     def _divide(self, rates: list[float]) -> None:
-        strict = self.lateness > self._very_late
+        # Twice in a row: one long pause says nothing of what there is to do.
+        very_late = self.lateness > self._very_late
+        strict = very_late and self._was_very_late
+        self._was_very_late = very_late
         self._average = _MORE * sum(rates) / max(len(rates), 1)
         # Who is alone takes nothing from anybody.
         share = fair_share(rates, self._capacity) if strict or len(rates) > 1 else math.inf

@@ -49,8 +49,8 @@ class Part:
 
     @property
     def asks(self) -> float:
-        """Requests a second, those of this round included."""
-        return max(self.rate, self.begun / ROUND_SECONDS)
+        """Requests a second, as far as that can be known of who has just come."""
+        return self.rate or self.begun / ROUND_SECONDS
 
     def refill(self, share: float, burst: float, now: float) -> None:
         """Add what ``share`` a second has come to since the last time."""

@@ -144,6 +144,14 @@ def test_equals_are_not_refused_until_it_is_very_late_and_then_get_503() -> None
         assert world.codes[user, 503]
 
 
+def test_one_long_pause_in_an_overload_does_not_turn_small_ones_away() -> None:
+    world, rates = World(), {f"user-{n}": 200.0 for n in range(30)}
+    world.run(5, LATE, rates)
+    world.look(3.0)
+    world.run(5, LATE, rates)
+    assert not any(world.refused(user) for user in rates)
+
+
 def test_below_the_average_nobody_is_refused_before_it_is_very_late() -> None:
     world = World(small=1)
     world.run(20, LATE, {"big": 4000, "middle": 900, "small": 100})

@@ -1,0 +1,217 @@
+"""What people do all day, against a gate of the bench's: for :mod:`bench.soak`.
+
+Each kind of traffic is an endless loop. What becomes of it is counted by kind and outcome; what
+wasn't expected is kept, a few of each.
+"""
+
+import asyncio
+import random
+import ssl
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from bench.crowd import PODS, Person
+from bench.servers import PASSWORD, USER, Server
+
+SIZES = (200, 4_096, 60_000, 1_000_000, 20_000_000)
+_UPGRADE = (
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+_BROKEN = (aiohttp.ClientError, OSError, asyncio.IncompleteReadError, TimeoutError)
+_ENOUGH = 20
+
+
+@dataclass
+class Outcomes:
+    """What became of it all. ``troubled`` is asked whether the upstream is away, or just was."""
+
+    troubled: Callable[[], bool]
+    counts: Counter[str] = field(default_factory=Counter)
+    unexpected: list[str] = field(default_factory=list)
+
+    def saw(self, kind: str, outcome: object, *, expected: bool = True) -> None:
+        """Count one; keep it if it shouldn't have been."""
+        self.counts[f"{kind}: {outcome}"] += 1
+        if not expected and len(self.unexpected) < _ENOUGH:
+            self.unexpected.append(f"{kind}: {outcome}")
+
+    def answered(self, kind: str, status: int, *wanted: int) -> None:
+        """An answer. Away upstreams are answered for by 502, 503 and 504; limits by 429."""
+        trouble = (502, 503, 504) if self.troubled() else ()
+        self.saw(kind, status, expected=status in {*(wanted or (200,)), *trouble, 429})
+
+    def broke(self, kind: str, error: BaseException) -> None:
+        """A connection that ended in the middle: only a cluster that is away may do that."""
+        self.saw(kind, f"broken ({type(error).__name__})", expected=self.troubled())
+
+
+class Traffic:
+    """Clients of one gate."""
+
+    def __init__(self, server: Server, people: list[Person], outcomes: Outcomes) -> None:
+        self._url = server.url
+        self._where = urlsplit(server.url)
+        self._root = server.url.partition("/k8s/")[0]
+        self._admin = server.token
+        self._people = people
+        self._outcomes = outcomes
+        self._random = random.Random(6)
+        self._tls = ssl.create_default_context(cafile=str(server.ca))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """All kinds at once, until ``stop``."""
+        kinds = [self._lists] * 6 + [self._watches] * 20 + [self._sessions] * 4
+        kinds += [self._sign_ins, self._tokens, self._tokens, self._posts]
+        kinds += [self._vanish, self._close_half, self._do_not_read, self._do_not_read]
+        connector = aiohttp.TCPConnector(ssl=self._tls, limit=0)
+        timeout = aiohttp.ClientTimeout(total=120)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+            loops = [asyncio.create_task(self._again(kind, session)) for kind in kinds]
+            waiter = asyncio.create_task(stop.wait())
+            ended, _ = await asyncio.wait([waiter, *loops], return_when=asyncio.FIRST_COMPLETED)
+            for task in (waiter, *loops):
+                task.cancel()
+            await asyncio.gather(waiter, *loops, return_exceptions=True)
+        for task in ended - {waiter}:
+            task.result()  # a loop only ends by a mistake of ours
+
+    async def _again(
+        self,
+        kind: Callable[[aiohttp.ClientSession], Awaitable[None]],
+        session: aiohttp.ClientSession,
+    ) -> None:
+        while True:
+            try:
+                await kind(session)
+            except _BROKEN as exc:
+                self._outcomes.broke(kind.__name__.strip("_"), exc)
+            await asyncio.sleep(self._random.uniform(0.01, 0.2))
+
+    def _bearer(self, token: str = "") -> dict[str, str]:
+        return {"Authorization": f"Bearer {token or self._random.choice(self._people).token}"}
+
+    async def _lists(self, session: aiohttp.ClientSession) -> None:
+        [size] = self._random.choices(SIZES, (400, 400, 100, 20, 1))
+        async with session.get(f"{self._url}{PODS}?size={size}", headers=self._bearer()) as answer:
+            body = await answer.read()
+            self._outcomes.answered("lists", answer.status)
+            if answer.status == 200 and len(body) != size:
+                self._outcomes.saw("lists", "a wrong length", expected=False)
+
+    async def _posts(self, session: aiohttp.ClientSession) -> None:
+        body = b"x" * self._random.choice((100, 10_000, 500_000))
+        async with session.post(self._url + PODS, data=body, headers=self._bearer()) as answer:
+            await answer.read()
+            self._outcomes.answered("posts", answer.status)
+
+    async def _watches(self, session: aiohttp.ClientSession) -> None:
+        async with session.get(f"{self._url}{PODS}?watch=1", headers=self._bearer()) as answer:
+            self._outcomes.answered("watches", answer.status)
+            try:
+                async with asyncio.timeout(self._random.uniform(0.1, 10)):
+                    while await answer.content.readany():
+                        pass
+            except TimeoutError:
+                answer.close()  # without a word, as a client that is killed
+
+    async def _sign_ins(self, session: aiohttp.ClientSession) -> None:
+        await asyncio.sleep(5)  # hashing a password is meant to take long
+        sent = {"username": USER, "password": PASSWORD}
+        async with session.post(f"{self._root}/v1/login/local", json=sent) as answer:
+            self._outcomes.answered("sign-ins", answer.status)
+            if answer.status != 200:
+                return
+            token = (await answer.json())["token"]
+        await self._use_and_end(session, token, "POST", "/v1/logout")
+
+    async def _tokens(self, session: aiohttp.ClientSession) -> None:
+        await asyncio.sleep(1)
+        sent = {"description": "soak", "ttl": "1h"}
+        headers = self._bearer(self._admin)
+        async with session.post(f"{self._root}/v1/tokens", json=sent, headers=headers) as answer:
+            self._outcomes.answered("token creation", answer.status, 200, 201)
+            if answer.status not in (200, 201):
+                return
+            token = (await answer.json())["token"]
+        name = token.partition(":")[0]
+        await self._use_and_end(session, token, "DELETE", f"/v1/tokens/{name}")
+
+    async def _use_and_end(
+        self, session: aiohttp.ClientSession, token: str, method: str, path: str
+    ) -> None:
+        """Watch with a token, revoke it, and see that the watch ends with it."""
+        headers = self._bearer(token)
+        async with session.get(f"{self._url}{PODS}?watch=1", headers=headers) as watch:
+            self._outcomes.answered("watches", watch.status)
+            async with session.request(method, self._root + path, headers=headers) as answer:
+                self._outcomes.answered("revocations", answer.status, 200, 204)
+            async with asyncio.timeout(10):
+                while await watch.content.readany():
+                    pass
+        async with session.get(self._url + PODS, headers=headers) as answer:
+            self._outcomes.answered("revoked tokens", answer.status, 401)
+
+    # What needs the bare connection.
+
+    async def _sessions(self, session: aiohttp.ClientSession) -> None:
+        reader, writer = await self._ask(f"{PODS}/web/exec?command=sh", _UPGRADE)
+        try:
+            status = await _status(reader)
+            self._outcomes.answered("sessions", status, 101)
+            if status != 101:
+                return
+            for _turn in range(self._random.randrange(1, 50)):
+                sent = bytes(self._random.randrange(1, 20_000))
+                writer.write(sent)
+                await asyncio.wait_for(reader.readexactly(len(sent)), 60)
+            if self._random.random() < 0.5:
+                writer.transport.abort()
+        finally:
+            writer.close()
+
+    async def _vanish(self, session: aiohttp.ClientSession) -> None:
+        """Go in the middle of a head, of a body, or while the answer is awaited."""
+        length = "Content-Length: 100000\r\n"
+        _, writer = await self._ask(PODS, length, method="POST", whole=self._random.random() < 0.5)
+        await asyncio.sleep(self._random.uniform(0, 0.3))
+        writer.transport.abort()
+        self._outcomes.saw("clients that vanish", "gone")
+
+    async def _close_half(self, session: aiohttp.ClientSession) -> None:
+        """Say that nothing more will be sent, and go without reading."""
+        _, writer = await self._ask(PODS, "")
+        writer.close()
+        self._outcomes.saw("clients that close at once", "gone")
+
+    async def _do_not_read(self, session: aiohttp.ClientSession) -> None:
+        """Ask for a large list, read a little of it, and stop."""
+        reader, writer = await self._ask(f"{PODS}?size={SIZES[-1]}", "")
+        try:
+            self._outcomes.answered("clients that stop reading", await _status(reader))
+            await asyncio.sleep(self._random.uniform(1, 10))
+        finally:
+            writer.transport.abort()
+
+    async def _ask(
+        self, path: str, more: str, *, method: str = "GET", whole: bool = True
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection(
+            self._where.hostname, self._where.port, ssl=self._tls
+        )
+        token = self._random.choice(self._people).token
+        head = (
+            f"{method} {self._where.path}{path} HTTP/1.1\r\nHost: {self._where.netloc}\r\n"
+            f"Authorization: Bearer {token}\r\n{more}\r\n"
+        )
+        writer.write(head.encode() if whole else head[:-2].encode())
+        return reader, writer
+
+
+async def _status(reader: asyncio.StreamReader) -> int:
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
+    return int(head.split(b" ", 2)[1])
