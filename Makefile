@@ -11,7 +11,7 @@ JOBS   ?= 3
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-compiled compiled bench fuzz lint format types contracts check kubernetes lock image clean
+.PHONY: help setup demo test test-compiled compiled bench soak fuzz lint format types contracts check kubernetes lock image clean
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench: compiled ## Measure the gate beside Go, nginx and haproxy (needs Go and w
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
 	  -r requirements/bench.txt
 	@$(BIN)/python -m bench $(BENCH)
+
+soak: $(STAMP) ## Mixed traffic for 20 minutes, and whether anything of it stays; SOAK="--minutes 5"
+	@$(BIN)/python -m bench.soak $(SOAK)
 
 lint: $(STAMP) ## Check style and formatting
 	@$(BIN)/ruff check .
