@@ -45,7 +45,8 @@ fuzz: $(STAMP) ## Fuzz the request path for FUZZ_SECONDS (600); what it finds st
 compiled: $(STAMP) ## Compile the request path, as the container image has it, into .compiled
 	@mkdir -p build
 	@SEKISHO_COMPILE=1 $(BIN)/python -W ignore setup.py --quiet build --build-lib .compiled \
-	  > build/compiled.log 2>&1 || { cat build/compiled.log; exit 1; }
+	  > build/compiled.log 2>&1 || { cat build/compiled.log; \
+	  echo "It needs a C compiler and Python's headers; on Debian: apt-get install gcc python3-dev"; exit 1; }
 
 test-compiled: compiled ## Hold the compiled request path to the tests of proxy and security
 	@PYTHONPATH=$(CURDIR)/.compiled PYTHONSAFEPATH=1 $(BIN)/python -m pytest \

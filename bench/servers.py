@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from bench import compiled
 from bench.cgroups import account, tidy
 from bench.seed import seed
 from proxy.certificates import create_authority, issue_server
@@ -67,7 +68,7 @@ class Workshop:
 
     def prepare(self) -> None:
         """Make the certificates, build the Go programs, and compile ours as installing does."""
-        for source in _SOURCES:
+        for source in (*_SOURCES, compiled.FOLDER):
             compileall.compile_dir(ROOT / source, quiet=2)
         now = datetime.now(UTC)
         authority = create_authority("bench", lifetime=timedelta(days=1), now=now)
@@ -208,7 +209,7 @@ class Gate:
             port=self.port,
             environment={
                 "SEKISHO_CONFIG": str(self.folder / "sekisho.yaml"),
-                **({} if self.interpreted else _compiled()),
+                **({} if self.interpreted else compiled.environment(ROOT)),
             },
             log=self.folder / "log",  # standard error, and so the access log
         )
@@ -253,12 +254,6 @@ def workshop(folder: Path) -> Iterator[Workshop]:
         yield shop
     finally:
         shop.stop()
-
-
-def _compiled() -> dict[str, str]:
-    """What makes Python take what ``make compiled`` has built, if it has."""
-    built = ROOT / ".compiled"
-    return {"PYTHONPATH": str(built), "PYTHONSAFEPATH": "1"} if built.is_dir() else {}
 
 
 def users_environment() -> dict[str, str]:

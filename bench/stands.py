@@ -7,11 +7,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import bulk
+from bench import bulk, compiled
 from bench.peers import go, haproxy, nginx
 from bench.scenarios.start import BIG, CLUSTERS, USERS
 from bench.scenarios.workers import TWO, workers
-from bench.servers import Gate, Server, Startable, Workshop
+from bench.servers import ROOT, Gate, Server, Startable, Workshop
 from proxy.data_dir import open_keyring
 from proxy.startup_settings import load_everything
 from store.locations import locate
@@ -80,7 +80,10 @@ def stands(shop: Workshop, open_files: int) -> Iterator[list[Startable]]:
             found.append(peer)
     found.append(direct)
     found.append(Lazy(Gate(shop, "audit off", extra="audit: {to: none}\n")))
-    found.append(Lazy(Gate(shop, INTERPRETED, interpreted=True)))
+    if compiled.environment(ROOT):
+        found.append(Lazy(Gate(shop, INTERPRETED, interpreted=True)))
+    else:
+        print("the request path isn't compiled (make compiled): all of it is interpreted")
     found.append(Lazy(Gate(shop, TWO, server="workers: 2")))
     found.append(Lazy(Gate(shop, BIG), fill=_fill))
     with ExitStack() as stack:
