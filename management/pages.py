@@ -5,6 +5,7 @@ Content-Security-Policy can stay as it is. The page itself holds nothing secret:
 API for it.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,7 +63,7 @@ async def docs(request: web.Request) -> web.Response:
     return _page("docs.html", {"operations": operations()})
 
 
-def _page(template: str, context: dict[str, object]) -> web.Response:
+def _page(template: str, context: Mapping[str, object]) -> web.Response:
     text = _templates().get_template(template).render(context)
     return web.Response(text=text, content_type="text/html", charset="utf-8")
 

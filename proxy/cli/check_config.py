@@ -5,7 +5,6 @@ from dataclasses import asdict
 
 import click
 
-from config.problems import ConfigError
 from proxy.cli.common import config_option, one_line_errors, output_option, print_json
 
 
@@ -15,6 +14,7 @@ from proxy.cli.common import config_option, one_line_errors, output_option, prin
 @one_line_errors
 def check_config(output: str, config_file: str | None) -> None:
     """Check the configuration; print every problem. Nothing is made or changed."""
+    from config.problems import ConfigError
     from proxy.startup_settings import load_everything
 
     try:

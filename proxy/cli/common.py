@@ -1,19 +1,21 @@
-"""What commands share: the ``-c`` option, one line for every expected error, output, the store."""
+"""What commands share: the ``-c`` option, one line for every expected error, output, the store.
 
-import asyncio
+Every command loads it, and ``--help`` every command: what only some need is imported where it is.
+"""
+
 import functools
 import json
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 import click
 
-from config.problems import ConfigError
-from config.settings import Settings
-from store.interfaces import Store, StoreError
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from store.interfaces import Store
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -71,6 +73,9 @@ def one_line_errors(command: Callable[P, T]) -> Callable[P, T]:
 
 def expected(exc: Exception) -> tuple[str, ...] | None:
     """What an error says to whoever ran the command; None for one that is a defect of ours."""
+    from config.problems import ConfigError
+    from store.interfaces import StoreError
+
     if isinstance(exc, ConfigError):
         return tuple(map(str, exc.problems))
     if isinstance(exc, Failed | StoreError):
@@ -103,12 +108,14 @@ def run_async(command: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
 
     @functools.wraps(command)
     def run(*args: P.args, **options: P.kwargs) -> T:
+        import asyncio
+
         return asyncio.run(command(*args, **options))
 
     return run
 
 
-def load_settings(config_file: str | None) -> Settings:
+def load_settings(config_file: str | None) -> "Settings":
     """The settings, providers' options included. Raises ConfigError with every problem.
 
     Says so where a store is about to be made for want of a configuration: it may be the wrong
@@ -129,7 +136,7 @@ def warn(line: str) -> None:
 
 
 @asynccontextmanager
-async def offline_store(config_file: str | None) -> AsyncIterator[tuple[Settings, Store]]:
+async def offline_store(config_file: str | None) -> AsyncIterator[tuple["Settings", "Store"]]:
     """The store in the configuration, for commands that work on it without the server."""
     from proxy.data_dir import open_keyring
     from store.database import open_store
