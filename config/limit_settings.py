@@ -55,10 +55,10 @@ class OverloadSettings(Section):
 
     enabled: bool = True
 
-    late_ms: float = Field(default=30, ge=1)
-    """Overloaded is who answers what is due this much too late, in milliseconds, for a second. A
-    full worker whose clients wait for their answers is a few milliseconds late, which harms
-    nobody."""
+    late_ms: float = Field(default=30, ge=0)
+    """Overloaded is who comes this much too late to what is due, in milliseconds, for half a
+    second. A full worker whose clients wait for their answers is a few milliseconds late, which
+    harms nobody. 0: always, to try it."""
 
     very_late_ms: float = Field(default=500, ge=1)
     """From here on it isn't only those who ask for more than others that are refused."""
