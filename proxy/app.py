@@ -47,9 +47,9 @@ from proxy.auditing import audit_of_management, open_audit_log
 from proxy.background import Background
 from proxy.caller import Authenticator
 from proxy.clusters import ClusterDirectory
-from proxy.connection import GateServer
 from proxy.dispatch import dispatcher, request_factory
 from proxy.gate import Gate
+from proxy.gate_server import GateServer
 from proxy.health import Readiness
 from proxy.health import routes as health_routes
 from proxy.housekeeping import clear_ended_forever

@@ -12,16 +12,16 @@ import time
 from dataclasses import dataclass
 
 from impersonation.outbound import request_id_line
-from management.resolver import TokenResolver
+from management.resolver import Resolved, TokenResolver
 from proxy.access import Access
 from proxy.asked import Asked, asked_by
-from proxy.connection import GateConnection
 from proxy.exchange import Answer
+from proxy.express_connection import ExpressConnection
 from proxy.express_request import ExpressRequest
 from proxy.failure import refusal_of
 from proxy.held import HeldRefusal
 from proxy.last_used import LastUsed
-from proxy.limits import REQUESTS, WATCHES, Limited, Limiter
+from proxy.limits import REQUESTS, WATCHES, Limited, Limiter, Place
 from proxy.live import LiveRequests
 from proxy.metrics import GateMetrics
 from proxy.opening import Opening, OpeningReader
@@ -30,6 +30,7 @@ from proxy.request_id import RequestIds
 from proxy.status import Refusal
 from proxy.telling import Teller
 from proxy.upstream import UpstreamError
+from store.interfaces import Cluster
 
 _END = b"\r\n\r\n"
 
@@ -50,7 +51,7 @@ class ExpressLane:
     metrics: GateMetrics
     watching: set[Answer]
 
-    def take(self, connection: GateConnection, data: bytes) -> bool:
+    def take(self, connection: ExpressConnection, data: bytes) -> bool:
         """Serve the request in ``data``, on a connection that has nothing else to do.
 
         False where it isn't ordinary: nothing has happened then, but that ``connection.owed`` says
@@ -72,7 +73,7 @@ class ExpressLane:
             return False
         return self._pass(connection, asked, opening, data, data[head_end:])
 
-    def _opening(self, connection: GateConnection, lines: bytes) -> Opening | None:
+    def _opening(self, connection: ExpressConnection, lines: bytes) -> Opening | None:
         opening = connection.opening
         if opening is None or connection.opening_lines != lines:
             opening = self.reader.read(lines, connection.address)
@@ -80,22 +81,46 @@ class ExpressLane:
         return opening
 
     def _pass(
-        self, connection: GateConnection, asked: Asked, opening: Opening, data: bytes, body: bytes
+        self,
+        connection: ExpressConnection,
+        asked: Asked,
+        opening: Opening,
+        data: bytes,
+        body: bytes,
     ) -> bool:
         resolved = self.resolver.live(opening.digest)
-        if resolved is None:
+        if resolved is None or not self._waved_through(asked, opening, resolved):
             return False
-        try:
-            if not self.checkpoint.wave_through(asked, opening, resolved):
-                return False
-        except Refusal:
-            return False  # The other lane says it again, aloud.
         downstream = opening.downstream
         assert downstream is not None
         upstream = downstream.pool.take()
         if upstream is None:
             return False
-        access = Access(
+        access = self._access(asked, opening, resolved, downstream.cluster)
+        try:
+            place = self._place(access, resolved)
+        except Limited as exc:
+            downstream.pool.put_back(upstream)
+            self._refuse(connection, access, opening, exc)
+            return True
+        request = ExpressRequest(self, connection, asked, opening, access, place, upstream, data)
+        self._begin(connection, request)
+        head = upstream.master.head_of(asked.method_bytes, asked.target_bytes)
+        line = request_id_line(access.request_id)
+        request.send(b"".join((head, opening.stamp, opening.identity, line, b"\r\n", body)))
+        return True
+
+    def _waved_through(self, asked: Asked, opening: Opening, resolved: Resolved) -> bool:
+        try:
+            return self.checkpoint.wave_through(asked, opening, resolved)
+        except Refusal:
+            return False  # The other lane says it again, aloud.
+
+    def _access(
+        self, asked: Asked, opening: Opening, resolved: Resolved, cluster: Cluster
+    ) -> Access:
+        # By position, for that is cheaper.
+        return Access(
             opening.remote,
             asked.method,
             asked.path,
@@ -105,35 +130,29 @@ class ExpressLane:
             asked.target,
             asked.info,
             resolved,
-            downstream.cluster.name,
-            downstream.cluster.id,
+            cluster.name,
+            cluster.id,
             opening.telling(asked),
         )
-        try:
-            self.limiter.arrive(opening.remote)
-            kind = WATCHES if asked.info.long_running else REQUESTS
-            place = self.limiter.enter(
-                kind,
-                (resolved.token.name, resolved.user.id, opening.remote, downstream.cluster.id),
-            )
-        except Limited as exc:
-            downstream.pool.put_back(upstream)
-            self._refuse(connection, access, opening, exc)
-            return True
-        traffic = self.metrics.traffic
+
+    def _place(self, access: Access, resolved: Resolved) -> Place:
+        """The request's place under the limits. Raises Limited."""
+        self.limiter.arrive(access.remote)
+        kind = WATCHES if access.info.long_running else REQUESTS
+        keys = (resolved.token.name, resolved.user.id, access.remote, access.cluster_id)
+        return self.limiter.enter(kind, keys)
+
+    def _begin(self, connection: ExpressConnection, request: ExpressRequest) -> None:
+        """Take down that it runs."""
+        resolved, traffic = request.resolved, self.metrics.traffic
         traffic.authenticated(resolved.identity.provider, "accepted")
         traffic.in_flight += 1
         self.last_used.note(resolved.token.name)
-        request = ExpressRequest(self, connection, asked, opening, access, place, upstream, data)
         self.live.add(request)
-        if asked.info.verb == "watch":
-            self.watching.add(request)
-            self.metrics.watches.labels(access.cluster).inc()
         connection.running = request
-        head = upstream.master.head_of(asked.method_bytes, asked.target_bytes)
-        line = request_id_line(access.request_id)
-        request.send(b"".join((head, opening.stamp, opening.identity, line, b"\r\n", body)))
-        return True
+        if request.asked.info.verb == "watch":
+            self.watching.add(request)
+            self.metrics.watches.labels(request.access.cluster).inc()
 
     def began(self, request: ExpressRequest, status: int) -> None:
         """The answer to a long-running request has begun."""
@@ -159,7 +178,7 @@ class ExpressLane:
         self.teller.ended(request.access, self.loop.time() - request.started)
 
     def _refuse(
-        self, connection: GateConnection, access: Access, opening: Opening, exc: Limited
+        self, connection: ExpressConnection, access: Access, opening: Opening, exc: Limited
     ) -> None:
         """Answer a request that a limit refuses, at the least cost: there may be many."""
         refusal, kept = refusal_of(exc), opening.keep_alive

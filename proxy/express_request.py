@@ -7,8 +7,8 @@ from typing import Protocol
 from management.resolver import Resolved
 from proxy.access import Access
 from proxy.asked import Asked
-from proxy.connection import GateConnection
 from proxy.exchange import Answer
+from proxy.express_connection import ExpressConnection
 from proxy.limits import Place
 from proxy.opening import Opening
 from proxy.pool import UpstreamPool
@@ -49,7 +49,7 @@ class ExpressRequest(Answer):
     def __init__(
         self,
         lane: Lane,
-        connection: GateConnection,
+        connection: ExpressConnection,
         asked: Asked,
         opening: Opening,
         access: Access,
@@ -107,7 +107,7 @@ class ExpressRequest(Answer):
     def ended(self, error: Exception | None) -> None:
         """Tell of it, and let the connection go on; or answer for the cluster that failed."""
         access, connection = self.access, self._client
-        assert isinstance(connection, GateConnection)
+        assert isinstance(connection, ExpressConnection)
         self._lane.left(self)
         access.code, access.sent = self.status or access.code, self.sent
         if self._gone:

@@ -5,7 +5,7 @@ See :mod:`proxy.overload`. The connection takes no other request meanwhile: that
 
 import asyncio
 
-from proxy.connection import GateConnection
+from proxy.express_connection import ExpressConnection
 from proxy.status import Refusal
 
 
@@ -15,7 +15,7 @@ class HeldRefusal:
     __slots__ = ("_connection", "_keep_alive", "_refusal", "_request_id", "_timer")
 
     def __init__(
-        self, connection: GateConnection, refusal: Refusal, request_id: str, *, keep_alive: bool
+        self, connection: ExpressConnection, refusal: Refusal, request_id: str, *, keep_alive: bool
     ) -> None:
         self._connection = connection
         self._refusal = refusal

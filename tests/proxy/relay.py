@@ -12,9 +12,10 @@ from typing import Any
 
 from aiohttp import HttpVersion11, web
 
-from proxy.connection import GateConnection, GateServer, relayed
+from proxy.connection import GateConnection, relayed
 from proxy.exchange import Exchange
 from proxy.forward import Outbound, forward
+from proxy.gate_server import GateServer
 from proxy.inbound_head import read_head
 from proxy.pool import PoolLimits, UpstreamPool
 from proxy.upgrade import upgrade

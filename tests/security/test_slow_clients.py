@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from proxy.connection import GateServer
+from proxy.gate_server import GateServer
 from tests.security.world import World
 
 LIMIT = 0.5
