@@ -50,7 +50,7 @@ class Costs:
     """What each costs: CPU time in µs, memory in KiB."""
 
     request_us: float = 75.0
-    event_us: float = 25.0
+    event_us: float = 50.0
     fresh_us: float = 1_500.0
     session_us: float = 2_000.0
     lookup_us: float = 1_000.0

@@ -54,12 +54,13 @@ def _wrk(server: Server, seconds: int) -> tuple[float | None, str]:
     return cpu / answered * 1e6, said
 
 
-def each_once(
-    shop: Workshop, server: Server, count: int, *, step: int = 1, url: str, token: str
-) -> float:
-    """CPU µs of a small GET, each of its own: ``{n}`` in ``url`` and ``token`` is its number."""
+def each_once(shop: Workshop, server: Server, count: int, **options: object) -> float:
+    """CPU µs of a small GET, each of its own: ``{n}`` in ``url`` and ``token`` is its number.
+
+    ``step`` is from one number to the next; at ``wrap`` they begin anew.
+    """
     before = cpu_of(server)
-    command = _client(shop, server, "ask", url=url, token=token, count=count, step=step)
+    command = _client(shop, server, "ask", count=count, **options)
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{server.name}: {done.stderr}")

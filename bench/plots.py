@@ -1,6 +1,7 @@
 """Curves as SVG, for the documentation: small files, the same bytes for the same figures."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,11 +73,21 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
         axes.plot(x, y, label=curve.label, color=colour, marker=marker, markersize=4.5)
     axes.set(title=panel.title, xlabel=panel.x, ylabel=panel.y, xscale="log")
     axes.set_ylim(0, 1.15 * max(y for curve in panel.curves for _, y in curve.points))
-    axes.xaxis.set_major_formatter(FuncFormatter(_with_commas))
+    axes.set_xticks(_ticks({x for curve in panel.curves for x, _ in curve.points}))
+    axes.xaxis.set_major_formatter(FuncFormatter(_short))
     axes.xaxis.set_minor_locator(NullLocator())
     if len(panel.curves) > 1:
         axes.legend(frameon=False, loc="best")
 
 
-def _with_commas(value: float, position: int | None) -> str:
-    return f"{value:,.0f}"
+def _ticks(measured: AbstractSet[float]) -> list[float]:
+    """The first and the last x, and the decades between them that leave their labels room."""
+    first, last = min(measured), max(measured)
+    decades = [10.0**power for power in range(10)]
+    return [first, *(one for one in decades if 2.5 * first < one < last / 2.5), last]
+
+
+def _short(value: float, position: int | None = None) -> str:
+    if value >= 1_000_000:
+        return f"{value / 1_000_000:g} M"
+    return f"{value / 1_000:g} k" if value >= 10_000 else f"{value:,.0f}"

@@ -30,6 +30,7 @@ var (
 	token   = flag.String("token", "", "bearer")
 	first   = flag.Int("first", 0, "the first number")
 	step    = flag.Int("step", 1, "from one number to the next")
+	wrap    = flag.Int("wrap", 1<<31, "numbers begin at 0 again there")
 	count   = flag.Int("count", 100, "how many")
 	workers = flag.Int("workers", 8, "how many at a time")
 	upgrade = flag.Bool("upgrade", false, "hold upgraded connections")
@@ -122,7 +123,7 @@ func start(where *url.URL, config *tls.Config, n int) error {
 }
 
 func head(n int, more string) string {
-	number := strconv.Itoa(n)
+	number := strconv.Itoa(n % *wrap)
 	where, _ := url.Parse(strings.ReplaceAll(*target, "{n}", number))
 	return fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n%s\r\n",
 		where.RequestURI(), where.Host, strings.ReplaceAll(*token, "{n}", number), more)
