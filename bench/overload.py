@@ -28,7 +28,9 @@ from bench.vitals import scrape, total, vitals
 
 SMALL = 20
 SMALL_RATE = 5.0
-MOST_SMALL_P99_MS = 500.0
+MOST_SMALL_P99_MS = 1_000.0
+"""The first second is in it, in which nobody knows yet who is noisy: more than one in a hundred."""
+
 MOST_NOISY_P99_MS = 5_000.0
 MOST_GROWTH_KIB = 32 * 1024
 """Between the end of a first load and that of the second, which finds all buffers made."""
