@@ -28,6 +28,9 @@ CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
 
 MAX_USER_AGENT = 512
 
+MAX_KEPT = 4096
+"""Longer texts are made anew each time: those of somebody in hundreds of groups."""
+
 
 def event_line(
     access: Access,
@@ -45,9 +48,10 @@ def event_line(
     if told is None or access.note or access.refused or access.acting_as is not None or notes:
         before, after = _pieces(access, notes, commands=commands)
     else:
-        if told.audit is None:
-            told.audit = _pieces(access, notes, commands=commands)
-        before, after = told.audit
+        pieces = told.audit or _pieces(access, notes, commands=commands)
+        before, after = pieces
+        if len(before) <= MAX_KEPT:
+            told.audit = pieces
     return (
         '{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata",'
         f'"auditID":{quoted(access.request_id)},"stage":"{stage}",{before}{access.code}}},'

@@ -25,7 +25,7 @@ from proxy.inbound_head import BadHead, InboundHead, read_head
 MAX_INLINE_BODY = 64 * 1024
 """Bytes of a body that may come with the head and be dealt with at once, as leases do."""
 
-MAX_TOLD = 32
+MAX_TOLD = 16
 """Request lines for which an opening keeps what logs say of them."""
 
 MAX_REMEMBERED = 1024

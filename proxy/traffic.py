@@ -8,6 +8,7 @@ number, and costs 0.1 µs; the families are made at each scrape.
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
+from http import HTTPStatus
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -19,6 +20,9 @@ from prometheus_client.registry import Collector
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """The upper bounds of the histogram's buckets, in seconds."""
+
+_CODES = frozenset(map(int, HTTPStatus)) | {499}
+"""Any other counts as its hundred: clusters, and services behind them, may say what they like."""
 
 _BOUNDS = (*map(str, BUCKETS), "+Inf")
 
@@ -64,6 +68,8 @@ class Traffic(Collector):
 
         ``cluster`` is empty where it named none that its caller may enter.
         """
+        if code not in _CODES:
+            code = code // 100 * 100
         key = (cluster, verb, code)
         found = self._answers.get(key)
         if found is None:

@@ -53,3 +53,10 @@ def test_what_runs_and_who_was_let_in_is_shown() -> None:
     text = shown(traffic)
     assert "sekisho_requests_in_flight 3.0" in text
     assert 'sekisho_authentications_total{outcome="accepted",provider="local"} 1.0' in text
+
+
+def test_codes_that_nobody_knows_do_not_become_names_of_their_own() -> None:
+    traffic = Traffic()
+    for code in range(600, 700):
+        traffic.answered("prod", "get", code, 0, None)
+    assert 'sekisho_requests_total{cluster="prod",code="600",verb="get"} 100.0' in shown(traffic)

@@ -79,6 +79,8 @@ def _loud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sekisho, R
     (folder / "upstream").mkdir()
     config = "providers:\n- {type: local, name: local}\n- {type: loud, name: loud}\n"
     sekisho = make_sekisho(folder, (free_port(), free_port()), config)
+    # Only what people send is looked at.
+    sekisho.environment["SEKISHO_CONTROLLERS__ENABLED"] = "false"
     sekisho.environment["PYTHONPATH"] = str(_installed(folder / "site"))
     with RecordingUpstream(folder / "upstream", "service-account-token") as upstream:
         for name, server in (
