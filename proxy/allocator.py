@@ -1,29 +1,33 @@
-"""How the C library keeps memory that isn't used any more.
+"""Giving memory that isn't used any more back to the system.
 
-Each TLS connection has a buffer of a quarter of a MiB (uvloop's). glibc maps the first of such
-blocks from the system and gives them back; but once one has been freed it takes that for a habit,
-and puts the next ones on the heap instead. There they lie between small things that stay, so that
-a thousand connections that came and went leave a heap full of holes that is never given back; and
-every page of a new buffer is there from the start, though most connections use two or three.
+Each TLS connection has a buffer of a quarter of a MiB (uvloop's), of which two or three pages are
+ever touched, and each large read makes one for a moment. glibc keeps them on the heap once it has
+seen a few, where the connections that came and went leave holes between things that stay; by itself
+it only ever gives back what lies at the heap's end. Asked now and then, it gives back every page.
 
-Told once where the border is, glibc keeps to it. Other C libraries have no such habit.
+(Mapping such blocks each by itself, with ``mallopt``, frees them at once, but costs a request two
+to three times its CPU: a system call and page faults for each large read.)
 """
 
+import asyncio
 import ctypes
 
-LARGE_BYTES = 256 * 1024
-"""From here on blocks are mapped: the buffers are this large, and few pieces of bodies."""
-
-KEPT_BYTES = 8 * 1024**2
-"""What may be free at the heap's end before it is given back; glibc's 128 KiB mean many calls."""
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+EVERY_SECONDS = 60.0
+"""How often it is asked. It takes some milliseconds for each 100 MiB, in a thread."""
 
 
-def keep_large_blocks_apart() -> bool:
-    """Set the border, for this process and those that it forks; whether the C library knows one."""
+async def give_back_forever() -> None:
+    """Ask again and again, until cancelled; never where the C library can't be asked."""
+    while True:
+        await asyncio.sleep(EVERY_SECONDS)
+        await asyncio.to_thread(give_back)
+
+
+def give_back() -> bool:
+    """Give back what can be; whether the C library knows how (glibc does)."""
     try:
-        mallopt = ctypes.CDLL(None).mallopt
+        trim = ctypes.CDLL(None).malloc_trim
     except (OSError, AttributeError):
         return False
-    return bool(mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES) and mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES))
+    trim(0)
+    return True

@@ -42,6 +42,7 @@ from providers.registry import discover
 from providers.throttle import Limits
 from proxy import garbage
 from proxy.access_log import AccessLog
+from proxy.allocator import give_back_forever
 from proxy.audit_log import AuditLog
 from proxy.auditing import audit_of_management, open_audit_log
 from proxy.background import Background
@@ -207,6 +208,7 @@ def _keep_running(
     background.keep("ended-tokens", lambda: clear_ended_forever(store))
     background.keep("token-renewal", lambda: renew_forever(store))
     background.keep("certificate", tls.refresh_forever)
+    background.keep("allocator", give_back_forever)
 
 
 def _keep_identities(

@@ -53,10 +53,24 @@ class LastUsed:
         if not used:
             return
         now = datetime.now(UTC)
+        # A task, for a database that hangs holds up even the end of a write that is given up.
+        task = asyncio.ensure_future(self._tokens.touch([(name, now) for name in sorted(used)]))
         try:
-            async with asyncio.timeout(seconds):
-                await self._tokens.touch([(name, now) for name in sorted(used)])
-        except (StoreError, TimeoutError) as exc:
+            await asyncio.wait({task}, timeout=seconds)
+            error = _error_of(task)
+        finally:
+            task.cancel()
+        if error is not None:
             self._failures.inc()
-            error = str(exc) or "the store didn't answer in time"
             _LOG.warning("last uses not written", tokens=len(used), error=error)
+
+
+def _error_of(write: asyncio.Future[None]) -> str | None:
+    """Why a write isn't done, or None where it is. Raises what isn't the store's."""
+    if not write.done():
+        return "the store didn't answer in time"
+    try:
+        write.result()
+    except StoreError as exc:
+        return str(exc)
+    return None

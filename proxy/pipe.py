@@ -87,6 +87,8 @@ class Pipe:
         self.timed_out = False
         self.done: asyncio.Future[None] = self._loop.create_future()
         self._watchdog = self._loop.call_later(min(idle_timeout, LOOK_SECONDS), self._check)
+        # They hold transports, and those a quarter of a MiB each: none may outlive its transport.
+        self._deadlines: dict[asyncio.Transport, asyncio.TimerHandle] = {}
 
     def start(self, tail: bytes) -> None:
         """Join the two. ``tail`` is what the API server sent right behind its ``101``."""
@@ -158,8 +160,8 @@ class Pipe:
         """Close what is left once neither side will send any more."""
         if not (self._client_eof and self._upstream_eof):
             return False
-        _close(self._loop, self._upstream)
-        _close(self._loop, self._client_transport)
+        self._close(self._upstream)
+        self._close(self._client_transport)
         return True
 
     def client_lost(self) -> None:
@@ -167,16 +169,18 @@ class Pipe:
         self._client_gone = True
         self._client.source = None
         self._client.half_closed = None
+        self._closed(self._client_transport)
         if self._upstream_gone:
             self._finish()
         else:
-            _close(self._loop, self._upstream)
+            self._close(self._upstream)
 
     def upstream_lost(self) -> None:
         """The API server is gone: flush to the client what it sent, then close."""
         self._upstream_gone = True
+        self._closed(self._upstream)
         if not self._client_gone:
-            _close(self._loop, self._client_transport)
+            self._close(self._client_transport)
         self._finish()
 
     def abort(self) -> None:
@@ -207,8 +211,13 @@ class Pipe:
         wait = min(max(allowed - still, 0.1), LOOK_SECONDS)
         self._watchdog = self._loop.call_later(wait, self._check)
 
+    def _close(self, transport: asyncio.Transport) -> None:
+        """Close after what is buffered has gone out, but not later than LINGER_SECONDS from now."""
+        transport.close()
+        if transport not in self._deadlines:
+            self._deadlines[transport] = self._loop.call_later(LINGER_SECONDS, transport.abort)
 
-def _close(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
-    """Close after what is buffered has gone out, but not later than LINGER_SECONDS from now."""
-    transport.close()
-    loop.call_later(LINGER_SECONDS, transport.abort)
+    def _closed(self, transport: asyncio.Transport) -> None:
+        deadline = self._deadlines.pop(transport, None)
+        if deadline is not None:
+            deadline.cancel()

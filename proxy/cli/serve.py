@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from proxy import garbage
-from proxy.allocator import keep_large_blocks_apart
 from proxy.cli.common import Failed, config_option, expected, fail, one_line_errors
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ LEFT_SECONDS = 3.0
 def serve(config_file: str | None, worker: int | None) -> None:
     """Run the server until SIGTERM or Ctrl-C."""
     garbage.hold_off()
-    keep_large_blocks_apart()
     if worker is not None:
         _be_a_worker(worker, config_file)
         return
