@@ -6,6 +6,8 @@ import re
 import shutil
 import ssl
 import subprocess
+import sysconfig
+from ctypes.util import find_library
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,6 +27,8 @@ def about_machine() -> dict[str, str]:
         "kernel": f"{platform.system()} {platform.release().split('-')[0]}",
         "Python": platform.python_version(),
         "OpenSSL": ssl.OPENSSL_VERSION.split()[1],
+        "Python's build": _build(),
+        "the gate's allocator": find_library("jemalloc") or "the C library's",
     }
     for package in ("uvloop", "aiohttp", "httptools"):
         known[package] = version(package)
@@ -33,6 +37,12 @@ def about_machine() -> dict[str, str]:
         if found:
             known[name] = found
     return known
+
+
+def _build() -> str:
+    """Whether the interpreter was made with the optimizations that distributions use."""
+    options = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    return "optimized (PGO)" if "--enable-optimizations" in options else "not optimized (no PGO)"
 
 
 def version_in(said: str) -> str:

@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from ctypes.util import find_library
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -210,6 +211,7 @@ class Gate:
             environment={
                 "SEKISHO_CONFIG": str(self.folder / "sekisho.yaml"),
                 **({} if self.interpreted else compiled.environment(ROOT)),
+                **_allocator(),
             },
             log=self.folder / "log",  # standard error, and so the access log
         )
@@ -254,6 +256,12 @@ def workshop(folder: Path) -> Iterator[Workshop]:
         yield shop
     finally:
         shop.stop()
+
+
+def _allocator() -> dict[str, str]:
+    """jemalloc, which the container image has, where it is installed here."""
+    found = find_library("jemalloc")
+    return {"LD_PRELOAD": found} if found else {}
 
 
 def users_environment() -> dict[str, str]:

@@ -12,6 +12,8 @@ from weakref import WeakValueDictionary
 
 from cryptography import x509
 
+from proxy.tls_reads import RecordReads
+
 ContextSource = Callable[[], ssl.SSLContext]
 """Makes a context when it is first called, and keeps it."""
 
@@ -56,4 +58,5 @@ def _context(ca_pem: str | None) -> ssl.SSLContext:
     # Kubernetes' own certificates are not always as strict as Python 3.13 asks for; Go isn't.
     context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", ssl.VerifyFlags(0))
     context.set_alpn_protocols(["http/1.1"])
+    context.sslobject_class = RecordReads
     return context

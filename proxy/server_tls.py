@@ -18,6 +18,7 @@ from config.problems import ConfigError, Problem
 from config.settings import Settings
 from proxy.data_dir import prepare
 from proxy.own_certificate import CertificateLost, OwnCertificate
+from proxy.tls_reads import RecordReads
 
 CHECK_SECONDS = 60.0
 """How often files are looked at for a change, and our own certificate for its age."""
@@ -166,6 +167,7 @@ def _new_context() -> ssl.SSLContext:
     # Tickets let clients resume sessions; kubectl and client-go never do. Two of them, OpenSSL's
     # default, are a fifth of what a new connection costs, and are kept in its cache besides.
     context.num_tickets = 0
+    context.sslobject_class = RecordReads
     return context
 
 
