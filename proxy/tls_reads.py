@@ -2,9 +2,9 @@
 
 uvloop asks OpenSSL for a quarter of a MiB each time, for which Python makes an object of that size
 and shrinks it to what came, often a few hundred bytes; on a heap that has seen many connections
-that is the dearest thing that a request does. Here it is read into one buffer for all of a thread, and copied
-from there into an object of its size. A TLS record has 16 KiB at most (RFC 8446 §5.1), and OpenSSL
-gives out one at a time, so asking for more brings nothing.
+that is the dearest thing that a request does. Here all of a thread's connections are read into one
+buffer, and what came is copied from there into an object of its size. A TLS record has 16 KiB at
+most (RFC 8446 §5.1), and OpenSSL gives out one at a time, so asking for more brings nothing.
 """
 
 import ssl
