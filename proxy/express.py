@@ -93,7 +93,7 @@ class ExpressLane:
             return False
         downstream = opening.downstream
         assert downstream is not None
-        upstream = downstream.pool.take()
+        upstream = downstream.pool.take_idle()
         if upstream is None:
             return False
         access = self._access(asked, opening, resolved, downstream.cluster)

@@ -209,6 +209,13 @@ class UpstreamPool:
         self._turn += 1
         return self._in_turn()[0].take()
 
+    def take_idle(self) -> UpstreamConnection | None:
+        """As :meth:`take`, but where there is none, the turn is left to whoever will connect."""
+        connection = self.take()
+        if connection is None:
+            self._turn -= 1
+        return connection
+
     def put_back(self, connection: UpstreamConnection) -> None:
         """Take back a connection that :meth:`take` gave and nothing was sent on."""
         connection.master.idle.append(connection)

@@ -116,7 +116,8 @@ class Crew:
                 return
             seconds = self._pause_after(worker.died_young)
             _LOG.error("worker ended", worker=worker.number, how=how, again_in_seconds=seconds)
-            if worker.died_young >= GIVE_UP_AFTER and not any(one.ready for one in self.workers):
+            # One that is still starting may yet serve.
+            if all(one.died_young >= GIVE_UP_AFTER and not one.ready for one in self.workers):
                 self._end(WorkerFailed((f"workers end as soon as they start: {how}",)))
                 return
             await self._pause(seconds)
