@@ -46,10 +46,9 @@ class Resumption:
     def remember(self, transport: asyncio.BaseTransport) -> None:
         """Keep the session of a connection on which an answer has begun: its ticket has come."""
         connection = transport.get_extra_info("ssl_object")
-        if connection is None:
-            return
-        if not connection.session_reused:
-            self._verified_at = self._clock()
+        if connection is None or connection.session_reused:
+            return  # What was offered may be offered again: reading a new one out isn't cheap.
+        self._verified_at = self._clock()
         session = connection.session
         if session is not None and session.has_ticket:
             self._session = session

@@ -78,6 +78,9 @@ def test_it_finds_the_way_that_the_other_lane_finds(rest: str) -> None:
     except BadTarget:
         assert found is None
         return
+    if "#" in raw:  # a fragment: HTTP knows none in a request's target
+        assert found is None
+        return
     assert found is not None
     assert (found.cluster, found.target) == (way.cluster, way.target)
     assert found.info == request_info("GET", way.target)
