@@ -25,9 +25,8 @@ class Asked:
     """A request line that can be read in one way only.
 
     ``path`` is the raw path as the client sent it, without its query; ``cluster`` the id or name in
-    it; ``target`` what the cluster's API server is asked, and ``start`` the same as the beginning
-    of a request line, up to the path. ``proxied``: somebody's own service answers. ``patient``: an
-    answer's head may take any time. ``repeatable``: it only reads.
+    it; ``target`` what the cluster's API server is asked. ``proxied``: somebody's own service
+    answers. ``patient``: an answer's head may take any time. ``repeatable``: it only reads.
     """
 
     method: str

@@ -6,15 +6,12 @@ keeps to itself: when the transport's buffer is full, and when the client has cl
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
-
-if TYPE_CHECKING:
-    pass
 
 MAX_HEAD_BYTES = 1024**2
 """The most that a request's head may have, unless the server is told otherwise."""
@@ -36,13 +33,7 @@ class GateConnection(web.RequestHandler):
     ``half_closed`` is asked when the client closes its half; True keeps ours open.
     """
 
-    __slots__ = (
-        "_head_bytes",
-        "_malformed",
-        "_max_head",
-        "half_closed",
-        "source",
-    )
+    __slots__ = ("_head_bytes", "_malformed", "_max_head", "half_closed", "source")
 
     def __init__(
         self,

@@ -21,6 +21,7 @@ from proxy.audit_log import AuditLog
 from proxy.connection import GateConnection, relayed
 from proxy.exchange import Answer, Exchange
 from proxy.express import ExpressLane
+from proxy.express_request import CLIENT_GONE
 from proxy.failure import refusal_of
 from proxy.forward import forward
 from proxy.inbound_head import BadHead, read_head
@@ -41,9 +42,6 @@ from proxy.upgrade import upgrade
 from proxy.upstream import UpstreamError, UpstreamRejected
 
 _LOG = structlog.get_logger("sekisho.gate")
-
-CLIENT_GONE = 499
-"""The code that is told of a request whose client went away before an answer had begun."""
 
 
 class Gate:

@@ -67,10 +67,9 @@ class Master:
         self.tls = parts.scheme == "https"
         self.host = parts.hostname or ""
         self.port = parts.port or (443 if self.tls else 80)
-        self._path = parts.path.rstrip("/")
-        self._host_line = f" HTTP/1.1\r\nHost: {parts.netloc.rpartition('@')[2]}\r\n"
-        self._before = b" " + self._path.encode("ascii")
-        self._after = self._host_line.encode("ascii")
+        host = parts.netloc.rpartition("@")[2]
+        self._before = f" {parts.path.rstrip('/')}".encode("ascii")
+        self._after = f" HTTP/1.1\r\nHost: {host}\r\n".encode("ascii")
         self.idle: deque[UpstreamConnection] = deque()
         self.open: set[UpstreamConnection] = set()
         self.failures = 0
@@ -82,7 +81,7 @@ class Master:
 
     def request_head(self, method: str, target: str, lines: bytes) -> bytes:
         """A request's head as this master is to see it."""
-        return f"{method} {self._path}{target}{self._host_line}".encode("ascii") + lines
+        return self.head_of(method.encode("ascii"), target.encode("ascii")) + lines
 
     def resuming(self, context: ssl.SSLContext) -> ssl.SSLContext:
         """``context``, with the last session that it had with this master."""
