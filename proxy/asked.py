@@ -17,7 +17,8 @@ REMEMBERED_BYTES = 1024
 _LINE = re.compile(
     rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (/k8s/clusters/[!-\"$-~]*) HTTP/1\.1"
 )
-_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that only read: a request with one may be sent again."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +80,7 @@ def _asked(line: bytes) -> Asked | None:
         method_bytes=found[1],
         proxied=is_proxied(way.target),
         patient=may_be_silent(way.target),
-        repeatable=method in _REPEATABLE,
+        repeatable=method in REPEATABLE,
     )
 
 

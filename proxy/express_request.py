@@ -132,7 +132,7 @@ class ExpressRequest(Answer):
             upstream.master.failed()
         if not isinstance(error, UpstreamGone):
             return False
-        stale = upstream.served > 1 and not upstream.answered
+        stale = upstream.stale
         if not stale:
             upstream.master.failed()
         return bool(self._data) and (stale or self.pool.has_other_than(upstream.master))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from aiohttp import ClientPayloadError, StreamReader, web
 
-from proxy.asked import may_be_silent
+from proxy.asked import REPEATABLE, may_be_silent
 from proxy.exchange import Exchange
 from proxy.peers import LOOK_SECONDS, has_vanished
 from proxy.pool import UpstreamPool
@@ -17,7 +17,6 @@ from proxy.upstream import (
     UpstreamGone,
 )
 
-_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -49,7 +48,7 @@ async def forward(
     Raises UpstreamError where no answer began. Cancelled (the client went away), it takes the
     upstream connection down with it.
     """
-    repeatable = not outbound.has_body and outbound.method in _REPEATABLE
+    repeatable = not outbound.has_body and outbound.method in REPEATABLE
     connection = pool.take() or await pool.connect(after_take=True)
     tries = len(pool.masters) + 1
     while True:
@@ -60,7 +59,7 @@ async def forward(
             raise
         except UpstreamGone:
             tries -= 1
-            stale = connection.served > 1 and not connection.answered
+            stale = connection.stale
             if not (stale or outbound.has_body):  # Where a body was, its sender may be to blame.
                 connection.master.failed()
             if not (repeatable and tries and (stale or pool.has_other_than(connection.master))):

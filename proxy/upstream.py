@@ -162,6 +162,11 @@ class UpstreamConnection:
         return self._exchange is not None and self._head_done
 
     @property
+    def stale(self) -> bool:
+        """Whether it had been kept, and no byte of the present answer came: it may have closed."""
+        return self.served > 1 and not self.answered
+
+    @property
     def usable(self) -> bool:
         """Whether a new request may be sent on it."""
         return (
