@@ -203,8 +203,9 @@ class Answer:
         upstream = self._upstream
         if upstream is None or not self.status or not self._between_lines or not self._chunked_out:
             return
+        if self._transport.get_write_buffer_size():
+            self.keep_alive = False  # Nobody waits for a client that doesn't read.
         self._transport.write(b"0\r\n\r\n")
-        self.keep_alive = False
         self.finish()
         upstream.abort()
 

@@ -99,7 +99,8 @@ async def _once(
     try:
         await exchange.done
     except asyncio.CancelledError:
-        connection.abort()
+        if not exchange.over:  # else the pool has it back, and it may be another request's by now
+            connection.abort()
         raise
     finally:
         if pump is not None:

@@ -245,6 +245,8 @@ class UpstreamConnection:
     def _end(self, exchange: Answer) -> None:
         """The answer is complete: keep the connection or throw it away, then tell the exchange."""
         reusable = self.body_sent and not self._tainted and self._keep_alive
+        if exchange.wants_upgrade:
+            reusable = False  # Whoever asked ends the connection, which must be nobody else's.
         if exchange.framing is not None and exchange.framing.empty:
             # llhttp doesn't know that HEAD was asked and would take the next answer for a body.
             self._parser = httptools.HttpResponseParser(self)

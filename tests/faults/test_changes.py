@@ -1,6 +1,7 @@
 """Clusters, users, tokens and grants change without a restart, also under running streams."""
 
 import http.client
+import ssl
 from collections.abc import Callable
 
 import pytest
@@ -156,6 +157,34 @@ def test_running_streams_end_soon_after_the_right_to_them(
             assert not rest(log)
             assert shell.recv(65536) == b""
             assert status(sekisho, f"{base}/api", token) in {401, 404}
+
+
+def test_a_connection_goes_on_when_a_watch_on_it_was_ended(
+    sekisho: Besieged, scripted: ScriptedMaster
+) -> None:
+    """Its client was not told otherwise, and may have sent something already."""
+    scripted.scripts[WATCH] = stream
+    token = sekisho.quickly("token", "create", "--user", "root")
+    with sekisho.connected() as connection:
+        connection.sendall(asking(f"{SCRIPTED}{WATCH}?watch=true", token))
+        until_it_says(connection, b"hello\n\r\n")
+        revoke_token(sekisho, "root", token)
+        until_it_says(connection, b"0\r\n\r\n")
+        connection.sendall(asking(f"{SCRIPTED}/api", token))
+        assert connection.recv(65536).startswith(b"HTTP/1.1 401 ")
+
+
+def asking(path: str, token: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+
+
+def until_it_says(connection: ssl.SSLSocket, what: bytes) -> None:
+    """Read to that; it must be the last that comes."""
+    got = b""
+    while not got.endswith(what):
+        piece = connection.recv(65536)
+        assert piece, got
+        got += piece
 
 
 def rest(stream: http.client.HTTPResponse) -> bytes:

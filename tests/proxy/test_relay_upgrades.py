@@ -53,6 +53,7 @@ async def test_a_declined_upgrade_leaves_no_tunnel(status: bytes) -> None:
         assert b"Connection: close" in got
         assert got.endswith(b"no")
         writer.close()
+        assert gate.pool.take() is None, "nor may anybody else be given its connection"
     assert seen[1] == b""
     assert len(gate.connections) == 1
 
