@@ -71,7 +71,7 @@ class Traffic:
         connector = aiohttp.TCPConnector(ssl=self._tls, limit=0)
         timeout = aiohttp.ClientTimeout(total=120)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-            loops = [asyncio.create_task(self._again(kind, session)) for kind in kinds]
+            loops = [asyncio.create_task(self._again(kind, session, stop)) for kind in kinds]
             waiter = asyncio.create_task(stop.wait())
             ended, _ = await asyncio.wait([waiter, *loops], return_when=asyncio.FIRST_COMPLETED)
             for task in (waiter, *loops):
@@ -84,8 +84,10 @@ class Traffic:
         self,
         kind: Callable[[aiohttp.ClientSession], Awaitable[None]],
         session: aiohttp.ClientSession,
+        stop: asyncio.Event,
     ) -> None:
-        while True:
+        # Not for ever until cancelled: wait_for may swallow that, up to Python 3.11.
+        while not stop.is_set():
             try:
                 await kind(session)
             except _BROKEN as exc:
