@@ -22,6 +22,14 @@ MAX_BEHIND = 64 * 1024
 """Bytes that may wait behind a request in the express lane before no more are read."""
 
 
+TURNS = 4
+"""For how many turns of the loop a request waits for aiohttp to be done with the one before it.
+
+A client under load sends its next request before aiohttp's tasks have heard that the answer to the
+last one has gone out. If that alone kept it out of the express lane, it would never get in again.
+"""
+
+
 class Running(Protocol):
     """A request in the express lane, as far as its connection needs it."""
 
@@ -46,6 +54,7 @@ class ExpressConnection(GateConnection):
         "_idle_seconds",
         "_is_aiohttps",
         "_options",
+        "_turns",
         "opening",
         "opening_lines",
         "owed",
@@ -78,6 +87,7 @@ class ExpressConnection(GateConnection):
         self._idle_seconds = idle_seconds
         self._is_aiohttps = False
         self._behind = b""
+        self._turns = TURNS
         self.running: Running | None = None
         self.opening: Opening | None = None
         self.opening_lines = b""
@@ -91,21 +101,37 @@ class ExpressConnection(GateConnection):
 
     def data_received(self, data: bytes) -> None:
         """Called by the transport."""
-        if self.running is not None:
+        if self.running is not None or self._behind:
             self._wait_behind(data)
-            return
-        if self.owed is not None:
-            if self.owed:
-                self.owed = self.owed - len(data) if len(data) <= self.owed else None
-            elif self._is_free() and self._express(self, data):
-                return
-        self._received(data)
+        elif self.owed is None:
+            self._received(data)
+        elif self.owed:
+            self.owed = self.owed - len(data) if len(data) <= self.owed else None
+            self._received(data)
+        elif self._is_free():
+            self._turns = TURNS
+            if not self._express(self, data):
+                self._received(data)
+        elif self._is_about_to_be():
+            self._turns -= 1
+            self._behind = data
+            self._loop.call_soon(self._catch_up)
+        else:
+            self._received(data)
 
     def _is_free(self) -> bool:
         """Whether the connection is open, and has nothing else to do."""
         if self._force_close or self._close:
             return False
         return not self._is_aiohttps or (self._waiter is not None and not self._messages)
+
+    def _is_about_to_be(self) -> bool:
+        """Whether it may be free in a turn or two: nothing more is written for a request."""
+        return bool(
+            self._turns
+            and self.source is None
+            and not (self._messages or self._force_close or self._close)
+        )
 
     def _received(self, data: bytes) -> None:
         """Let aiohttp have it; its half of the connection begins with the first that it gets."""
@@ -164,7 +190,7 @@ class ExpressConnection(GateConnection):
             self._pause_transport_reading()
 
     def _catch_up(self) -> None:
-        if self.running is None and self._behind:
+        if self.running is None and self._behind and self.transport is not None:
             behind, self._behind = self._behind, b""
             self._resume_transport_reading()
             self.data_received(behind)

@@ -90,7 +90,7 @@ async def relay(*scripts: Script, limits: PoolLimits | None = None) -> AsyncIter
     port = upstream.sockets[0].getsockname()[1]
     pool = UpstreamPool([f"http://127.0.0.1:{port}"], None, limits=limits)
     running = Relay(0, pool, opened)
-    server = GateServer(_handler(running), request_factory=_make_request, access_log=None)
+    server = GateServer(_handler(running), request_factory=make_request, access_log=None)
     runner = web.ServerRunner(server, shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -104,7 +104,7 @@ async def relay(*scripts: Script, limits: PoolLimits | None = None) -> AsyncIter
         upstream.close()
 
 
-def _make_request(
+def make_request(
     message: Any, payload: Any, protocol: Any, writer: Any, task: Any
 ) -> web.BaseRequest:
     return web.BaseRequest(message, payload, protocol, writer, task, asyncio.get_running_loop())
