@@ -8,6 +8,7 @@ from typing import Literal
 
 from proxy.access import Access, Pieces
 from proxy.line_log import LineLog
+from proxy.timestamps import decimal
 
 
 class AccessLog:
@@ -32,8 +33,8 @@ def _json_line(access: Access, ended: str) -> str:
             told.log = _pieces(access)
         before, after = told.log
     return (
-        f'{{"timestamp": "{ended}", "event": "request", "request_id": {quoted(access.request_id)}, '
-        f'{before}{access.code}, "seconds": {access.seconds:.6f}, "sent": {access.sent}{after}'
+        f'{{"timestamp": "{ended}", "event": "request", "request_id": "{access.request_id}", '
+        f'{before}{access.code}, "seconds": {decimal(access.seconds)}, "sent": {access.sent}{after}'
     )
 
 

@@ -54,7 +54,7 @@ def event_line(
             told.audit = pieces
     return (
         '{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata",'
-        f'"auditID":{quoted(access.request_id)},"stage":"{stage}",{before}{access.code}}},'
+        f'"auditID":"{access.request_id}","stage":"{stage}",{before}{access.code}}},'
         f'"requestReceivedTimestamp":"{rfc3339(access.received)}","stageTimestamp":"{now}",{after}'
     )
 

@@ -41,8 +41,8 @@ class LineLog:
         self._lost = lost
         self._lines: deque[str] = deque()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="line-log", daemon=True)
-        self._thread.start()
+        self._writer = threading.Thread(target=self._run, name="line-log", daemon=True)
+        self._writer.start()
 
     def write(self, line: str) -> None:
         """Take a line (without its end). Never blocks."""
@@ -54,7 +54,7 @@ class LineLog:
     def close(self, timeout: float = 2.0) -> None:
         """Write what waits, for at most ``timeout`` seconds."""
         self._stop.set()
-        self._thread.join(timeout)
+        self._writer.join(timeout)
 
     def _run(self) -> None:
         while not self._stop.wait(FLUSH_SECONDS):
