@@ -167,6 +167,9 @@ def _new_context() -> ssl.SSLContext:
     # Tickets let clients resume sessions; kubectl and client-go never do. Two of them, OpenSSL's
     # default, are a fifth of what a new connection costs, and are kept in its cache besides.
     context.num_tickets = 0
+    # Of the ciphers that are left all will do, so the client has the choice. Go's, kubectl's among
+    # them, want AES-128 with SHA-256: a tenth less for a handshake than what OpenSSL would choose.
+    context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     context.sslobject_class = RecordReads
     return context
 
