@@ -259,9 +259,11 @@ def workshop(folder: Path) -> Iterator[Workshop]:
 
 
 def _allocator() -> dict[str, str]:
-    """jemalloc, which the container image has, where it is installed here."""
+    """jemalloc as the container image has it, where it is installed here."""
     found = find_library("jemalloc")
-    return {"LD_PRELOAD": found} if found else {}
+    if not found:
+        return {}
+    return {"LD_PRELOAD": found, "MALLOC_CONF": "background_thread:true,dirty_decay_ms:1000"}
 
 
 def users_environment() -> dict[str, str]:

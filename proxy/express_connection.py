@@ -18,6 +18,10 @@ from proxy.status import Refusal, status_bytes
 if TYPE_CHECKING:
     from proxy.opening import Opening
 
+MAX_UNSENT = 64 * 1024
+"""Bytes that may wait for the client before no more are read for it. What one read brings comes on
+top, and uvloop's reads from TLS bring a quarter of a MiB; its own limit is twice that."""
+
 MAX_BEHIND = 64 * 1024
 """Bytes that may wait behind a request in the express lane before no more are read."""
 
@@ -96,6 +100,8 @@ class ExpressConnection(GateConnection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the transport: a client is there."""
         self.transport = transport  # type: ignore[assignment]  # uvloop's isn't a subclass
+        assert self.transport is not None
+        self.transport.set_write_buffer_limits(high=MAX_UNSENT)
         assert self._manager is not None
         self._manager.connection_made(self, transport)  # type: ignore[arg-type]
 

@@ -48,6 +48,11 @@ class PoolExhausted(UpstreamError):
     """The cluster has as many connections as it may have."""
 
 
+MAX_UNREAD = 64 * 1024
+"""Bytes of TLS that may lie there undecrypted, because the client takes no more, before the kernel
+has to keep them: the last read comes on top. uvloop's own limit is four times that."""
+
+
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
     """Seconds, and a number of connections."""
@@ -391,6 +396,10 @@ def _connect_failure(exc: Exception) -> tuple[str, str]:
 def _tune(connection: UpstreamConnection) -> None:
     """Notice a peer that vanished under an idle watch: within about a minute, not hours."""
     assert connection.transport is not None
+    # TLS transports have it, asyncio's as well as uvloop's; others don't read ahead.
+    limit_unread = getattr(connection.transport, "set_read_buffer_limits", None)
+    if limit_unread is not None:
+        limit_unread(high=MAX_UNREAD)
     keep_asking(connection.transport, idle=30, interval=10, times=3)
     sock = connection.transport.get_extra_info("socket")
     if sock is not None and hasattr(socket, "TCP_NODELAY"):

@@ -65,6 +65,7 @@ class UpstreamConnection:
         "_headers",
         "_interim",
         "_keep_alive",
+        "_left",
         "_loop",
         "_parser",
         "_reading_paused",
@@ -109,6 +110,7 @@ class UpstreamConnection:
         self._reason = b""
         self._head_done = self._interim = self._complete = self._tainted = False
         self._head_size = 0
+        self._left = 0
 
     # The request's way.
 
@@ -210,6 +212,9 @@ class UpstreamConnection:
             self.abort()
             return
         self.answered = self.heard = True
+        if self._left:
+            self._count_off(exchange, data)
+            return
         if not self._head_done:
             self._head_size += len(data)
         try:
@@ -239,8 +244,24 @@ class UpstreamConnection:
         exchange.forward(body, complete=complete, trailers=self._trailers)
         if complete:
             self._end(exchange)
-        elif body:
+            return
+        if body:
             self._body = []
+        if exchange.framing is not None and exchange.framing.length is not None:
+            # All that is left to do is to count, for which nothing has to be parsed and copied.
+            self._left = int(exchange.framing.length) - exchange.sent
+
+    def _count_off(self, exchange: Answer, data: bytes) -> None:
+        """Pass on a read of a body whose length is known."""
+        if len(data) > self._left:
+            data = data[: self._left]
+            self._tainted = True
+        self._left -= len(data)
+        complete = not self._left
+        exchange.forward([data], complete=complete)
+        if complete:
+            self._parser = httptools.HttpResponseParser(self)  # The old one has missed it all.
+            self._end(exchange)
 
     def _end(self, exchange: Answer) -> None:
         """The answer is complete: keep the connection or throw it away, then tell the exchange."""

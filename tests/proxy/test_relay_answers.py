@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from proxy.pool import PoolLimits
-from tests.proxy.relay import answering, read_request, relay
+from tests.proxy.relay import Script, answering, read_request, relay
 
 GET = b"GET /x HTTP/1.1\r\nHost: g\r\nConnection: close\r\n\r\n"
 
@@ -98,6 +98,42 @@ async def test_what_comes_behind_an_answer_is_never_the_next_ones() -> None:
     clean = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
     async with relay(answering(poisoned), answering(clean)) as gate:
         assert (await gate.ask(GET)).endswith(b"hi")
+        assert (await gate.ask(GET)).endswith(b"good")
+
+
+def in_pieces(*pieces: bytes) -> Script:
+    """A script that answers with each piece in a read of its own, and then once more."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.02)  # not for anything to happen: so that it is read apart
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnext")
+        await reader.read()
+
+    return script
+
+
+@pytest.mark.parametrize("pieces", [(b"", b"ab", b"cd"), (b"a", b"bcd"), (b"", b"abcd")])
+async def test_a_long_answer_leaves_its_connection_to_the_next(pieces: tuple[bytes, ...]) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"
+    async with relay(in_pieces(head + pieces[0], *pieces[1:])) as gate:
+        assert (await gate.ask(GET)).endswith(b"\r\n\r\nabcd")
+        assert (await gate.ask(GET)).endswith(b"\r\n\r\nnext")
+        assert len(gate.connections) == 1
+
+
+async def test_what_comes_behind_a_long_answer_is_dropped_with_its_connection() -> None:
+    poisoned = in_pieces(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab",
+        b"cdHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+    )
+    clean = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood")
+    async with relay(poisoned, clean) as gate:
+        assert (await gate.ask(GET)).endswith(b"\r\n\r\nabcd")
         assert (await gate.ask(GET)).endswith(b"good")
 
 
