@@ -259,7 +259,7 @@ def workshop(folder: Path) -> Iterator[Workshop]:
 
 
 def _allocator() -> dict[str, str]:
-    """jemalloc as the container image has it, where it is installed here."""
+    """Jemalloc as the container image has it, where it is installed here."""
     found = find_library("jemalloc")
     if not found:
         return {}
