@@ -22,19 +22,20 @@ as they rest: to make one for each request costs more than all the counting."""
 
 
 class Limited(Exception):
-    """A limit is reached. ``retry_after`` is in seconds; the message is fit for the client."""
+    """A limit is reached. The message is fit for the client.
 
-    code = 429
-    """The HTTP status for it."""
-
-    hold = 0.0
-    """For how many seconds to keep the answer back: more than 0 only for those whose refusals would
-    themselves be too much for an overloaded worker."""
+    ``code`` is the HTTP status for it; ``retry_after`` is in seconds. ``hold`` is for how many
+    seconds to keep the answer back: more than 0 only for those whose refusals would themselves be
+    too much for an overloaded worker.
+    """
 
     def __init__(self, scope: str, what: str, most: float, retry_after: int) -> None:
         super().__init__(f"too many {what} for one {scope}: at most {most:g}; try again later")
         self.scope = scope
+        # Not on the class: a compiled one gives its instances none of it (see setup.py).
+        self.code = 429
         self.retry_after = retry_after
+        self.hold = 0.0
 
 
 class Overloaded(Limited):
@@ -45,6 +46,7 @@ class Overloaded(Limited):
         self.scope = "overload"
         self.code = code
         self.retry_after = retry_after
+        self.hold = 0.0
 
 
 _BECAUSE = {
