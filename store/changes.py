@@ -54,9 +54,9 @@ class ChangeHub:
         """Whether changes made by other processes arrive."""
         return self._live
 
-    def set_live(self, live: bool) -> None:
-        """The feed came up (whatever was missed is stale now) or went down."""
-        if live and not self._live:
+    def set_live(self, live: bool, *, missed: bool = True) -> None:
+        """The feed came up, or went down. Whatever was ``missed`` meanwhile is stale now."""
+        if live and missed and not self._live:
             self.publish(Change("all"))
         self._live = live
 

@@ -12,8 +12,12 @@ from store.errors import translated
 from store.interfaces import Change, StoreError
 
 LOOK_SECONDS = 0.5
-"""How long a look may take. The connection can be busy with a write that waits for another process;
-until it is free again nothing is heard, and the feed is not live."""
+"""How long a look may take before the feed is not live. The connection can be busy with a write
+that waits for another process; until it is free again nothing is heard."""
+
+_TURNS = 10
+"""In how many parts LOOK_SECONDS are waited. A loop that is late itself (overloaded, or stopped for
+a while) comes back to a timer that is due and an answer that is there, and must see the answer."""
 
 _LOG = structlog.get_logger("sekisho.store")
 
@@ -45,24 +49,37 @@ class SqliteFeed:
     async def _run(self) -> None:
         seen: tuple[int, int] | None = None
         while not self._stopping.is_set():
+            look = asyncio.ensure_future(self._version())
             try:
-                async with asyncio.timeout(LOOK_SECONDS):
-                    version = await self._version()
-            except (StoreError, TimeoutError) as exc:
-                if self._hub.live:
-                    _LOG.warning("change feed lost", error=str(exc) or "the database is busy")
-                self._hub.set_live(False)
+                if not await _ends_in_time(look):
+                    self._lost("the database is busy")
+                version = await look
+            except StoreError as exc:
+                self._lost(str(exc))
             else:
                 if self._hub.live and version != seen:
                     self._hub.publish(Change("all"))
+                self._hub.set_live(True, missed=version != seen)
                 seen = version
-                self._hub.set_live(True)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._interval):
                     await self._stopping.wait()
+
+    def _lost(self, why: str) -> None:
+        if self._hub.live:
+            _LOG.warning("change feed lost", error=why)
+        self._hub.set_live(False)
 
     async def _version(self) -> tuple[int, int]:
         with translated("the database"):
             async with self._engine.connect() as connection:
                 version = await connection.exec_driver_sql("PRAGMA data_version")
                 return connection.info[SERIAL], int(version.scalar_one())
+
+
+async def _ends_in_time(look: asyncio.Future[tuple[int, int]]) -> bool:
+    for _ in range(_TURNS):
+        done, _ = await asyncio.wait({look}, timeout=LOOK_SECONDS / _TURNS)
+        if done:
+            return True
+    return False

@@ -5,6 +5,7 @@ import contextlib
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -193,10 +194,49 @@ async def test_a_feed_that_sqlite_keeps_waiting_is_not_live(
         async with asyncio.timeout(5):
             while store.changes.live:
                 await asyncio.sleep(0.01)
-            other.close()
+            other.execute("CREATE TABLE something_of_the_others (x)")
+            other.execute("COMMIT")
             await _until(changes, Change("all"))
             await _live(store)
         await waiting
+    other.close()
+    await store.close()
+
+
+async def test_a_feed_that_missed_nothing_makes_nothing_stale(
+    tmp_path: Path, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy moment must not cost everything that is remembered: that would make more of them."""
+    monkeypatch.setattr("store.sqlite_feed.LOOK_SECONDS", 0.1)
+    store = await open_store(f"sqlite:///{tmp_path}/x.db", keyring, poll_interval=0.01)
+    await store.users.create(a_user())
+    await _live(store)
+    other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    async with store.changes.subscribe() as changes:
+        waiting = asyncio.create_task(store.users.update("u-alice", enabled=False))
+        async with asyncio.timeout(5):
+            while store.changes.live:
+                await asyncio.sleep(0.01)
+            other.execute("ROLLBACK")
+            await waiting
+            await _live(store)
+        heard = [change async for change in _as_many_as_wait(changes)]
+    assert heard == [Change("user", "u-alice")]
+    other.close()
+    await store.close()
+
+
+async def test_a_loop_that_is_late_itself_still_hears_the_database(
+    tmp_path: Path, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.sqlite_feed.LOOK_SECONDS", 0.1)
+    store = await open_store(f"sqlite:///{tmp_path}/x.db", keyring, poll_interval=0.01)
+    await _live(store)
+    for _ in range(20):
+        time.sleep(0.15)
+        await asyncio.sleep(0.001)
+        assert store.changes.live
     await store.close()
 
 
