@@ -32,6 +32,8 @@ demo: $(STAMP) ## Start Sekisho in front of a cluster, with a user who may enter
 	@$(BIN)/sekisho demo
 
 test: $(STAMP) ## Run the tests, against real servers where they can be had
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	  -r requirements/bench.txt
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder $(TESTS)
 
 fuzz: $(STAMP) ## Fuzz the request path for FUZZ_SECONDS (600); what it finds stays in .fuzz
