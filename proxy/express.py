@@ -156,6 +156,7 @@ class ExpressLane:
 
     def began(self, request: ExpressRequest, status: int) -> None:
         """The answer to a long-running request has begun."""
+        request.began()
         self.teller.began(request.access, status)
 
     def left(self, request: ExpressRequest) -> None:

@@ -91,6 +91,10 @@ class ExpressRequest(Answer):
         else:
             self.pool.request_sent(self.upstream)
 
+    def began(self) -> None:
+        """Its answer has begun, and may last for hours: it won't be sent again."""
+        self._data = b""
+
     def end(self) -> None:
         """End it, for the right to it has ended: after a watch's last event, or where it is."""
         if self.asked.info.verb == "watch":

@@ -349,6 +349,7 @@ class UpstreamConnection:
         self._keep_alive = self._parser.should_keep_alive()
         self.deadline = None
         self._exchange.head(status, self._reason, self._headers)
+        self._headers = []  # A watch lasts for hours, and needs them no more.
         if self._exchange.framing is not None and self._exchange.framing.empty:
             self._complete = True
 
