@@ -8,12 +8,16 @@ replica; while no announcements arrive, nothing is trusted for longer than a sec
 import asyncio
 import hashlib
 import hmac
+import math
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import Any
+
+import structlog
 
 from impersonation.identity import Group, Identity
 from impersonation.policy import ReservedName, refuse_reserved
@@ -23,8 +27,13 @@ from management.foreign_bearers import ForeignBearers, Standing, Vouched, looks_
 from management.remembered import Remembered
 from store.interfaces import Change, Holdings, Membership, Store, SubjectName, Token, User
 
-TRUST_SECONDS = 30.0
-"""How long an entry is believed while the change feed works: a net below it, not the mechanism."""
+ASK_AGAIN_SECONDS = 30.0
+"""After how long the store is asked about an entry again, while the change feed works: a net below
+it, not the mechanism. Nobody waits for the answer: where a store takes its time, thousands of
+callers would, and just when there is most to do."""
+
+TRUST_SECONDS = 45.0
+"""How long an entry is believed at most, whatever becomes of that."""
 
 TRUST_SECONDS_BLIND = 1.0
 """The same while the feed is down."""
@@ -38,11 +47,14 @@ MAX_ENTRIES_BYTES = 512 * 1024**2
 MAX_BEARER_BYTES = 512
 """Ours have under 80; a longer one that isn't somebody else's is nobody's."""
 
+_LOG = structlog.get_logger("sekisho.resolver")
+
 
 @dataclass(slots=True, eq=False)
 class Resolved:
     """A live token and everything a decision needs: who, whose, and what they hold where.
 
+    ``believed_until`` and ``ask_again_at`` are of the monotonic clock, in seconds.
     ``namespaces`` are those of the projects that the token is for, by cluster.
     ``blocks`` keeps the impersonation headers for as long as the identity behind them is believed,
     one for each way of naming users; ``audit_user`` the same for the audit log. ``vouched`` is
@@ -55,6 +67,7 @@ class Resolved:
     access: Access
     expires_at: float
     believed_until: float
+    ask_again_at: float = math.inf
     blocks: dict[SubjectName, bytes] = field(default_factory=dict)
     audit_user: str = ""
     vouched: Vouched | None = None
@@ -108,9 +121,7 @@ class TokenResolver:
         self.misses += 1
         task = self._pending.get(digest)
         if task is None:
-            task = asyncio.create_task(self._load(bearer, digest))
-            self._pending[digest] = task
-            task.add_done_callback(lambda _: self._pending.pop(digest, None))
+            task = self._begin(digest, self._found(bearer, digest))
         # Shielded: a client that goes away must not fail the others who wait for the same answer.
         return await asyncio.shield(task)
 
@@ -156,15 +167,39 @@ class TokenResolver:
         ):
             self._memory.drop(digest)
             return None
+        if now >= entry.ask_again_at:
+            self._ask_again(entry, digest)
         self.hits += 1
         return entry
 
-    async def _load(self, bearer: bytes, digest: bytes) -> Resolved | None:
+    def _ask_again(self, entry: Resolved, digest: bytes) -> None:
+        """Have the store asked, once; where it can't say, the entry ends when its time has come.
+
+        What only its bearer proves anew, somebody else's token, is left to end.
+        """
+        entry.ask_again_at = math.inf
+        if entry.vouched is None and digest not in self._pending and self._store.changes.live:
+            task = self._begin(digest, self.again(entry))
+            task.add_done_callback(_heed)
+
+    def _begin(
+        self, digest: bytes, asking: Coroutine[Any, Any, Resolved | None]
+    ) -> asyncio.Task[Resolved | None]:
+        task = asyncio.create_task(self._load(asking, digest))
+        self._pending[digest] = task
+        task.add_done_callback(lambda _: self._pending.pop(digest, None))
+        return task
+
+    async def _load(
+        self, asking: Coroutine[Any, Any, Resolved | None], digest: bytes
+    ) -> Resolved | None:
         heard = self._meanwhile[digest] = []
         try:
-            entry = await self._found(bearer, digest)
+            entry = await asking
         finally:
             del self._meanwhile[digest]
+        if entry is None:
+            self._memory.drop(digest)
         # What changed while we asked may be in it or not: right for this request, but not to be
         # remembered.
         if entry is not None and not any(concerns(change, entry) for change in heard):
@@ -186,6 +221,12 @@ class TokenResolver:
             return None
         standing = await self._bearers.still(vouched, entry.token.digest)
         return None if standing is None else _standing(vouched, standing)
+
+
+def _heed(task: asyncio.Task[Resolved | None]) -> None:
+    """Nobody has to wait for it, so an error of the store's may be nobody's to see."""
+    if not task.cancelled() and isinstance(task.exception(), Exception):
+        _LOG.warning("a token could not be looked up again", error=str(task.exception()))
 
 
 _EVERY_CLUSTER = ("cluster", None)
@@ -272,13 +313,15 @@ def _worth(
     )
     if not user.enabled or identity is None:
         return None
+    now = time.monotonic()
     return Resolved(
         token=token,
         user=user,
         identity=identity,
         access=access,
         expires_at=token.expires_at.timestamp() if token.expires_at else float("inf"),
-        believed_until=time.monotonic() + TRUST_SECONDS,
+        believed_until=now + TRUST_SECONDS,
+        ask_again_at=now + ASK_AGAIN_SECONDS,
         namespaces=_namespaces(holdings),
     )
 

@@ -14,7 +14,7 @@ from management.resolver import TokenResolver, concerns
 from store.access_records import Project
 from store.database import SqlStore, open_store
 from store.encryption import Keyring
-from store.interfaces import Change, Membership, Principal
+from store.interfaces import Change, Membership, Principal, StoreUnavailable
 from tests.store.records import NOW, a_binding, a_cluster, a_token, a_user, let_in
 
 BEARER = b"token-a:secret"
@@ -97,6 +97,66 @@ async def test_many_requests_at_once_make_one_query(
     found = await asyncio.gather(*(resolver.resolve(BEARER) for _ in range(50)))
     assert all(found)
     assert asked == 1
+
+
+async def test_what_is_asked_for_all_the_time_is_asked_again_beside_it(
+    store: SqlStore, resolver: TokenResolver
+) -> None:
+    """Nobody waits for the store but the first."""
+    await furnish(store)
+    first = await resolver.resolve(BEARER)
+    assert first is not None
+    first.ask_again_at = 0.0
+    assert [resolver.cached(BEARER) for _ in range(3)] == [first] * 3
+    async with asyncio.timeout(5):
+        while resolver.cached(BEARER) is first:
+            await asyncio.sleep(0.01)
+    second = resolver.cached(BEARER)
+    assert second is not None
+    assert second.believed_until > first.believed_until
+    assert resolver.misses == 1
+
+
+async def test_what_the_store_knows_no_more_when_it_is_asked_again_is_dropped(
+    store: SqlStore, resolver: TokenResolver
+) -> None:
+    """That is what the net is for: nothing was announced."""
+    await furnish(store)
+    entry = await resolver.resolve(BEARER)
+    assert entry is not None
+
+    async def gone(name: str) -> Any:
+        return None
+
+    store.tokens.resolve = gone  # type: ignore[method-assign]
+    entry.ask_again_at = 0.0
+    async with asyncio.timeout(5):
+        while resolver.cached(BEARER) is not None:
+            await asyncio.sleep(0.01)
+    assert await resolver.resolve(BEARER) is None
+
+
+async def test_a_store_that_can_not_say_when_it_is_asked_again_changes_nothing(
+    store: SqlStore, resolver: TokenResolver
+) -> None:
+    await furnish(store)
+    entry = await resolver.resolve(BEARER)
+    assert entry is not None
+    asked = asyncio.Event()
+
+    async def away(name: str) -> Any:
+        asked.set()
+        raise StoreUnavailable("away")
+
+    store.tokens.resolve = away  # type: ignore[method-assign]
+    entry.ask_again_at = 0.0
+    assert resolver.cached(BEARER) is entry
+    await asyncio.wait_for(asked.wait(), 5)
+    await asyncio.sleep(0)
+    assert resolver.cached(BEARER) is entry
+    entry.believed_until = 0.0
+    with pytest.raises(StoreUnavailable):
+        await resolver.resolve(BEARER)
 
 
 async def test_one_who_goes_away_does_not_fail_the_others(
