@@ -13,7 +13,7 @@ from proxy.limits import Place
 from proxy.opening import Opening
 from proxy.pool import UpstreamPool
 from proxy.status import Refusal
-from proxy.upstream import UpstreamConnection, UpstreamError, UpstreamGarbled, UpstreamGone
+from proxy.upstream import UpstreamConnection, UpstreamError
 
 CLIENT_GONE = 499
 """The code that is told of a request whose client went away before an answer had begun."""
@@ -118,7 +118,7 @@ class ExpressRequest(Answer):
             access.code = access.code or CLIENT_GONE
             access.note = access.note or "the client went away"
         elif isinstance(error, UpstreamError):
-            if self._may_go_elsewhere(error):
+            if self.pool.heed(error, self.upstream) and self._data:
                 connection.start_over(self._data)
                 return
             refusal = self._lane.failure(error, access)
@@ -128,15 +128,3 @@ class ExpressRequest(Answer):
         self._lane.tell(self)
         if not self._gone:
             connection.express_ended(keep_alive=self.keep_alive)
-
-    def _may_go_elsewhere(self, error: UpstreamError) -> bool:
-        """Whether it may be sent again, by the other lane; see :func:`proxy.forward.forward`."""
-        upstream = self.upstream
-        if isinstance(error, UpstreamGarbled):
-            upstream.master.failed()
-        if not isinstance(error, UpstreamGone):
-            return False
-        stale = upstream.stale
-        if not stale:
-            upstream.master.failed()
-        return bool(self._data) and (stale or self.pool.has_other_than(upstream.master))

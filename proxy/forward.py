@@ -13,8 +13,7 @@ from proxy.upstream import (
     RequestBroken,
     RequestTooLarge,
     UpstreamConnection,
-    UpstreamGarbled,
-    UpstreamGone,
+    UpstreamError,
 )
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -54,15 +53,10 @@ async def forward(
     while True:
         try:
             return await _once(request, exchange, pool, connection, outbound, repeatable=repeatable)
-        except UpstreamGarbled:
-            connection.master.failed()
-            raise
-        except UpstreamGone:
+        except UpstreamError as exc:
             tries -= 1
-            stale = connection.stale
-            if not (stale or outbound.has_body):  # Where a body was, its sender may be to blame.
-                connection.master.failed()
-            if not (repeatable and tries and (stale or pool.has_other_than(connection.master))):
+            again = pool.heed(exc, connection, by_sender=outbound.has_body)
+            if not (repeatable and tries and again):
                 raise
         exchange.renew()
         connection = await pool.connect()

@@ -23,7 +23,13 @@ from urllib.parse import urlsplit
 from proxy.cluster_tls import ContextSource
 from proxy.peers import keep_asking
 from proxy.resumption import Resumption
-from proxy.upstream import UpstreamConnection, UpstreamError, UpstreamGone, UpstreamSlow
+from proxy.upstream import (
+    UpstreamConnection,
+    UpstreamError,
+    UpstreamGarbled,
+    UpstreamGone,
+    UpstreamSlow,
+)
 
 SWEEP_SECONDS = 1.0
 """How often deadlines and idle connections are looked at, at least: the precision of both."""
@@ -254,6 +260,24 @@ class UpstreamPool:
         """Whether there is a further master, and one that isn't left alone."""
         now = self.loop.time()
         return any(one is not master and one.ejected_until <= now for one in self.masters)
+
+    def heed(
+        self, error: UpstreamError, connection: UpstreamConnection, *, by_sender: bool = False
+    ) -> bool:
+        """Take down a request's failure; whether it may be sent again, if all it does is to read.
+
+        A connection that had been kept may have been closed just as it was used: then to any
+        master, else to another one. ``by_sender``: whoever sends its body may be to blame as well.
+        """
+        if isinstance(error, UpstreamGarbled):
+            connection.master.failed()
+            return False
+        if not isinstance(error, UpstreamGone):
+            return False
+        stale = connection.stale
+        if not (stale or by_sender):
+            connection.master.failed()
+        return stale or self.has_other_than(connection.master)
 
     def request_sent(self, connection: UpstreamConnection) -> None:
         """The whole request has been sent: its answer's head must be there in time."""
