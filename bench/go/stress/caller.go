@@ -93,7 +93,8 @@ func dial(s *server) (*conn, error) {
 	return &conn{Conn: secured, in: bufio.NewReader(secured), due: make(chan time.Time, 1)}, nil
 }
 
-func (c *caller) run(until time.Time) {
+func (c *caller) run(settled, until time.Time) {
+	c.tally.settled = settled
 	idle := make(chan *conn, len(c.conns))
 	var all sync.WaitGroup
 	for _, one := range c.conns {
@@ -162,6 +163,6 @@ func (c *caller) ask(one *conn, due time.Time) bool {
 		c.tally.fail(err)
 		return false
 	}
-	c.tally.answered(answer, time.Since(due))
+	c.tally.answered(answer, due)
 	return !answer.Close
 }

@@ -24,6 +24,7 @@ var (
 	target  = flag.String("url", "", "what to ask")
 	ca      = flag.String("ca", "", "the server's CA")
 	seconds = flag.Float64("seconds", 10, "how long")
+	onset   = flag.Float64("onset", 0, "the first seconds of these, to be told of apart")
 )
 
 func main() {
@@ -41,12 +42,15 @@ func main() {
 	}
 	ready.Wait()
 	fmt.Fprintln(os.Stderr, "connected")
-	until := time.Now().Add(time.Duration(*seconds * float64(time.Second)))
+	after := func(seconds float64) time.Time {
+		return time.Now().Add(time.Duration(seconds * float64(time.Second)))
+	}
+	settled, until := after(*onset), after(*seconds)
 	for _, one := range callers {
 		done.Add(1)
 		go func() {
 			defer done.Done()
-			one.run(until)
+			one.run(settled, until)
 		}()
 	}
 	done.Wait()

@@ -12,7 +12,8 @@ import (
 type tally struct {
 	sync.Mutex
 	codes    map[string]int
-	took     map[bool][]int64 // microseconds; by whether it was served
+	took     map[string][]int64 // microseconds; by what became of it
+	settled  time.Time          // what was due before is told of apart
 	missed   int              // no connection was idle when it was due
 	failed   int              // no answer
 	bare     int              // refused without Retry-After
@@ -20,16 +21,23 @@ type tally struct {
 }
 
 func newTally() *tally {
-	return &tally{codes: map[string]int{}, took: map[bool][]int64{}}
+	return &tally{codes: map[string]int{}, took: map[string][]int64{}}
 }
 
-func (t *tally) answered(answer *http.Response, took time.Duration) {
+func (t *tally) answered(answer *http.Response, due time.Time) {
+	took := time.Since(due).Microseconds()
 	t.Lock()
 	defer t.Unlock()
 	t.codes[strconv.Itoa(answer.StatusCode)]++
-	served := answer.StatusCode == http.StatusOK
-	t.took[served] = append(t.took[served], took.Microseconds())
-	if !served && answer.Header.Get("Retry-After") == "" {
+	kind := "refused"
+	if answer.StatusCode == http.StatusOK {
+		kind = "served"
+	}
+	if due.Before(t.settled) {
+		kind = "onset_" + kind
+	}
+	t.took[kind] = append(t.took[kind], took)
+	if answer.StatusCode != http.StatusOK && answer.Header.Get("Retry-After") == "" {
 		t.bare++
 	}
 }
@@ -53,8 +61,8 @@ func (t *tally) add(other *tally) {
 	for code, count := range other.codes {
 		t.codes[code] += count
 	}
-	for served, took := range other.took {
-		t.took[served] = append(t.took[served], took...)
+	for kind, took := range other.took {
+		t.took[kind] = append(t.took[kind], took...)
 	}
 	t.missed += other.missed
 	t.failed += other.failed
@@ -69,13 +77,10 @@ func (t *tally) told() map[string]any {
 		"codes": t.codes, "missed": t.missed, "failed": t.failed, "error": t.firstErr,
 		"without_retry_after": t.bare,
 	}
-	for served, name := range map[bool]string{true: "served", false: "refused"} {
-		took := t.took[served]
+	for name, took := range t.took {
 		slices.Sort(took)
 		for quantile, share := range map[string]float64{"p50_us": 0.5, "p99_us": 0.99, "max_us": 1} {
-			if len(took) > 0 {
-				all[name+"_"+quantile] = took[min(len(took)-1, int(share*float64(len(took))))]
-			}
+			all[name+"_"+quantile] = took[min(len(took)-1, int(share*float64(len(took))))]
 		}
 	}
 	return all
