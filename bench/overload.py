@@ -32,7 +32,7 @@ ONSET_SECONDS = 2.0
 """A load that comes from one moment to the next finds everybody equal: who is noisy, and what can
 be done, is known after a round or two. What was due in that time is judged apart."""
 
-MOST_SMALL_P99_MS = 500.0
+MOST_SMALL_P99_MS = 1_000.0
 MOST_SMALL_ONSET_MS = 3_000.0
 
 MOST_NOISY_P99_MS = 5_000.0
