@@ -25,7 +25,7 @@ from bench.vitals import Vitals, vitals
 SAMPLE_SECONDS = 5.0
 RESTART_SECONDS = 60.0
 WARM_UP_SHARE = 0.15
-"""The part of the time, at first, that isn't looked at for growth: pools open, caches fill."""
+"""The part of the time, at first, that isn't looked at for growth: pools and buffers are made."""
 
 RECOVERY_SECONDS = 5.0
 """For how long after an API server is back a failure may still be its fault."""
@@ -159,7 +159,9 @@ def soak(shop: Workshop, chosen: argparse.Namespace) -> int:
 
     async def everything() -> tuple[Vitals, Vitals]:
         before = await run.rest()
-        await run.run(Traffic(run.server, crowd, outcomes))
+        traffic = Traffic(run.server, crowd, outcomes)
+        await traffic.fill()
+        await run.run(traffic)
         return before, await run.rest()
 
     before, after = asyncio.run(everything())

@@ -16,6 +16,7 @@ import aiohttp
 
 from bench.crowd import PODS, Person
 from bench.servers import PASSWORD, USER, Server
+from proxy.opening import MAX_REMEMBERED
 
 SIZES = (200, 4_096, 60_000, 1_000_000, 20_000_000)
 _UPGRADE = (
@@ -79,6 +80,20 @@ class Traffic:
             await asyncio.gather(waiter, *loops, return_exceptions=True)
         for task in ended - {waiter}:
             task.result()  # a loop only ends by a mistake of ours
+
+    async def fill(self) -> None:
+        """Make the gate remember as much as it ever will: its memory grows until then.
+
+        Header lines are remembered by what they say (:mod:`proxy.opening`).
+        """
+        connector = aiohttp.TCPConnector(ssl=self._tls, limit=8)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            for number in range(MAX_REMEMBERED):
+                headers = {**self._bearer(), "User-Agent": f"filling/{number}"}
+                url = f"{self._url}{PODS}?size={SIZES[0]}"
+                async with session.get(url, headers=headers) as answer:
+                    await answer.read()
+                    self._outcomes.answered("filling", answer.status)
 
     async def _again(
         self,
