@@ -72,7 +72,7 @@ class Replica:
 
 
 LOOKUP_EVERY_S = 30.0
-"""How long a worker believes a token (management.resolver.ASK_AGAIN_SECONDS)."""
+"""After how long a worker asks for a token again (management.resolver.ASK_AGAIN_SECONDS)."""
 
 CACHE_KIB = 512 * 1024
 """The most that a worker's cache of tokens takes (management.resolver.MAX_ENTRIES_BYTES)."""

@@ -57,10 +57,10 @@ class SqliteFeed:
             except StoreError as exc:
                 self._lost(str(exc))
             else:
-                if self._hub.live and version != seen:
+                if version != seen:
                     self._hub.publish(Change("all"))
-                self._hub.set_live(True, missed=version != seen)
-                seen = version
+                    seen = version
+                self._hub.set_live(True, missed=False)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._interval):
                     await self._stopping.wait()

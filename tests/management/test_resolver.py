@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from management.resolver import TokenResolver, concerns
+from management.resolver import Resolved, TokenResolver, concerns
 from store.access_records import Project
 from store.database import SqlStore, open_store
 from store.encryption import Keyring
@@ -45,6 +45,13 @@ async def furnish(store: SqlStore, **token: Any) -> None:
         "expires_at": datetime.now(UTC) + timedelta(hours=1),
     }
     await store.tokens.create(a_token(**(values | token)))
+
+
+async def remembered(resolver: TokenResolver) -> Resolved:
+    """The entry of the token that :func:`furnish` made."""
+    entry = await resolver.resolve(BEARER)
+    assert entry is not None
+    return entry
 
 
 async def test_a_live_token_says_who_and_where(store: SqlStore, resolver: TokenResolver) -> None:
@@ -104,8 +111,7 @@ async def test_what_is_asked_for_all_the_time_is_asked_again_beside_it(
 ) -> None:
     """Nobody waits for the store but the first."""
     await furnish(store)
-    first = await resolver.resolve(BEARER)
-    assert first is not None
+    first = await remembered(resolver)
     first.ask_again_at = 0.0
     assert [resolver.cached(BEARER) for _ in range(3)] == [first] * 3
     async with asyncio.timeout(5):
@@ -122,8 +128,7 @@ async def test_what_the_store_knows_no_more_when_it_is_asked_again_is_dropped(
 ) -> None:
     """That is what the net is for: nothing was announced."""
     await furnish(store)
-    entry = await resolver.resolve(BEARER)
-    assert entry is not None
+    entry = await remembered(resolver)
 
     async def gone(name: str) -> Any:
         return None
@@ -140,8 +145,7 @@ async def test_a_store_that_can_not_say_when_it_is_asked_again_changes_nothing(
     store: SqlStore, resolver: TokenResolver
 ) -> None:
     await furnish(store)
-    entry = await resolver.resolve(BEARER)
-    assert entry is not None
+    entry = await remembered(resolver)
     asked = asyncio.Event()
 
     async def away(name: str) -> Any:

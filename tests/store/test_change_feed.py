@@ -179,28 +179,40 @@ async def test_own_writes_to_sqlite_do_not_make_everything_stale(
     await store.close()
 
 
-async def test_a_feed_that_sqlite_keeps_waiting_is_not_live(
-    tmp_path: Path, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its connection is busy with a write that waits for another process."""
-    monkeypatch.setattr("store.sqlite_feed.LOOK_SECONDS", 0.1)
-    store = await open_store(f"sqlite:///{tmp_path}/x.db", keyring, poll_interval=0.01)
+@contextlib.asynccontextmanager
+async def kept_waiting(
+    folder: Path, keyring: Keyring
+) -> AsyncIterator[tuple[SqlStore, AsyncIterator[Change], sqlite3.Connection]]:
+    """A store whose feed isn't live, for a write of its own waits for another connection's.
+
+    With it come its changes, and that connection, in a transaction; the write must get its turn.
+    """
+    store = await open_store(f"sqlite:///{folder}/x.db", keyring, poll_interval=0.01)
     await store.users.create(a_user())
     await _live(store)
-    other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
+    other = sqlite3.connect(folder / "x.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     async with store.changes.subscribe() as changes:
         waiting = asyncio.create_task(store.users.update("u-alice", enabled=False))
         async with asyncio.timeout(5):
             while store.changes.live:
                 await asyncio.sleep(0.01)
-            other.execute("CREATE TABLE something_of_the_others (x)")
-            other.execute("COMMIT")
-            await _until(changes, Change("all"))
-            await _live(store)
-        await waiting
+            yield store, changes, other
+            await waiting
     other.close()
     await store.close()
+
+
+async def test_a_feed_that_sqlite_keeps_waiting_is_not_live(
+    tmp_path: Path, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection is busy with a write that waits for another process."""
+    monkeypatch.setattr("store.sqlite_feed.LOOK_SECONDS", 0.1)
+    async with kept_waiting(tmp_path, keyring) as (store, changes, other):
+        other.execute("CREATE TABLE something_of_the_others (x)")
+        other.execute("COMMIT")
+        await _until(changes, Change("all"))
+        await _live(store)
 
 
 async def test_a_feed_that_missed_nothing_makes_nothing_stale(
@@ -208,23 +220,11 @@ async def test_a_feed_that_missed_nothing_makes_nothing_stale(
 ) -> None:
     """A busy moment must not cost everything that is remembered: that would make more of them."""
     monkeypatch.setattr("store.sqlite_feed.LOOK_SECONDS", 0.1)
-    store = await open_store(f"sqlite:///{tmp_path}/x.db", keyring, poll_interval=0.01)
-    await store.users.create(a_user())
-    await _live(store)
-    other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    async with store.changes.subscribe() as changes:
-        waiting = asyncio.create_task(store.users.update("u-alice", enabled=False))
-        async with asyncio.timeout(5):
-            while store.changes.live:
-                await asyncio.sleep(0.01)
-            other.execute("ROLLBACK")
-            await waiting
-            await _live(store)
-        heard = [change async for change in _as_many_as_wait(changes)]
-    assert heard == [Change("user", "u-alice")]
-    other.close()
-    await store.close()
+    async with kept_waiting(tmp_path, keyring) as (store, changes, other):
+        other.execute("ROLLBACK")
+        assert await anext(changes) == Change("user", "u-alice")
+        await _live(store)
+        assert [change async for change in _as_many_as_wait(changes)] == []
 
 
 async def test_a_loop_that_is_late_itself_still_hears_the_database(
