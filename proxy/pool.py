@@ -418,7 +418,9 @@ def _connect_failure(exc: Exception) -> tuple[str, str]:
 
 
 def _tune(connection: UpstreamConnection) -> None:
-    """Notice a peer that vanished under an idle watch: within about a minute, not hours."""
+    """Keep little that isn't read, and notice a peer that vanished under an idle watch: within
+    about a minute, not hours.
+    """
     assert connection.transport is not None
     # TLS transports have it, asyncio's as well as uvloop's; others don't read ahead.
     limit_unread = getattr(connection.transport, "set_read_buffer_limits", None)
