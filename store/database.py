@@ -26,7 +26,6 @@ from store.projects import SqlProjects
 from store.providers import SqlProviders
 from store.roles import SqlRoles
 from store.schema import bring_up
-from store.sqlite_feed import SqliteFeed
 from store.tokens import SqlTokens
 from store.users import SqlUsers
 
@@ -94,6 +93,8 @@ async def open_store(
 
         feed = connections.notifier = PostgresqlFeed(location.dsn, hub)
     else:
+        from store.sqlite_feed import SqliteFeed  # and aiosqlite, which PostgreSQL doesn't need
+
         feed = SqliteFeed(connections.engines.writer, hub, poll_interval)
     feed.start()
     return SqlStore(connections, keyring, feed, hub)

@@ -31,9 +31,6 @@ SQLITE_READERS = 4
 CONNECTION_AGE_SECONDS = 1800
 """How long a connection to PostgreSQL is used: moves to another server happen without us."""
 
-LOOKS = "sekisho_looks"
-"""The execution option of a use of the writing connection that doesn't write."""
-
 SERIAL = "sekisho_serial"
 """Tells SQLite connections of one process apart, in ``connection.info``."""
 
@@ -114,8 +111,7 @@ def _configure_sqlite(connection: Any, record: Any) -> None:
 
 def _lock_to_write(connection: Connection) -> None:
     # Taken first: a transaction that has read and then wants the lock may be refused.
-    if not connection.get_execution_options().get(LOOKS):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _only_read(connection: Any, record: object) -> None:

@@ -40,13 +40,18 @@ _NO_SUCH_PARENT = ("23503", "SQLITE_CONSTRAINT_FOREIGNKEY")
 
 def _failures() -> tuple[type[Exception], ...]:
     """What databases and their drivers raise."""
-    return (sql.SQLAlchemyError, *_of_asyncpg("PostgresError", "InterfaceError"), OSError)
+    return (
+        sql.SQLAlchemyError,
+        *_of("asyncpg", "PostgresError", "InterfaceError"),
+        *_of("sqlite3", "Error"),
+        OSError,
+    )
 
 
-def _of_asyncpg(*names: str) -> tuple[type[Exception], ...]:
-    """Errors of asyncpg's: none where it isn't imported, which a start on SQLite is spared."""
-    asyncpg = sys.modules.get("asyncpg")
-    return tuple(getattr(asyncpg, name) for name in names) if asyncpg is not None else ()
+def _of(driver: str, *names: str) -> tuple[type[Exception], ...]:
+    """A driver's errors: none where it isn't imported, which a start on the other is spared."""
+    module = sys.modules.get(driver)
+    return tuple(getattr(module, name) for name in names) if module is not None else ()
 
 
 @contextmanager
@@ -64,7 +69,7 @@ def translated(shown: str) -> Iterator[None]:
     except _failures() as exc:
         original = exc.orig if isinstance(exc, sql.StatementError) and exc.orig else exc
         if isinstance(original, ValueError) and not isinstance(
-            original, _of_asyncpg("InterfaceError")
+            original, _of("asyncpg", "InterfaceError")
         ):
             raise ValueError(str(original)) from exc
         raise StoreUnavailable(f"{shown} can't be used: {_explained(original)}") from exc
@@ -80,7 +85,7 @@ def _explained(exc: BaseException) -> str:
             return hint
     if isinstance(exc, sql.TimeoutError):
         return "every connection is busy"
-    if isinstance(exc, _of_asyncpg("ClientConfigurationError")):
+    if isinstance(exc, _of("asyncpg", "ClientConfigurationError")):
         return f"store.url: {exc}"  # speaks of parameters and files, never of the password
     if isinstance(exc, OSError):
         return _network(exc)

@@ -3,17 +3,18 @@
 import asyncio
 import contextlib
 
+import aiosqlite
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.changes import ChangeHub
-from store.engine import LOOKS, SERIAL
+from store.engine import SERIAL
 from store.errors import translated
-from store.interfaces import Change, StoreError
+from store.interfaces import Change, StoreError, StoreUnavailable
 
 LOOK_SECONDS = 0.5
-"""How long a look may take before the feed is not live. The connection can be busy with a write
-that waits for another process; until it is free again nothing is heard."""
+"""How long a look may take before the feed is not live. The connection can be busy with a statement
+that waits for another process; until that ends nothing is heard."""
 
 _TURNS = 10
 """In how many parts LOOK_SECONDS are waited. A loop that is late itself (overloaded, or stopped for
@@ -27,14 +28,20 @@ class SqliteFeed:
 
     The version moves when *another* connection has committed. Only versions of one and the same
     connection can be compared, so a new connection counts as a change.
+
+    A look is one call to the connection's thread, also between the statements of a transaction:
+    nobody else can write then. Taken from the pool as others are, the connection would be waited
+    for until a transaction ends, and by a busy loop for many of its turns.
     """
 
     def __init__(self, engine: AsyncEngine, hub: ChangeHub, interval: float) -> None:
-        self._engine = engine.execution_options(**{LOOKS: True})
+        self._engine = engine
         self._hub = hub
         self._interval = interval
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
+        self._connection: aiosqlite.Connection | None = None
+        self._serial = -1
 
     def start(self) -> None:
         """Begin to look."""
@@ -72,9 +79,21 @@ class SqliteFeed:
 
     async def _version(self) -> tuple[int, int]:
         with translated("the database"):
-            async with self._engine.connect() as connection:
-                version = await connection.exec_driver_sql("PRAGMA data_version")
-                return connection.info[SERIAL], int(version.scalar_one())
+            try:
+                connection = self._connection or await self._its_own()
+                rows = await connection.execute_fetchall("PRAGMA data_version")
+            except ValueError as exc:  # so the driver says that it is closed
+                self._connection = None
+                raise StoreUnavailable("the connection to the database was closed") from exc
+        return self._serial, next(iter(rows))[0]
+
+    async def _its_own(self) -> aiosqlite.Connection:
+        """The driver's connection, with which this process writes."""
+        async with self._engine.connect() as connection:
+            found = (await connection.get_raw_connection()).driver_connection
+            assert isinstance(found, aiosqlite.Connection)
+            self._connection, self._serial = found, connection.info[SERIAL]
+        return found
 
 
 async def _ends_in_time(look: asyncio.Future[tuple[int, int]]) -> bool:

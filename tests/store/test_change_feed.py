@@ -11,6 +11,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 
 from store.changes import MAX_BACKLOG, ChangeHub
 from store.database import SqlStore, open_store
@@ -176,6 +177,40 @@ async def test_own_writes_to_sqlite_do_not_make_everything_stale(
             await asyncio.sleep(0.01)
         heard = [change async for change in _as_many_as_wait(changes)]
     assert heard == [Change("user", f"u-user{n}") for n in range(20)]
+    await store.close()
+
+
+async def test_an_own_transaction_is_looked_through_and_is_no_news(
+    tmp_path: Path, keyring: Keyring
+) -> None:
+    """However long it takes, committed or taken back."""
+    store = await open_store(f"sqlite:///{tmp_path}/x.db", keyring, poll_interval=0.01)
+    await _live(store)
+    async with store.changes.subscribe() as changes:
+        for failure in (RuntimeError, None):
+            with pytest.raises(failure) if failure else contextlib.nullcontext():
+                async with store._connections.write() as connection:
+                    await connection.execute(text("CREATE TABLE another (x)"))
+                    assert [change async for change in _as_many_as_wait(changes)] == []
+                    assert store.changes.live
+                    if failure:
+                        raise failure
+        assert [change async for change in _as_many_as_wait(changes)] == []
+    await store.close()
+
+
+async def test_a_connection_to_sqlite_that_was_closed_is_replaced(
+    tmp_path: Path, keyring: Keyring
+) -> None:
+    store = await open_store(f"sqlite:///{tmp_path}/x.db", keyring, poll_interval=0.01)
+    await _live(store)
+    async with store.changes.subscribe() as changes:
+        await store._connections.engines.writer.dispose()
+        assert await _until(changes, Change("all")) == Change("all")
+        await _live(store)
+        await store.users.create(a_user())
+        assert await _until(changes, Change("user", "u-alice")) == Change("user", "u-alice")
+        assert [change async for change in _as_many_as_wait(changes)] == []
     await store.close()
 
 
