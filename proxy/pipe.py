@@ -160,8 +160,10 @@ class Pipe:
         """Close what is left once neither side will send any more."""
         if not (self._client_eof and self._upstream_eof):
             return False
-        self._close(self._upstream)
-        self._close(self._client_transport)
+        if not self._upstream_gone:
+            self._close(self._upstream)
+        if not self._client_gone:
+            self._close(self._client_transport)
         return True
 
     def client_lost(self) -> None:

@@ -287,6 +287,7 @@ class UpstreamConnection:
             return
         self._exchange = None
         self.deadline = None
+        self._parser = None  # It holds our callbacks, and nobody tells us of the connection's end.
         self.resume_reading()
         self.master.met(self)
         exchange.switch(self._headers, tail)

@@ -5,6 +5,7 @@ too. What it received is kept.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -54,9 +55,11 @@ class Relay:
     errors: list[str] = field(default_factory=list)
     finished: asyncio.Queue[Exchange] = field(default_factory=asyncio.Queue)
 
+    tls: ssl.SSLContext | None = None
+
     async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A client connection."""
-        return await asyncio.open_connection("127.0.0.1", self.port, limit=2**20)
+        return await asyncio.open_connection("127.0.0.1", self.port, limit=2**20, ssl=self.tls)
 
     async def ask(self, request: bytes) -> bytes:
         """Everything that comes back for ``request`` until the connection ends."""
@@ -69,12 +72,18 @@ class Relay:
 
 
 @asynccontextmanager
-async def relay(*scripts: Script, limits: PoolLimits | None = None) -> AsyncIterator[Relay]:
+async def relay(
+    *scripts: Script,
+    limits: PoolLimits | None = None,
+    tls: tuple[ssl.SSLContext, ssl.SSLContext] | None = None,
+) -> AsyncIterator[Relay]:
     """A relay in front of an upstream that runs ``scripts``, one for each connection it gets.
 
-    The last script serves all further connections, too.
+    The last script serves all further connections, too. ``tls`` is for both sides of it: what a
+    server and what a client needs.
     """
     opened: list[int] = []
+    to_serve, to_connect = tls or (None, None)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         script = scripts[min(len(opened), len(scripts) - 1)]
@@ -86,14 +95,14 @@ async def relay(*scripts: Script, limits: PoolLimits | None = None) -> AsyncIter
         finally:
             writer.close()
 
-    upstream = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = upstream.sockets[0].getsockname()[1]
-    pool = UpstreamPool([f"http://127.0.0.1:{port}"], None, limits=limits)
-    running = Relay(0, pool, opened)
+    upstream = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=to_serve)
+    url = f"http{'s' if tls else ''}://127.0.0.1:{upstream.sockets[0].getsockname()[1]}"
+    pool = UpstreamPool([url], (lambda: tls[1]) if tls else None, limits=limits)
+    running = Relay(0, pool, opened, tls=to_connect)
     server = GateServer(_handler(running), request_factory=make_request, access_log=None)
     runner = web.ServerRunner(server, shutdown_timeout=1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=to_serve)
     await site.start()
     running.port = runner.addresses[0][1]
     try:

@@ -4,34 +4,20 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from proxy.certificates import create_authority, issue_server
 from proxy.resumption import BELIEVED_SECONDS, Resumption
+from tests.proxy.tls import contexts
 
 
 class World:
     """A server that says a word to each client, and a clock that a test turns."""
 
     def __init__(self, folder: Path) -> None:
-        now = datetime.now(UTC)
-        authority = create_authority("test", lifetime=timedelta(days=1), now=now)
-        pair = issue_server(
-            authority,
-            common_name="test",
-            names=["127.0.0.1", "localhost"],
-            lifetime=timedelta(days=1),
-            now=now,
-        )
-        both = folder / "both.pem"
-        both.write_bytes(pair.certificate_pem + pair.key_pem)
-        self.server_context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self.server_context.load_cert_chain(both)
-        self.context = ssl.create_default_context(cadata=authority.certificate_pem.decode())
+        self.server_context, self.context = contexts(folder)
         self.now = 1_000_000.0
         self.port = 0
 

@@ -5,29 +5,19 @@ import ssl
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import uvloop
 
-from proxy.certificates import create_authority, issue_server
 from proxy.tls_reads import RECORD_BYTES, RecordReads
+from tests.proxy.tls import contexts
 
 
 @asynccontextmanager
 async def echoing(folder: Path) -> AsyncIterator[tuple[int, ssl.SSLContext]]:
     """A server that sends back what it gets, and the context to meet it with."""
-    now = datetime.now(UTC)
-    authority = create_authority("test", lifetime=timedelta(days=1), now=now)
-    pair = issue_server(
-        authority, common_name="test", names=["127.0.0.1"], lifetime=timedelta(days=1), now=now
-    )
-    both = folder / "both.pem"
-    both.write_bytes(pair.certificate_pem + pair.key_pem)
-    server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server_side.load_cert_chain(both)
-    client_side = ssl.create_default_context(cadata=authority.certificate_pem.decode())
+    server_side, client_side = contexts(folder)
     server_side.sslobject_class = client_side.sslobject_class = RecordReads
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
