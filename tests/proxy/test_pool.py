@@ -3,17 +3,21 @@
 import asyncio
 import gc
 import socket
+import ssl
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
 
 import pytest
+import uvloop
 
 from proxy.pool import PoolExhausted, PoolLimits, UpstreamPool, UpstreamUnreachable
+from tests.proxy.tls import contexts
 
 
 @asynccontextmanager
-async def master() -> AsyncIterator[tuple[str, list[int]]]:
+async def master(tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[str, list[int]]]:
     """A listener that takes connections and says nothing: its URL, and how many it got."""
     taken: list[int] = []
 
@@ -26,9 +30,9 @@ async def master() -> AsyncIterator[tuple[str, list[int]]]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", taken
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}", taken
 
 
 def dead() -> str:
@@ -90,6 +94,31 @@ async def test_a_master_that_never_completes_a_handshake_is_given_up() -> None:
             await pool.connect()
         assert pool.connections == 0
         pool.abort()
+
+
+def test_nothing_is_left_of_a_connection_that_nobody_waits_for_any_more(tmp_path: Path) -> None:
+    """Clients hang up while one is made for them. uvloop's part in it ends with the timeout."""
+    to_serve, to_connect = contexts(tmp_path)
+
+    def left() -> int:
+        gc.collect()
+        return sum(type(one).__name__ == "SSLProtocol" for one in gc.get_objects())
+
+    async def hang_up() -> None:
+        async with master(to_serve) as (url, _):
+            limits = PoolLimits(connect_timeout=0.5)
+            pool = UpstreamPool([url], lambda: to_connect, limits=limits)
+            for turns in range(10):
+                connecting = asyncio.create_task(pool.connect())
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                connecting.cancel()
+                with suppress(asyncio.CancelledError):
+                    (await connecting).abort()
+            await until(lambda: left() == 0)
+            pool.abort()
+
+    uvloop.run(hang_up())
 
 
 async def test_the_limit_on_connections_holds_while_they_are_being_made() -> None:
