@@ -225,6 +225,7 @@ class Answer:
     def _resolve(self, error: Exception | None = None) -> None:
         if not self.over:
             self.over = True
+            self._on_head = None  # It may hold us.
             self.ended(error)
 
 

@@ -129,7 +129,9 @@ async def _pump(
             connection.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
             if connection.braked:
                 await _drain(request, connection)
-    except (web.RequestPayloadError, ClientPayloadError, ConnectionError):
+    except (web.RequestPayloadError, ClientPayloadError, ConnectionError) as exc:
+        # The request keeps it, and it would keep all that is on the way to here, the request too.
+        exc.__traceback__ = None
         # The body is broken off or malformed: the API server must not take it for whole.
         connection.abort(RequestBroken("the request's body is malformed, or was broken off"))
         return

@@ -1,13 +1,19 @@
 """What becomes of an upstream connection when a client goes at the worst moment."""
 
 import asyncio
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from proxy.exchange import Exchange
 from proxy.forward import Outbound, forward
-from tests.proxy.relay import Relay, answering, relay
+from tests.parts.waiting import soon
+from tests.proxy.relay import Relay, answering, read_request, relay
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -25,8 +31,60 @@ async def test_a_client_that_goes_as_its_answer_ends_leaves_the_connection_to_ot
 async def left_at_its_end(gate: Relay) -> None:
     """Forward a request; when its answer is complete, cancel that before it is woken up."""
     request = make_mocked_request("GET", "/x")
+    exchange = exchange_for(request)
+    task = asyncio.current_task()
+    assert task is not None
+    exchange.done.add_done_callback(lambda _: task.cancel())
+    outbound = Outbound("GET", "/x", b"\r\n", has_body=False, chunked=False, expects_continue=False)
+    await forward(request, exchange, gate.pool, outbound)
+
+
+async def test_an_answer_that_is_over_holds_nobody_who_waited_for_its_head() -> None:
+    """A watch's request waits for its own: nothing but the collector would find the two."""
+    with uncollected() as alive:
+        waiting: list[object] = []
+        exchange = exchange_for(make_mocked_request("GET", "/x"), partial(setattr, waiting))
+        waiting.append(exchange)
+        exchange.finish()
+        del exchange, waiting
+        assert alive("Exchange") == 0
+
+
+async def test_requests_whose_body_broke_off_are_not_left_to_the_collector() -> None:
+    begun: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        begun.put_nowait(await read_request(reader))
+        await reader.read()
+
+    async with relay(script) as gate:
+        with uncollected() as alive:
+            for _ in range(10):
+                _, writer = await gate.open()
+                writer.write(b"POST /x HTTP/1.1\r\nHost: g\r\nContent-Length: 100\r\n\r\nno")
+                await begun.get()
+                writer.transport.abort()
+                await gate.finished.get()
+            await soon(lambda: alive("BaseRequest") <= 1, 5, "the end of requests")
+
+
+@contextmanager
+def uncollected() -> Iterator[Callable[[str], int]]:
+    """How many there are by the name of their type, where nobody looks for cycles."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield lambda name: sum(type(one).__name__ == name for one in gc.get_objects())
+    finally:
+        gc.enable()
+
+
+def exchange_for(
+    request: web.BaseRequest, on_head: Callable[[int], None] | None = None
+) -> Exchange:
+    """What its answer will go to."""
     assert request.transport is not None
-    exchange = Exchange(
+    return Exchange(
         request.protocol,  # type: ignore[arg-type]
         request.transport,
         loop=asyncio.get_running_loop(),
@@ -35,9 +93,5 @@ async def left_at_its_end(gate: Relay) -> None:
         keep_alive=True,
         prefix=b"",
         extra=b"",
+        on_head=on_head,
     )
-    task = asyncio.current_task()
-    assert task is not None
-    exchange.done.add_done_callback(lambda _: task.cancel())
-    outbound = Outbound("GET", "/x", b"\r\n", has_body=False, chunked=False, expects_continue=False)
-    await forward(request, exchange, gate.pool, outbound)
