@@ -1,9 +1,7 @@
 """What becomes of an upstream connection when a client goes at the worst moment."""
 
 import asyncio
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -12,6 +10,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from proxy.exchange import Exchange
 from proxy.forward import Outbound, forward
+from tests.parts.garbage import living, uncollected
 from tests.parts.waiting import soon
 from tests.proxy.relay import Relay, answering, read_request, relay
 
@@ -41,13 +40,13 @@ async def left_at_its_end(gate: Relay) -> None:
 
 async def test_an_answer_that_is_over_holds_nobody_who_waited_for_its_head() -> None:
     """A watch's request waits for its own: nothing but the collector would find the two."""
-    with uncollected() as alive:
+    with uncollected():
         waiting: list[object] = []
         exchange = exchange_for(make_mocked_request("GET", "/x"), partial(setattr, waiting))
         waiting.append(exchange)
         exchange.finish()
         del exchange, waiting
-        assert alive("Exchange") == 0
+        assert living("Exchange") == 0
 
 
 async def test_requests_whose_body_broke_off_are_not_left_to_the_collector() -> None:
@@ -58,25 +57,14 @@ async def test_requests_whose_body_broke_off_are_not_left_to_the_collector() -> 
         await reader.read()
 
     async with relay(script) as gate:
-        with uncollected() as alive:
+        with uncollected():
             for _ in range(10):
                 _, writer = await gate.open()
                 writer.write(b"POST /x HTTP/1.1\r\nHost: g\r\nContent-Length: 100\r\n\r\nno")
                 await begun.get()
                 writer.transport.abort()
                 await gate.finished.get()
-            await soon(lambda: alive("BaseRequest") <= 1, 5, "the end of requests")
-
-
-@contextmanager
-def uncollected() -> Iterator[Callable[[str], int]]:
-    """How many there are by the name of their type, where nobody looks for cycles."""
-    gc.collect()
-    gc.disable()
-    try:
-        yield lambda name: sum(type(one).__name__ == name for one in gc.get_objects())
-    finally:
-        gc.enable()
+            await soon(lambda: living("BaseRequest") <= 1, 5, "the end of requests")
 
 
 def exchange_for(

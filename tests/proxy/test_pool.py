@@ -4,7 +4,6 @@ import asyncio
 import gc
 import socket
 import ssl
-import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 import uvloop
 
 from proxy.pool import PoolExhausted, PoolLimits, UpstreamPool, UpstreamUnreachable
+from tests.parts.garbage import living
 from tests.proxy.tls import contexts
 
 
@@ -102,7 +102,7 @@ def test_nothing_is_left_of_a_connection_that_nobody_waits_for_any_more(tmp_path
 
     def left() -> int:
         gc.collect()
-        return sum(type(one).__name__ == "SSLProtocol" for one in gc.get_objects())
+        return living("SSLProtocol")
 
     async def hang_up() -> None:
         async with master(to_serve) as (url, _):
@@ -148,14 +148,15 @@ async def test_a_pool_without_connections_has_no_timer(monkeypatch: pytest.Monke
     """With a thousand clusters, most of them unused, the process is to be at rest."""
     monkeypatch.setattr("proxy.pool.SWEEP_SECONDS", 0.02)
     async with master() as (url, _):
+        gc.collect()
+        before = living("UpstreamPool")
         unused, used = UpstreamPool([url], None), UpstreamPool([url], None)
         (await used.connect()).abort()
-        held = [weakref.ref(unused), weakref.ref(used)]
         del unused, used
 
         def gone() -> bool:
             gc.collect()
-            return not any(one() for one in held)
+            return living("UpstreamPool") == before
 
         await until(gone)
 

@@ -1,13 +1,12 @@
 """Upgrades, shown on raw sockets: a pipe after a real 101, and only then."""
 
 import asyncio
-import gc
-from collections import Counter
 from pathlib import Path
 
 import pytest
 import uvloop
 
+from tests.parts.garbage import living, uncollected
 from tests.parts.waiting import soon
 from tests.proxy.relay import Relay, answering, read_request, relay
 from tests.proxy.tls import contexts
@@ -150,27 +149,20 @@ def test_nothing_of_an_ended_pipe_waits_for_a_timer_or_the_collector(
         await writer.wait_closed()
         await gate.finished.get()
 
-    def held() -> Counter[str]:
-        return Counter(type(one).__name__ for one in gc.get_objects())
-
     def gone() -> bool:
-        now = held()
-        return now["UpstreamConnection"] <= 1 and now["Pipe"] <= 1 and now["SSLProtocol"] <= 4
+        most = {"UpstreamConnection": 1, "Pipe": 1, "SSLProtocol": 4}
+        return all(living(name) <= number for name, number in most.items())
 
-    async def left() -> None:
+    async def sessions() -> None:
         async with relay(script, tls=contexts(tmp_path) if encrypted else None) as gate:
             await session(gate)
-            gc.collect()
-            gc.disable()
-            async with asyncio.timeout(10):
-                for _ in range(20):
-                    await session(gate)
-            await soon(gone, 5, "the end of all that ended sessions held")
+            with uncollected():
+                async with asyncio.timeout(10):
+                    for _ in range(20):
+                        await session(gate)
+                await soon(gone, 5, "the end of all that ended sessions held")
 
-    try:
-        uvloop.run(left())
-    finally:
-        gc.enable()
+    uvloop.run(sessions())
 
 
 async def test_one_side_that_does_not_read_slows_the_other_down() -> None:
