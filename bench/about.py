@@ -40,9 +40,13 @@ def about_machine() -> dict[str, str]:
 
 
 def _build() -> str:
-    """Whether the interpreter was made with the optimizations that distributions use."""
+    """Whether the interpreter says of itself that it was built with optimizations: some don't."""
     options = sysconfig.get_config_var("CONFIG_ARGS") or ""
-    return "optimized (PGO)" if "--enable-optimizations" in options else "not optimized (no PGO)"
+    return (
+        "optimized (PGO)"
+        if "--enable-optimizations" in options
+        else "without --enable-optimizations"
+    )
 
 
 def version_in(said: str) -> str:
