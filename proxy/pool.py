@@ -318,7 +318,6 @@ class UpstreamPool:
 
     async def _connect(self, master: Master, seconds: float) -> UpstreamConnection:
         self._connecting += 1
-        tls = self._context is not None and master.tls
         try:
             async with asyncio.timeout(seconds):
                 _, made = await self.loop.create_connection(
@@ -326,11 +325,12 @@ class UpstreamPool:
                     lambda: cast(asyncio.Protocol, UpstreamConnection(self.loop, master)),
                     master.host,
                     master.port,
-                    ssl=master.resuming(self._context()) if self._context and tls else None,
-                    server_hostname=(self._server_name or master.host) if tls else None,
+                    # Without a context, the two below have a master with https refused.
+                    ssl=master.resuming(self._context()) if self._context and master.tls else None,
+                    server_hostname=(self._server_name or master.host) if master.tls else None,
                     # What uvloop has begun for a request that is cancelled meanwhile stays until
                     # then, a minute otherwise.
-                    ssl_handshake_timeout=seconds if tls else None,
+                    ssl_handshake_timeout=seconds if master.tls else None,
                 )
         except (OSError, TimeoutError) as exc:
             kind, message = _connect_failure(exc)

@@ -4,9 +4,10 @@ import asyncio
 import gc
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
@@ -119,6 +120,21 @@ def test_nothing_is_left_of_a_connection_that_nobody_waits_for_any_more(tmp_path
             pool.abort()
 
     uvloop.run(hang_up())
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_master_with_tls_is_never_asked_in_the_clear(
+    run: Callable[[Coroutine[Any, Any, None]], None],
+) -> None:
+    async def without_a_context() -> None:
+        async with master() as (url, taken):
+            pool = UpstreamPool([url.replace("http:", "https:")], None)
+            with pytest.raises(ValueError, match="only meaningful with ssl"):
+                await pool.connect()
+            pool.abort()
+        assert taken == []
+
+    run(without_a_context())
 
 
 async def test_the_limit_on_connections_holds_while_they_are_being_made() -> None:
