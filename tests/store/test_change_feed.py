@@ -36,6 +36,12 @@ def keyring() -> Keyring:
     return Keyring([b"k" * 32])
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look may take no longer than a tenth of a second."""
+    monkeypatch.setattr("store.sqlite_feed.LOOK_SECONDS", 0.1)
+
+
 async def _live(store: SqlStore) -> None:
     async with asyncio.timeout(10):
         while not store.changes.live:
@@ -166,27 +172,31 @@ async def test_a_subscriber_that_left_is_forgotten() -> None:
     assert not hub._subscribers
 
 
+@contextlib.asynccontextmanager
+async def on_sqlite(folder: Path, keyring: Keyring) -> AsyncIterator[SqlStore]:
+    """A store whose feed looks all the time, and is live."""
+    store = await open_store(f"sqlite:///{folder}/x.db", keyring, poll_interval=0.01)
+    await _live(store)
+    yield store
+    await store.close()
+
+
 async def test_own_writes_to_sqlite_do_not_make_everything_stale(
     tmp_path: Path, keyring: Keyring
 ) -> None:
-    store = await open_store(f"sqlite:///{tmp_path}/x.db", keyring, poll_interval=0.01)
-    await _live(store)
-    async with store.changes.subscribe() as changes:
+    async with on_sqlite(tmp_path, keyring) as store, store.changes.subscribe() as changes:
         for n in range(20):
             await store.users.create(a_user(f"user{n}"))
             await asyncio.sleep(0.01)
         heard = [change async for change in _as_many_as_wait(changes)]
     assert heard == [Change("user", f"u-user{n}") for n in range(20)]
-    await store.close()
 
 
 async def test_an_own_transaction_is_looked_through_and_is_no_news(
     tmp_path: Path, keyring: Keyring
 ) -> None:
     """However long it takes, committed or taken back."""
-    store = await open_store(f"sqlite:///{tmp_path}/x.db", keyring, poll_interval=0.01)
-    await _live(store)
-    async with store.changes.subscribe() as changes:
+    async with on_sqlite(tmp_path, keyring) as store, store.changes.subscribe() as changes:
         for failure in (RuntimeError, None):
             with pytest.raises(failure) if failure else contextlib.nullcontext():
                 async with store._connections.write() as connection:
@@ -196,22 +206,18 @@ async def test_an_own_transaction_is_looked_through_and_is_no_news(
                     if failure:
                         raise failure
         assert [change async for change in _as_many_as_wait(changes)] == []
-    await store.close()
 
 
 async def test_a_connection_to_sqlite_that_was_closed_is_replaced(
     tmp_path: Path, keyring: Keyring
 ) -> None:
-    store = await open_store(f"sqlite:///{tmp_path}/x.db", keyring, poll_interval=0.01)
-    await _live(store)
-    async with store.changes.subscribe() as changes:
+    async with on_sqlite(tmp_path, keyring) as store, store.changes.subscribe() as changes:
         await store._connections.engines.writer.dispose()
         assert await _until(changes, Change("all")) == Change("all")
         await _live(store)
         await store.users.create(a_user())
         assert await _until(changes, Change("user", "u-alice")) == Change("user", "u-alice")
         assert [change async for change in _as_many_as_wait(changes)] == []
-    await store.close()
 
 
 @contextlib.asynccontextmanager
@@ -222,27 +228,25 @@ async def kept_waiting(
 
     With it come its changes, and that connection, in a transaction; the write must get its turn.
     """
-    store = await open_store(f"sqlite:///{folder}/x.db", keyring, poll_interval=0.01)
-    await store.users.create(a_user())
-    await _live(store)
-    other = sqlite3.connect(folder / "x.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    async with store.changes.subscribe() as changes:
+    async with on_sqlite(folder, keyring) as store, store.changes.subscribe() as changes:
+        await store.users.create(a_user())
+        assert await anext(changes) == Change("user", "u-alice")
+        other = sqlite3.connect(folder / "x.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
         waiting = asyncio.create_task(store.users.update("u-alice", enabled=False))
         async with asyncio.timeout(5):
             while store.changes.live:
                 await asyncio.sleep(0.01)
             yield store, changes, other
             await waiting
-    other.close()
-    await store.close()
+        other.close()
 
 
+@pytest.mark.usefixtures("quick")
 async def test_a_feed_that_sqlite_keeps_waiting_is_not_live(
-    tmp_path: Path, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, keyring: Keyring
 ) -> None:
     """Its connection is busy with a write that waits for another process."""
-    monkeypatch.setattr("store.sqlite_feed.LOOK_SECONDS", 0.1)
     async with kept_waiting(tmp_path, keyring) as (store, changes, other):
         other.execute("CREATE TABLE something_of_the_others (x)")
         other.execute("COMMIT")
@@ -250,11 +254,11 @@ async def test_a_feed_that_sqlite_keeps_waiting_is_not_live(
         await _live(store)
 
 
+@pytest.mark.usefixtures("quick")
 async def test_a_feed_that_missed_nothing_makes_nothing_stale(
-    tmp_path: Path, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, keyring: Keyring
 ) -> None:
     """A busy moment must not cost everything that is remembered: that would make more of them."""
-    monkeypatch.setattr("store.sqlite_feed.LOOK_SECONDS", 0.1)
     async with kept_waiting(tmp_path, keyring) as (store, changes, other):
         other.execute("ROLLBACK")
         assert await anext(changes) == Change("user", "u-alice")
@@ -262,17 +266,15 @@ async def test_a_feed_that_missed_nothing_makes_nothing_stale(
         assert [change async for change in _as_many_as_wait(changes)] == []
 
 
+@pytest.mark.usefixtures("quick")
 async def test_a_loop_that_is_late_itself_still_hears_the_database(
-    tmp_path: Path, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, keyring: Keyring
 ) -> None:
-    monkeypatch.setattr("store.sqlite_feed.LOOK_SECONDS", 0.1)
-    store = await open_store(f"sqlite:///{tmp_path}/x.db", keyring, poll_interval=0.01)
-    await _live(store)
-    for _ in range(20):
-        time.sleep(0.15)
-        await asyncio.sleep(0.001)
-        assert store.changes.live
-    await store.close()
+    async with on_sqlite(tmp_path, keyring) as store:
+        for _ in range(20):
+            time.sleep(0.15)
+            await asyncio.sleep(0.001)
+            assert store.changes.live
 
 
 async def _as_many_as_wait(changes: AsyncIterator[Change]) -> AsyncIterator[Change]:
