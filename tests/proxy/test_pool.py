@@ -13,8 +13,8 @@ import pytest
 import uvloop
 
 from proxy.pool import PoolExhausted, PoolLimits, UpstreamPool, UpstreamUnreachable
-from tests.parts.garbage import living
-from tests.proxy.tls import contexts
+from tests.parts.garbage import newborns
+from tests.proxy.tls import TLS_OF_UVLOOP, contexts
 
 
 @asynccontextmanager
@@ -100,10 +100,11 @@ async def test_a_master_that_never_completes_a_handshake_is_given_up() -> None:
 def test_nothing_is_left_of_a_connection_that_nobody_waits_for_any_more(tmp_path: Path) -> None:
     """Clients hang up while one is made for them. uvloop's part in it ends with the timeout."""
     to_serve, to_connect = contexts(tmp_path)
+    living = newborns(TLS_OF_UVLOOP)
 
     def left() -> int:
         gc.collect()
-        return living("SSLProtocol")
+        return living(TLS_OF_UVLOOP)
 
     async def hang_up() -> None:
         async with master(to_serve) as (url, _):
@@ -164,15 +165,14 @@ async def test_a_pool_without_connections_has_no_timer(monkeypatch: pytest.Monke
     """With a thousand clusters, most of them unused, the process is to be at rest."""
     monkeypatch.setattr("proxy.pool.SWEEP_SECONDS", 0.02)
     async with master() as (url, _):
-        gc.collect()
-        before = living("UpstreamPool")
+        living = newborns("proxy.pool.UpstreamPool")
         unused, used = UpstreamPool([url], None), UpstreamPool([url], None)
         (await used.connect()).abort()
         del unused, used
 
         def gone() -> bool:
             gc.collect()
-            return living("UpstreamPool") == before
+            return living("proxy.pool.UpstreamPool") == 0
 
         await until(gone)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from tests.parts.garbage import living, uncollected
+from tests.parts.garbage import newborns, uncollected
 from tests.parts.waiting import soon
 from tests.proxy.relay import Relay, answering, read_request, relay
-from tests.proxy.tls import contexts
+from tests.proxy.tls import TLS_OF_UVLOOP, contexts
 
 UPGRADE = b"POST /exec HTTP/1.1\r\nHost: g\r\nConnection: Upgrade\r\nUpgrade: %b\r\n\r\n"
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %b\r\n\r\n"
@@ -149,8 +149,10 @@ def test_nothing_of_an_ended_pipe_waits_for_a_timer_or_the_collector(
         await writer.wait_closed()
         await gate.finished.get()
 
+    most = {"proxy.upstream.UpstreamConnection": 1, "proxy.pipe.Pipe": 1, TLS_OF_UVLOOP: 4}
+    living = newborns(*most)
+
     def gone() -> bool:
-        most = {"UpstreamConnection": 1, "Pipe": 1, "SSLProtocol": 4}
         return all(living(name) <= number for name, number in most.items())
 
     async def sessions() -> None:

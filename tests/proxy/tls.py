@@ -6,6 +6,9 @@ from pathlib import Path
 
 from proxy.certificates import create_authority, issue_server
 
+TLS_OF_UVLOOP = "uvloop.loop.SSLProtocol"
+"""The full name of what uvloop keeps for each connection with TLS."""
+
 
 def contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """The server's, and that of a client who believes it."""
