@@ -5,28 +5,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
-def newborns(*types: str) -> Callable[[str], int]:
-    """How many objects of a type are alive that aren't yet, by the type's full name.
+def newborns(*kinds: type) -> Callable[[type], int]:
+    """Counts the objects of a type that are made from now on and still alive.
 
-    What other tests have left behind, or hold for those to come, is not counted. By name, because
-    compiled classes take no weak reference, and uvloop doesn't export its own.
+    What other tests have left behind, or hold for those to come, is not counted. Weak references
+    would do, but compiled classes take none.
     """
     gc.collect()
     # Held, so that no newborn gets the address of one that has died meanwhile.
-    before = {name: {id(one): one for one in _all_of(name)} for name in types}
+    before = {kind: {id(one): one for one in _all_of(kind)} for kind in kinds}
 
-    def living(name: str) -> int:
-        return sum(id(one) not in before[name] for one in _all_of(name))
+    def living(kind: type) -> int:
+        return sum(id(one) not in before[kind] for one in _all_of(kind))
 
     return living
 
 
-def _all_of(name: str) -> list[object]:
-    return [one for one in gc.get_objects() if _full_name(type(one)) == name]
-
-
-def _full_name(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
+def _all_of(kind: type) -> list[object]:
+    return [one for one in gc.get_objects() if type(one) is kind]
 
 
 @contextmanager

@@ -40,14 +40,15 @@ async def left_at_its_end(gate: Relay) -> None:
 
 async def test_an_answer_that_is_over_holds_nobody_who_waited_for_its_head() -> None:
     """A watch's request waits for its own: nothing but the collector would find the two."""
-    living = newborns("proxy.exchange.Exchange")
+    living = newborns(Exchange)
     with uncollected():
         waiting: list[object] = []
         exchange = exchange_for(make_mocked_request("GET", "/x"), partial(setattr, waiting))
         waiting.append(exchange)
         exchange.finish()
+        assert living(Exchange) == 1
         del exchange, waiting
-        assert living("proxy.exchange.Exchange") == 0
+        assert living(Exchange) == 0
 
 
 async def test_requests_whose_body_broke_off_are_not_left_to_the_collector() -> None:
@@ -58,8 +59,7 @@ async def test_requests_whose_body_broke_off_are_not_left_to_the_collector() -> 
         await reader.read()
 
     async with relay(script) as gate:
-        name = "aiohttp.web_request.BaseRequest"
-        living = newborns(name)
+        living = newborns(web.BaseRequest)
         with uncollected():
             for _ in range(10):
                 _, writer = await gate.open()
@@ -67,7 +67,7 @@ async def test_requests_whose_body_broke_off_are_not_left_to_the_collector() -> 
                 await begun.get()
                 writer.transport.abort()
                 await gate.finished.get()
-            await soon(lambda: living(name) <= 1, 5, "the end of requests")
+            await soon(lambda: living(web.BaseRequest) <= 1, 5, "the end of requests")
 
 
 def exchange_for(

@@ -165,14 +165,14 @@ async def test_a_pool_without_connections_has_no_timer(monkeypatch: pytest.Monke
     """With a thousand clusters, most of them unused, the process is to be at rest."""
     monkeypatch.setattr("proxy.pool.SWEEP_SECONDS", 0.02)
     async with master() as (url, _):
-        living = newborns("proxy.pool.UpstreamPool")
+        living = newborns(UpstreamPool)
         unused, used = UpstreamPool([url], None), UpstreamPool([url], None)
         (await used.connect()).abort()
         del unused, used
 
         def gone() -> bool:
             gc.collect()
-            return living("proxy.pool.UpstreamPool") == 0
+            return living(UpstreamPool) == 0
 
         await until(gone)
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from proxy.pipe import Pipe
+from proxy.upstream import UpstreamConnection
 from tests.parts.garbage import newborns, uncollected
 from tests.parts.waiting import soon
 from tests.proxy.relay import Relay, answering, read_request, relay
@@ -149,11 +151,11 @@ def test_nothing_of_an_ended_pipe_waits_for_a_timer_or_the_collector(
         await writer.wait_closed()
         await gate.finished.get()
 
-    most = {"proxy.upstream.UpstreamConnection": 1, "proxy.pipe.Pipe": 1, TLS_OF_UVLOOP: 4}
+    most = {UpstreamConnection: 1, Pipe: 1, TLS_OF_UVLOOP: 4}
     living = newborns(*most)
 
     def gone() -> bool:
-        return all(living(name) <= number for name, number in most.items())
+        return all(living(kind) <= number for kind, number in most.items())
 
     async def sessions() -> None:
         async with relay(script, tls=contexts(tmp_path) if encrypted else None) as gate:

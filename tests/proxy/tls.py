@@ -4,10 +4,12 @@ import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import uvloop.loop
+
 from proxy.certificates import create_authority, issue_server
 
-TLS_OF_UVLOOP = "uvloop.loop.SSLProtocol"
-"""The full name of what uvloop keeps for each connection with TLS."""
+TLS_OF_UVLOOP: type = uvloop.loop.SSLProtocol  # type: ignore[attr-defined]
+"""What uvloop keeps for each connection with TLS; its stubs don't have it."""
 
 
 def contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
