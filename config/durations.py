@@ -1,17 +1,20 @@
-"""Durations as people write them: ``30s``, ``8h``, ``1h30m``, ``90d``. Pure."""
+"""Durations in text: ``30s``, ``8h``, ``1h30m``, ``90d``, and ``30ms`` for lags. Pure."""
 
 import re
 from datetime import timedelta
 
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _WHOLE = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
+_MILLISECONDS = re.compile(r"(\d+)ms", re.ASCII)
 _MOST_SECONDS = 100 * 365 * 86400
 
 
 def parse_duration(text: str) -> timedelta:
-    """A duration of days, hours, minutes and seconds, each at most once, in that order.
+    """Parse days, hours, minutes and seconds, each at most once, in that order.
 
-    Raises ValueError with a sentence for anything else, for nothing, and for over a century.
+    Raises:
+        ValueError: the text is not a duration, is empty, or is more than a hundred years. The
+            message is a sentence.
     """
     found = _WHOLE.fullmatch(text.strip())
     if found is None or not any(found.groups()):
@@ -23,8 +26,23 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
+def parse_lag(text: str) -> timedelta:
+    """Parse a duration that may also be in milliseconds: ``30ms``, ``1s``.
+
+    Raises:
+        ValueError: the text is not a duration. The message names the cause and the format.
+    """
+    found = _MILLISECONDS.fullmatch(text.strip())
+    if found is None:
+        return parse_duration(text)
+    milliseconds = int(found[1])
+    if milliseconds > _MOST_SECONDS * 1000:
+        raise ValueError(f"{text!r} is longer than a hundred years")
+    return timedelta(milliseconds=milliseconds)
+
+
 def format_duration(duration: timedelta) -> str:
-    """The shortest text that :func:`parse_duration` reads as ``duration`` (whole seconds)."""
+    """Return the shortest text that :func:`parse_duration` parses as ``duration``."""
     left = int(duration.total_seconds())
     parts = []
     for unit, size in _UNITS.items():

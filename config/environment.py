@@ -1,7 +1,7 @@
-"""Settings from the environment: ``SEKISHO_<SECTION>__<KEY>``. Pure, on a mapping.
+"""Settings from the environment: ``SEKISHO_<SECTION>__<KEY>``. Pure.
 
-pydantic-settings has such a source; it knows neither where a value came from nor which variable
-was misspelt, and both are what an operator needs to be told.
+pydantic-settings has such a source, but it does not report where a value came from or which
+variable was misspelt. An operator needs both.
 """
 
 import json
@@ -10,44 +10,51 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
-from config.problems import Origins, Path, Problem
+from config.errors import Problem
+from config.problems import Origins, Path
+from config.renamed_settings import RENAMED
 from config.settings import Settings
 
 PREFIX = "SEKISHO_"
 NOT_SETTINGS = frozenset({"SEKISHO_CONFIG", "SEKISHO_CACHE"})
-"""Read by others: which file to read, and where to keep what can be made again."""
+"""Variables that are not settings: the configuration file, and the cache directory."""
+
+CLIENT_SERVER = "SEKISHO_SERVER"
+"""The server that commands speak to. As JSON, it is the section ``server`` of the settings."""
 
 
 def overlay(
     values: dict[str, Any], environment: Mapping[str, str], origins: Origins
 ) -> list[Problem]:
-    """Put the environment's settings over ``values``; what is wrong with them.
+    """Add the environment's settings to ``values``, and return the problems.
 
-    Values are text, as in YAML's strings; lists and whole sections are JSON. A variable whose
-    first part is no section isn't ours: a shared environment may have anything, and Kubernetes
-    puts ``SEKISHO_SERVICE_HOST`` and the like into the pods beside a service of that name.
+    Values are text, as in YAML strings; lists and whole sections are JSON. A variable whose first
+    part is not a section is ignored: a shared environment may contain any variable, and Kubernetes
+    adds ``SEKISHO_SERVICE_HOST`` and similar ones for a service of that name.
     """
     problems = []
     for variable in sorted(environment):
         if not variable.startswith(PREFIX) or variable in NOT_SETTINGS:
             continue
+        if variable == CLIENT_SERVER and not environment[variable].lstrip().startswith("{"):
+            continue
         path = tuple(part.lower() for part in variable[len(PREFIX) :].split("__"))
         place = f"environment variable {variable}"
-        if path[0] not in Settings.model_fields:
+        if path[0] not in Settings.model_fields and (path[0],) not in RENAMED:
             meant = _MISSING_AN_UNDERSCORE.get(variable.upper())
             if meant is not None:
                 problems.append(Problem(place, "", f"is not a setting; did you mean {meant}?"))
             continue
-        said = _apply(values, path, environment[variable])
-        if said is not None:
-            problems.append(Problem(place, "", said))
+        message = _apply(values, path, environment[variable])
+        if message is not None:
+            problems.append(Problem(place, "", message))
             continue
-        _claim(origins, path, place)
+        _set_origin(origins, path, place)
     return problems
 
 
 def _apply(values: dict[str, Any], path: Path, text: str) -> str | None:
-    """Put a variable's value in its place; what is wrong with it, or None."""
+    """Set the value of a variable. Return a problem's message, or None."""
     if not all(path):
         return "has an empty part; write it like SEKISHO_SERVER__LISTEN"
     value: Any = text
@@ -55,26 +62,26 @@ def _apply(values: dict[str, Any], path: Path, text: str) -> str | None:
         try:
             value = json.loads(text)
         except (ValueError, RecursionError):
-            return "begins like JSON and is not valid JSON; mend it"
+            return "begins like JSON but is not valid JSON; correct it"
     for part in path[:-1]:
-        if values.get(str(part)) is None:  # an empty section in the file is nothing yet
+        if values.get(str(part)) is None:  # an empty section in the file
             values[str(part)] = {}
         values = values[str(part)]
         if not isinstance(values, dict):
-            return "is inside of what is not a group of settings; set the whole of it instead"
+            return "is inside a value that is not a group of settings; set the whole value instead"
     values[str(path[-1])] = value
     return None
 
 
-def _claim(origins: Origins, path: Path, place: str) -> None:
-    """What is at ``path``, and all that is in it, comes from ``place`` now."""
+def _set_origin(origins: Origins, path: Path, place: str) -> None:
+    """Record that the value at ``path``, with everything in it, comes from ``place``."""
     for inner in [one for one in origins.places if one[: len(path)] == path]:
         del origins.places[inner]
     origins.places[path] = place
 
 
 def _takes_json(path: Path) -> bool:
-    """Whether a list or a section is at ``path``: an address like ``[::1]:8443`` is text."""
+    """Return whether ``path`` is a list or section. An address like ``[::1]:8443`` is text."""
     model: type[BaseModel] = Settings
     annotation: Any = Settings
     for part in path:
@@ -88,7 +95,7 @@ def _takes_json(path: Path) -> bool:
 
 
 def _variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
-    """The variable of every single setting."""
+    """Yield the variable of every setting."""
     for name, field in model.model_fields.items():
         variable = f"{prefix}{name.upper()}"
         annotation = field.annotation
@@ -105,4 +112,7 @@ _MISSING_AN_UNDERSCORE = {
     for variable in _variables(Settings, PREFIX)
     if "__" in variable
 }
-"""The likeliest typing error, exactly: what only looks like a section may be somebody else's."""
+"""Variables with ``_`` in place of ``__``, the most likely typing error, with the correct name.
+
+Only exact matches are reported: similar names may be variables of other programs.
+"""

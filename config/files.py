@@ -1,11 +1,13 @@
-"""Values that are, or stand in, files: ``…_file`` for secrets, and paths relative to the config."""
+"""Settings that name files: ``…_file`` for secrets, and paths relative to the config file."""
 
 from pathlib import Path as FilePath
 from typing import Any, get_args
 
 from pydantic import BaseModel, SecretStr
 
-from config.problems import Origins, Path, Problem, dotted
+from config.errors import Problem
+from config.problems import Origins, Path, dotted
+from config.regular_files import FileTooLarge, NotRegular, read_regular_file
 
 MAX_SECRET_BYTES = 64 * 1024
 
@@ -19,9 +21,9 @@ def resolve_files(
 ) -> list[Problem]:
     """Read ``<field>_file`` for every secret field of ``model``, and make paths absolute.
 
-    Relative paths are relative to ``base``, the folder of the config file; those that came from the
-    environment stay relative to the working directory. Changes ``values`` in place; what is wrong
-    is returned.
+    Relative paths are relative to ``base``, the folder of the config file. Paths from the
+    environment are relative to the working directory. Changes ``values`` in place and returns the
+    problems.
     """
     problems: list[Problem] = []
     for name, field in model.model_fields.items():
@@ -46,10 +48,10 @@ def _secret(
     path = (*at, file_name)
     given = values.pop(file_name)
     if values.get(name) is not None:
-        return [Problem(origins.place(path), dotted(path), f"and {name} are both given; give one")]
+        return [Problem(origins.place(path), dotted(path), f"and {name} are both set; set one")]
     if not isinstance(given, str) or not given:
-        return [Problem(origins.place(path), dotted(path), "must be a file's path")]
-    text = read_text(_absolute(given, base, origins.place(path)))
+        return [Problem(origins.place(path), dotted(path), "must be the path of a file")]
+    text = read_text(_absolute(given, base, origins.place(path)), regular=True)
     if isinstance(text, ReadFailure):
         return [Problem(origins.place(path), dotted(path), text.message)]
     values[name] = text.strip()
@@ -58,25 +60,35 @@ def _secret(
 
 
 class ReadFailure:
-    """Why a file can't be read."""
+    """The reason why a file cannot be read."""
 
     def __init__(self, message: str) -> None:
         self.message = message
 
 
-def read_text(file: FilePath) -> str | ReadFailure:
-    """The text of a small file."""
+def read_text(file: FilePath, *, regular: bool = False) -> str | ReadFailure:
+    """Return the text of a small file.
+
+    ``regular``: reject everything but regular files, because a pipe without a writer would block
+    each start. A configuration may be read from a pipe: the operator names it on the command line
+    and sees it wait.
+    """
     try:
-        with file.open("rb") as stream:
-            content = stream.read(MAX_SECRET_BYTES + 1)
+        if regular:
+            content = read_regular_file(file, MAX_SECRET_BYTES)
+        else:
+            with file.open("rb") as stream:
+                content = stream.read(MAX_SECRET_BYTES + 1)
     except FileNotFoundError:
-        return ReadFailure(f"the file {file} doesn't exist; create it or mend the path")
+        return ReadFailure(f"the file {file} does not exist; create it or correct the path")
     except PermissionError:
-        return ReadFailure(f"the file {file} can't be read by this user; mend its permissions")
+        return ReadFailure(f"this user cannot read the file {file}; change its permissions")
+    except (NotRegular, FileTooLarge) as exc:
+        return ReadFailure(f"the file {file} {exc.strerror}")
     except OSError as exc:
-        return ReadFailure(f"the file {file} can't be read: {exc.strerror}")
+        return ReadFailure(f"the file {file} cannot be read: {exc.strerror}")
     if len(content) > MAX_SECRET_BYTES:
-        return ReadFailure(f"the file {file} is over {MAX_SECRET_BYTES // 1024} KiB")
+        return ReadFailure(f"the file {file} is larger than {MAX_SECRET_BYTES // 1024} KiB")
     try:
         return content.decode()
     except UnicodeDecodeError:

@@ -1,6 +1,7 @@
-"""What becomes of people after they have signed in."""
+"""Settings of identities after the sign-in: refresh and retention. Pure."""
 
 from datetime import timedelta
+from typing import Literal
 
 from pydantic import model_validator
 
@@ -8,30 +9,32 @@ from config.section import Duration, Section
 
 
 class RetentionSettings(Section):
-    """What happens to users who are not seen any more. Nothing given: nothing.
-
-    Administrators are never touched.
-    """
+    """Actions on inactive users. By default, none. Administrators are exempt."""
 
     disable_after: Duration | None = None
-    """How long unseen (no sign-in, no token made or used) before a user is disabled: ``90d``."""
+    """Inactivity (no sign-in, no token created or used) after which a user is disabled: ``90d``."""
 
     delete_after: Duration | None = None
-    """How long unseen before a disabled user is deleted, with tokens and grants."""
+    """Inactivity after which a disabled user is deleted, with tokens and role bindings."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "RetentionSettings":
         if self.delete_after is not None and (
             self.disable_after is None or self.delete_after <= self.disable_after
         ):
-            raise ValueError("delete_after needs a shorter disable_after; give both, or neither")
+            raise ValueError("delete_after needs a shorter disable_after; set both, or neither")
         return self
 
 
 class IdentitySettings(Section):
-    """How people are kept in step with their providers."""
+    """Refresh of users from their providers."""
 
     refresh_interval: Duration = timedelta(hours=1)
-    """How old what is known of somebody may grow: who is gone is out after this at the latest."""
+    """The maximum age of a user's data. A deleted account loses access within this time."""
+
+    when_grant_ends: Literal["keep_tokens", "cut_off"] = "keep_tokens"
+    """The effect on a user's tokens when a provider's refresh token has ended (an idle session at
+    the provider, a revoked consent). That does not mean that the account is gone. ``keep_tokens``:
+    tokens stay valid until they expire. ``cut_off``: they are revoked, as for a deleted account."""
 
     retention: RetentionSettings = RetentionSettings()

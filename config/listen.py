@@ -9,7 +9,7 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """``host`` None: every interface. ``port`` 0: one that is free."""
+    """An address to listen on. ``host`` None: every interface. ``port`` 0: any free port."""
 
     host: str | None
     port: int
@@ -20,7 +20,7 @@ class Listen:
 
 
 def parse_listen(text: str) -> Listen:
-    """Read ``host:port``. Raises ValueError with a sentence."""
+    """Parse ``host:port``. Raises ValueError with a sentence."""
     host, colon, port_text = text.strip().rpartition(":")
     if not colon or not port_text.isascii() or not port_text.isdigit() or int(port_text) > 65535:
         raise ValueError(f"{text!r} is not host:port; write it like 127.0.0.1:8443 or :8443")

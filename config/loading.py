@@ -1,4 +1,4 @@
-"""From a file and the environment to settings, or to every problem at once."""
+"""Load settings from a file and the environment, or return every problem at once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,9 +8,12 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from config.environment import overlay
+from config.errors import Problem
 from config.files import ReadFailure, read_text, resolve_files
-from config.problems import ConfigError, Origins, Problem, problems_of
-from config.settings import ProviderEntry, Settings
+from config.problems import ConfigError, Origins, problems_of
+from config.renamed_settings import reject_renamed
+from config.settings import Settings
+from config.sign_in_settings import ProviderEntry
 from config.yaml_file import read_yaml
 
 DEFAULT_FILE = "sekisho.yaml"
@@ -20,10 +23,10 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Settings, where each came from, and the folder that relative paths are relative to.
+    """Settings, the origin of each value, and the base folder of relative paths.
 
-    ``settings`` is None where ``problems`` keep it from being read at all; what of it can be read
-    then is in :meth:`section` and :attr:`providers`, so that a caller can tell what is wrong there.
+    ``settings`` is None if ``problems`` make the whole invalid. :meth:`section` and
+    :attr:`providers` then return the valid parts, so that a caller can check those as well.
     """
 
     settings: Settings | None
@@ -32,12 +35,12 @@ class Loaded:
     problems: tuple[Problem, ...]
     values: Mapping[str, Any] = field(default_factory=dict, repr=False)
     file: str | None = None
-    """The file that was read; None where none was named and none lies in the working directory."""
+    """The file that was read; None if none was given and the working directory has none."""
     text: str = field(default="", repr=False)
-    """What was in it."""
+    """The content of that file."""
 
     def section(self, model: type[M], *path: str) -> M | None:
-        """The section at ``path``, if it is fine by itself."""
+        """Return the section at ``path`` if it is valid by itself, else None."""
         values: Any = self.values
         for part in path:
             values = values.get(part, {}) if isinstance(values, dict) else None
@@ -45,7 +48,7 @@ class Loaded:
 
     @property
     def providers(self) -> list[tuple[int, ProviderEntry]]:
-        """The providers that are fine by themselves, with their positions in the list."""
+        """The providers that are valid by themselves, with their positions in the list."""
         if self.settings is not None:
             return list(enumerate(self.settings.providers))
         listed = self.values.get("providers")
@@ -57,10 +60,10 @@ class Loaded:
 
 
 def load(named: str | None, environment: Mapping[str, str], *, kept: str | None = None) -> Loaded:
-    """Read ``named``, else ``$SEKISHO_CONFIG``, else ``./sekisho.yaml`` if it is there.
+    """Read ``named``, else ``$SEKISHO_CONFIG``, else ``./sekisho.yaml`` if it exists.
 
-    ``kept`` is the text that was in it before: then it isn't read, whatever is in it now.
-    Doesn't raise: a caller may have problems of its own to add (providers' options).
+    ``kept`` is the file's text from an earlier load: the file is then not read again. Never raises:
+    a caller may add problems (providers' options).
     """
     chosen = named or environment.get("SEKISHO_CONFIG")
     file = Path(chosen or DEFAULT_FILE)
@@ -78,6 +81,7 @@ def load(named: str | None, environment: Mapping[str, str], *, kept: str | None 
         values, origins, problems = read_yaml(text, str(file))
     _drop_empty(values, Settings)
     problems += overlay(values, environment, origins)
+    problems += reject_renamed(values, origins)
     problems += resolve_files(values, Settings, origins, base)
     _resolve_sqlite(values, base, origins)
     try:
@@ -89,7 +93,7 @@ def load(named: str | None, environment: Mapping[str, str], *, kept: str | None 
 
 
 def settings_or_raise(loaded: Loaded) -> Settings:
-    """The settings. Raises ConfigError with every problem."""
+    """Return the settings. Raises ConfigError with every problem."""
     if loaded.problems or loaded.settings is None:
         raise ConfigError(loaded.problems)
     return loaded.settings
@@ -103,7 +107,7 @@ def _valid(model: type[M], values: Any) -> M | None:
 
 
 def _drop_empty(values: dict[str, Any], model: type[BaseModel]) -> None:
-    """A section whose lines are all commented out is one that isn't there."""
+    """Remove empty sections, such as one whose lines are all commented out."""
     for name, info in model.model_fields.items():
         annotation = info.annotation
         if name not in values or not (
@@ -117,12 +121,12 @@ def _drop_empty(values: dict[str, Any], model: type[BaseModel]) -> None:
 
 
 def _with_defaults(values: dict[str, Any], base: Path) -> dict[str, Any]:
-    """The one default that is a path is relative to the config file, too."""
+    """Add the only default that is a path: it is relative to the config file, too."""
     return {"data_dir": str(base / "sekisho-data")} | values
 
 
 def _resolve_sqlite(values: dict[str, Any], base: Path, origins: Origins) -> None:
-    """A relative SQLite file is relative to the config file, like every other path."""
+    """Make a relative SQLite file relative to the config file, like every other path."""
     store = values.get("store")
     url = store.get("url") if isinstance(store, dict) else None
     prefix = "sqlite:///"

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: every problem, each with its place and the way out. Pure."""
+"""Problems of a configuration, each with its place and its remedy. Pure."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -6,38 +6,24 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ValidationError
 
+from config.errors import InvalidInput, Problem
+
 Path = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """``place`` is a file with a line, an environment variable, or a file; ``key`` is dotted."""
-
-    place: str
-    key: str
-    message: str
-
-    def __str__(self) -> str:
-        return ": ".join(part for part in (self.place, self.key, self.message) if part)
-
-
-class ConfigError(Exception):
-    """A configuration that can't be used, with all its problems."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = tuple(problems)
+class ConfigError(InvalidInput):
+    """The configuration is invalid."""
 
 
 @dataclass(slots=True)
 class Origins:
-    """Where each value came from: a place for each path, or its nearest parent's."""
+    """The origin of each value: a place for each path, or for its nearest parent."""
 
     file: str
     places: dict[Path, str]
 
     def place(self, path: Path) -> str:
-        """The place of what is at ``path``."""
+        """Return the place of the value at ``path``."""
         for length in range(len(path), -1, -1):
             if path[:length] in self.places:
                 return self.places[path[:length]]
@@ -45,7 +31,7 @@ class Origins:
 
 
 def dotted(path: Iterable[str | int]) -> str:
-    """``("providers", 0, "name")`` as ``providers[0].name``."""
+    """Return ``("providers", 0, "name")`` as ``providers[0].name``."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
@@ -55,7 +41,7 @@ def dotted(path: Iterable[str | int]) -> str:
 def problems_of(
     error: ValidationError, model: type[BaseModel], origins: Origins, at: Path = ()
 ) -> list[Problem]:
-    """A model's validation errors as problems; ``at`` is where the model's values stand."""
+    """Return a model's validation errors as problems. ``at`` is the path of the model's values."""
     problems = []
     for detail in error.errors(include_url=False, include_input=False):
         path = (*at, *(part for part in detail["loc"] if part != "function-before"))
@@ -83,7 +69,7 @@ def _sentence(message: str) -> str:
 
 
 def _suggestion(loc: Sequence[str | int], model: type[BaseModel]) -> str:
-    """What the operator may have meant, among the fields beside the misspelt one."""
+    """Return a suggestion from the fields beside the misspelt one, as the end of a sentence."""
     fields = _fields_at(model, loc[:-1])
     near = difflib.get_close_matches(str(loc[-1]), fields, n=1)
     if near:

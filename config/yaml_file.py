@@ -1,37 +1,27 @@
-"""Reading YAML and remembering on which line everything stood."""
+"""Read a YAML file, with the line of each value."""
 
 from typing import Any
 
 import yaml
 
-from config.problems import Origins, Path, Problem, dotted
+from config.bounded_yaml import MAX_DEPTH, MAX_NODES, TOO_DEEP, BoundedLoader, InvalidYaml
+from config.errors import Problem
+from config.problems import Origins, Path, dotted
 
-MAX_NODES = 20_000
-"""More than any configuration has; a bomb of aliases has more."""
-
-MAX_DEPTH = 32
-"""Deeper than any configuration; an alias of what it is in has no end."""
-
-_TOO_DEEP = "is nested too deeply (an alias inside of what it stands for?)"
-
-
-class _Reader(yaml.SafeLoader):
-    """Builds values of the nodes that were composed."""
+_TOO_DEEP = "is nested too deeply (an alias inside its own value?)"
 
 
 def read_yaml(text: str, name: str) -> tuple[dict[str, Any], Origins, list[Problem]]:
-    """The document's values, the line of each, and what is wrong with it as YAML.
+    """Return the document's values, the line of each, and problems of its syntax.
 
-    Duplicate keys are a problem: whichever won, the operator meant the other half the time.
+    A duplicate key is a problem: the intended value is unknown.
     """
     origins = Origins(name, {})
     try:
-        loader = _Reader(text)
-        root = loader.get_single_node()
-    except yaml.YAMLError as exc:
+        loader = BoundedLoader.of(text, aliases=True)
+        root = loader.root()
+    except InvalidYaml as exc:
         return {}, origins, [_syntax(exc, name)]
-    except RecursionError:
-        return {}, origins, [Problem(name, "", _TOO_DEEP)]
     if root is None:
         return {}, origins, []
     walk = _Walk(loader, origins)
@@ -45,11 +35,11 @@ def read_yaml(text: str, name: str) -> tuple[dict[str, Any], Origins, list[Probl
 
 
 class _Unbounded(Exception):
-    """The document grows beyond all bounds when its aliases are followed."""
+    """The document exceeds the limits when its aliases are followed."""
 
 
 class _Walk:
-    def __init__(self, loader: _Reader, origins: Origins) -> None:
+    def __init__(self, loader: BoundedLoader, origins: Origins) -> None:
         self._loader = loader
         self._origins = origins
         self._left = MAX_NODES
@@ -69,26 +59,25 @@ class _Walk:
         return self._scalar(node, path)
 
     def _scalar(self, node: yaml.Node, path: Path) -> Any:
-        """A value; what looks like a date or a number and is none (2024-13-45) is a problem."""
+        """Return a scalar's value. An invalid date or number (2024-13-45) is a problem."""
         try:
-            return self._loader.construct_object(node)
-        except (yaml.YAMLError, ValueError):
-            said = "is not a value that YAML can hold; put it in quotes if it is text"
-            self.problems.append(Problem(self._place(node), dotted(path), said))
+            return self._loader.scalar(node)
+        except InvalidYaml as exc:
+            self.problems.append(Problem(self._place(node), dotted(path), str(exc)))
             return None
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                said = "has a key that is not text; write key: value"
-                self.problems.append(Problem(self._place(key_node), dotted(path), said))
+                message = "has a key that is not text; write key: value"
+                self.problems.append(Problem(self._place(key_node), dotted(path), message))
                 continue
-            key = str(key_node.value)  # as it is written: `on` is a key like any other
+            key = str(key_node.value)  # as written: `on` is a key like any other
             here = (*path, key)
             if key in values:
                 self.problems.append(
-                    Problem(self._place(key_node), dotted(here), "is there twice; remove one")
+                    Problem(self._place(key_node), dotted(here), "occurs twice; remove one")
                 )
             self._origins.places[here] = self._place(key_node)
             values[key] = self.value(value_node, here)
@@ -98,8 +87,7 @@ class _Walk:
         return f"{self._origins.file}:{node.start_mark.line + 1}"
 
 
-def _syntax(exc: yaml.YAMLError, name: str) -> Problem:
-    mark = getattr(exc, "problem_mark", None) or getattr(exc, "context_mark", None)
-    place = f"{name}:{mark.line + 1}" if mark is not None else name
-    said = getattr(exc, "problem", None) or str(exc).splitlines()[0]
-    return Problem(place, "", f"is not valid YAML: {said}")
+def _syntax(exc: InvalidYaml, name: str) -> Problem:
+    if str(exc) == TOO_DEEP:
+        return Problem(name, "", _TOO_DEEP)
+    return Problem(name if exc.line is None else f"{name}:{exc.line}", "", str(exc))

@@ -1,4 +1,4 @@
-"""Addresses to listen on."""
+"""Tests of addresses to listen on."""
 
 import pytest
 from hypothesis import given
@@ -24,13 +24,13 @@ def test_host_and_port(text: str, expected: Listen) -> None:
 @pytest.mark.parametrize(
     "text", ["8443", "127.0.0.1", "127.0.0.1:", "a:99999", "::1:80", "[::g]:1", "a b:1", "a:-1"]
 )
-def test_anything_else_is_refused_with_a_sentence(text: str) -> None:
+def test_parse_listen_of_other_text_raises_with_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match=r"write it like|brackets|address"):
         parse_listen(text)
 
 
 @given(st.text(max_size=20))
-def test_whatever_is_read_is_written_back(text: str) -> None:
+def test_listen_as_text_parses_to_itself(text: str) -> None:
     try:
         listen = parse_listen(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""From a file and the environment to settings, or to every problem at once."""
+"""Tests of loading settings from a file and the environment."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from config.listen import Listen
 from config.loading import load, settings_or_raise
 from config.problems import ConfigError
 from config.settings import Settings
-from tests.parts.folders import let_others_in
+from tests.support.permissions import make_world_readable
 
 
 def problems(folder: Path, text: str, **environment: str) -> list[str]:
@@ -27,7 +27,9 @@ def settings(folder: Path, text: str, **environment: str) -> Settings:
     return settings_or_raise(load(str(folder / "sekisho.yaml"), environment))
 
 
-def test_everything_has_a_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_without_a_file_returns_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     found = settings_or_raise(load(None, {}))
     assert found.server.listen == Listen("127.0.0.1", 8443)
@@ -36,7 +38,7 @@ def test_everything_has_a_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert [entry.type for entry in found.providers] == ["local"]
 
 
-def test_every_problem_is_told_at_once_each_with_its_line_and_a_way_out(tmp_path: Path) -> None:
+def test_load_reports_every_problem_with_line_and_remedy(tmp_path: Path) -> None:
     text = """\
 server:
   listen: 8443
@@ -46,14 +48,14 @@ store:
   encryption_keys_file: nope.key
 providers:
   - {type: local, name: Local!}
-gate: {connect_timeout: 3x}
+upstream: {connect_timeout: 3x}
 """
     assert problems(tmp_path, text, SEKISHO_LOG__LEVEL="loud") == [
         f"{place}: {message}"
         for place, message in (
             (
                 "sekisho.yaml:6: store.encryption_keys_file",
-                "the file nope.key doesn't exist; create it or mend the path",
+                "the file nope.key does not exist; create it or correct the path",
             ),
             (
                 "sekisho.yaml:2: server.listen",
@@ -72,7 +74,7 @@ gate: {connect_timeout: 3x}
                 "must be 1 to 32 of a-z, 0-9 and -, and not begin or end with -",
             ),
             (
-                "sekisho.yaml:9: gate.connect_timeout",
+                "sekisho.yaml:9: upstream.connect_timeout",
                 "'3x' is not a duration; write it like 30s, 8h, 1h30m or 90d",
             ),
             (
@@ -84,36 +86,36 @@ gate: {connect_timeout: 3x}
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("server: {listen: a:1\n", "sekisho.yaml:2: is not valid YAML"),
         ("server:\n\tlisten: x", "sekisho.yaml:2: is not valid YAML"),
         ("- a\n- b", "sekisho.yaml:1: must hold settings"),
         ("server: nothing", "sekisho.yaml:1: server: must hold settings"),
         ("a: 1\n---\nb: 2", "is not valid YAML"),
-        ("server: {}\nserver: {}", "sekisho.yaml:2: server: is there twice"),
+        ("server: {}\nserver: {}", "sekisho.yaml:2: server: occurs twice"),
         ("x: &a [1]\ny: [*a, *a]", "sekisho.yaml:1: x: is not a setting"),
         ("server: {workers: 0}", "server.workers: must be a number from 1 to 256, or auto"),
         ("server: {external_url: 'http://gate.example.com'}", "must begin with https://"),
         ("server: {external_url: 'https://a/b'}", "must have no path"),
         ("providers: []", "at least one provider"),
-        ("providers: [{type: a, name: x}, {type: b, name: x}]", "'x' is there twice"),
-        ("store: {encryption_keys: a, encryption_keys_file: b}", "are both given"),
+        ("providers: [{type: a, name: x}, {type: b, name: x}]", "two providers are named 'x'"),
+        ("store: {encryption_keys: a, encryption_keys_file: b}", "are both set"),
     ],
 )
-def test_one_line_says_where_and_why(tmp_path: Path, text: str, said: str) -> None:
-    assert said in "\n".join(problems(tmp_path, text))
+def test_load_reports_an_invalid_value_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+    assert message in "\n".join(problems(tmp_path, text))
 
 
-def test_a_bomb_of_aliases_is_refused_soon(tmp_path: Path) -> None:
+def test_load_of_an_alias_bomb_returns_quickly(tmp_path: Path) -> None:
     levels = ["l0: &l0 [x, x, x, x, x, x, x, x, x, x]"]
     levels += [f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]" for n in range(1, 9)]
     assert "too large" in problems(tmp_path, "\n".join(levels))[0]
 
 
-def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
+def test_load_of_a_missing_file_reports_it(tmp_path: Path) -> None:
     loaded = load(str(tmp_path / "none.yaml"), {})
-    assert "doesn't exist" in str(loaded.problems[0])
+    assert "does not exist" in str(loaded.problems[0])
     with pytest.raises(ConfigError):
         settings_or_raise(loaded)
 
@@ -131,17 +133,17 @@ def not_root() -> Iterator[None]:
         os.seteuid(0)
 
 
-def test_a_key_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
+def test_load_with_an_unreadable_secret_file_reports_it(tmp_path: Path) -> None:
     (tmp_path / "k").write_text("x")
     (tmp_path / "k").chmod(0)
     (tmp_path / "sekisho.yaml").write_text("store: {encryption_keys_file: k}")
-    let_others_in(tmp_path)
+    make_world_readable(tmp_path)
     with not_root():
         [problem] = load(str(tmp_path / "sekisho.yaml"), {}).problems
-    assert "k can't be read by this user; mend its permissions" in str(problem)
+    assert "k; change its permissions" in str(problem)
 
 
-def test_the_environment_wins_and_says_so_when_it_is_wrong(tmp_path: Path) -> None:
+def test_environment_overrides_the_file_and_is_named_in_problems(tmp_path: Path) -> None:
     found = settings(
         tmp_path,
         "server: {listen: 'a:1'}",
@@ -158,7 +160,7 @@ def test_the_environment_wins_and_says_so_when_it_is_wrong(tmp_path: Path) -> No
     assert "valid JSON" in problems(tmp_path, "", SEKISHO_PROVIDERS="[{]")[0]
 
 
-def test_a_secret_may_stand_in_a_file_and_is_never_shown(tmp_path: Path) -> None:
+def test_secret_from_a_file_is_never_shown(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("c2VjcmV0\n")
     found = settings(tmp_path, "store: {encryption_keys_file: key}")
     assert found.store.encryption_keys is not None
@@ -171,7 +173,7 @@ def test_a_secret_may_stand_in_a_file_and_is_never_shown(tmp_path: Path) -> None
     assert found.store.encryption_keys.get_secret_value() == "ZW52"
 
 
-def test_paths_are_relative_to_the_file_that_names_them(
+def test_paths_are_relative_to_the_config_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
@@ -183,7 +185,7 @@ def test_paths_are_relative_to_the_file_that_names_them(
     assert found.data_dir == tmp_path / "elsewhere" / "state"
 
 
-def test_a_text_that_was_kept_is_believed_whatever_is_in_the_file_now(tmp_path: Path) -> None:
+def test_load_with_kept_text_ignores_the_file(tmp_path: Path) -> None:
     file = tmp_path / "sekisho.yaml"
     file.write_text("server: {workers: 2}\ndata_dir: here")
     before = load(str(file), {})

@@ -1,4 +1,4 @@
-"""What settings refuse, and what they make of what they accept."""
+"""Tests of validation and normalization of settings."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from config.settings import Settings, origin
+from config.server_settings import origin
+from config.settings import Settings
 
 
-def said(**values: Any) -> str:
-    """What is wrong with those settings."""
+def errors_of(**values: Any) -> str:
+    """Return the validation errors of settings."""
     with pytest.raises(ValidationError) as failure:
         Settings.model_validate(values)
     return str(failure.value)
@@ -28,7 +29,7 @@ def said(**values: Any) -> str:
         ("http://localhost:8080", "http://localhost:8080"),
     ],
 )
-def test_the_external_url_is_an_origin_as_browsers_write_it(url: str, expected: str) -> None:
+def test_external_url_is_normalized_to_an_origin(url: str, expected: str) -> None:
     assert Settings.model_validate({"server": {"external_url": url}}).external_url == expected
 
 
@@ -48,12 +49,12 @@ def test_the_external_url_is_an_origin_as_browsers_write_it(url: str, expected: 
         ("https://[::1", "Invalid IPv6"),
     ],
 )
-def test_any_other_external_url_is_refused(url: str, why: str) -> None:
-    assert why in said(server={"external_url": url})
+def test_invalid_external_url_is_rejected(url: str, why: str) -> None:
+    assert why in errors_of(server={"external_url": url})
 
 
 @given(st.text(max_size=30).map(lambda text: f"https://{text}"))
-def test_an_origin_is_its_own_origin(url: str) -> None:
+def test_origin_is_idempotent(url: str) -> None:
     try:
         found = origin(url)
     except ValueError:
@@ -71,22 +72,22 @@ def test_an_origin_is_its_own_origin(url: str) -> None:
         ("gate.example.com:443", "https://gate.example.com:443"),
     ],
 )
-def test_the_default_external_url_can_be_reached(listen: str, expected: str) -> None:
+def test_default_external_url_is_reachable(listen: str, expected: str) -> None:
     assert Settings.model_validate({"server": {"listen": listen}}).external_url == expected
 
 
 @pytest.mark.parametrize("value", [30, 1.5, True, None])
-def test_a_duration_without_a_unit_is_refused(value: object) -> None:
-    assert "needs a unit" in said(sessions={"ttl": value})
+def test_duration_without_a_unit_is_rejected(value: object) -> None:
+    assert "needs a unit" in errors_of(sessions={"ttl": value})
 
 
-def test_a_duration_of_nothing_is_refused() -> None:
-    assert "must be longer than nothing" in said(gate={"connect_timeout": "0s"})
+def test_duration_of_zero_is_rejected() -> None:
+    assert "must be longer than zero" in errors_of(upstream={"connect_timeout": "0s"})
 
 
-def test_a_default_above_the_most_is_refused() -> None:
-    assert "default_ttl is longer than max_ttl" in said(tokens={"default_ttl": "400d"})
-    assert "kubeconfig_ttl is longer than max_ttl" in said(
+def test_default_ttl_above_max_ttl_is_rejected() -> None:
+    assert "default_ttl is longer than max_ttl" in errors_of(tokens={"default_ttl": "400d"})
+    assert "kubeconfig_ttl is longer than max_ttl" in errors_of(
         tokens={"max_ttl": "1d", "default_ttl": "1h"}
     )
     settings = Settings.model_validate({"tokens": {"max_ttl": "500d", "default_ttl": "400d"}})
@@ -94,31 +95,31 @@ def test_a_default_above_the_most_is_refused() -> None:
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:9443", ":9443", "0.0.0.0:9443"])
-def test_two_listeners_need_two_addresses(listen: str) -> None:
-    assert "listen is 127.0.0.1:9443, which server.listen has; change one" in said(
+def test_metrics_listener_with_the_servers_address_is_rejected(listen: str) -> None:
+    assert "listen is 127.0.0.1:9443, which server.listen has; change one" in errors_of(
         server={"listen": listen}
     )
 
 
 @pytest.mark.parametrize(("value", "expected"), [(2, 2), ("4", 4), ("auto", "auto")])
-def test_workers_are_a_number_or_as_many_as_there_are_cpus(value: Any, expected: Any) -> None:
+def test_workers_may_be_a_number_or_auto(value: Any, expected: Any) -> None:
     assert Settings.model_validate({"server": {"workers": value}}).server.workers == expected
 
 
 @pytest.mark.parametrize("value", [0, -1, 257, 1.5, True, None, "many", "9" * 5000])
-def test_any_other_number_of_workers_is_refused(value: object) -> None:
-    assert "must be a number from 1 to 256, or auto" in said(server={"workers": value})
+def test_invalid_number_of_workers_is_rejected(value: object) -> None:
+    assert "must be a number from 1 to 256, or auto" in errors_of(server={"workers": value})
 
 
-def test_several_workers_need_a_port_that_all_of_them_know() -> None:
-    assert "name one, not 0" in said(server={"workers": 2, "listen": ":0"})
+def test_settings_with_several_workers_and_port_0_are_rejected() -> None:
+    assert "give a port other than 0" in errors_of(server={"workers": 2, "listen": ":0"})
 
 
-def test_both_may_have_any_free_port() -> None:
+def test_both_listeners_may_use_port_0() -> None:
     Settings.model_validate({"server": {"listen": ":0"}, "metrics": {"listen": ":0"}})
 
 
-def test_settings_can_not_be_changed_and_show_no_secret() -> None:
+def test_settings_are_frozen_and_show_no_secret() -> None:
     settings = Settings.model_validate({"store": {"encryption_keys": ["hunter2", "hunter3"]}})
     assert settings.store.encryption_keys is not None
     assert settings.store.encryption_keys.get_secret_value() == "hunter2\nhunter3"

@@ -1,0 +1,49 @@
+"""Settings of clusters and of the connections to them. Pure."""
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from config.section import Duration, Networks, Section
+
+
+class UpstreamSettings(Section):
+    """Connections to API servers."""
+
+    connect_timeout: Duration = timedelta(seconds=10)
+    """The time limit for a connection to an API server, TLS handshake included."""
+
+    response_head_timeout: Duration = timedelta(seconds=120)
+    """From a request's end to its response header: more than an API server's own 60 s."""
+
+    idle_connection_ttl: Duration = timedelta(seconds=60)
+    """How long an idle connection to an API server is kept."""
+
+    connection_max_age: Duration = timedelta(minutes=10)
+    """The age, give or take a fifth, after which a connection gets no further request."""
+
+    connection_max_requests: int = Field(default=10_000, ge=0)
+    """The number of requests, give or take a fifth, that a connection gets; 0: no limit."""
+
+    max_connections_per_cluster: int = Field(default=10_000, ge=1)
+    """Requests in flight to one cluster, watches and upgrades included."""
+
+    upgrade_idle_timeout: Duration = timedelta(hours=4)
+    """How long an exec or port-forward may be idle, as in a kubelet."""
+
+
+class ControllerSettings(Section):
+    """The controllers of clusters: roles, projects, accounts, nodes and health."""
+
+    enabled: bool = True
+    """Whether this replica runs controllers. One enabled replica manages each cluster."""
+
+
+class ClusterSettings(Section):
+    """Addresses of clusters. Each connection is checked with the address that it goes to."""
+
+    allow_networks: Networks = ()
+    """Networks that are allowed although they are denied by default: ``127.0.0.0/8``."""
+
+    deny_networks: Networks = ()
+    """Networks that are denied. If several networks match, the most specific one decides."""

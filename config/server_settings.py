@@ -1,0 +1,122 @@
+"""Settings of the listeners: addresses, TLS, workers, metrics. Pure."""
+
+import ipaddress
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from config.listen import Listen, parse_listen
+from config.section import Duration, Networks, Section
+
+MAX_WORKERS = 256
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
+_COUNT = re.compile(r"[1-9][0-9]{0,2}")
+
+
+def _listen(value: Any) -> Any:
+    return value if isinstance(value, Listen) else parse_listen(str(value))
+
+
+def _workers(value: Any) -> Any:
+    text = str(value).strip()
+    if text == "auto":
+        return text
+    if not _COUNT.fullmatch(text) or int(text) > MAX_WORKERS:
+        raise ValueError(f"must be a number from 1 to {MAX_WORKERS}, or auto")
+    return int(text)
+
+
+def origin(url: str) -> str:
+    """Return ``url`` as browsers write an origin: lower case, no default port, no final slash.
+
+    Raises:
+        ValueError: the URL is not the root of a host, or is not https (http on loopback).
+    """
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port
+    if parts.scheme not in {"https", "http"} or "@" in parts.netloc or not host.strip("."):
+        raise ValueError("must be a URL like https://sekisho.example.com")
+    if not _HOST.fullmatch(host):
+        raise ValueError("must name a host by letters, digits, - and . (xn--… for all others)")
+    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise ValueError("must have no path: Sekisho is served at the root of its origin")
+    if parts.scheme == "http" and host not in LOOPBACK:
+        raise ValueError("must begin with https://: tokens travel over it")
+    shown = f"[{ipaddress.IPv6Address(host)}]" if ":" in host else host
+    default_port = {"https": 443, "http": 80}[parts.scheme]
+    return f"{parts.scheme}://{shown}" + (f":{port}" if port not in {None, default_port} else "")
+
+
+Address = Annotated[Listen, BeforeValidator(_listen)]
+
+
+class TlsSettings(Section):
+    """TLS of the main listener. By default, its certificate comes from Sekisho's own CA."""
+
+    cert_file: Path | None = None
+    """PEM: the server's certificate and its intermediates. Read again when the file changes."""
+
+    key_file: Path | None = None
+    """PEM: the private key. Required with ``cert_file``."""
+
+    ca_file: Path | None = None
+    """PEM: the CA that clients must trust; written into kubeconfigs. Omit it for a public CA."""
+
+    plain_http: bool = False
+    """Serve plain HTTP, for a load balancer that terminates TLS. Never use it without one."""
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> "TlsSettings":
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together; give both, or neither")
+        if self.plain_http and self.cert_file is not None:
+            raise ValueError("plain_http and cert_file contradict each other; give one")
+        return self
+
+
+class ServerSettings(Section):
+    """The main listener: proxy, API and sign-in page."""
+
+    listen: Address = Listen("127.0.0.1", 8443)
+    """``host:port``; an empty host means every interface."""
+
+    external_url: str = ""
+    """The URL by which clients reach the listener, in kubeconfigs and links. Default: https and
+    ``listen``."""
+
+    tls: TlsSettings = TlsSettings()
+
+    workers: Annotated[int | Literal["auto"], BeforeValidator(_workers)] = 1
+    """Processes that share the listener; ``auto``: the number of usable CPUs."""
+
+    trusted_proxies: Networks = ()
+    """Addresses or networks of load balancers whose ``X-Forwarded-For`` is trusted."""
+
+    idle_timeout: Duration = timedelta(seconds=120)
+    """How long a client's connection may be idle, and how long a request's header may take."""
+
+    shutdown_grace_seconds: float = Field(default=30.0, ge=0, le=3600)
+    """Seconds that active requests may continue after the server begins to stop."""
+
+    @model_validator(mode="after")
+    def _fixed_port_for_workers(self) -> "ServerSettings":
+        if self.workers != 1 and self.listen.port == 0:
+            raise ValueError("several workers need one known port; give a port other than 0")
+        return self
+
+    @field_validator("external_url")
+    @classmethod
+    def _origin(cls, value: str) -> str:
+        return origin(value) if value else value
+
+
+class MetricsSettings(Section):
+    """The metrics listener: plain HTTP, for monitoring only."""
+
+    listen: Address = Listen("127.0.0.1", 9443)
+    """``host:port``."""
