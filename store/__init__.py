@@ -1,5 +1,11 @@
-"""What Sekisho remembers: users, principals, tokens, clusters and grants.
+"""The database: users, principals, tokens, clusters, roles and projects.
 
-:mod:`store.interfaces` says what the rest of Sekisho may ask; everything else here is the one
-implementation of it on SQLAlchemy, for SQLite (one replica) and PostgreSQL (many).
+* :class:`~store.interfaces.Store` and :mod:`~store.identity_interfaces`,
+  :mod:`~store.access_interfaces`: the protocols that the rest of Sekisho uses.
+* :mod:`~store.records`, :mod:`~store.access_records`, :mod:`~store.claim_records`: frozen records.
+* :mod:`~store.errors`: the exceptions.
+* The other modules are the one implementation, on SQLAlchemy, for SQLite (one replica) and
+  PostgreSQL (several). :func:`~store.database.open_store` opens it.
+
+May import: ``config``.
 """

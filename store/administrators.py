@@ -1,4 +1,4 @@
-"""Who administers Sekisho, and that somebody always does."""
+"""Enabled administrators: at least one must always exist."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,23 +6,24 @@ from contextlib import asynccontextmanager
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.interfaces import ADMINISTRATOR, LastAdministrator
+from store.errors import LastAdministrator
+from store.records import ADMINISTRATOR
 from store.tables import bindings, users
 
 _HELD = (bindings.c.role_id == ADMINISTRATOR) & (bindings.c.target == "")
 
 
-def administers() -> ColumnElement[bool]:
-    """Whether a row of users is bound to the role by name."""
+def holds_admin_role() -> ColumnElement[bool]:
+    """Return the condition that a user is bound to the role directly."""
     return select(bindings.c.id).where(_HELD, bindings.c.user_id == users.c.id).exists()
 
 
 async def any_administrator(connection: AsyncConnection) -> bool:
-    """Whether an enabled user is bound to the role by name.
+    """Return whether an enabled user is bound to the role directly.
 
-    Members of groups don't count: whether there are any is their provider's to say.
+    Members of groups do not count: only their provider knows whether there are any.
     """
-    wanted = select(users.c.id).where(administers(), users.c.enabled).limit(1)
+    wanted = select(users.c.id).where(holds_admin_role(), users.c.enabled).limit(1)
     return (await connection.execute(wanted)).first() is not None
 
 
@@ -30,9 +31,9 @@ async def any_administrator(connection: AsyncConnection) -> bool:
 async def one_is_left(
     connection: AsyncConnection, *, even_last: bool = False
 ) -> AsyncIterator[None]:
-    """Raise LastAdministrator where what is done inside leaves nobody, and there was somebody.
+    """Raise LastAdministrator if the enclosed changes remove the last administrator.
 
-    Writers go one by one, or two could each count on the other's. ``even_last``: anything goes.
+    Writers are serialized: otherwise two could each rely on the other's. ``even_last``: no check.
     """
     if even_last:
         yield
@@ -42,4 +43,6 @@ async def one_is_left(
     before = await any_administrator(connection)
     yield
     if before and not await any_administrator(connection):
-        raise LastAdministrator("the last administrator stays: make somebody else one first")
+        raise LastAdministrator(
+            "this is the last administrator; make another user an administrator first"
+        )

@@ -1,24 +1,25 @@
-"""The change feed: what is stale, told to this process at once and to others within a second.
+"""The change feed: notifies this process immediately, and others within a second.
 
-PostgreSQL tells by ``NOTIFY``, sent in the transaction that makes the change. SQLite has nothing
-like it, but a counter (``PRAGMA data_version``) that moves when another connection commits; this
-process writes through the connection that is asked, so the counter moves for others' writes only.
+PostgreSQL uses ``NOTIFY`` in the transaction of the change. SQLite has a counter (``PRAGMA
+data_version``) that changes when another connection commits. This process polls it through the
+connection that it writes with, so that the counter changes for other processes' writes only.
 See docs/decisions/0005-change-feed.md.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from store.interfaces import Change
+from store.interfaces import Changes
+from store.records import Change
 
 MAX_BACKLOG = 1000
-"""Changes that may wait for a subscriber; more become one ``Change("all")``."""
+"""Changes that may wait for a subscriber. More are replaced by one ``Change("all")``."""
 
 
 class _Subscriber(AsyncIterator[Change]):
-    """What one listener hasn't taken yet; no more than MAX_BACKLOG."""
+    """The queue of one subscriber, with at most MAX_BACKLOG changes."""
 
     def __init__(self) -> None:
         self.waiting: deque[Change] = deque()
@@ -35,7 +36,7 @@ class _Subscriber(AsyncIterator[Change]):
         return self
 
     async def __anext__(self) -> Change:
-        # Not a generator: that would end when somebody stops waiting for the next change.
+        # Not a generator: cancelling a wait for the next change would end that.
         while not self.waiting:
             self.arrived.clear()
             await self.arrived.wait()
@@ -43,7 +44,7 @@ class _Subscriber(AsyncIterator[Change]):
 
 
 class ChangeHub:
-    """Hands changes to every subscriber in this process."""
+    """Distributes changes to every subscriber in this process."""
 
     def __init__(self) -> None:
         self._subscribers: set[_Subscriber] = set()
@@ -51,27 +52,44 @@ class ChangeHub:
 
     @property
     def live(self) -> bool:
-        """Whether changes made by other processes arrive."""
+        """Whether changes of other processes arrive."""
         return self._live
 
     def set_live(self, live: bool, *, missed: bool = True) -> None:
-        """The feed came up, or went down. Whatever was ``missed`` meanwhile is stale now."""
+        """Record that the feed started or stopped. ``missed``: changes may have been lost."""
         if live and missed and not self._live:
             self.publish(Change("all"))
         self._live = live
 
     def publish(self, *changes: Change) -> None:
-        """Tell every subscriber."""
+        """Notify every subscriber."""
         for subscriber in self._subscribers:
             for change in changes:
                 subscriber.put(change)
 
     @asynccontextmanager
     async def subscribe(self) -> AsyncIterator[AsyncIterator[Change]]:
-        """Changes from now on."""
+        """Iterate over changes from now on."""
         subscriber = _Subscriber()
         self._subscribers.add(subscriber)
         try:
             yield subscriber
         finally:
             self._subscribers.discard(subscriber)
+
+
+async def follow(
+    changes: Changes,
+    apply: Callable[[Change], Awaitable[None]],
+    begin: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Apply each change until cancelled. ``begin`` runs first, when no change can be missed.
+
+    Compiled modules call this instead of subscribing: mypyc's ``async with`` does not return when
+    an exception is raised in it (docs/decisions/0025-compiled-request-path.md).
+    """
+    async with changes.subscribe() as subscription:
+        if begin is not None:
+            await begin()
+        async for change in subscription:
+            await apply(change)

@@ -1,4 +1,4 @@
-"""Downstream clusters, in SQL; their credentials encrypted."""
+"""Clusters, in SQL; their credentials are encrypted."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,17 +6,12 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.connections import Connections
+from config.address_policy import DEFAULT_POLICY, AddressPolicy
+from store.connections import Database
 from store.encryption import Keyring, Undecryptable
-from store.interfaces import (
-    Change,
-    Cluster,
-    CredentialSource,
-    NotFound,
-    StaleRevision,
-    StoreUnavailable,
-)
-from store.tables import clusters, storable
+from store.errors import RecordNotFound, StaleRevision, StoreUnavailable
+from store.records import Change, Cluster, CredentialSource
+from store.tables import clusters, is_storable
 
 _ENCRYPTED = ("impersonator_token", "controller_token")
 
@@ -24,9 +19,15 @@ _ENCRYPTED = ("impersonator_token", "controller_token")
 class SqlClusters:
     """A :class:`store.interfaces.Clusters`."""
 
-    def __init__(self, connections: Connections, keyring: Keyring) -> None:
+    def __init__(
+        self,
+        connections: Database,
+        keyring: Keyring,
+        addresses: AddressPolicy = DEFAULT_POLICY,
+    ) -> None:
         self._connections = connections
         self._keyring = keyring
+        self._addresses = addresses
 
     async def create(self, cluster: Cluster) -> None:
         """Store a new cluster. Raises Conflict."""
@@ -34,8 +35,8 @@ class SqlClusters:
             await connection.execute(insert(clusters).values(**self._values(cluster)))
 
     async def get(self, id_or_name: str) -> Cluster | None:
-        """The cluster with that id, else with that name."""
-        if not storable(id_or_name):
+        """Return the cluster with that id, or else with that name."""
+        if not is_storable(id_or_name):
             return None
         for column in (clusters.c.id, clusters.c.name):
             async with self._connections.read() as connection:
@@ -46,20 +47,20 @@ class SqlClusters:
         return None
 
     async def list_all(self) -> Sequence[Cluster]:
-        """Every cluster, by name."""
+        """Return every cluster, ordered by name."""
         async with self._connections.read() as connection:
             rows = await connection.execute(select(clusters).order_by(clusters.c.name))
             return [self._cluster(row) for row in rows]
 
     async def ids(self) -> Sequence[str]:
-        """The id of every cluster: no credential is decrypted for it."""
+        """Return the id of every cluster, without decrypting credentials."""
         async with self._connections.read() as connection:
             return (await connection.execute(select(clusters.c.id))).scalars().all()
 
     async def replace(self, cluster: Cluster, *, revision: int | None = None) -> None:
         """Store ``cluster`` in place of the one with its id.
 
-        Raises NotFound, Conflict, and StaleRevision where ``revision`` isn't the cluster's.
+        Raises RecordNotFound, Conflict, and StaleRevision where ``revision`` isn't the cluster's.
         """
         async with self._connections.write(Change("cluster", cluster.id)) as connection:
             same = clusters.c.id == cluster.id
@@ -72,7 +73,7 @@ class SqlClusters:
                 raise StaleRevision("the cluster was changed meanwhile")
 
     async def delete(self, cluster_id: str) -> None:
-        """Delete the cluster with all that is held in it. Raises NotFound."""
+        """Delete the cluster with its bindings and projects. Raises RecordNotFound."""
         async with self._connections.write(Change("cluster", cluster_id)) as connection:
             await _hold_cluster(connection, cluster_id)
             await connection.execute(delete(clusters).where(clusters.c.id == cluster_id))
@@ -84,7 +85,7 @@ class SqlClusters:
             stale = [getattr(row, name) for name in _ENCRYPTED]
             if not any(value and self._keyring.needs_rotation(value) for value in stale):
                 continue
-            values = self._values(self._cluster(row))
+            values = self._values(self._readable(row))
             await connection.execute(
                 update(clusters)
                 .where(clusters.c.id == row.id)
@@ -103,18 +104,40 @@ class SqlClusters:
             "credential_source": cluster.credential_source.value,
             "tokens_expire_at": cluster.tokens_expire_at,
             "created_at": cluster.created_at,
-            "user_name": cluster.user_name,
-            "isolation": cluster.isolation,
+            "username_mapping": cluster.username_mapping,
+            "impersonator": cluster.impersonator,
             "removing_since": cluster.removing_since,
             "revision": cluster.revision,
-        } | {
+            "uid": cluster.uid,
+            "trusted_addresses": list(cluster.trusted_addresses),
+            "labels": dict(cluster.labels),
+        } | self._encrypted(cluster)
+
+    def _encrypted(self, cluster: Cluster) -> dict[str, bytes | None]:
+        """Return the tokens' columns; none if the tokens do not change."""
+        if cluster.unreadable and not cluster.impersonator_token:
+            return {}
+        return {
             name: None
             if getattr(cluster, name) is None
             else self._keyring.encrypt(getattr(cluster, name), _context(cluster.id, name))
             for name in _ENCRYPTED
         }
 
+    def _readable(self, row: Any) -> Cluster:
+        """Return the row's cluster. Raises StoreUnavailable if its tokens cannot be decrypted."""
+        cluster = self._cluster(row)
+        if cluster.unreadable:
+            raise StoreUnavailable(f"the credentials of cluster {row.name}: {cluster.unreadable}")
+        return cluster
+
     def _cluster(self, row: Any) -> Cluster:
+        """Return the row's cluster; one whose tokens can't be opened has none, and says why.
+
+        It is that cluster's matter alone: the others are read as ever.
+        """
+        plain: dict[str, str | None]
+        unreadable = ""
         try:
             plain = {
                 name: None
@@ -123,21 +146,25 @@ class SqlClusters:
                 for name in _ENCRYPTED
             }
         except Undecryptable as exc:
-            raise StoreUnavailable(f"the credentials of cluster {row.name}: {exc}") from exc
+            plain = {"impersonator_token": "", "controller_token": None}
+            unreadable = str(exc)
         values = dict(row._mapping) | plain
+        values["unreadable"] = unreadable
         values["servers"] = tuple(values["servers"])
+        values["trusted_addresses"] = tuple(values["trusted_addresses"] or ())
+        values["addresses"] = self._addresses.trusting(values["trusted_addresses"])
         values["credential_source"] = CredentialSource(values["credential_source"])
         return Cluster(**values)
 
 
 async def _hold_cluster(connection: AsyncConnection, cluster_id: str) -> None:
-    """Keep the cluster from being deleted until the transaction ends. Raises NotFound."""
+    """Lock the cluster against deletion until the transaction ends. Raises RecordNotFound."""
     wanted = select(clusters.c.id).where(clusters.c.id == cluster_id)
     held = wanted.with_for_update(read=True, key_share=True)
-    if not storable(cluster_id) or (await connection.execute(held)).first() is None:
-        raise NotFound(f"there is no cluster {cluster_id}")
+    if not is_storable(cluster_id) or (await connection.execute(held)).first() is None:
+        raise RecordNotFound(f"there is no cluster {cluster_id}")
 
 
 def _context(cluster_id: str, column: str) -> str:
-    """What an encrypted value is bound to."""
+    """Return the context to which an encrypted value is bound."""
     return f"clusters.{column}/{cluster_id}"

@@ -1,4 +1,4 @@
-"""The two ways to use the database: reading, and writing with an announcement."""
+"""The two ways to use the database: reading, and writing with a notification."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -9,12 +9,12 @@ from typing import Any, Protocol
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
 
 from store.changes import ChangeHub
-from store.errors import translated
-from store.interfaces import Change
+from store.error_translation import translated
+from store.records import Change
 
 
 class Feed(Protocol):
-    """Brings changes from elsewhere to the hub."""
+    """A source of other processes' changes for the hub."""
 
     def start(self) -> None:
         """Begin."""
@@ -24,7 +24,7 @@ class Feed(Protocol):
 
 
 class Notifier(Protocol):
-    """Tells other processes of changes, within the transaction that makes them."""
+    """Notifies other processes of changes, in the transaction of the change."""
 
     async def notify(self, connection: AsyncConnection, changes: list[Change]) -> None:
         """Announce ``changes`` when the transaction commits."""
@@ -45,8 +45,8 @@ class Engines:
         await self.writer.dispose()
 
 
-class Connections:
-    """Reading and writing. ``notifier`` is None where others find out by themselves (SQLite)."""
+class Database:
+    """Reads and writes. ``notifier`` is None if other processes poll (SQLite)."""
 
     def __init__(self, engines: Engines, shown: str, hub: ChangeHub) -> None:
         self.engines = engines
@@ -56,17 +56,17 @@ class Connections:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A connection to read with; each statement sees what is committed when it begins."""
+        """Return a connection for reading. Each statement sees what is committed at its start."""
         with translated(self._shown):
             async with self.engines.reader.connect() as connection:
                 yield connection
 
     @asynccontextmanager
     async def write(self, *announced: Change) -> AsyncIterator[AsyncConnection]:
-        """A transaction; ``announced`` is told to every cache once it has committed.
+        """Return a transaction. After the commit, every cache is notified of ``announced``.
 
-        A caller that is cancelled while the commit runs is held until its outcome is known: what
-        may have been committed is announced in any case.
+        A caller that is cancelled during the commit waits for its outcome, so that every possible
+        change is announced.
         """
         with translated(self._shown):
             engine = self.engines.writer
@@ -84,7 +84,7 @@ class Connections:
 
 
 async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Run ``work`` to its end, also when cancelled meanwhile; then be cancelled."""
+    """Run ``work`` to its end, even during a cancellation, which is raised afterwards."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():

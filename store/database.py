@@ -1,31 +1,35 @@
-"""Opening the store: the one place where its parts are put together."""
+"""Open the store: the composition of its parts."""
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.answers import SqlAnswers
+from config.address_policy import DEFAULT_POLICY, AddressPolicy
+from store.audit_database import AuditDatabase
+from store.audit_events import SqlAuditEvents
 from store.bindings import SqlBindings
 from store.changes import ChangeHub
 from store.clusters import SqlClusters
-from store.connections import Connections, Feed
+from store.connections import Database, Feed
+from store.database_files import prepare_files
+from store.device_polls import SqlDevicePolls
 from store.encryption import Keyring
 from store.engine import MIGRATION_SECONDS, make_engines
-from store.errors import translated
+from store.error_translation import translated
 from store.fleet import SqlFleet
+from store.idempotency_records import SqlIdempotencyRecords
 from store.identities import SqlIdentities
-from store.interfaces import StoreUnavailable
 from store.key_check import check_keys, renew_check
 from store.leases import SqlLeases
 from store.locations import Location, locate
-from store.one_time import SqlOneTime
+from store.nonces import SqlNonces
 from store.projects import SqlProjects
+from store.provider_claims import SqlProviderClaims
 from store.providers import SqlProviders
 from store.roles import SqlRoles
-from store.schema import bring_up
+from store.schema import bring_up, has_schema
 from store.tokens import SqlTokens
 from store.users import SqlUsers
 
@@ -34,7 +38,13 @@ class SqlStore:
     """A :class:`store.interfaces.Store` on SQLAlchemy."""
 
     def __init__(
-        self, connections: Connections, keyring: Keyring, feed: Feed, hub: ChangeHub
+        self,
+        connections: Database,
+        keyring: Keyring,
+        feed: Feed,
+        hub: ChangeHub,
+        addresses: AddressPolicy,
+        audit: AuditDatabase,
     ) -> None:
         self._connections = connections
         self._keyring = keyring
@@ -42,24 +52,28 @@ class SqlStore:
         self.changes = hub
         self.users = SqlUsers(connections)
         self.tokens = SqlTokens(connections)
-        self.clusters = SqlClusters(connections, keyring)
+        self.clusters = SqlClusters(connections, keyring, addresses)
         self.identities = SqlIdentities(connections, keyring)
-        self.one_time = SqlOneTime(connections)
+        self.nonces = SqlNonces(connections)
+        self.device_polls = SqlDevicePolls(connections)
         self.providers = SqlProviders(connections, keyring)
+        self.claims = SqlProviderClaims(connections)
         self.roles = SqlRoles(connections)
         self.bindings = SqlBindings(connections)
         self.projects = SqlProjects(connections)
         self.fleet = SqlFleet(connections)
         self.leases = SqlLeases(connections)
-        self.answers = SqlAnswers(connections, keyring)
+        self.idempotency_records = SqlIdempotencyRecords(connections, keyring)
+        self._audit = audit
+        self.audit = SqlAuditEvents(audit)
 
     async def ping(self) -> None:
-        """Raise StoreUnavailable unless the database answers."""
+        """Raise StoreUnavailable unless the database responds."""
         async with self._connections.read() as connection:
             await connection.execute(text("SELECT 1"))
 
     async def rotate_keys(self) -> int:
-        """Encrypt with the first key whatever another one encrypted; how many records changed."""
+        """Encrypt records of other keys with the first key. Return their number."""
         async with self._connections.write() as connection:
             changed = await self.clusters.rotate(connection)
             changed += await self.identities.rotate(connection)
@@ -70,15 +84,22 @@ class SqlStore:
     async def close(self) -> None:
         """Close every connection."""
         await self._feed.stop()
+        await self._audit.close()
         await self._connections.engines.dispose()
 
 
 async def open_store(
-    url: str, keyring: Keyring, *, upgrade: bool = True, poll_interval: float = 0.2
+    url: str,
+    keyring: Keyring,
+    *,
+    upgrade: bool = True,
+    poll_interval: float = 0.2,
+    addresses: AddressPolicy = DEFAULT_POLICY,
 ) -> SqlStore:
-    """Open the database at ``url``, bring its schema up, and see that it can be used.
+    """Open the database at ``url``, upgrade its schema, and check the encryption keys.
 
-    ``poll_interval`` (seconds) is how often SQLite is looked at for others' changes. Raises
+    ``poll_interval`` (seconds) is the interval of polls for other processes' changes in SQLite.
+    ``addresses`` is the policy on connections to the clusters that are read. Raises
     StoreUnavailable, SchemaTooNew, SchemaTooOld (with ``upgrade`` False) or KeyMismatch.
     """
     location = locate(url)
@@ -86,7 +107,7 @@ async def open_store(
         await bring_up(connection, location.shown, upgrade=upgrade)
         await check_keys(connection, keyring, location.shown)
     hub = ChangeHub()
-    connections = Connections(make_engines(location), location.shown, hub)
+    connections = Database(make_engines(location), location.shown, hub)
     feed: Feed
     if location.dsn is not None:
         from store.postgresql_feed import PostgresqlFeed  # and asyncpg, which SQLite doesn't need
@@ -97,11 +118,25 @@ async def open_store(
 
         feed = SqliteFeed(connections.engines.writer, hub, poll_interval)
     feed.start()
-    return SqlStore(connections, keyring, feed, hub)
+    audit = AuditDatabase(connections, location)
+    return SqlStore(connections, keyring, feed, hub, addresses, audit)
+
+
+async def database_exists(url: str) -> bool:
+    """Return whether the database at ``url`` has been set up. Creates nothing.
+
+    Raises StoreUnavailable if a PostgreSQL server does not respond.
+    """
+    location = locate(url)
+    if location.file is not None:
+        with translated(location.shown):
+            return location.file.exists()
+    async with _first_transaction(location) as connection:
+        return await connection.run_sync(has_schema)
 
 
 async def upgrade_database(url: str) -> tuple[str | None, str]:
-    """Bring the schema up; the revision before (None: there was no schema) and now."""
+    """Upgrade the schema. Return the revision before (None: no schema) and after."""
     location = locate(url)
     async with _first_transaction(location) as connection:
         return await bring_up(connection, location.shown, upgrade=True)
@@ -109,30 +144,12 @@ async def upgrade_database(url: str) -> tuple[str | None, str]:
 
 @asynccontextmanager
 async def _first_transaction(location: Location) -> AsyncIterator[AsyncConnection]:
-    """What is done before the database is used, all or nothing, with time enough to migrate."""
+    """Return a transaction for preparations, with enough time for migrations."""
     with translated(location.shown):
-        _prepare_files(location)
+        prepare_files(location)
     engines = make_engines(location, statement_seconds=MIGRATION_SECONDS)
     try:
-        async with Connections(engines, location.shown, ChangeHub()).write() as connection:
+        async with Database(engines, location.shown, ChangeHub()).write() as connection:
             yield connection
     finally:
         await engines.dispose()
-
-
-def _prepare_files(location: Location) -> None:
-    """Make SQLite's file for its owner only; SQLite itself would let everybody read it."""
-    for needed in location.needed:
-        if not needed.is_file():
-            raise StoreUnavailable(f"{location.shown} can't be used: there is no file {needed}")
-    file = location.file
-    if file is None or file.exists():
-        return
-    if not file.parent.is_dir():
-        raise StoreUnavailable(
-            f"{location.shown} can't be made: the folder {file.parent} doesn't exist"
-        )
-    try:
-        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except FileExistsError:  # another process was quicker
-        pass

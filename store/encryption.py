@@ -1,8 +1,8 @@
 r"""Encryption at rest: AES-256-GCM under a list of keys, bound to where a value is stored.
 
 The first key encrypts, all of them decrypt, so keys rotate by putting a new one in front. A value
-is bound to its table, column and row (as associated data): moved to another row by somebody who
-can write to the database, it doesn't open. See docs/decisions/0004-encryption-at-rest.md.
+is bound to its table, column and row (as associated data): if an attacker with write access to
+the database moves it, it cannot be decrypted. See docs/decisions/0004-encryption-at-rest.md.
 
 Envelope: ``b"\\x01"``, 4 bytes that name the key, a 12-byte nonce, ciphertext and tag.
 """
@@ -10,9 +10,9 @@ Envelope: ``b"\\x01"``, 4 bytes that name the key, a 12-byte nonce, ciphertext a
 import base64
 import binascii
 import hashlib
-import re
 import secrets
 from collections.abc import Sequence
+from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -26,16 +26,16 @@ _HEAD_BYTES = 1 + _NAME_BYTES + _NONCE_BYTES
 
 
 class Undecryptable(Exception):
-    """No key opens the value, or it was stored for another place. Says nothing of its content."""
+    """No key decrypts the value, or it belongs to another place. Reveals nothing of its content."""
 
 
 def generate_key() -> str:
-    """A new key, as text for a key file: base64 of 32 random bytes."""
+    """Return a new key as text for a key file: base64 of 32 random bytes."""
     return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode("ascii")
 
 
 class Keyring:
-    """Keys of 32 bytes each, the newest first. Neither ``repr`` nor errors show one."""
+    """Keys of 32 bytes each, newest first. Neither ``repr`` nor errors contain a key."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         if not keys:
@@ -43,7 +43,9 @@ class Keyring:
         if any(len(key) != KEY_BYTES for key in keys):
             raise ValueError(f"an encryption key must have {KEY_BYTES} bytes")
         self._keys = tuple(keys)
-        # Values are encrypted with what is derived from a key, never with the key itself.
+        self.made_in: Path | None = None
+        """The file of a key that was generated in this start; None for an existing key."""
+        # Values are encrypted with derived keys, never with the key itself.
         self._ciphers = {
             _name(key): AESGCM(_derive(key, "store", KEY_BYTES)) for key in reversed(self._keys)
         }
@@ -51,13 +53,16 @@ class Keyring:
 
     @classmethod
     def parse(cls, text: str) -> "Keyring":
-        """Keys in base64, separated by commas or white space, newest first; ``#`` begins a comment.
+        """Parse base64 keys, separated by commas or white space, newest first. ``#`` begins a
+        comment.
 
-        Raises ValueError that names the bad key by its position only.
+        Raises ValueError, which names an invalid key by its position only.
         """
-        words = [word for line in text.splitlines() for word in re.split(r"[\s,]+", _bare(line))]
+        words = [
+            word for line in text.splitlines() for word in _bare(line).replace(",", " ").split()
+        ]
         keys = []
-        for position, word in enumerate(filter(None, words), start=1):
+        for position, word in enumerate(words, start=1):
             try:
                 key = base64.b64decode(word, validate=True)
             except binascii.Error:
@@ -71,13 +76,13 @@ class Keyring:
         return cls(keys)
 
     def encrypt(self, plaintext: str, context: str) -> bytes:
-        """The envelope of ``plaintext``, which opens for the same ``context`` only."""
+        """Return the envelope of ``plaintext``. Decryption needs the same ``context``."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = self._ciphers[self._first].encrypt(nonce, plaintext.encode(), context.encode())
         return _VERSION + self._first + nonce + sealed
 
     def decrypt(self, envelope: bytes, context: str) -> str:
-        """What was encrypted. Raises Undecryptable."""
+        """Return the plaintext. Raises Undecryptable."""
         cipher = self._ciphers.get(envelope[1 : 1 + _NAME_BYTES])
         if cipher is None or not envelope.startswith(_VERSION):
             raise Undecryptable("no configured key opens the value")
@@ -88,19 +93,19 @@ class Keyring:
             raise Undecryptable("the value was changed, or stored for another place") from None
 
     def knows(self, envelope: bytes) -> bool:
-        """Whether the key that encrypted it is one of these."""
+        """Return whether this keyring has the envelope's key."""
         return envelope[1 : 1 + _NAME_BYTES] in self._ciphers
 
     def needs_rotation(self, envelope: bytes) -> bool:
-        """Whether a key other than the first encrypted it."""
+        """Return whether the envelope's key is not the first one."""
         return envelope[1 : 1 + _NAME_BYTES] != self._first
 
     def derive(self, purpose: str, length: int = KEY_BYTES) -> bytes:
-        """A key for another purpose, from the first key (HKDF, RFC 5869): always the same."""
+        """Return a key for another purpose, derived from the first key (HKDF, RFC 5869)."""
         return _derive(self._keys[0], purpose, length)
 
     def derive_all(self, purpose: str, length: int = KEY_BYTES) -> list[bytes]:
-        """The same from every key, newest first."""
+        """Return the derived keys of every key, newest first."""
         return [_derive(key, purpose, length) for key in self._keys]
 
     def __repr__(self) -> str:
@@ -112,7 +117,7 @@ def _bare(line: str) -> str:
 
 
 def _name(key: bytes) -> bytes:
-    """What an envelope calls the key by: tells keys apart and gives nothing of them away."""
+    """Return the name of a key in envelopes, which reveals nothing about the key."""
     return hashlib.sha256(b"sekisho key name" + key).digest()[:_NAME_BYTES]
 
 

@@ -11,34 +11,34 @@ from store.connections import Engines
 from store.locations import Location
 
 BUSY_SECONDS = 5.0
-"""How long SQLite waits for another process's write, and PostgreSQL for a connection to be made."""
+"""The time limit of SQLite's wait for another writer, and of a connection to PostgreSQL."""
 
 STATEMENT_SECONDS = 10.0
-"""How long PostgreSQL may take for a statement: all of ours are look-ups by key."""
+"""The time limit of a statement in PostgreSQL: all statements are look-ups by key."""
 
 MIGRATION_SECONDS = 600.0
-"""The same at the start, for migrations and for the wait while another replica migrates."""
+"""The time limit of a statement at the start, for migrations of this or another replica."""
 
 POOL_SECONDS = 10.0
-"""How long a request waits for a connection of the pool."""
+"""The time limit of the wait for a pooled connection."""
 
 POSTGRESQL_CONNECTIONS, POSTGRESQL_BURST = 5, 10
-"""Connections kept by each process, and how many more it may open for a while."""
+"""Connections of each process, and additional connections during a burst."""
 
 SQLITE_READERS = 4
-"""Connections (a thread each) that read beside the one that writes."""
+"""Connections (a thread each) for reading, beside the one for writing."""
 
 CONNECTION_AGE_SECONDS = 1800
-"""How long a connection to PostgreSQL is used: moves to another server happen without us."""
+"""The maximum age of a connection to PostgreSQL, so that a failover takes effect."""
 
 SERIAL = "sekisho_serial"
-"""Tells SQLite connections of one process apart, in ``connection.info``."""
+"""The key of a connection's number within the process, in ``connection.info``."""
 
 _serials = itertools.count()
 
 
 def make_engines(location: Location, *, statement_seconds: float = STATEMENT_SECONDS) -> Engines:
-    """Engines whose statements' parameters never reach a log."""
+    """Return engines that never log statements' parameters."""
     if location.kind == "postgresql":
         return _postgresql(location, statement_seconds)
     return _sqlite(location)
@@ -53,7 +53,7 @@ def _common() -> dict[str, Any]:
 
 
 def _postgresql(location: Location, statement_seconds: float) -> Engines:
-    import asyncpg  # here, for whoever uses SQLite needs none of it
+    import asyncpg  # imported here, because SQLite does not need it
 
     async def connect() -> Any:
         # asyncpg reads libpq's URL parameters itself; SQLAlchemy would hand on only some of them.
@@ -77,8 +77,8 @@ def _postgresql(location: Location, statement_seconds: float) -> Engines:
 
 
 def _sqlite(location: Location) -> Engines:
-    """One connection writes: the change feed must see by its counter which writes are others'."""
-    # There is no transaction to end when a reader is given back: it needn't be asked to.
+    """Return engines with one writer: the change feed's counter then shows other writers."""
+    # A reader has no transaction to end when it returns to the pool.
     reader = _sqlite_engine(location, SQLITE_READERS, pool_reset_on_return=None)
     event.listen(reader.sync_engine, "connect", _only_read)
     writer = _sqlite_engine(location, 1)
@@ -100,7 +100,7 @@ def _sqlite_engine(location: Location, connections: int, **options: Any) -> Asyn
 
 
 def _configure_sqlite(connection: Any, record: Any) -> None:
-    # The driver's own idea of when a transaction begins doesn't cover DDL; ours is above.
+    # The driver's own transactions do not cover DDL; the listener above begins them.
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=NORMAL"):
@@ -110,7 +110,7 @@ def _configure_sqlite(connection: Any, record: Any) -> None:
 
 
 def _lock_to_write(connection: Connection) -> None:
-    # Taken first: a transaction that has read and then wants the lock may be refused.
+    # Locked first: a transaction that reads before it locks may fail.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

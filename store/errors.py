@@ -1,115 +1,47 @@
-"""SQLAlchemy's and the drivers' errors, in the store's own words."""
+"""Errors that the store raises. Their messages are for operators."""
 
-import socket
-import ssl
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from sqlalchemy import exc as sql
-
-from store.interfaces import Conflict, NotFound, StoreUnavailable
-
-_POSTGRESQL = {
-    "25006": "it is read-only; name the primary server in store.url",
-    "28000": "PostgreSQL doesn't let this user in from here; see its pg_hba.conf",
-    "28P01": "the user name or password is wrong",
-    "3D000": "the database does not exist; create it, or mend store.url",
-    "42501": "its user may not do that; let it make tables in the schema",
-    "53100": "its disk is full",
-    "53300": "PostgreSQL has no connection left; raise its max_connections",
-    "57P01": "PostgreSQL is shutting down",
-    "57P02": "PostgreSQL has crashed and restarts",
-    "57P03": "PostgreSQL is starting up or shutting down",
-}
-"""By SQLSTATE."""
-
-_SQLITE = {
-    "SQLITE_BUSY": "it is locked by another process; stop that, or try again",
-    "SQLITE_CANTOPEN": "it can't be opened; let this user read and write the file and its folder",
-    "SQLITE_CORRUPT": "the file is damaged; restore a backup",
-    "SQLITE_FULL": "the disk is full",
-    "SQLITE_IOERR": "the disk failed to read or write it",
-    "SQLITE_NOTADB": "the file is not a SQLite database; name another in store.url",
-    "SQLITE_READONLY": "it is read-only; let this user write the file and its folder",
-}
-"""By the name of the error; extended names begin with one of these."""
-
-_NO_SUCH_PARENT = ("23503", "SQLITE_CONSTRAINT_FOREIGNKEY")
+from config.errors import UserError
 
 
-def _failures() -> tuple[type[Exception], ...]:
-    """What databases and their drivers raise."""
-    return (
-        sql.SQLAlchemyError,
-        *_of("asyncpg", "PostgresError", "InterfaceError"),
-        *_of("sqlite3", "Error"),
-        OSError,
-    )
+class StoreError(UserError):
+    """The base class of the store's errors. Messages are for operators."""
 
 
-def _of(driver: str, *names: str) -> tuple[type[Exception], ...]:
-    """A driver's errors: none where it isn't imported, which a start on the other is spared."""
-    module = sys.modules.get(driver)
-    return tuple(getattr(module, name) for name in names) if module is not None else ()
+class StoreUnavailable(StoreError):
+    """The database is unreachable, locked or read-only. Retry, or repair it."""
 
 
-@contextmanager
-def translated(shown: str) -> Iterator[None]:
-    """Raise Conflict, NotFound or StoreUnavailable for what a database does.
-
-    ``shown`` says which database. A value that can't be stored stays a ValueError.
-    """
-    try:
-        yield
-    except sql.IntegrityError as exc:
-        if _code(exc.orig) in _NO_SUCH_PARENT:
-            raise NotFound("what the record belongs to does not exist") from exc
-        raise Conflict("a record with that name or key exists already") from exc
-    except _failures() as exc:
-        original = exc.orig if isinstance(exc, sql.StatementError) and exc.orig else exc
-        if isinstance(original, ValueError) and not isinstance(
-            original, _of("asyncpg", "InterfaceError")
-        ):
-            raise ValueError(str(original)) from exc
-        raise StoreUnavailable(f"{shown} can't be used: {_explained(original)}") from exc
+class SchemaTooNew(StoreError):
+    """The database has the schema of a newer version of Sekisho."""
 
 
-def _explained(exc: BaseException) -> str:
-    """One sentence for an operator, without SQL, parameters or secrets."""
-    code = _code(exc)
-    if code in _POSTGRESQL:
-        return _POSTGRESQL[code]
-    for name, hint in _SQLITE.items():
-        if code.startswith(name):
-            return hint
-    if isinstance(exc, sql.TimeoutError):
-        return "every connection is busy"
-    if isinstance(exc, _of("asyncpg", "ClientConfigurationError")):
-        return f"store.url: {exc}"  # speaks of parameters and files, never of the password
-    if isinstance(exc, OSError):
-        return _network(exc)
-    # Drivers' messages may quote values; class and code say enough.
-    return f"the database failed ({type(exc).__name__}{f' {code}' if code else ''})"
+class SchemaTooOld(StoreError):
+    """The database needs ``sekisho admin db upgrade`` for this version of Sekisho."""
 
 
-def _network(exc: OSError) -> str:
-    said = str(exc)
-    if isinstance(exc, ssl.SSLCertVerificationError):
-        return f"its TLS certificate can't be verified: {exc.verify_message}"
-    if "rejected SSL" in said:
-        return "it offers no TLS, and sslmode asks for it"
-    if isinstance(exc, socket.gaierror):
-        return "its host name can't be resolved"
-    if isinstance(exc, FileNotFoundError | ConnectionRefusedError) or "Connect call failed" in said:
-        return "nothing listens there; start PostgreSQL, or mend store.url"
-    if isinstance(exc, TimeoutError):
-        return "it didn't answer in time"
-    if isinstance(exc, PermissionError):
-        return "permission denied; let this user read and write the file and its folder"
-    return f"the connection failed ({exc.strerror or type(exc).__name__})"
+class KeyMismatch(StoreError):
+    """No configured encryption key decrypts the stored data."""
 
 
-def _code(exc: BaseException | None) -> str:
-    """SQLSTATE, or SQLite's name of the error; empty where there is neither."""
-    return getattr(exc, "sqlstate", None) or getattr(exc, "sqlite_errorname", None) or ""
+class Conflict(StoreError):
+    """A record with that name or key exists already."""
+
+
+class RecordNotFound(StoreError):
+    """The record does not exist."""
+
+
+class ParentGone(RecordNotFound):
+    """The parent of a new token was revoked."""
+
+
+class StaleRevision(StoreError):
+    """The record was changed after it was read."""
+
+
+class InUse(StoreError):
+    """Another record depends on the record."""
+
+
+class LastAdministrator(StoreError):
+    """The change would leave Sekisho without an enabled administrator."""

@@ -1,4 +1,4 @@
-"""What is seen of clusters and nodes, in SQL."""
+"""Observed state of clusters and nodes, in SQL."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -8,34 +8,34 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select
 
-from store.connections import Connections
-from store.fleet_records import ClusterStatus, Node
-from store.interfaces import Change, NotFound
+from store.connections import Database
+from store.errors import RecordNotFound
+from store.records import Change, ClusterStatus, Node
 from store.tables import cluster_status, nodes
 
 
 class SqlFleet:
-    """A :class:`store.fleet_records.Fleet`."""
+    """A :class:`store.interfaces.Fleet`."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Database) -> None:
         self._connections = connections
 
     async def statuses(self) -> Mapping[str, ClusterStatus]:
-        """Of every cluster, by id."""
+        """Return the status of every cluster, by id."""
         async with self._connections.read() as connection:
             rows = await connection.execute(select(cluster_status))
             return {row.cluster_id: ClusterStatus(**row._mapping) for row in rows}
 
     async def status(self, cluster_id: str) -> ClusterStatus | None:
-        """Of one cluster; None where nothing is known."""
+        """Return the status of a cluster; None if it is unknown."""
         wanted = select(cluster_status).where(cluster_status.c.cluster_id == cluster_id)
         async with self._connections.read() as connection:
             row = (await connection.execute(wanted)).one_or_none()
         return ClusterStatus(**row._mapping) if row is not None else None
 
     async def put_status(self, status: ClusterStatus) -> None:
-        """Replace what is known. Nothing where the cluster is gone."""
-        with suppress(NotFound):
+        """Replace the status. No effect if the cluster does not exist."""
+        with suppress(RecordNotFound):
             async with self._connections.write(Change("status", status.cluster_id)) as connection:
                 same = cluster_status.c.cluster_id == status.cluster_id
                 await connection.execute(delete(cluster_status).where(same))
@@ -43,7 +43,7 @@ class SqlFleet:
                 await connection.execute(insert(cluster_status).values(**values))
 
     async def nodes(self, cluster_ids: Sequence[str] | None = None) -> Sequence[Node]:
-        """Nodes, those that have left too, by cluster and name."""
+        """Return nodes, including former ones, ordered by cluster and name."""
         wanted = select(nodes).order_by(nodes.c.cluster_id, nodes.c.name, nodes.c.uid)
         if cluster_ids is not None:
             wanted = wanted.where(nodes.c.cluster_id.in_(cluster_ids))
@@ -51,9 +51,9 @@ class SqlFleet:
             return [Node(**row._mapping) for row in await connection.execute(wanted)]
 
     async def put_nodes(self, seen: Sequence[Node]) -> None:
-        """Write nodes down. Nothing where the cluster is gone."""
+        """Store nodes. No effect if the cluster does not exist."""
         changes = [Change("status", one) for one in sorted({node.cluster_id for node in seen})]
-        with suppress(NotFound):
+        with suppress(RecordNotFound):
             async with self._connections.write(*changes) as connection:
                 for node in seen:
                     same = (nodes.c.cluster_id == node.cluster_id) & (nodes.c.uid == node.uid)
@@ -62,7 +62,7 @@ class SqlFleet:
                     await connection.execute(insert(nodes).values(**values))
 
     async def forget_nodes(self, left_before: datetime) -> int:
-        """Forget nodes that left before then."""
+        """Delete nodes that left before then."""
         async with self._connections.write() as connection:
             result = await connection.execute(delete(nodes).where(nodes.c.left_at < left_before))
             return int(result.rowcount)

@@ -1,25 +1,27 @@
-"""What requests with a key of the client's own were answered, in SQL; bodies encrypted."""
+"""Responses to requests with an idempotency key, in SQL; bodies are encrypted."""
 
 from datetime import UTC, datetime
 
 from sqlalchemy import delete, select, update
 
-from store.connections import Connections
+from store.connections import Database
 from store.encryption import Keyring, Undecryptable
-from store.fleet_records import KeptAnswer
 from store.inserts import insert_missing
+from store.records import StoredResponse
 from store.tables import answers
 
 
-class SqlAnswers:
-    """A :class:`store.fleet_records.Answers`."""
+class SqlIdempotencyRecords:
+    """A :class:`store.interfaces.IdempotencyRecords`."""
 
-    def __init__(self, connections: Connections, keyring: Keyring) -> None:
+    def __init__(self, connections: Database, keyring: Keyring) -> None:
         self._connections = connections
         self._keyring = keyring
 
-    async def begin(self, key: bytes, request: bytes, expires_at: datetime) -> KeptAnswer | None:
-        """None: the key was free and is taken now. Else what there is under it."""
+    async def begin(
+        self, key: bytes, request: bytes, expires_at: datetime
+    ) -> StoredResponse | None:
+        """Reserve a free key and return None, or return the record of a used key."""
         async with self._connections.write() as connection:
             over = answers.c.expires_at <= datetime.now(UTC)
             await connection.execute(delete(answers).where(answers.c.key == key, over))
@@ -30,10 +32,10 @@ class SqlAnswers:
                 return None
             wanted = select(answers).where(answers.c.key == key)
             row = (await connection.execute(wanted)).one()
-        return KeptAnswer(row.request, row.status, self._opened(key, row.body))
+        return StoredResponse(row.request, row.status, self._opened(key, row.body))
 
     async def finish(self, key: bytes, status: int, body: str, expires_at: datetime) -> None:
-        """Keep the answer."""
+        """Store the response."""
         sealed = self._keyring.encrypt(body, _context(key))
         async with self._connections.write() as connection:
             await connection.execute(
@@ -43,14 +45,14 @@ class SqlAnswers:
             )
 
     async def abandon(self, key: bytes) -> None:
-        """The request has failed: the key is free again."""
+        """Release the key of a failed request."""
         async with self._connections.write() as connection:
             await connection.execute(
                 delete(answers).where(answers.c.key == key, answers.c.status.is_(None))
             )
 
     async def clear(self, before: datetime) -> int:
-        """Forget those that ended before then; how many."""
+        """Delete records that expired before then. Return the number."""
         async with self._connections.write() as connection:
             result = await connection.execute(delete(answers).where(answers.c.expires_at < before))
             return int(result.rowcount)
@@ -63,5 +65,5 @@ class SqlAnswers:
 
 
 def _context(key: bytes) -> str:
-    """What an encrypted answer is bound to."""
+    """Return the context to which an encrypted response is bound."""
     return f"answers.body/{key.hex()}"

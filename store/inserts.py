@@ -1,4 +1,4 @@
-"""An INSERT that leaves alone what is there already, in the database's own words."""
+"""INSERT … ON CONFLICT DO NOTHING, in the dialect of each database."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 def insert_missing(connection: AsyncConnection, table: Table) -> Any:
-    """Give it values, and execute it."""
-    # Each dialect's package imports every driver of it that is installed: only the one in use.
+    """Return an INSERT for ``table`` that ignores existing rows, without values."""
+    # Each dialect's package imports all of its installed drivers, so only one is imported.
     if connection.dialect.name == "postgresql":
         from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 

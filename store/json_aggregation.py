@@ -1,4 +1,4 @@
-"""Rows of another table inside a row: a list of lists, made by the database itself as JSON."""
+"""Rows of another table as a column: a list of lists, which the database aggregates as JSON."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,9 +9,11 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from store.tables import UtcDateTime
+
 
 class _JsonRows(FunctionElement[Any]):
-    """An aggregate: every row's columns as a list, and these in a list. In no order."""
+    """An aggregate of every row's columns as a list of lists, without an order."""
 
     inherit_cache = True
     type = JSON()
@@ -19,7 +21,7 @@ class _JsonRows(FunctionElement[Any]):
 
 @compiles(_JsonRows, "sqlite")
 def _sqlite(element: _JsonRows, compiler: SQLCompiler, **options: Any) -> str:
-    # JSON is text to SQLite, and would be quoted once more.
+    # SQLite treats JSON as text, and would quote it again.
     columns = (
         f"json({compiler.process(column, **options)})"
         if isinstance(column.type, JSON)
@@ -38,27 +40,29 @@ def _postgresql(element: _JsonRows, compiler: SQLCompiler, **options: Any) -> st
 def json_rows(
     columns: Sequence[ColumnElement[Any]], *where: ColumnElement[bool]
 ) -> Select[tuple[Any]]:
-    """The rows of ``columns`` where that holds, to be a column of another query; see :func:`rows`.
+    """Return a query of ``columns`` for use as a column of another query; see :func:`rows`.
 
-    Write ``.scalar_subquery()`` behind it, and ``.correlate(…)`` before that where it needs it.
+    Append ``.scalar_subquery()``, and ``.correlate(…)`` before that if needed.
     """
     return select(_JsonRows(*columns)).where(*where)
 
 
 def rows(value: Any, columns: Sequence[ColumnElement[Any]]) -> list[dict[str, Any]]:
-    """What such a column held: a dictionary for each row, by the columns' names.
+    """Return the rows in such a column, each as a dictionary by column name.
 
-    PostgreSQL says NULL where there is none. Times are text in JSON; they are made times again.
+    PostgreSQL returns NULL for no rows. Times are text in JSON, and are parsed.
     """
     names = [column.key or "" for column in columns]
+    times = [column.key or "" for column in columns if isinstance(column.type, UtcDateTime)]
     found = [dict(zip(names, one, strict=True)) for one in value or ()]
     for one in found:
-        if "created_at" in one:
-            one["created_at"] = _utc(one["created_at"])
+        for name in times:
+            if one[name] is not None:
+                one[name] = _utc(one[name])
     return found
 
 
 def _utc(text: str) -> datetime:
     said = datetime.fromisoformat(text)
-    # SQLite's has no zone: it is UTC, as every time in the store.
+    # SQLite's times have no zone. All times in the store are UTC.
     return said.replace(tzinfo=UTC) if said.tzinfo is None else said.astimezone(UTC)

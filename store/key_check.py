@@ -1,21 +1,23 @@
-"""Wrong encryption keys are found out at the start, not in the middle of a request."""
+"""Detect wrong encryption keys at the start, before any request."""
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from config.loggers import get_logger
 from store.encryption import Keyring, Undecryptable
-from store.interfaces import KeyMismatch
+from store.errors import KeyMismatch
 from store.tables import clusters, providers, secrets
 
+_LOG = get_logger(__name__)
 _NAME = "keyring-check"
 _CONTEXT = f"secrets.value/{_NAME}"
 _CHECK = secrets.c.name == _NAME
 
 
 async def check_keys(connection: AsyncConnection, keyring: Keyring, shown: str) -> None:
-    """Open the check value with the keys we have; make it where there is none yet.
+    """Decrypt the check value with the keys, or create it.
 
-    Writes in either case: a database that can't be written to is found out now, too. Raises
+    Writes in both cases, to detect a read-only database as well. Raises
     KeyMismatch.
     """
     value = (await connection.execute(select(secrets.c.value).where(_CHECK))).scalar_one_or_none()
@@ -39,23 +41,39 @@ async def renew_check(connection: AsyncConnection, keyring: Keyring) -> None:
 
 
 async def _check_credentials(connection: AsyncConnection, keyring: Keyring, shown: str) -> None:
-    """A key may have been taken away before everything that it encrypted was rotated."""
+    """Check that no value still needs a key that was removed."""
     columns = (clusters.c.name, clusters.c.impersonator_token, clusters.c.controller_token)
-    for name, *envelopes in await connection.execute(select(*columns)):
-        if not all(keyring.knows(envelope) for envelope in envelopes if envelope is not None):
-            raise KeyMismatch(
-                f"no encryption key opens the credentials of cluster {name} in {shown}: put the "
-                "key that is missing back (store.encryption_keys_file), then rotate"
-            )
-    # A principal's secret that doesn't open is had again at the next sign-in, so it may be missing
-    # from the keyring; a provider's settings may not.
+    rows = (await connection.execute(select(*columns))).all()
+    closed = [
+        name
+        for name, *envelopes in rows
+        if not all(keyring.knows(envelope) for envelope in envelopes if envelope is not None)
+    ]
+    if closed and len(closed) == len(rows):
+        raise KeyMismatch(_missing(f"credentials of cluster {closed[0]}", shown))
+    for name in closed:  # The others can be used without it.
+        _LOG.error(
+            "cluster can't be used",
+            cluster=name,
+            error=_missing(f"credentials of cluster {name}", shown),
+        )
+    # The next sign-in replaces a principal's undecryptable secret. A provider with undecryptable
+    # settings is unavailable, without effect on others.
     columns_of_provider = (providers.c.name, providers.c.settings)
     for name, envelope in await connection.execute(select(*columns_of_provider)):
         if not keyring.knows(envelope):
-            raise KeyMismatch(
-                f"no encryption key opens the settings of provider {name} in {shown}: put the "
-                "key that is missing back (store.encryption_keys_file), then rotate"
+            _LOG.error(
+                "provider can't be used",
+                provider=name,
+                error=_missing(f"settings of provider {name}", shown),
             )
+
+
+def _missing(what: str, shown: str) -> str:
+    return (
+        f"no encryption key opens the {what} in {shown}: put the key that is missing back "
+        "(store.encryption_keys_file), then rotate"
+    )
 
 
 def _sealed(keyring: Keyring) -> bytes:

@@ -1,4 +1,4 @@
-"""Who looks after what, in SQL."""
+"""Leases, in SQL."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -6,19 +6,19 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.connections import Connections
+from store.connections import Database
 from store.inserts import insert_missing
 from store.tables import leases
 
 
 class SqlLeases:
-    """A :class:`store.fleet_records.Leases`."""
+    """A :class:`store.interfaces.Leases`."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Database) -> None:
         self._connections = connections
 
     async def hold(self, names: Sequence[str], holder: str, term: timedelta) -> frozenset[str]:
-        """Take or keep what is free, run out, or held already; which ``holder`` has now.
+        """Acquire or renew leases that are free, expired or held. Return the holder's leases.
 
         In order of names, so that replicas that ask for the same don't wait in a circle.
         """
@@ -42,7 +42,7 @@ class SqlLeases:
             return frozenset(ours)
 
     async def release(self, holder: str, names: Sequence[str] | None = None) -> None:
-        """Give back those, or all, that ``holder`` has."""
+        """Release those leases of ``holder``, or all."""
         where = [leases.c.holder == holder]
         if names is not None:
             where.append(leases.c.name.in_(names))
@@ -51,7 +51,7 @@ class SqlLeases:
 
 
 async def _now(connection: AsyncConnection) -> datetime:
-    """The database's time; SQLite's is this machine's."""
+    """Return the database's time. SQLite's is this machine's."""
     if connection.dialect.name != "postgresql":
         return datetime.now(UTC)
     found: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()

@@ -1,4 +1,4 @@
-"""Database URLs: what may be said in ``store.url``, and what the drivers are told. Pure."""
+"""Database URLs in ``store.url``, and the parameters for drivers. Pure."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Literal
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from store.interfaces import StoreError
+from store.errors import StoreError
 
 _POSTGRESQL = frozenset({"postgresql", "postgres"})
 
@@ -19,7 +19,7 @@ _PARAMETERS = frozenset(
         "target_session_attrs",
     }
 )
-"""What asyncpg understands of libpq's; it would take any other for a setting of the server."""
+"""libpq's parameters that asyncpg supports. It sends all others to the server as settings."""
 
 _FILES = ("sslrootcert", "sslcert", "sslkey", "passfile")
 
@@ -28,7 +28,7 @@ _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where the database is. ``shown`` is fit for logs and errors: it has no password.
+    """The location of the database. ``shown`` has no password, for logs and errors.
 
     ``url`` is SQLAlchemy's; ``dsn`` is what asyncpg itself takes (PostgreSQL only); ``file`` is
     SQLite's file, None for PostgreSQL. ``needed`` are files that must exist already.
@@ -41,9 +41,16 @@ class Location:
     file: Path | None = None
     needed: tuple[Path, ...] = ()
 
+    def beside(self, purpose: str) -> "Location":
+        """Return another file of SQLite in the same folder: ``x.db`` → ``x-audit.db``."""
+        assert self.file is not None
+        file = self.file.with_name(f"{self.file.stem}-{purpose}{self.file.suffix}")
+        url = self.url.set(database=str(file))
+        return Location("sqlite", url, f"the database file {file}", file=file)
+
 
 def locate(text: str) -> Location:
-    """Read a URL: ``sqlite:///file.db``, ``sqlite:////abs/file.db`` or ``postgresql://…``.
+    """Parse a URL: ``sqlite:///file.db``, ``sqlite:////abs/file.db`` or ``postgresql://…``.
 
     PostgreSQL's query parameters are libpq's (``sslmode``, ``sslrootcert``, ``host`` for a socket's
     folder). Raises StoreError, without the URL's password, for anything else.
@@ -76,14 +83,14 @@ def _sqlite(url: URL) -> Location:
 
 
 def _postgresql(url: URL) -> Location:
-    """The query goes to asyncpg as it is, and to nobody else."""
+    """Return the location; only asyncpg gets the query, unchanged."""
     unknown = sorted(url.query.keys() - _PARAMETERS)
     if unknown:
         raise StoreError(f"store.url: the parameter {unknown[0]!r} is not supported")
     mode = url.query.get("sslmode", "prefer")
     if mode not in _SSL_MODES:
         raise StoreError(f"store.url: sslmode must be one of {', '.join(_SSL_MODES)}")
-    # Made anew: setting the password to None would keep it.
+    # A new URL, because setting the password to None would keep it.
     bare = URL.create("postgresql+asyncpg", url.username, None, url.host, url.port, url.database)
     socket = url.query.get("host")
     shown = bare.render_as_string().removeprefix("postgresql+asyncpg://")

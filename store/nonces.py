@@ -1,23 +1,23 @@
-"""Values that are good once, in SQL: a digest of each that was spent, until it would have ended."""
+"""Values that are valid once, in SQL: the digest of each used value, until it expires."""
 
 import hashlib
 from datetime import datetime
 
 from sqlalchemy import delete, insert
 
-from store.connections import Connections
-from store.interfaces import Conflict
+from store.connections import Database
+from store.errors import Conflict
 from store.tables import spent
 
 
-class SqlOneTime:
-    """A :class:`store.interfaces.OneTime`."""
+class SqlNonces:
+    """A :class:`store.interfaces.Nonces`."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Database) -> None:
         self._connections = connections
 
     async def spend(self, value: str, expires_at: datetime) -> bool:
-        """Use ``value`` up; False where it was before. The primary key decides between two."""
+        """Use ``value``. Return False if it was used before. The primary key prevents a race."""
         digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest()
         try:
             async with self._connections.write() as connection:
@@ -27,7 +27,7 @@ class SqlOneTime:
         return True
 
     async def clear(self, before: datetime) -> int:
-        """Forget those that ended before then; how many there were."""
+        """Delete records that expired before then. Return the number."""
         async with self._connections.write() as connection:
             result = await connection.execute(delete(spent).where(spent.c.expires_at < before))
             return int(result.rowcount)

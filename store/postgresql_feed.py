@@ -2,15 +2,17 @@
 
 import asyncio
 import json
+import random
 import secrets
+import time
 
 import asyncpg
-import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from config.loggers import get_logger
 from store.changes import ChangeHub
-from store.interfaces import Change
+from store.records import Change
 
 CHANNEL = "sekisho_changes"
 
@@ -18,19 +20,23 @@ CONNECT_SECONDS = 5.0
 
 PROBE_SECONDS = 0.4
 """How often the connection is probed, and how long a probe may take: less than a second together,
-so that nothing stale is believed for longer when it dies without a word."""
+so that a silently lost connection causes no stale values for longer."""
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
-"""Between attempts to connect; each pause is twice the one before."""
+"""Pauses between attempts to connect. Each pause is twice the one before, and half of it is
+random, so that replicas do not connect simultaneously."""
+
+HEALTHY_SECONDS = 5.0
+"""How long a connection must last before the pauses are reset."""
 
 MAX_PAYLOAD_BYTES = 7999
-"""What PostgreSQL takes for a NOTIFY."""
+"""The limit of a payload of NOTIFY."""
 
-_LOG = structlog.get_logger("sekisho.store")
+_LOG = get_logger(__name__)
 
 
 class PostgresqlFeed:
-    """Listens on a connection of its own, and makes it anew when it is lost."""
+    """Listens on its own connection, and reconnects after a loss."""
 
     def __init__(self, dsn: str, hub: ChangeHub) -> None:
         self._dsn = dsn
@@ -49,7 +55,7 @@ class PostgresqlFeed:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def notify(self, connection: AsyncConnection, changes: list[Change]) -> None:
-        """Announce changes in the transaction that makes them: told if, and when, it commits."""
+        """Send changes in their transaction: PostgreSQL delivers them after the commit."""
         payload = self._payload([(change.kind, change.key) for change in changes])
         if len(payload) > MAX_PAYLOAD_BYTES:
             payload = self._payload([("all", None)])
@@ -63,15 +69,17 @@ class PostgresqlFeed:
     async def _run(self) -> None:
         pause = FIRST_PAUSE_SECONDS
         while True:
+            began = time.monotonic()
             try:
                 await self._listen()
             except Exception as exc:  # whatever it was: a feed that gave up would never come back
                 if self._hub.live:
                     _LOG.warning("change feed lost; reconnecting", error=type(exc).__name__)
-                    pause = FIRST_PAUSE_SECONDS
+                    if time.monotonic() - began >= HEALTHY_SECONDS:
+                        pause = FIRST_PAUSE_SECONDS
             finally:
                 self._hub.set_live(False)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - not for secrecy
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def _listen(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, insert, select, update
@@ -9,33 +10,37 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.access_records import Binding, Project, ProjectNamespace
 from store.bindings import insert_binding
-from store.connections import Connections
-from store.interfaces import Change, InUse, NotFound, StaleRevision
-from store.tables import project_namespaces, projects, storable
-from store.users import lock_user
+from store.connections import Database
+from store.errors import InUse, RecordNotFound, StaleRevision
+from store.records import Change
+from store.standing import lock_user
+from store.tables import former_namespaces, is_storable, project_namespaces, projects
+
+REMEMBERED = timedelta(days=90)
+"""How long former namespaces are kept: about as long as backups."""
 
 
 class SqlProjects:
-    """A :class:`store.access_records.Projects`."""
+    """A :class:`store.access_interfaces.Projects`."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Database) -> None:
         self._connections = connections
 
     async def get(self, project_id: str) -> Project | None:
-        """The project with that id."""
-        if not storable(project_id):
+        """Return the project with that id."""
+        if not is_storable(project_id):
             return None
         found = await self._select(projects.c.id == project_id)
         return found[0] if found else None
 
     async def list_all(self, cluster_id: str | None = None) -> Sequence[Project]:
-        """Every one, or those of a cluster, by name."""
+        """Return every project, or those of a cluster, ordered by name."""
         return await self._select(
             *([] if cluster_id is None else [projects.c.cluster_id == cluster_id])
         )
 
     async def create(self, project: Project, owner: Binding | None = None) -> None:
-        """Store a new one, and who holds it. Raises Conflict and NotFound."""
+        """Store a project and its owner. Raises Conflict and RecordNotFound."""
         changes = [Change("project", project.id), Change("access", project.cluster_id)]
         if owner is not None and owner.user_id is not None:
             changes.append(Change("user", owner.user_id))
@@ -47,9 +52,9 @@ class SqlProjects:
                 await insert_binding(connection, owner)
 
     async def replace(self, project: Project, *, revision: int) -> Project:
-        """Store ``project`` in place of what ``revision`` was. Raises NotFound, StaleRevision."""
+        """Replace the project with ``revision``. Raises RecordNotFound and StaleRevision."""
         new = replace(project, revision=revision + 1)
-        async with self._connections.write(*_told(project)) as connection:
+        async with self._connections.write(*_changes_of(project)) as connection:
             same = (projects.c.id == project.id) & (projects.c.revision == revision)
             result = await connection.execute(update(projects).where(same).values(**_values(new)))
             if not result.rowcount:
@@ -58,12 +63,12 @@ class SqlProjects:
         return new
 
     async def delete(self, project_id: str) -> None:
-        """Raises NotFound and InUse. Roles held in it end with it."""
+        """Delete a project with its bindings. Raises RecordNotFound and InUse."""
         project = await self.get(project_id)
         if project is None:
-            raise NotFound(f"there is no project {project_id}")
-        # Whose roles end isn't looked up: everybody's are read again.
-        async with self._connections.write(*_told(project), Change("group")) as connection:
+            raise RecordNotFound(f"there is no project {project_id}")
+        # All users are announced, because the holders of the bindings are not read.
+        async with self._connections.write(*_changes_of(project), Change("group")) as connection:
             await _hold_project(connection, project_id, alone=True)
             inside = select(project_namespaces.c.namespace).where(
                 project_namespaces.c.project_id == project_id
@@ -76,7 +81,7 @@ class SqlProjects:
     async def namespaces(
         self, *, cluster_id: str | None = None, project_ids: Sequence[str] | None = None
     ) -> Sequence[ProjectNamespace]:
-        """Namespaces that are, or were, in a project, by name."""
+        """Return namespaces that are, or were, in a project, ordered by name."""
         where: list[ColumnElement[bool]] = []
         if cluster_id is not None:
             where.append(project_namespaces.c.cluster_id == cluster_id)
@@ -86,7 +91,7 @@ class SqlProjects:
             return await select_namespaces(connection, *where)
 
     async def put_namespace(self, namespace: ProjectNamespace) -> None:
-        """Say where a namespace belongs. Raises NotFound where there is no such project."""
+        """Assign a namespace to a project. Raises RecordNotFound if that does not exist."""
         same = _same(namespace.cluster_id, namespace.namespace)
         before = await self._project_of(namespace.cluster_id, namespace.namespace)
         concerned = {before, namespace.project_id} - {None}
@@ -96,18 +101,38 @@ class SqlProjects:
         ) as connection:
             if namespace.project_id is not None:
                 await _hold_project(connection, namespace.project_id, namespace.cluster_id)
+            joined_at = await _joined_at(connection, namespace)
             await connection.execute(delete(project_namespaces).where(same))
-            await connection.execute(insert(project_namespaces).values(**asdict(namespace)))
+            values = asdict(namespace) | {"joined_at": joined_at}
+            await connection.execute(insert(project_namespaces).values(**values))
 
-    async def drop_namespace(self, cluster_id: str, namespace: str, uid: str | None = None) -> None:
-        """Forget one (with ``uid``: only that very one)."""
+    async def drop_namespace(
+        self, cluster_id: str, namespace: str, uid: str | None = None, *, gone: bool = False
+    ) -> None:
+        """Delete a namespace (with ``uid``: only that one). ``gone``: keep it as a former one."""
         where = [_same(cluster_id, namespace)]
         if uid is not None:
             where.append(project_namespaces.c.uid == uid)
         before = await self._project_of(cluster_id, namespace)
         changes = [Change("access", cluster_id)] + ([Change("project", before)] if before else [])
         async with self._connections.write(*changes) as connection:
+            if gone:
+                await _remember(connection, *where)
             await connection.execute(delete(project_namespaces).where(*where))
+
+    async def former_namespaces(self, cluster_id: str) -> Sequence[ProjectNamespace]:
+        """Return namespaces that were in a project when they were deleted, with an empty uid."""
+        wanted = select(former_namespaces).where(
+            former_namespaces.c.cluster_id == cluster_id,
+            former_namespaces.c.gone_at > datetime.now(UTC) - REMEMBERED,
+        )
+        async with self._connections.read() as connection:
+            return [
+                ProjectNamespace(
+                    row.cluster_id, row.namespace, "", row.project_id, row.project_id, row.quota
+                )
+                for row in await connection.execute(wanted)
+            ]
 
     async def _project_of(self, cluster_id: str, namespace: str) -> str | None:
         wanted = select(project_namespaces.c.project_id).where(_same(cluster_id, namespace))
@@ -124,9 +149,44 @@ class SqlProjects:
 async def select_namespaces(
     connection: AsyncConnection, *where: ColumnElement[bool]
 ) -> list[ProjectNamespace]:
-    """Namespaces, by name."""
+    """Return namespaces, ordered by name."""
     wanted = select(project_namespaces).where(*where).order_by(project_namespaces.c.namespace)
     return [ProjectNamespace(**row._mapping) for row in await connection.execute(wanted)]
+
+
+async def _remember(connection: AsyncConnection, *where: ColumnElement[bool]) -> None:
+    """Store namespaces that are to be deleted as former ones, and delete the oldest."""
+    now = datetime.now(UTC)
+    for one in await select_namespaces(connection, *where):
+        same = (former_namespaces.c.cluster_id == one.cluster_id) & (
+            former_namespaces.c.namespace == one.namespace
+        )
+        old = (former_namespaces.c.cluster_id == one.cluster_id) & (
+            former_namespaces.c.gone_at <= now - REMEMBERED
+        )
+        await connection.execute(delete(former_namespaces).where(same | old))
+        if one.project_id is not None:
+            await connection.execute(
+                insert(former_namespaces).values(
+                    cluster_id=one.cluster_id,
+                    namespace=one.namespace,
+                    project_id=one.project_id,
+                    quota=dict(one.quota),
+                    gone_at=now,
+                )
+            )
+
+
+async def _joined_at(connection: AsyncConnection, namespace: ProjectNamespace) -> datetime | None:
+    """Return when a namespace joined its present project."""
+    wanted = select(project_namespaces.c.project_id, project_namespaces.c.joined_at).where(
+        _same(namespace.cluster_id, namespace.namespace)
+    )
+    before = (await connection.execute(wanted)).first()
+    if before is not None and before.project_id == namespace.project_id:
+        found: datetime | None = before.joined_at
+        return found
+    return datetime.now(UTC)
 
 
 def _same(cluster_id: str, namespace: str) -> ColumnElement[bool]:
@@ -135,7 +195,7 @@ def _same(cluster_id: str, namespace: str) -> ColumnElement[bool]:
     )
 
 
-def _told(project: Project) -> list[Change]:
+def _changes_of(project: Project) -> list[Change]:
     return [Change("project", project.id), Change("access", project.cluster_id)]
 
 
@@ -146,17 +206,17 @@ async def _hold_project(
     *,
     alone: bool = False,
 ) -> None:
-    """Keep the project there until the transaction ends. Raises NotFound."""
+    """Lock the project against deletion until the transaction ends. Raises RecordNotFound."""
     wanted = select(projects.c.id).where(projects.c.id == project_id)
     if cluster_id is not None:
         wanted = wanted.where(projects.c.cluster_id == cluster_id)
     held = wanted.with_for_update(read=not alone, key_share=not alone)
-    if not storable(project_id) or (await connection.execute(held)).first() is None:
-        raise NotFound(f"there is no project {project_id}")
+    if not is_storable(project_id) or (await connection.execute(held)).first() is None:
+        raise RecordNotFound(f"there is no project {project_id}")
 
 
 def _values(project: Project) -> dict[str, Any]:
     values = asdict(project)
-    for name in ("quota", "namespace_quota"):
+    for name in ("quota", "namespace_quota", "labels"):
         values[name] = dict(values[name])
     return values

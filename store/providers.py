@@ -1,4 +1,4 @@
-"""Providers that are added at run time, in SQL; their settings encrypted as a whole."""
+"""Providers that are added at run time, in SQL; their settings are encrypted as a whole."""
 
 import json
 from collections.abc import Sequence
@@ -7,28 +7,29 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.connections import Connections
+from store.connections import Database
 from store.encryption import Keyring, Undecryptable
-from store.interfaces import Change, NotFound, StoredProvider, StoreUnavailable
-from store.tables import providers, storable
+from store.errors import RecordNotFound, StoreUnavailable
+from store.records import Change, StoredProvider
+from store.tables import is_storable, providers
 
 
 class SqlProviders:
     """A :class:`store.interfaces.StoredProviders`."""
 
-    def __init__(self, connections: Connections, keyring: Keyring) -> None:
+    def __init__(self, connections: Database, keyring: Keyring) -> None:
         self._connections = connections
         self._keyring = keyring
 
     async def list_all(self) -> Sequence[StoredProvider]:
-        """Every one, by name."""
+        """Return every provider, ordered by name."""
         async with self._connections.read() as connection:
             rows = await connection.execute(select(providers).order_by(providers.c.name))
             return [self._provider(row) for row in rows]
 
     async def get(self, name: str) -> StoredProvider | None:
-        """The one with that name."""
-        if not storable(name):
+        """Return the provider with that name."""
+        if not is_storable(name):
             return None
         async with self._connections.read() as connection:
             wanted = select(providers).where(providers.c.name == name)
@@ -36,24 +37,24 @@ class SqlProviders:
         return None if row is None else self._provider(row)
 
     async def create(self, provider: StoredProvider) -> None:
-        """Store a new one. Raises Conflict."""
+        """Store a new record. Raises Conflict."""
         async with self._connections.write(Change("provider", provider.name)) as connection:
             await connection.execute(insert(providers).values(**self._values(provider)))
 
     async def replace(self, provider: StoredProvider) -> None:
-        """Store it in place of the one with its name. Raises NotFound."""
+        """Replace the provider with the same name. Raises RecordNotFound."""
         async with self._connections.write(Change("provider", provider.name)) as connection:
             statement = update(providers).where(providers.c.name == provider.name)
             result = await connection.execute(statement.values(**self._values(provider)))
             if not result.rowcount:
-                raise NotFound(f"there is no provider {provider.name}")
+                raise RecordNotFound(f"there is no provider {provider.name}")
 
     async def delete(self, name: str) -> None:
-        """Delete it. Raises NotFound."""
+        """Delete a provider. Raises RecordNotFound."""
         async with self._connections.write(Change("provider", name)) as connection:
             result = await connection.execute(delete(providers).where(providers.c.name == name))
             if not result.rowcount:
-                raise NotFound(f"there is no provider {name}")
+                raise RecordNotFound(f"there is no provider {name}")
 
     async def rotate(self, connection: AsyncConnection) -> int:
         """Encrypt with the first key what another one encrypted; how many providers changed."""
@@ -61,34 +62,49 @@ class SqlProviders:
         for row in (await connection.execute(select(providers).with_for_update())).all():
             if not self._keyring.needs_rotation(row.settings):
                 continue
-            sealed = self._values(self._provider(row))["settings"]
+            provider = self._provider(row)
+            if provider.unreadable:
+                raise StoreUnavailable(
+                    f"the settings of provider {row.name}: {provider.unreadable}"
+                )
+            sealed = self._values(provider)["settings"]
             one = update(providers).where(providers.c.name == row.name)
             await connection.execute(one.values(settings=sealed))
             changed += 1
         return changed
 
     def _values(self, provider: StoredProvider) -> dict[str, Any]:
-        settings = json.dumps(dict(provider.settings), separators=(",", ":"))
-        return {
+        """Return the row's columns, without settings that do not change."""
+        values = {
             "name": provider.name,
             "type": provider.type,
             "enabled": provider.enabled,
-            "settings": self._keyring.encrypt(settings, _context(provider.name)),
             "access_mode": provider.access_mode,
             "allowed_principals": list(provider.allowed_principals),
             "created_at": provider.created_at,
         }
+        if provider.unreadable and not provider.settings:
+            return values
+        settings = json.dumps(dict(provider.settings), separators=(",", ":"))
+        sealed = self._keyring.encrypt(settings, _context(provider.name))
+        return values | {"settings": sealed}
 
     def _provider(self, row: Any) -> StoredProvider:
+        """Return the row's provider; one whose settings can't be opened has none, and says why.
+
+        It is that provider's matter alone: the others are read as ever.
+        """
+        settings: dict[str, Any] = {}
+        unreadable = ""
         try:
             settings = json.loads(self._keyring.decrypt(row.settings, _context(row.name)))
         except Undecryptable as exc:
-            raise StoreUnavailable(f"the settings of provider {row.name}: {exc}") from exc
-        values = dict(row._mapping) | {"settings": settings}
+            unreadable = str(exc)
+        values = dict(row._mapping) | {"settings": settings, "unreadable": unreadable}
         values["allowed_principals"] = tuple(values["allowed_principals"])
         return StoredProvider(**values)
 
 
 def _context(name: str) -> str:
-    """What the encrypted settings are bound to."""
+    """Return the context to which the encrypted settings are bound."""
     return f"providers.settings/{name}"

@@ -1,21 +1,21 @@
-"""Bringing a database to the present schema, or saying why it can't be used."""
+"""Upgrade a database to the present schema, or report why that is not possible."""
 
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.interfaces import SchemaTooNew, SchemaTooOld
+from store.errors import SchemaTooNew, SchemaTooOld
 
-HEAD = "0004"
+HEAD = "0015"
 """The newest of ``store/migrations/versions``."""
 
 _LOCK = 0x5E_15_40
-"""PostgreSQL's advisory lock under which replicas that start together migrate one by one."""
+"""PostgreSQL's advisory lock that serializes the migrations of replicas."""
 
 
 async def bring_up(
     connection: AsyncConnection, shown: str, *, upgrade: bool
 ) -> tuple[str | None, str]:
-    """Migrate inside ``connection``'s transaction; the revision before and now.
+    """Migrate inside ``connection``'s transaction. Return the revision before and after.
 
     Raises SchemaTooNew, and SchemaTooOld where ``upgrade`` is False.
     """
@@ -26,13 +26,18 @@ async def bring_up(
     return await connection.run_sync(_bring_up, shown, upgrade)
 
 
+def has_schema(connection: Connection) -> bool:
+    """Return whether the database has a schema of any version."""
+    return inspect(connection).has_table("alembic_version")
+
+
 def _at_head(connection: Connection) -> bool:
-    """Whether nothing is to be done, which is so at nearly every start.
+    """Return whether the schema is current, as at nearly every start.
 
     Asked without Alembic, for which a start would have to wait: it takes a tenth of a second to
     import, and reads every migration.
     """
-    if not inspect(connection).has_table("alembic_version"):
+    if not has_schema(connection):
         return False
     found = connection.execute(text("SELECT version_num FROM alembic_version"))
     return found.scalars().all() == [HEAD]
@@ -57,7 +62,7 @@ def _bring_up(connection: Connection, shown: str, upgrade: bool) -> tuple[str | 
     if not upgrade:
         raise SchemaTooOld(
             f"{shown} has schema {current or 'none'}, and {HEAD} is needed: "
-            "run `sekisho db upgrade`"
+            "run `sekisho admin db upgrade`"
         )
     command.upgrade(config, HEAD)
     return current, HEAD

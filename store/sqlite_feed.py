@@ -1,37 +1,38 @@
-"""Changes made by other processes to the same SQLite file, by looking at its version."""
+"""Changes of other processes to the same SQLite file, found by polling its version."""
 
 import asyncio
 import contextlib
 
 import aiosqlite
-import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from config.loggers import get_logger
 from store.changes import ChangeHub
 from store.engine import SERIAL
-from store.errors import translated
-from store.interfaces import Change, StoreError, StoreUnavailable
+from store.error_translation import translated
+from store.errors import StoreError, StoreUnavailable
+from store.records import Change
 
 LOOK_SECONDS = 0.5
-"""How long a look may take before the feed is not live. The connection can be busy with a statement
-that waits for another process; until that ends nothing is heard."""
+"""How long a poll may take before the feed is not live. The connection may be busy with a statement
+that waits for another process; until then no change arrives."""
 
 _TURNS = 10
 """In how many parts LOOK_SECONDS are waited. A loop that is late itself (overloaded, or stopped for
 a while) comes back to a timer that is due and an answer that is there, and must see the answer."""
 
-_LOG = structlog.get_logger("sekisho.store")
+_LOG = get_logger(__name__)
 
 
 class SqliteFeed:
-    """Looks every ``interval`` seconds, through the connection that this process writes with.
+    """Polls every ``interval`` seconds, through the connection that this process writes with.
 
-    The version moves when *another* connection has committed. Only versions of one and the same
-    connection can be compared, so a new connection counts as a change.
+    The version changes when *another* connection commits. Versions of different connections are
+    not comparable, so a new connection counts as a change.
 
-    A look is one call to the connection's thread, also between the statements of a transaction:
-    nobody else can write then. Taken from the pool as others are, the connection would be waited
-    for until a transaction ends, and by a busy loop for many of its turns.
+    A poll is one call to the connection's thread, even between the statements of a transaction: no
+    other process can write then. A connection from the pool would be available only after a
+    transaction, and in a busy loop only after many iterations.
     """
 
     def __init__(self, engine: AsyncEngine, hub: ChangeHub, interval: float) -> None:
@@ -44,11 +45,11 @@ class SqliteFeed:
         self._serial = -1
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start polling."""
         self._task = asyncio.create_task(self._run(), name="change-feed")
 
     async def stop(self) -> None:
-        """Stop looking, after the look that may be under way: its thread must see the loop."""
+        """Stop polling, after a poll in progress, whose thread needs the loop."""
         self._stopping.set()
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
@@ -88,7 +89,7 @@ class SqliteFeed:
         return self._serial, next(iter(rows))[0]
 
     async def _its_own(self) -> aiosqlite.Connection:
-        """The driver's connection, with which this process writes."""
+        """Return the driver's connection for writes of this process."""
         async with self._engine.connect() as connection:
             found = (await connection.get_raw_connection()).driver_connection
             assert isinstance(found, aiosqlite.Connection)

@@ -1,5 +1,9 @@
-"""The tables. A change here needs a migration beside it (``store/migrations/versions``)."""
+"""The tables. A change here needs a migration (``store/migrations/versions``).
 
+The module is over 300 lines because a schema is read, compared and migrated as a whole.
+"""
+
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +13,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -17,48 +22,66 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.types import TypeDecorator
 
 
-def storable(text: str) -> bool:
-    """Whether both databases can hold ``text``: it has no NUL and no lone surrogate.
+def is_storable(text: str) -> bool:
+    """Return whether both databases can store ``text``: without NUL and lone surrogates.
 
-    Look-ups ask first, for names come from strangers: there is no such record, and the database
-    hasn't failed.
+    Look-ups check this first, because names come from clients: no record has such a name, and the
+    database must not fail.
     """
     return "\0" not in text and not any("\ud800" <= one <= "\udfff" for one in text)
 
 
-class Words(TypeDecorator[str]):
-    """Text that both databases give back as it was stored, of any length."""
+class SafeText(TypeDecorator[str]):
+    """Text of any length that both databases return unchanged."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Raises ValueError for what isn't storable."""
-        if value is not None and not storable(value):
-            raise ValueError("text with NUL or half a character can't be stored")
+        """Raise ValueError for text that cannot be stored."""
+        if value is not None and not is_storable(value):
+            raise ValueError("text with NUL or a lone surrogate cannot be stored")
         return value
 
 
+class Sealed(LargeBinary):
+    """Encrypted values. A value of another type is read as bytes, which no key decrypts.
+
+    SQLite stores values of any type in any column, and one such row would break every query.
+    """
+
+    def result_processor(self, dialect: Any, coltype: Any) -> Callable[[Any], bytes | None]:
+        """Return the function that converts a stored value to bytes."""
+        return _envelope
+
+
+def _envelope(value: Any) -> bytes | None:
+    if value is None or isinstance(value, bytes):
+        return value
+    return str(value).encode("utf-8", "surrogatepass")
+
+
 class UtcDateTime(TypeDecorator[datetime]):
-    """Aware UTC datetimes, also from SQLite, which knows no time zones."""
+    """Aware UTC datetimes, also from SQLite, which has no time zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Only aware datetimes go in."""
+        """Reject naive datetimes."""
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("a naive datetime can't be stored")
+            raise ValueError("a naive datetime cannot be stored")
         return value.astimezone(UTC)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Only aware datetimes come out."""
+        """Return aware datetimes."""
         if value is None:
             return None
         aware: datetime = value.replace(tzinfo=UTC) if value.tzinfo is None else value
@@ -78,7 +101,7 @@ metadata = MetaData(naming_convention=NAMING)
 def _of_user(*, primary_key: bool = False) -> Column[str]:
     return Column(
         "user_id",
-        Words,
+        SafeText,
         ForeignKey("users.id", ondelete="CASCADE"),
         primary_key=primary_key,
         nullable=False,
@@ -88,25 +111,31 @@ def _of_user(*, primary_key: bool = False) -> Column[str]:
 users = Table(
     "users",
     metadata,
-    Column("id", Words, primary_key=True),
-    Column("username", Words, nullable=False, index=True),
-    Column("display_name", Words, nullable=False),
+    Column("id", SafeText, primary_key=True),
+    Column("username", SafeText, nullable=False, index=True),
+    Column("display_name", SafeText, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("revision", Integer, nullable=False, server_default="1"),
+    Column("labels", JSON, nullable=False, server_default="{}"),
 )
 
 principals = Table(
     "principals",
     metadata,
-    Column("id", Words, primary_key=True),
+    Column("id", SafeText, primary_key=True),
     _of_user(),
-    Column("provider", Words, nullable=False),
-    Column("name", Words, nullable=False),
-    Column("secret", LargeBinary),
+    Column("provider", SafeText, nullable=False),
+    Column("name", SafeText, nullable=False),
+    Column("secret", Sealed),
     Column("last_seen_at", UtcDateTime),
     Column("refreshed_at", UtcDateTime),
-    Column("disabled_reason", Words),
+    Column("disabled_reason", SafeText),
+    # Consecutive failed refreshes, and the time before which no other refresh is made.
+    Column("refresh_failures", Integer, nullable=False, server_default="0"),
+    Column("refresh_after", UtcDateTime),
+    # When the provider reported that the grant for refreshes has ended.
+    Column("grant_ended_at", UtcDateTime),
     Index(None, "user_id"),
     Index(None, "provider", "refreshed_at"),
 )
@@ -115,38 +144,48 @@ memberships = Table(
     "memberships",
     metadata,
     _of_user(primary_key=True),
-    Column("provider", Words, primary_key=True),
-    Column("id", Words, primary_key=True),
-    Column("name", Words, nullable=False),
+    Column("provider", SafeText, primary_key=True),
+    Column("id", SafeText, primary_key=True),
+    Column("name", SafeText, nullable=False),
+    Index(None, "id"),
 )
 
 passwords = Table(
     "passwords",
     metadata,
     _of_user(primary_key=True),
-    # As people type it; compared by the folded form, so that Alice and alice are one.
-    Column("username", Words, nullable=False),
-    Column("folded", Words, nullable=False, unique=True),
-    Column("hash", Words, nullable=False),
+    # As entered. Compared by the folded form, so that Alice and alice are equal.
+    Column("username", SafeText, nullable=False),
+    Column("folded", SafeText, nullable=False, unique=True),
+    Column("hash", SafeText, nullable=False),
     Column("must_change", Boolean, nullable=False),
+    # When a password that an administrator chose expires; NULL: never.
+    Column("expires_at", UtcDateTime),
 )
 
 tokens = Table(
     "tokens",
     metadata,
-    Column("name", Words, primary_key=True),
-    Column("kind", Words, nullable=False),
+    Column("name", SafeText, primary_key=True),
+    Column("kind", SafeText, nullable=False),
     Column("digest", LargeBinary(32), nullable=False),
     _of_user(),
-    Column("principal_id", Words, nullable=False),
-    Column("description", Words, nullable=False),
+    Column("principal_id", SafeText, nullable=False),
+    Column("description", SafeText, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, index=True),
     Column("last_used_at", UtcDateTime),
     Column("clusters", JSON, nullable=False),
     Column("projects", JSON, nullable=False, server_default="[]"),
     Column("read_only", Boolean, nullable=False),
+    Column("proxy_read", Boolean, nullable=False, server_default=false()),
     Column("signed_in_at", UtcDateTime),
+    # The token that created it, and the first session of its sign-in.
+    # No foreign keys: a session may end before the tokens that it created.
+    Column("parent", SafeText),
+    Column("sign_in", SafeText),
+    # The token only permits changing the user's password.
+    Column("confined", Boolean, nullable=False, server_default=false()),
     Index(None, "user_id"),
     Index(None, "principal_id"),
 )
@@ -154,27 +193,30 @@ tokens = Table(
 clusters = Table(
     "clusters",
     metadata,
-    Column("id", Words, primary_key=True),
-    Column("name", Words, nullable=False, unique=True),
+    Column("id", SafeText, primary_key=True),
+    Column("name", SafeText, nullable=False, unique=True),
     Column("servers", JSON, nullable=False),
-    Column("ca_pem", Words),
-    Column("tls_server_name", Words),
-    Column("impersonator_token", LargeBinary, nullable=False),
-    Column("controller_token", LargeBinary),
-    Column("credential_source", Words, nullable=False),
+    Column("ca_pem", SafeText),
+    Column("tls_server_name", SafeText),
+    Column("impersonator_token", Sealed, nullable=False),
+    Column("controller_token", Sealed),
+    Column("credential_source", SafeText, nullable=False),
     Column("tokens_expire_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
-    Column("user_name", Words, nullable=False),
-    Column("isolation", Words, nullable=False, server_default="shared"),
+    Column("username_mapping", SafeText, nullable=False),
+    Column("impersonator", SafeText, nullable=False, server_default="shared"),
     Column("removing_since", UtcDateTime),
     Column("revision", Integer, nullable=False, server_default="1"),
+    Column("uid", SafeText, unique=True, index=True),
+    Column("trusted_addresses", JSON),
+    Column("labels", JSON, nullable=False, server_default="{}"),
 )
 
 
 def _in_cluster(*, primary_key: bool = False, nullable: bool = False) -> Column[str]:
     return Column(
         "cluster_id",
-        Words,
+        SafeText,
         ForeignKey("clusters.id", ondelete="CASCADE"),
         primary_key=primary_key,
         nullable=nullable,
@@ -184,33 +226,35 @@ def _in_cluster(*, primary_key: bool = False, nullable: bool = False) -> Column[
 roles = Table(
     "roles",
     metadata,
-    Column("id", Words, primary_key=True),
-    Column("scope", Words, nullable=False),
-    Column("name", Words, nullable=False),
-    Column("description", Words, nullable=False),
+    Column("id", SafeText, primary_key=True),
+    Column("scope", SafeText, nullable=False),
+    Column("name", SafeText, nullable=False),
+    Column("description", SafeText, nullable=False),
     Column("permissions", JSON, nullable=False),
     Column("rules", JSON, nullable=False),
     Column("cluster_roles", JSON, nullable=False),
     Column("inherits", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("revision", Integer, nullable=False),
+    Column("labels", JSON, nullable=False, server_default="{}"),
     UniqueConstraint("scope", "name"),
 )
-"""Roles that people made; those that are always there are in the code."""
+"""Custom roles. Built-in roles are in the code."""
 
 projects = Table(
     "projects",
     metadata,
-    Column("id", Words, primary_key=True),
+    Column("id", SafeText, primary_key=True),
     _in_cluster(),
-    Column("name", Words, nullable=False),
-    Column("description", Words, nullable=False),
+    Column("name", SafeText, nullable=False),
+    Column("description", SafeText, nullable=False),
     Column("quota", JSON, nullable=False),
     Column("namespace_quota", JSON, nullable=False),
     Column("container_limits", JSON, nullable=False),
     Column("isolated", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("revision", Integer, nullable=False),
+    Column("labels", JSON, nullable=False, server_default="{}"),
     UniqueConstraint("cluster_id", "name"),
 )
 
@@ -218,29 +262,49 @@ project_namespaces = Table(
     "project_namespaces",
     metadata,
     _in_cluster(primary_key=True),
-    Column("namespace", Words, primary_key=True),
-    Column("uid", Words, nullable=False),
-    Column("project_id", Words, ForeignKey("projects.id", ondelete="CASCADE"), index=True),
-    # What the namespace's label said when both sides last agreed.
-    Column("agreed", Words),
+    Column("namespace", SafeText, primary_key=True),
+    Column("uid", SafeText, nullable=False),
+    Column("project_id", SafeText, ForeignKey("projects.id", ondelete="CASCADE"), index=True),
+    # The namespace's label when cluster and store last agreed.
+    Column("agreed", SafeText),
     Column("quota", JSON, nullable=False),
+    # When it joined its project; NULL: before that was recorded.
+    Column("joined_at", UtcDateTime),
+)
+
+# Namespaces that were in a project when they were deleted, in case one is restored.
+former_namespaces = Table(
+    "former_namespaces",
+    metadata,
+    _in_cluster(primary_key=True),
+    Column("namespace", SafeText, primary_key=True),
+    Column(
+        "project_id",
+        SafeText,
+        ForeignKey("projects.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("quota", JSON, nullable=False),
+    Column("gone_at", UtcDateTime, nullable=False),
 )
 
 bindings = Table(
     "bindings",
     metadata,
-    Column("id", Words, primary_key=True),
-    # No foreign key: most roles are in the code.
-    Column("role_id", Words, nullable=False, index=True),
-    Column("user_id", Words, ForeignKey("users.id", ondelete="CASCADE"), index=True),
-    Column("group_id", Words, index=True),
-    Column("name", Words, nullable=False),
+    Column("id", SafeText, primary_key=True),
+    # No foreign key: most roles are built in.
+    Column("role_id", SafeText, nullable=False, index=True),
+    Column("user_id", SafeText, ForeignKey("users.id", ondelete="CASCADE"), index=True),
+    Column("group_id", SafeText, index=True),
+    Column("name", SafeText, nullable=False),
     _in_cluster(nullable=True),
-    Column("project_id", Words, ForeignKey("projects.id", ondelete="CASCADE")),
-    # The user or group, and what the role is held in, once more: NULLs are never equal.
-    Column("subject", Words, nullable=False),
-    Column("target", Words, nullable=False),
+    Column("project_id", SafeText, ForeignKey("projects.id", ondelete="CASCADE")),
+    # The subject and the target as non-null columns, because NULLs are never equal.
+    Column("subject", SafeText, nullable=False),
+    Column("target", SafeText, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("labels", JSON, nullable=False, server_default="{}"),
     UniqueConstraint("target", "subject", "role_id"),
     Index(None, "cluster_id"),
     Index(None, "project_id"),
@@ -258,8 +322,8 @@ nodes = Table(
     "nodes",
     metadata,
     _in_cluster(primary_key=True),
-    Column("uid", Words, primary_key=True),
-    Column("name", Words, nullable=False),
+    Column("uid", SafeText, primary_key=True),
+    Column("name", SafeText, nullable=False),
     Column("data", JSON, nullable=False),
     Column("appeared_at", UtcDateTime, nullable=False),
     Column("left_at", UtcDateTime),
@@ -269,8 +333,8 @@ nodes = Table(
 leases = Table(
     "leases",
     metadata,
-    Column("name", Words, primary_key=True),
-    Column("holder", Words, nullable=False),
+    Column("name", SafeText, primary_key=True),
+    Column("holder", SafeText, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
 )
 
@@ -280,23 +344,48 @@ answers = Table(
     Column("key", LargeBinary(32), primary_key=True),
     Column("request", LargeBinary(32), nullable=False),
     Column("status", Integer),
-    Column("body", LargeBinary),
+    Column("body", Sealed),
     Column("expires_at", UtcDateTime, nullable=False, index=True),
 )
-"""What requests with a key of the client's own were answered, encrypted; status NULL: not yet."""
+"""Responses to requests with an idempotency key, encrypted; status NULL: in progress."""
 
 providers = Table(
     "providers",
     metadata,
-    Column("name", Words, primary_key=True),
-    Column("type", Words, nullable=False),
+    Column("name", SafeText, primary_key=True),
+    Column("type", SafeText, nullable=False),
     Column("enabled", Boolean, nullable=False),
-    # The whole of the settings, encrypted: which of them are secret is the type's own knowledge.
-    Column("settings", LargeBinary, nullable=False),
-    Column("access_mode", Words, nullable=False),
+    # All settings, encrypted: only the provider type knows which of them are secret.
+    Column("settings", Sealed, nullable=False),
+    Column("access_mode", SafeText, nullable=False),
     Column("allowed_principals", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
 )
+
+provider_claims = Table(
+    "provider_claims",
+    metadata,
+    # No foreign key: a claim outlives its provider, and most providers are configured in a file.
+    Column("provider", SafeText, primary_key=True),
+    # JSON: the identity of the issuer or directory. NULL: not known yet.
+    Column("backend", SafeText),
+)
+
+provider_schemes = Table(
+    "provider_schemes",
+    metadata,
+    Column("scheme", SafeText, primary_key=True),
+    Column(
+        "provider",
+        SafeText,
+        ForeignKey("provider_claims.provider", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    # The name that the provider's type declares.
+    Column("declared", SafeText, nullable=False),
+    UniqueConstraint("provider", "declared"),
+)
+"""The owner of each scheme."""
 
 spent = Table(
     "spent",
@@ -306,10 +395,20 @@ spent = Table(
 )
 """Digests of one-time values that have been used."""
 
+device_polls = Table(
+    "device_polls",
+    metadata,
+    Column("value", LargeBinary(32), primary_key=True),
+    Column("next_at", UtcDateTime, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+)
+"""Digests of device sign-ins, with the time of the next poll and the interval."""
+
 secrets = Table(
     "secrets",
     metadata,
-    Column("name", Words, primary_key=True),
-    Column("value", LargeBinary, nullable=False),
+    Column("name", SafeText, primary_key=True),
+    Column("value", Sealed, nullable=False),
 )
-"""Encrypted values that belong to no row of another table, and the keyring's check value."""
+"""Encrypted values that belong to no other table, and the keyring's check value."""

@@ -1,42 +1,43 @@
-"""Users, their principals, groups and local passwords, in SQL."""
+"""Users, their principals, groups and local passwords, in SQL.
 
-from collections.abc import Sequence
+The module is over 300 lines because one class implements one protocol of the store.
+"""
+
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.administrators import administers, any_administrator, one_is_left
-from store.connections import Connections
-from store.interfaces import (
+from config.composed import MOST_CHARACTERS, folded_name
+from store.administrators import any_administrator, holds_admin_role, one_is_left
+from store.connections import Database
+from store.errors import StaleRevision
+from store.members import known_by, members_of
+from store.records import (
     ADMINISTRATOR,
     Change,
+    Check,
     Membership,
-    NotFound,
+    NewPassword,
     Password,
     Principal,
-    StaleRevision,
     User,
+    UsernameMapping,
 )
-from store.tables import bindings, memberships, passwords, principals, storable, users
-
-
-def folded(username: str) -> str:
-    """A sign-in name as it is compared: without regard to case."""
-    return username.casefold()
+from store.standing import lock_checked, lock_user, memberships_of
+from store.tables import bindings, is_storable, memberships, passwords, principals, tokens, users
 
 
 class SqlUsers:
-    """A :class:`store.interfaces.Users`."""
+    """A :class:`store.identity_interfaces.Users`."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Database) -> None:
         self._connections = connections
 
-    async def create(
-        self, user: User, *, password_hash: str | None = None, must_change: bool = False
-    ) -> None:
-        """Store a user, all or nothing. Raises Conflict."""
+    async def create(self, user: User, *, password: NewPassword | None = None) -> None:
+        """Store a user in one transaction. Raises Conflict."""
         async with self._connections.write(Change("user", user.id)) as connection:
             await connection.execute(
                 insert(users).values(
@@ -46,6 +47,7 @@ class SqlUsers:
                     enabled=user.enabled,
                     created_at=user.created_at,
                     revision=user.revision,
+                    labels=dict(user.labels),
                 )
             )
             if user.administrator:
@@ -56,37 +58,35 @@ class SqlUsers:
             ]
             if rows:
                 await connection.execute(insert(principals), rows)
-            if password_hash is not None:
-                await _insert_password(
-                    connection, user.id, user.username, password_hash, must_change=must_change
-                )
+            if password is not None:
+                await _insert_password(connection, user.id, password)
 
     async def get(self, user_id: str) -> User | None:
-        """The user with that id."""
-        if not storable(user_id):
+        """Return the user with that id."""
+        if not is_storable(user_id):
             return None
         found = await self._select(users.c.id == user_id)
         return found[0] if found else None
 
     async def get_many(self, user_ids: Sequence[str]) -> Sequence[User]:
-        """Those of the users that are there, by username."""
+        """Return the users that exist, ordered by username."""
         found: list[User] = []
-        # In pieces: databases take only so many parameters.
+        # In batches: databases limit the number of parameters.
         for start in range(0, len(user_ids), 500):
             found += await self._select(users.c.id.in_(user_ids[start : start + 500]))
         return sorted(found, key=lambda user: (user.username, user.id))
 
     async def by_principal(self, principal_id: str) -> User | None:
-        """The user who owns that principal."""
-        if not storable(principal_id):
+        """Return the user who owns that principal."""
+        if not is_storable(principal_id):
             return None
         owner = select(principals.c.user_id).where(principals.c.id == principal_id)
         found = await self._select(users.c.id.in_(owner))
         return found[0] if found else None
 
     async def find(self, name: str) -> Sequence[User]:
-        """Every user whose id, username or principal id is exactly ``name``."""
-        if not storable(name):
+        """Return every user whose id, username or principal id equals ``name``."""
+        if not is_storable(name):
             return []
         owner = select(principals.c.user_id).where(principals.c.id == name)
         return await self._select(
@@ -94,7 +94,7 @@ class SqlUsers:
         )
 
     async def list_all(self) -> Sequence[User]:
-        """Every user, by username."""
+        """Return every user, ordered by username."""
         return await self._select()
 
     async def update(
@@ -104,14 +104,16 @@ class SqlUsers:
         display_name: str | None = None,
         enabled: bool | None = None,
         administrator: bool | None = None,
+        labels: Mapping[str, str] | None = None,
         revision: int | None = None,
         even_last: bool = False,
+        check: Check | None = None,
     ) -> User:
-        """Change what is not None. Raises NotFound, LastAdministrator and StaleRevision."""
-        wanted = {"display_name": display_name, "enabled": enabled}
+        """Change a user. Raises RecordNotFound, LastAdministrator and StaleRevision."""
+        wanted = {"display_name": display_name, "enabled": enabled, "labels": labels}
         values: dict[str, Any] = {key: value for key, value in wanted.items() if value is not None}
         async with self._connections.write(Change("user", user_id)) as connection:
-            await lock_user(connection, user_id)
+            await lock_checked(connection, user_id, check)
             async with one_is_left(connection, even_last=even_last):
                 current = (await select_users(connection, users.c.id == user_id))[0]
                 if revision not in {None, current.revision}:
@@ -124,30 +126,32 @@ class SqlUsers:
                     await _set_administrator(connection, user_id, current.username, administrator)
             return (await select_users(connection, users.c.id == user_id))[0]
 
-    async def delete(self, user_id: str, *, even_last: bool = False) -> None:
-        """Delete the user and what hangs on it. Raises NotFound and LastAdministrator."""
+    async def delete(
+        self, user_id: str, *, even_last: bool = False, check: Check | None = None
+    ) -> None:
+        """Delete a user. Raises RecordNotFound and LastAdministrator."""
         async with self._connections.write(Change("user", user_id)) as connection:
-            await lock_user(connection, user_id)
+            await lock_checked(connection, user_id, check)
             async with one_is_left(connection, even_last=even_last):
                 await connection.execute(delete(users).where(users.c.id == user_id))
 
-    async def anybody(self) -> bool:
-        """Whether there is any user."""
+    async def has_any(self) -> bool:
+        """Return whether at least one user exists."""
         async with self._connections.read() as connection:
             return (await connection.execute(select(users.c.id).limit(1))).first() is not None
 
     async def any_administrator(self) -> bool:
-        """Whether at least one enabled administrator exists."""
+        """Return whether at least one enabled administrator exists."""
         async with self._connections.read() as connection:
             return await any_administrator(connection)
 
     async def memberships(self, user_id: str) -> Sequence[Membership]:
-        """The group principals the user is in, by id."""
+        """Return the user's group principals, ordered by id."""
         async with self._connections.read() as connection:
             return await memberships_of(connection, user_id)
 
     async def groups(self) -> Sequence[tuple[Membership, int]]:
-        """Every group principal that somebody is in, and how many are, by id."""
+        """Return every group principal with its number of users, ordered by id."""
         wanted = (
             select(
                 memberships.c.id,
@@ -164,10 +168,24 @@ class SqlUsers:
                 for row in await connection.execute(wanted)
             ]
 
+    async def members(
+        self, group_ids: Sequence[str], *, limit: int
+    ) -> Sequence[tuple[str, str, str]]:
+        """Return group id, group name and user id of memberships, in order."""
+        async with self._connections.read() as connection:
+            return await members_of(connection, group_ids, limit)
+
+    async def named_in_cluster(
+        self, mapping: UsernameMapping, names: Sequence[str]
+    ) -> Sequence[User]:
+        """Return the users whom a cluster with that mapping knows by one of ``names``."""
+        found = [await self._select(where) for where in known_by(mapping, names)]
+        return list({user.id: user for batch in found for user in batch}.values())
+
     async def set_memberships(
         self, user_id: str, provider: str, groups: Sequence[Membership]
     ) -> None:
-        """Replace what ``provider`` says of the user's groups. Raises NotFound."""
+        """Replace the user's groups of ``provider``. Raises RecordNotFound."""
         theirs = (memberships.c.user_id == user_id) & (memberships.c.provider == provider)
         rows = [
             {"user_id": user_id, "provider": provider, "id": one.id, "name": one.name}
@@ -180,53 +198,56 @@ class SqlUsers:
                 await connection.execute(insert(memberships), rows)
 
     async def password(self, username: str) -> Password | None:
-        """The local password record for a sign-in name."""
-        if not storable(username):
+        """Return the local account with a login name."""
+        if not is_storable(username) or len(username) > MOST_CHARACTERS:
             return None
         async with self._connections.read() as connection:
             wanted = (
                 select(passwords, users.c.enabled)
                 .join(users, users.c.id == passwords.c.user_id)
-                .where(passwords.c.folded == folded(username))
+                .where(passwords.c.folded == folded_name(username))
             )
             row = (await connection.execute(wanted)).one_or_none()
         if row is None:
             return None
-        return Password(row.user_id, row.username, row.enabled, row.hash, row.must_change)
+        return Password(
+            row.user_id, row.username, row.enabled, row.hash, row.must_change, row.expires_at
+        )
 
     async def set_password(
-        self, user_id: str, username: str, password_hash: str, *, must_change: bool = False
-    ) -> None:
-        """Store a local password hash. Raises Conflict and NotFound."""
+        self, user_id: str, password: NewPassword, *, check: Check | None = None
+    ) -> int:
+        """Store a local password, and end tokens. Raises Conflict and RecordNotFound."""
         async with self._connections.write(Change("user", user_id)) as connection:
-            await lock_user(connection, user_id)
+            await lock_checked(connection, user_id, check)
             await connection.execute(delete(passwords).where(passwords.c.user_id == user_id))
-            await _insert_password(
-                connection, user_id, username, password_hash, must_change=must_change
-            )
+            await _insert_password(connection, user_id, password)
+            return await _end_tokens(connection, user_id, password)
+
+    async def rehash(self, password: Password, fresh: str) -> bool:
+        """Replace the hash, unless the password was changed since."""
+        same = (passwords.c.user_id == password.user_id) & (passwords.c.hash == password.hash)
+        async with self._connections.write(Change("user", password.user_id)) as connection:
+            result = await connection.execute(update(passwords).where(same).values(hash=fresh))
+            return bool(result.rowcount)
 
     async def _select(self, *where: ColumnElement[bool]) -> list[User]:
         async with self._connections.read() as connection:
             return await select_users(connection, *where)
 
 
-async def lock_user(connection: AsyncConnection, user_id: str) -> None:
-    """Let writers who replace something of one user go one by one. Raises NotFound."""
-    wanted = select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True)
-    if not storable(user_id) or (await connection.execute(wanted)).first() is None:
-        raise NotFound(f"there is no user {user_id}")
-
-
 async def select_users(connection: AsyncConnection, *where: ColumnElement[bool]) -> list[User]:
-    """Users with their principals, by username, in one query."""
+    """Return users with their principals, ordered by username, in one query."""
     wanted = (
         select(
             users,
-            administers().label("administrator"),
+            holds_admin_role().label("administrator"),
             principals.c.id.label("principal"),
             principals.c.provider,
             principals.c.name,
             principals.c.disabled_reason,
+            principals.c.refresh_failures,
+            principals.c.grant_ended_at,
         )
         .outerjoin(principals, principals.c.user_id == users.c.id)
         .where(*where)
@@ -236,12 +257,6 @@ async def select_users(connection: AsyncConnection, *where: ColumnElement[bool])
     for row in await connection.execute(wanted):
         rows_of.setdefault(row.id, []).append(row)
     return [_user(rows) for rows in rows_of.values()]
-
-
-async def memberships_of(connection: AsyncConnection, user_id: str) -> list[Membership]:
-    """A user's groups, by id."""
-    wanted = select(memberships).where(memberships.c.user_id == user_id).order_by(memberships.c.id)
-    return [Membership(row.id, row.provider, row.name) for row in await connection.execute(wanted)]
 
 
 def _user(rows: Sequence[Any]) -> User:
@@ -254,18 +269,26 @@ def _user(rows: Sequence[Any]) -> User:
         administrator=first.administrator,
         created_at=first.created_at,
         principals=tuple(
-            Principal(row.principal, row.provider, row.name, row.disabled_reason)
+            Principal(
+                row.principal,
+                row.provider,
+                row.name,
+                row.disabled_reason,
+                row.refresh_failures,
+                row.grant_ended_at,
+            )
             for row in rows
             if row.principal
         ),
         revision=first.revision,
+        labels=first.labels,
     )
 
 
 async def _set_administrator(
     connection: AsyncConnection, user_id: str, username: str, wanted: bool
 ) -> None:
-    """Bind the user to the role, or take that away."""
+    """Bind the user to the role, or delete the binding."""
     held = (bindings.c.role_id == ADMINISTRATOR) & (bindings.c.subject == user_id)
     await connection.execute(delete(bindings).where(held, bindings.c.target == ""))
     if wanted:
@@ -275,19 +298,29 @@ async def _set_administrator(
 
 
 async def _insert_password(
-    connection: AsyncConnection,
-    user_id: str,
-    username: str,
-    password_hash: str,
-    *,
-    must_change: bool,
+    connection: AsyncConnection, user_id: str, password: NewPassword
 ) -> None:
     await connection.execute(
         insert(passwords).values(
             user_id=user_id,
-            username=username,
-            folded=folded(username),
-            hash=password_hash,
-            must_change=must_change,
+            username=password.username,
+            folded=folded_name(password.username),
+            hash=password.hash,
+            must_change=password.must_change,
+            expires_at=password.expires_at,
         )
     )
+
+
+async def _end_tokens(connection: AsyncConnection, user_id: str, password: NewPassword) -> int:
+    """End tokens with the old password, and update whether the kept token is confined."""
+    mine = tokens.c.user_id == user_id
+    kept = mine & (tokens.c.name == password.keep)
+    if not password.must_change:
+        await connection.execute(update(tokens).where(kept).values(confined=False))
+    if password.ends == "nothing":
+        return 0
+    ended = mine if password.ends == "tokens" else mine & (tokens.c.kind == "session")
+    if password.keep is not None:
+        ended &= tokens.c.name != password.keep
+    return int((await connection.execute(delete(tokens).where(ended))).rowcount)

@@ -1,4 +1,4 @@
-"""A fresh store of each kind."""
+"""Fixtures: a new store of each kind."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,7 +16,7 @@ def keyring() -> Keyring:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a fresh, empty database."""
+    """Return the URL of a new, empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'sekisho.db'}"
     return str(request.getfixturevalue("postgres_database"))

@@ -1,4 +1,4 @@
-"""What somebody does to the database behind the store's back."""
+"""Direct access to the database, without the store."""
 
 import sqlite3
 
@@ -6,7 +6,7 @@ import asyncpg
 
 
 async def execute(url: str, statement: str) -> None:
-    """Run a statement behind the store's back."""
+    """Run a statement without the store."""
     if url.startswith("sqlite"):
         with sqlite3.connect(url.removeprefix("sqlite:///")) as lite:
             lite.execute(statement)
@@ -17,7 +17,7 @@ async def execute(url: str, statement: str) -> None:
 
 
 async def tables(url: str) -> set[str]:
-    """The names of the tables that exist."""
+    """Return the names of the existing tables."""
     if url.startswith("sqlite"):
         with sqlite3.connect(url.removeprefix("sqlite:///")) as lite:
             return {name for (name,) in lite.execute("SELECT name FROM sqlite_master")}
@@ -25,3 +25,14 @@ async def tables(url: str) -> set[str]:
     rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     await connection.close()
     return {row[0] for row in rows}
+
+
+async def rows(url: str, query: str) -> list[tuple[object, ...]]:
+    """Return the rows of a query."""
+    if url.startswith("sqlite"):
+        with sqlite3.connect(url.removeprefix("sqlite:///")) as lite:
+            return list(lite.execute(query))
+    connection = await asyncpg.connect(url)
+    found = await connection.fetch(query)
+    await connection.close()
+    return [tuple(row) for row in found]

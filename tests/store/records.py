@@ -1,11 +1,12 @@
-"""Records for tests, each with sensible values for what a test doesn't care about."""
+"""Records for tests, with default values."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from store.access_records import Binding
-from store.interfaces import Cluster, CredentialSource, Principal, Store, Token, User
+from store.interfaces import Store
+from store.records import Cluster, CredentialSource, Principal, Token, User
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -53,7 +54,7 @@ def a_binding(
     project: str | None = None,
     **values: Any,
 ) -> Binding:
-    """A user's, or (with ``://`` in it) a group's."""
+    """Return a binding of a user, or of a group if ``subject`` contains ``://``."""
     group = "://" in subject
     binding = Binding(
         id=f"b-{role}-{subject}-{project or cluster}",
@@ -71,6 +72,6 @@ def a_binding(
 async def let_in(
     store: Store, cluster_id: str, user_id: str, role: str = "cluster-member"
 ) -> Binding:
-    """Let a user hold one role in a cluster."""
+    """Bind a user to one role in a cluster, instead of other roles."""
     binding = a_binding(user_id, role, cluster_id)
     return await store.bindings.create(binding, instead=True)

@@ -1,4 +1,4 @@
-"""A wire between the store and PostgreSQL that a test can cut, or silence without a word."""
+"""A relay between the store and PostgreSQL that a test can cut or silence."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 class Relay:
-    """Passes bytes on. While ``silent`` nothing passes, and nobody is told."""
+    """Relay of bytes. After ``silence`` it delays all bytes and reports no error."""
 
     def __init__(self, host: str, port: int) -> None:
         self._upstream = (host, port)
@@ -16,11 +16,11 @@ class Relay:
         self._passing.set()
 
     def silence(self) -> None:
-        """From now on bytes wait."""
+        """Delay all bytes until ``resume``."""
         self._passing.clear()
 
     def resume(self) -> None:
-        """Bytes that waited pass."""
+        """Send the delayed bytes, and no longer delay any."""
         self._passing.set()
 
     def cut(self) -> None:
@@ -29,17 +29,19 @@ class Relay:
             writer.transport.abort()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
+        """Relay one connection."""
         await self._passing.wait()
         with contextlib.suppress(OSError):
-            there, back = await asyncio.open_connection(*self._upstream)
-            self._open |= {writer, back}
+            upstream_reader, upstream_writer = await asyncio.open_connection(*self._upstream)
+            self._open |= {writer, upstream_writer}
             try:
-                await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
+                await asyncio.gather(
+                    self._pump(reader, upstream_writer), self._pump(upstream_reader, writer)
+                )
             finally:
-                self._open -= {writer, back}
+                self._open -= {writer, upstream_writer}
                 writer.close()
-                back.close()
+                upstream_writer.close()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
@@ -51,7 +53,7 @@ class Relay:
 
 @contextlib.asynccontextmanager
 async def relayed(url: str) -> AsyncIterator[tuple[str, Relay]]:
-    """A URL that leads through a relay to the database at ``url``."""
+    """Yield a URL that reaches the database at ``url`` through a relay, and that relay."""
     parts = urlsplit(url)
     assert parts.hostname
     assert parts.port

@@ -1,4 +1,4 @@
-"""What one process changes, every other one knows within a second."""
+"""Tests of the change feed between processes."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from sqlalchemy import text
 from store.changes import MAX_BACKLOG, ChangeHub
 from store.database import SqlStore, open_store
 from store.encryption import Keyring
-from store.interfaces import Change
+from store.records import Change
 from tests.store.records import NOW, a_token, a_user
 
 _REVOKE = """
@@ -37,8 +37,8 @@ def keyring() -> Keyring:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A look may take no longer than a tenth of a second."""
+def short_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limit a check of the database by the feed to 0.1 seconds."""
     monkeypatch.setattr("store.sqlite_feed.LOOK_SECONDS", 0.1)
 
 
@@ -48,14 +48,14 @@ async def _live(store: SqlStore) -> None:
             await asyncio.sleep(0.01)
 
 
-async def _until(changes: AsyncIterator[Change], *wanted: Change) -> Change:
+async def _until(changes: AsyncIterator[Change], *expected: Change) -> Change:
     async for change in changes:
-        if change in wanted:
+        if change in expected:
             return change
     raise AssertionError("the feed ended")
 
 
-async def test_this_process_knows_at_once(store: SqlStore) -> None:
+async def test_change_in_same_process_arrives_immediately(store: SqlStore) -> None:
     await _live(store)
     async with store.changes.subscribe() as changes:
         await store.users.create(a_user())
@@ -63,7 +63,9 @@ async def test_this_process_knows_at_once(store: SqlStore) -> None:
             await _until(changes, Change("user", "u-alice"))
 
 
-async def test_another_process_is_heard_within_a_second(store: SqlStore, url: str) -> None:
+async def test_change_of_another_process_arrives_within_one_second(
+    store: SqlStore, url: str
+) -> None:
     await store.users.create(a_user())
     await store.tokens.create(a_token())
     await _live(store)
@@ -78,7 +80,7 @@ async def test_another_process_is_heard_within_a_second(store: SqlStore, url: st
         await process.wait()
 
 
-async def test_touching_tokens_is_nobodys_news(store: SqlStore) -> None:
+async def test_token_use_is_not_announced(store: SqlStore) -> None:
     await store.users.create(a_user())
     await store.tokens.create(a_token())
     await _live(store)
@@ -89,7 +91,7 @@ async def test_touching_tokens_is_nobodys_news(store: SqlStore) -> None:
             assert await anext(changes) == Change("user", "u-alice")
 
 
-async def test_a_write_that_fails_is_not_announced(store: SqlStore) -> None:
+async def test_failed_write_is_not_announced(store: SqlStore) -> None:
     await store.users.create(a_user())
     await _live(store)
     async with store.changes.subscribe() as changes:
@@ -103,7 +105,7 @@ async def test_a_write_that_fails_is_not_announced(store: SqlStore) -> None:
                     await anext(changes)
 
 
-async def test_a_feed_that_lost_its_connection_says_so_and_comes_back(
+async def test_feed_without_connection_is_not_live_until_reconnected(
     postgres_database: str, keyring: Keyring
 ) -> None:
     store = await open_store(postgres_database, keyring)
@@ -124,7 +126,7 @@ async def test_a_feed_that_lost_its_connection_says_so_and_comes_back(
     await store.close()
 
 
-async def test_a_subscriber_that_falls_behind_is_told_that_all_may_be_stale() -> None:
+async def test_slow_subscriber_receives_change_of_all() -> None:
     hub = ChangeHub()
     async with hub.subscribe() as changes:
         for n in range(MAX_BACKLOG + 1):
@@ -132,19 +134,19 @@ async def test_a_subscriber_that_falls_behind_is_told_that_all_may_be_stale() ->
         assert await anext(changes) == Change("all")
 
 
-async def test_a_subscriber_that_falls_behind_hears_what_comes_after() -> None:
+async def test_slow_subscriber_receives_later_changes() -> None:
     hub = ChangeHub()
     async with hub.subscribe() as changes:
         for n in range(10 * MAX_BACKLOG + 5):
             hub.publish(Change("user", f"u-{n}"))
         hub.publish(Change("token", "token-last"))
-        heard = [change async for change in _as_many_as_wait(changes)]
-    assert heard[0] == Change("all")
-    assert heard[-1] == Change("token", "token-last")
-    assert len(heard) <= MAX_BACKLOG
+        received = [change async for change in _arrived(changes)]
+    assert received[0] == Change("all")
+    assert received[-1] == Change("token", "token-last")
+    assert len(received) <= MAX_BACKLOG
 
 
-async def test_a_subscriber_may_stop_waiting_and_go_on() -> None:
+async def test_subscriber_after_timeout_receives_changes() -> None:
     hub = ChangeHub()
     async with hub.subscribe() as changes:
         with pytest.raises(TimeoutError):
@@ -154,7 +156,7 @@ async def test_a_subscriber_may_stop_waiting_and_go_on() -> None:
         assert await anext(changes) == Change("all")
 
 
-async def test_one_slow_subscriber_costs_the_others_nothing() -> None:
+async def test_slow_subscriber_does_not_affect_others() -> None:
     hub = ChangeHub()
     async with hub.subscribe() as slow, hub.subscribe() as quick:
         for n in range(MAX_BACKLOG + 1):
@@ -163,7 +165,7 @@ async def test_one_slow_subscriber_costs_the_others_nothing() -> None:
         assert await anext(slow) == Change("all")
 
 
-async def test_a_subscriber_that_left_is_forgotten() -> None:
+async def test_failed_subscriber_is_removed() -> None:
     hub = ChangeHub()
     with contextlib.suppress(RuntimeError):
         async with hub.subscribe():
@@ -174,59 +176,57 @@ async def test_a_subscriber_that_left_is_forgotten() -> None:
 
 @contextlib.asynccontextmanager
 async def on_sqlite(folder: Path, keyring: Keyring) -> AsyncIterator[SqlStore]:
-    """A store whose feed looks all the time, and is live."""
+    """Yield a store whose feed is live and polls every 10 ms."""
     store = await open_store(f"sqlite:///{folder}/x.db", keyring, poll_interval=0.01)
     await _live(store)
     yield store
     await store.close()
 
 
-async def test_own_writes_to_sqlite_do_not_make_everything_stale(
+async def test_sqlite_writes_of_same_process_announce_no_change_of_all(
     tmp_path: Path, keyring: Keyring
 ) -> None:
     async with on_sqlite(tmp_path, keyring) as store, store.changes.subscribe() as changes:
         for n in range(20):
             await store.users.create(a_user(f"user{n}"))
             await asyncio.sleep(0.01)
-        heard = [change async for change in _as_many_as_wait(changes)]
-    assert heard == [Change("user", f"u-user{n}") for n in range(20)]
+        received = [change async for change in _arrived(changes)]
+    assert received == [Change("user", f"u-user{n}") for n in range(20)]
 
 
-async def test_an_own_transaction_is_looked_through_and_is_no_news(
+async def test_transaction_of_same_process_keeps_feed_live_and_silent(
     tmp_path: Path, keyring: Keyring
 ) -> None:
-    """However long it takes, committed or taken back."""
+    """A long transaction has the same result, whether it is committed or rolled back."""
     async with on_sqlite(tmp_path, keyring) as store, store.changes.subscribe() as changes:
         for failure in (RuntimeError, None):
             with pytest.raises(failure) if failure else contextlib.nullcontext():
                 async with store._connections.write() as connection:
                     await connection.execute(text("CREATE TABLE another (x)"))
-                    assert [change async for change in _as_many_as_wait(changes)] == []
+                    assert [change async for change in _arrived(changes)] == []
                     assert store.changes.live
                     if failure:
                         raise failure
-        assert [change async for change in _as_many_as_wait(changes)] == []
+        assert [change async for change in _arrived(changes)] == []
 
 
-async def test_a_connection_to_sqlite_that_was_closed_is_replaced(
-    tmp_path: Path, keyring: Keyring
-) -> None:
+async def test_closed_sqlite_connection_is_replaced(tmp_path: Path, keyring: Keyring) -> None:
     async with on_sqlite(tmp_path, keyring) as store, store.changes.subscribe() as changes:
         await store._connections.engines.writer.dispose()
         assert await _until(changes, Change("all")) == Change("all")
         await _live(store)
         await store.users.create(a_user())
         assert await _until(changes, Change("user", "u-alice")) == Change("user", "u-alice")
-        assert [change async for change in _as_many_as_wait(changes)] == []
+        assert [change async for change in _arrived(changes)] == []
 
 
 @contextlib.asynccontextmanager
-async def kept_waiting(
+async def blocked_feed(
     folder: Path, keyring: Keyring
 ) -> AsyncIterator[tuple[SqlStore, AsyncIterator[Change], sqlite3.Connection]]:
-    """A store whose feed isn't live, for a write of its own waits for another connection's.
+    """Yield a store, its changes, and the connection whose transaction blocks a write of the store.
 
-    With it come its changes, and that connection, in a transaction; the write must get its turn.
+    The feed is not live, because the write waits. The caller must end the transaction.
     """
     async with on_sqlite(folder, keyring) as store, store.changes.subscribe() as changes:
         await store.users.create(a_user())
@@ -242,34 +242,30 @@ async def kept_waiting(
         other.close()
 
 
-@pytest.mark.usefixtures("quick")
-async def test_a_feed_that_sqlite_keeps_waiting_is_not_live(
-    tmp_path: Path, keyring: Keyring
-) -> None:
-    """Its connection is busy with a write that waits for another process."""
-    async with kept_waiting(tmp_path, keyring) as (store, changes, other):
-        other.execute("CREATE TABLE something_of_the_others (x)")
+@pytest.mark.usefixtures("short_checks")
+async def test_feed_blocked_by_sqlite_lock_is_not_live(tmp_path: Path, keyring: Keyring) -> None:
+    """The feed's connection is busy with a write that waits for another process."""
+    async with blocked_feed(tmp_path, keyring) as (store, changes, other):
+        other.execute("CREATE TABLE another (x)")
         other.execute("COMMIT")
         await _until(changes, Change("all"))
         await _live(store)
 
 
-@pytest.mark.usefixtures("quick")
-async def test_a_feed_that_missed_nothing_makes_nothing_stale(
+@pytest.mark.usefixtures("short_checks")
+async def test_feed_without_missed_changes_announces_no_change_of_all(
     tmp_path: Path, keyring: Keyring
 ) -> None:
-    """A busy moment must not cost everything that is remembered: that would make more of them."""
-    async with kept_waiting(tmp_path, keyring) as (store, changes, other):
+    """Otherwise a busy moment would empty the caches, which causes more load."""
+    async with blocked_feed(tmp_path, keyring) as (store, changes, other):
         other.execute("ROLLBACK")
         assert await anext(changes) == Change("user", "u-alice")
         await _live(store)
-        assert [change async for change in _as_many_as_wait(changes)] == []
+        assert [change async for change in _arrived(changes)] == []
 
 
-@pytest.mark.usefixtures("quick")
-async def test_a_loop_that_is_late_itself_still_hears_the_database(
-    tmp_path: Path, keyring: Keyring
-) -> None:
+@pytest.mark.usefixtures("short_checks")
+async def test_feed_on_late_event_loop_stays_live(tmp_path: Path, keyring: Keyring) -> None:
     async with on_sqlite(tmp_path, keyring) as store:
         for _ in range(20):
             time.sleep(0.15)
@@ -277,8 +273,8 @@ async def test_a_loop_that_is_late_itself_still_hears_the_database(
             assert store.changes.live
 
 
-async def _as_many_as_wait(changes: AsyncIterator[Change]) -> AsyncIterator[Change]:
-    """What has arrived already; then nothing for a moment."""
+async def _arrived(changes: AsyncIterator[Change]) -> AsyncIterator[Change]:
+    """Yield the changes that have arrived, until none arrives for 0.1 seconds."""
     with contextlib.suppress(TimeoutError):
         while True:
             async with asyncio.timeout(0.1):

@@ -1,4 +1,4 @@
-"""Callers at once, callers that go away: nothing is lost, mistaken or left behind."""
+"""Tests of concurrent and cancelled callers."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,8 @@ import pytest
 
 from store.database import SqlStore, open_store
 from store.encryption import Keyring
-from store.interfaces import Change, Membership, StoreUnavailable
+from store.errors import StoreUnavailable
+from store.records import Change, Membership, NewPassword
 from tests.store.records import a_cluster, a_token, a_user, let_in
 
 _OPEN = """
@@ -28,19 +29,19 @@ asyncio.run(main())
 """
 
 
-async def test_many_processes_may_start_on_an_empty_database_at_once(url: str) -> None:
+async def test_many_processes_start_on_empty_database_together(url: str) -> None:
     async def start() -> int | None:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", _OPEN, url, stderr=subprocess.PIPE
         )
-        _, said = await process.communicate()
-        assert not said, said.decode()
+        _, errors = await process.communicate()
+        assert not errors, errors.decode()
         return process.returncode
 
     assert await asyncio.gather(*(start() for _ in range(5))) == [0] * 5
 
 
-async def test_groups_of_a_user_may_be_refreshed_by_many_at_once(store: SqlStore) -> None:
+async def test_concurrent_group_refreshes_of_one_user_succeed(store: SqlStore) -> None:
     await store.users.create(a_user())
     groups = [Membership(f"github_team://{n}", "github", f"team {n}") for n in range(20)]
     await asyncio.gather(
@@ -50,32 +51,32 @@ async def test_groups_of_a_user_may_be_refreshed_by_many_at_once(store: SqlStore
     assert set(await store.users.memberships("u-alice")) <= set(groups)
 
 
-async def test_roles_and_passwords_may_be_set_by_many_at_once(store: SqlStore) -> None:
+async def test_concurrent_role_and_password_changes_succeed(store: SqlStore) -> None:
     await store.users.create(a_user())
     await store.clusters.create(a_cluster())
     work: list[Coroutine[Any, Any, object]] = []
     for n in range(10):
         work.append(let_in(store, "c-prod", "u-alice", "cluster-owner"))
-        work.append(store.users.set_password("u-alice", "alice", f"hash {n}"))
+        work.append(store.users.set_password("u-alice", NewPassword("alice", f"hash {n}")))
     await asyncio.gather(*work)
     held = await store.bindings.of_subjects("u-alice", [])
     assert [one.role_id for one in held] == ["cluster-owner"]
 
 
-async def test_what_was_committed_is_announced_though_its_caller_has_gone(store: SqlStore) -> None:
-    """A client that hangs up cancels its request; the revocation may be committed already."""
+async def test_committed_change_of_cancelled_caller_is_announced(store: SqlStore) -> None:
+    """A client that disconnects cancels its request, after the revocation may be committed."""
     await store.users.create(a_user())
     for n in range(60):
         await store.tokens.create(a_token(f"token-{n}"))
-    told: set[str | None] = set()
+    seen: set[str | None] = set()
 
     async def listen() -> None:
         async with store.changes.subscribe() as changes:
             ready.set()
             async for change in changes:
-                told.update(gone if change == Change("all") else {change.key})
+                seen.update(revoked if change == Change("all") else {change.key})
 
-    gone: set[str] = set()
+    revoked: set[str] = set()
     ready = asyncio.Event()
     listener = asyncio.create_task(listen())
     await ready.wait()
@@ -88,35 +89,35 @@ async def test_what_was_committed_is_announced_though_its_caller_has_gone(store:
         with contextlib.suppress(asyncio.CancelledError):
             await task
         if await store.tokens.get(f"token-{n}") is None:
-            gone.add(f"token-{n}")
+            revoked.add(f"token-{n}")
     async with asyncio.timeout(1):
-        while not gone <= told:
+        while not revoked <= seen:
             await asyncio.sleep(0.01)
     listener.cancel()
 
 
-async def test_callers_that_go_away_leave_no_connection_behind(store: SqlStore) -> None:
+async def test_cancelled_callers_leak_no_connection(store: SqlStore) -> None:
     await store.users.create(a_user())
 
-    async def gone_soon(n: int) -> None:
+    async def cancelled_soon(n: int) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(n * 0.0005):
                 await store.users.update("u-alice", display_name=f"Alice {n}")
                 await store.users.list_all()
 
-    await asyncio.gather(*(gone_soon(n) for n in range(40)))
+    await asyncio.gather(*(cancelled_soon(n) for n in range(40)))
     for _ in range(40):
         await store.users.list_all()
     await store.users.update("u-alice", enabled=False)
 
 
-async def test_more_callers_than_connections_wait_their_turn(store: SqlStore) -> None:
+async def test_callers_wait_for_free_connection(store: SqlStore) -> None:
     await store.users.create(a_user())
     found = await asyncio.gather(*(store.users.get("u-alice") for _ in range(200)))
     assert all(found)
 
 
-async def test_sqlite_answers_while_another_process_writes(
+async def test_sqlite_reads_succeed_while_another_process_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("store.engine.BUSY_SECONDS", 1.0)

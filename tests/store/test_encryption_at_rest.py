@@ -1,5 +1,6 @@
-"""What somebody sees who reads the database, and what happens to somebody who writes to it."""
+"""Tests of encryption at rest against readers and writers of the database."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
@@ -9,13 +10,18 @@ from hypothesis import strategies as st
 
 from store.database import SqlStore, open_store
 from store.encryption import Keyring, Undecryptable, generate_key
-from store.interfaces import KeyMismatch, StoreUnavailable
-from tests.store.behind import execute
-from tests.store.records import a_cluster
+from store.errors import KeyMismatch, StoreUnavailable
+from store.records import StoredProvider
+from tests.store.direct_access import execute
+from tests.store.records import NOW, a_cluster
+
+CORP = StoredProvider(
+    "corp", "ldap", True, {"bind_password": "hush-hush"}, "required", ("a://1",), NOW
+)
 
 
-async def _everything(url: str) -> bytes:
-    """All that is stored, as raw as it can be had."""
+async def _stored_bytes(url: str) -> bytes:
+    """Return all stored bytes: SQLite's files, or every row of PostgreSQL."""
     if url.startswith("sqlite"):
         file = Path(url.removeprefix("sqlite:///"))
         return b"".join(p.read_bytes() for p in file.parent.glob(file.name + "*"))
@@ -30,11 +36,9 @@ async def _everything(url: str) -> bytes:
         await connection.close()
 
 
-async def test_a_clusters_credentials_cannot_be_read_from_the_database(
-    store: SqlStore, url: str
-) -> None:
+async def test_cluster_credentials_are_not_in_raw_database(store: SqlStore, url: str) -> None:
     await store.clusters.create(a_cluster())
-    raw = await _everything(url)
+    raw = await _stored_bytes(url)
     assert b"10.0.0.1" in raw
     assert b"-secret" not in raw
 
@@ -43,7 +47,7 @@ async def test_a_clusters_credentials_cannot_be_read_from_the_database(
     ("target", "source"),
     [("impersonator_token", "impersonator_token"), ("controller_token", "impersonator_token")],
 )
-async def test_a_credential_moved_to_another_row_does_not_open(
+async def test_credential_copied_to_another_row_is_undecryptable(
     store: SqlStore, url: str, target: str, source: str
 ) -> None:
     await store.clusters.create(a_cluster("prod"))
@@ -53,24 +57,122 @@ async def test_a_credential_moved_to_another_row_does_not_open(
         f"UPDATE clusters SET {target} = (SELECT {source} FROM clusters WHERE id = 'c-prod')"
         " WHERE id = 'c-dev'",
     )
-    with pytest.raises(StoreUnavailable, match="stored for another place") as caught:
-        await store.clusters.get("c-dev")
-    assert "secret" not in str(caught.value)
+    moved = await store.clusters.get("c-dev")
+    assert moved is not None
+    assert (moved.impersonator_token, moved.controller_token) == ("", None)
+    assert "stored for another place" in moved.unreadable
+    assert "secret" not in moved.unreadable
     assert await store.clusters.get("c-prod") == a_cluster("prod")
 
 
-async def test_a_credential_moved_to_another_column_does_not_open(
+async def test_credential_copied_to_another_column_is_undecryptable(
     store: SqlStore, url: str
 ) -> None:
-    """Else whoever writes to the database could make the controller's rights everybody's."""
+    """Otherwise an attacker with write access to the database could use the controller's rights."""
     await store.clusters.create(a_cluster())
     await execute(url, "UPDATE clusters SET impersonator_token = controller_token")
-    with pytest.raises(StoreUnavailable, match="stored for another place"):
-        await store.clusters.get("c-prod")
+    moved = await store.clusters.get("c-prod")
+    assert moved is not None
+    assert (moved.impersonator_token, moved.controller_token) == ("", None)
+    assert "stored for another place" in moved.unreadable
 
 
-async def test_a_key_taken_away_before_rotating_is_found_at_the_start(url: str) -> None:
-    """The check value still opens; a cluster stored since wouldn't."""
+async def test_undecryptable_credential_disables_only_its_cluster(
+    store: SqlStore, url: str
+) -> None:
+    for name in ("one", "prod", "two"):
+        await store.clusters.create(replace(a_cluster(), id=f"c-{name}", name=name))
+    token = "impersonator_token"
+    await execute(url, f"UPDATE clusters SET {token} = controller_token WHERE name = 'prod'")
+    first, broken, last = await store.clusters.list_all()
+    assert (first.unreadable, last.unreadable) == ("", "")
+    assert first.impersonator_token == last.impersonator_token == a_cluster().impersonator_token
+    assert broken.unreadable
+    assert (broken.impersonator_token, broken.controller_token) == ("", None)
+
+
+async def test_changed_cluster_keeps_undecryptable_credential(
+    url: str,
+) -> None:
+    """The key may return."""
+    old, new = generate_key(), generate_key()
+    store = await open_store(url, Keyring.parse(f"{new},{old}"))
+    await store.clusters.create(a_cluster())
+    outdated = await open_store(url, Keyring.parse(f"{new},{old}"))
+    outdated.clusters._keyring = Keyring.parse(old)
+    undecryptable = await outdated.clusters.get("c-prod")
+    assert undecryptable is not None
+    assert undecryptable.unreadable
+    await outdated.clusters.replace(replace(undecryptable, name="renamed"))
+    found = await store.clusters.get("c-prod")
+    assert found is not None
+    assert found == replace(a_cluster(), name="renamed", revision=found.revision)
+    repaired = replace(undecryptable, impersonator_token="new", controller_token="newer")
+    await outdated.clusters.replace(repaired)
+    again = await outdated.clusters.get("c-prod")
+    assert again is not None
+    assert (again.impersonator_token, again.unreadable) == ("new", "")
+    await store.close()
+    await outdated.close()
+
+
+@pytest.mark.parametrize("damage", ["another place", "''", "'garbage'"])
+async def test_undecryptable_settings_disable_only_their_provider(
+    store: SqlStore, url: str, damage: str
+) -> None:
+    one, broken, two = (replace(CORP, name=name) for name in ("one", "prod", "two"))
+    for provider in (one, broken, two):
+        await store.providers.create(provider)
+    foreign = "(SELECT settings FROM providers WHERE name = 'one')"
+    value = foreign if damage == "another place" else damage
+    await execute(url, f"UPDATE providers SET settings = {value} WHERE name = 'prod'")
+    first, undecryptable, last = await store.providers.list_all()
+    assert [first, last] == [one, two]
+    assert undecryptable == replace(broken, settings={}, unreadable=undecryptable.unreadable)
+    assert undecryptable.unreadable
+    assert "hush" not in undecryptable.unreadable
+    assert await store.providers.get("prod") == undecryptable
+    again = await open_store(url, store._keyring)
+    assert await again.providers.list_all() == [one, undecryptable, two]
+    await again.close()
+    await store.providers.delete("prod")
+    assert await store.providers.list_all() == [one, two]
+
+
+async def test_changed_provider_keeps_undecryptable_settings(url: str) -> None:
+    """The key may return. Rotation without it is refused, because it would lose the settings."""
+    old, new = generate_key(), generate_key()
+    store = await open_store(url, Keyring.parse(f"{new},{old}"))
+    await store.providers.create(CORP)
+    outdated = await open_store(url, Keyring.parse(f"{old},{new}"))
+    outdated.providers._keyring = Keyring.parse(old)
+    undecryptable = await outdated.providers.get("corp")
+    assert undecryptable is not None
+    assert undecryptable.unreadable == "no configured key opens the value"
+    await outdated.providers.replace(replace(undecryptable, enabled=False))
+    assert await store.providers.get("corp") == replace(CORP, enabled=False)
+    with pytest.raises(StoreUnavailable, match="settings of provider corp"):
+        await outdated.rotate_keys()
+    await outdated.providers.replace(replace(undecryptable, settings={"n": 2}))
+    assert await outdated.providers.get("corp") == replace(CORP, settings={"n": 2})
+    await store.close()
+    await outdated.close()
+
+
+async def test_value_without_envelope_fails_no_query_of_other_rows(
+    store: SqlStore, url: str
+) -> None:
+    """SQLite stores text and numbers in any column."""
+    for name in ("one", "prod"):
+        await store.clusters.create(replace(a_cluster(), id=f"c-{name}", name=name))
+    number = "7" if url.startswith("sqlite") else "'7'"
+    await execute(url, f"UPDATE clusters SET impersonator_token = {number} WHERE name = 'prod'")
+    first, broken = await store.clusters.list_all()
+    assert (first.unreadable, broken.unreadable) == ("", "no configured key opens the value")
+
+
+async def test_key_removed_before_rotation_is_reported_at_start(url: str) -> None:
+    """The check value can be decrypted, but a cluster stored after it cannot."""
     old, new = generate_key(), generate_key()
     await (await open_store(url, Keyring.parse(old))).close()
     store = await open_store(url, Keyring.parse(f"{new},{old}"))
@@ -81,19 +183,20 @@ async def test_a_key_taken_away_before_rotating_is_found_at_the_start(url: str) 
     await (await open_store(url, Keyring.parse(f"{old}\n{new}"))).close()
 
 
-async def test_a_replica_that_does_not_know_the_new_key_yet_says_so(url: str) -> None:
-    """Why a new key goes to the end of the list first, on every replica."""
+async def test_replica_without_new_key_reports_missing_key(url: str) -> None:
+    """Operators therefore first add a new key to the end of the list on every replica."""
     old, new = generate_key(), generate_key()
-    behind = await open_store(url, Keyring.parse(old))
-    ahead = await open_store(url, Keyring.parse(f"{new},{old}"))
-    await ahead.clusters.create(a_cluster())
-    with pytest.raises(StoreUnavailable, match="no configured key opens the value"):
-        await behind.clusters.get("prod")
-    await ahead.close()
-    await behind.close()
+    outdated = await open_store(url, Keyring.parse(old))
+    updated = await open_store(url, Keyring.parse(f"{new},{old}"))
+    await updated.clusters.create(a_cluster())
+    seen = await outdated.clusters.get("prod")
+    assert seen is not None
+    assert seen.unreadable == "no configured key opens the value"
+    await updated.close()
+    await outdated.close()
 
 
-async def test_keys_rotate_by_putting_a_new_one_in_front(url: str) -> None:
+async def test_rotation_encrypts_with_first_key(url: str) -> None:
     old, new = generate_key(), generate_key()
     store = await open_store(url, Keyring.parse(old))
     await store.clusters.create(a_cluster())
@@ -108,7 +211,7 @@ async def test_keys_rotate_by_putting_a_new_one_in_front(url: str) -> None:
     await store.close()
 
 
-async def test_a_start_with_the_wrong_keys_is_refused_at_once(url: str) -> None:
+async def test_start_with_wrong_keys_is_refused(url: str) -> None:
     store = await open_store(url, Keyring.parse(generate_key()))
     await store.close()
     with pytest.raises(KeyMismatch, match="encryption_keys_file"):
@@ -116,7 +219,7 @@ async def test_a_start_with_the_wrong_keys_is_refused_at_once(url: str) -> None:
 
 
 @given(plaintext=st.text(), context=st.text(max_size=20), other=st.text(max_size=20))
-def test_a_value_opens_for_its_own_place_only(plaintext: str, context: str, other: str) -> None:
+def test_value_decrypts_in_its_place_only(plaintext: str, context: str, other: str) -> None:
     keyring = Keyring([b"k" * 32])
     envelope = keyring.encrypt(plaintext, context)
     assert keyring.decrypt(envelope, context) == plaintext
@@ -126,13 +229,13 @@ def test_a_value_opens_for_its_own_place_only(plaintext: str, context: str, othe
 
 
 @given(st.binary(max_size=80))
-def test_garbage_never_opens(garbage: bytes) -> None:
+def test_garbage_is_undecryptable(garbage: bytes) -> None:
     with pytest.raises(Undecryptable):
         Keyring([b"k" * 32]).decrypt(garbage, "x")
 
 
 @given(position=st.integers(0, 60), bit=st.integers(0, 7))
-def test_a_flipped_bit_never_opens(position: int, bit: int) -> None:
+def test_value_with_flipped_bit_is_undecryptable(position: int, bit: int) -> None:
     keyring = Keyring([b"k" * 32])
     envelope = bytearray(keyring.encrypt("a secret of some length, thirty..", "x"))
     envelope[position % len(envelope)] ^= 1 << bit
@@ -141,19 +244,19 @@ def test_a_flipped_bit_never_opens(position: int, bit: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "not base64!", "c2hvcnQ=", "# only a comment"])
-def test_a_bad_key_is_told_without_being_shown(text: str) -> None:
+def test_invalid_key_is_reported_but_not_shown(text: str) -> None:
     with pytest.raises(ValueError, match="encryption key") as caught:
         Keyring.parse(text)
     assert "c2hvcnQ" not in str(caught.value)
     assert "short" not in str(caught.value)
 
 
-def test_a_keyring_shows_no_key() -> None:
+def test_keyring_repr_has_no_key() -> None:
     key = generate_key()
     assert key not in repr(Keyring.parse(key))
 
 
-def test_keys_for_other_purposes_differ_by_purpose_and_by_key() -> None:
+def test_derived_keys_differ_by_purpose_and_key() -> None:
     one = Keyring([b"a" * 32, b"b" * 32])
     assert one.derive("cookie") == one.derive_all("cookie")[0]
     assert len({*one.derive_all("cookie"), one.derive("other")}) == 3

@@ -1,7 +1,7 @@
-"""What is known of identities, and providers at run time: one suite over both databases."""
+"""Tests of identities and of providers at run time, over both databases."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from alembic import command
@@ -9,21 +9,15 @@ from alembic.config import Config
 from sqlalchemy import Connection, text
 
 from store.changes import ChangeHub
-from store.connections import Connections
+from store.connections import Database
 from store.database import SqlStore, open_store, upgrade_database
 from store.encryption import Keyring, generate_key
 from store.engine import make_engines
-from store.interfaces import (
-    Conflict,
-    KnownPrincipal,
-    Membership,
-    NotFound,
-    Principal,
-    StoredProvider,
-    StoreUnavailable,
-)
+from store.errors import Conflict, RecordNotFound, StoreUnavailable
 from store.locations import locate
-from tests.store.behind import execute
+from store.records import Membership, Principal, PrincipalRecord, StoredProvider
+from store.schema import HEAD
+from tests.store.direct_access import execute
 from tests.store.records import NOW, a_token, a_user
 
 GITHUB = Principal("github_user://1", "github", "alice")
@@ -40,7 +34,7 @@ _OLD_CLUSTER = (
 
 
 async def _old_database(url: str) -> None:
-    """A database as the first release has left it: with a user, a group and a token."""
+    """Create a database of the first release with a user, a group and a token."""
 
     def old(connection: Connection) -> None:
         config = Config()
@@ -59,15 +53,15 @@ async def _old_database(url: str) -> None:
             connection.execute(text(statement))
 
     location = locate(url)
-    connections = Connections(make_engines(location), location.shown, ChangeHub())
+    connections = Database(make_engines(location), location.shown, ChangeHub())
     async with connections.write() as connection:
         await connection.run_sync(old)
     await connections.engines.dispose()
 
 
-async def test_a_database_of_the_first_release_keeps_its_data(url: str, keyring: Keyring) -> None:
+async def test_database_of_first_release_keeps_its_data(url: str, keyring: Keyring) -> None:
     await _old_database(url)
-    assert await upgrade_database(url) == ("0001", "0004")
+    assert await upgrade_database(url) == ("0001", HEAD)
     store = await open_store(url, keyring)
     try:
         old = await store.users.get("u-old")
@@ -75,7 +69,7 @@ async def test_a_database_of_the_first_release_keeps_its_data(url: str, keyring:
         assert old.principals == (Principal("local://u-old", "local", "old"),)
         assert [one.name for one in await store.users.memberships("u-old")] == ["ops"]
         assert await store.users.password("old") is not None
-        known = KnownPrincipal("local://u-old", "u-old", "local", "old")
+        known = PrincipalRecord("local://u-old", "u-old", "local", "old")
         assert await store.identities.get("local://u-old") == known
         assert not old.administrator
         assert await store.users.any_administrator()
@@ -85,7 +79,7 @@ async def test_a_database_of_the_first_release_keeps_its_data(url: str, keyring:
         await store.close()
 
 
-async def test_a_sign_in_is_remembered_with_the_providers_secret(store: SqlStore) -> None:
+async def test_sign_in_stores_secret_of_provider(store: SqlStore) -> None:
     await store.users.create(a_user())
     await store.identities.seen(LOCAL, NOW, "refresh-me")
     known = await store.identities.get(LOCAL)
@@ -94,11 +88,13 @@ async def test_a_sign_in_is_remembered_with_the_providers_secret(store: SqlStore
     assert "refresh-me" not in repr(known)
     await store.identities.seen(LOCAL, NOW + timedelta(hours=1))
     assert (await store.identities.of_user("u-alice"))[0].secret == "refresh-me"
-    with pytest.raises(NotFound):
-        await store.identities.seen("local://nobody", NOW)
+    with pytest.raises(RecordNotFound):
+        await store.identities.seen("local://unknown", NOW)
 
 
-async def test_a_secret_moved_to_another_principal_does_not_open(store: SqlStore, url: str) -> None:
+async def test_secret_copied_to_another_principal_is_undecryptable(
+    store: SqlStore, url: str
+) -> None:
     await store.users.create(a_user())
     await store.users.create(a_user("bob"))
     await store.identities.seen(LOCAL, NOW, "hush")
@@ -111,20 +107,20 @@ async def test_a_secret_moved_to_another_principal_does_not_open(store: SqlStore
         await store.identities.get("local://u-bob")
 
 
-async def test_who_was_asked_about_longest_ago_is_due_first(store: SqlStore) -> None:
+async def test_principal_with_oldest_refresh_is_due_first(store: SqlStore) -> None:
     for name in ("alice", "bob", "carol", "dave"):
         await store.users.create(a_user(name))
     await store.identities.seen("local://u-alice", NOW)
     await store.identities.seen("local://u-bob", NOW - timedelta(hours=3))
     await store.identities.seen("local://u-carol", NOW - timedelta(hours=2))
     await store.users.update("u-carol", enabled=False)
-    due = await store.identities.due("local", NOW - timedelta(hours=1), limit=9)
+    due = await store.identities.due("local", NOW - timedelta(hours=1), NOW, failing=False, limit=9)
     assert [one.user_id for one in due] == ["u-dave", "u-bob"]
-    assert len(await store.identities.due("local", NOW, limit=1)) == 1
-    assert await store.identities.due("corp", NOW, limit=9) == []
+    assert len(await store.identities.due("local", NOW, NOW, failing=False, limit=1)) == 1
+    assert await store.identities.due("corp", NOW, NOW, failing=False, limit=9) == []
 
 
-async def test_one_replica_at_a_time_refreshes_somebody(store: SqlStore) -> None:
+async def test_principal_is_refreshed_by_one_replica_at_a_time(store: SqlStore) -> None:
     await store.users.create(a_user())
     known = await store.identities.get(LOCAL)
     assert known is not None
@@ -136,7 +132,75 @@ async def test_one_replica_at_a_time_refreshes_somebody(store: SqlStore) -> None
     assert await store.identities.claim(known, NOW)
 
 
-async def test_who_is_refused_loses_tokens_and_groups_and_the_rest_stays(store: SqlStore) -> None:
+async def test_failed_principals_are_listed_separately_after_their_pause(store: SqlStore) -> None:
+    identities = store.identities
+    for name in ("alice", "bob"):
+        await store.users.create(a_user(name))
+        await identities.seen(f"local://u-{name}", NOW - timedelta(hours=2))
+    later = NOW + timedelta(minutes=5)
+    await identities.refresh_failed("local://u-bob", later)
+    await identities.refresh_failed("local://u-bob", later)
+
+    async def due(now: datetime, *, failing: bool) -> list[str]:
+        found = await identities.due("local", NOW, now, failing=failing, limit=9)
+        return [one.user_id for one in found]
+
+    assert await due(NOW, failing=False) == ["u-alice"]
+    assert await due(NOW, failing=True) == []
+    assert await due(later + timedelta(seconds=1), failing=True) == ["u-bob"]
+    assert await identities.failing("local", 2) == 1
+    assert await identities.failing("local", 3) == 0
+    bob = await store.users.get("u-bob")
+    assert bob is not None
+    assert bob.principals[0].refresh_failures == 2
+    await identities.refresh_worked("local://u-bob")
+    assert await due(NOW, failing=False) == ["u-alice", "u-bob"]
+
+
+async def test_ended_grant_is_deleted_until_next_sign_in(store: SqlStore) -> None:
+    await store.users.create(a_user())
+    await store.tokens.create(a_token("token-l"))
+    await store.identities.seen(LOCAL, NOW - timedelta(hours=2), "refresh-1")
+    await store.identities.grant_ended(LOCAL, NOW)
+    known = await store.identities.get(LOCAL)
+    assert known is not None
+    assert (known.secret, known.grant_ended_at) == (None, NOW)
+    assert await store.tokens.get("token-l") is not None
+    assert await store.identities.due("local", NOW, NOW, failing=False, limit=9) == []
+    await store.identities.seen(LOCAL, NOW, "refresh-2", fresh=False)
+    known = await store.identities.get(LOCAL)
+    assert known is not None
+    assert known.grant_ended_at == NOW
+    await store.identities.seen(LOCAL, NOW, "refresh-2")
+    known = await store.identities.get(LOCAL)
+    assert known is not None
+    assert known.grant_ended_at is None
+
+
+async def test_undecryptable_secret_does_not_stop_refresh_of_others(
+    store: SqlStore, url: str
+) -> None:
+    for name in ("alice", "bob"):
+        await store.users.create(a_user(name))
+        await store.identities.seen(f"local://u-{name}", NOW - timedelta(hours=2), f"of-{name}")
+    await execute(
+        url,
+        "UPDATE principals SET secret = (SELECT secret FROM principals WHERE id = 'local://u-bob') "
+        "WHERE id = 'local://u-alice'",
+    )
+    due = await store.identities.due("local", NOW, NOW, failing=False, limit=9)
+    assert [one.secret for one in due] == [None, "of-bob"]
+    # A change of the provider's access mode still finds both identities.
+    identities = await store.identities.of_provider("local")
+    assert [one.secret for one in identities] == [None, "of-bob"]
+    assert await store.identities.refuse(LOCAL, "gone") == 0
+    await store.identities.seen(LOCAL, NOW, "of-alice")
+    known = await store.identities.get(LOCAL)
+    assert known is not None
+    assert (known.secret, known.disabled_reason) == ("of-alice", None)
+
+
+async def test_refused_principal_loses_only_tokens_and_groups(store: SqlStore) -> None:
     await store.users.create(a_user())
     await store.identities.link("u-alice", GITHUB, "gho_secret")
     await store.tokens.create(a_token("token-l"))
@@ -148,7 +212,7 @@ async def test_who_is_refused_loses_tokens_and_groups_and_the_rest_stays(store: 
     async with store.changes.subscribe() as changes:
         assert await store.identities.refuse(GITHUB.id, "account_disabled") == 1
         while (change := await anext(changes)).kind == "all":
-            pass  # the feed has just come up
+            pass  # the feed is newly connected
     assert (change.kind, change.key) == ("user", "u-alice")
     assert await store.tokens.get("token-g") is None
     assert await store.tokens.get("token-l") is not None
@@ -165,15 +229,15 @@ async def test_who_is_refused_loses_tokens_and_groups_and_the_rest_stays(store: 
     assert await store.identities.refuse("github_user://9", "gone") == 0
 
 
-async def test_a_principal_is_linked_once_and_the_last_one_stays(store: SqlStore) -> None:
+async def test_principal_is_linked_once_and_last_one_is_kept(store: SqlStore) -> None:
     await store.users.create(a_user())
     await store.users.create(a_user("bob"))
     await store.identities.link("u-alice", GITHUB)
     with pytest.raises(Conflict):
         await store.identities.link("u-bob", GITHUB)
-    with pytest.raises(NotFound):
-        await store.identities.link("u-nobody", replace(GITHUB, id="github_user://2"))
-    with pytest.raises(NotFound):
+    with pytest.raises(RecordNotFound):
+        await store.identities.link("u-unknown", replace(GITHUB, id="github_user://2"))
+    with pytest.raises(RecordNotFound):
         await store.identities.unlink("u-bob", GITHUB.id)
     await store.tokens.create(a_token("token-g", principal_id=GITHUB.id))
     assert await store.identities.unlink("u-alice", GITHUB.id) == 1
@@ -198,7 +262,7 @@ async def test_tokens_are_revoked_by_provider_or_user(store: SqlStore) -> None:
     assert await store.tokens.get("token-4") is not None
 
 
-async def test_who_was_not_seen_for_long_is_told_and_administrators_are_not(
+async def test_unseen_lists_idle_users_but_no_administrators(
     store: SqlStore,
 ) -> None:
     long_ago = NOW - timedelta(days=90)
@@ -213,11 +277,11 @@ async def test_who_was_not_seen_for_long_is_told_and_administrators_are_not(
     assert [one.id for one in unseen] == ["u-alice"]
 
 
-async def test_a_provider_comes_back_as_it_was_stored_and_is_announced(store: SqlStore) -> None:
+async def test_stored_provider_is_returned_unchanged_and_announced(store: SqlStore) -> None:
     async with store.changes.subscribe() as changes:
         await store.providers.create(CORP)
         while (change := await anext(changes)).kind == "all":
-            pass  # the feed has just come up
+            pass  # the feed is newly connected
     assert (change.kind, change.key) == ("provider", "corp")
     assert await store.providers.get("corp") == CORP
     with pytest.raises(Conflict):
@@ -228,11 +292,11 @@ async def test_a_provider_comes_back_as_it_was_stored_and_is_announced(store: Sq
     await store.providers.delete("corp")
     assert await store.providers.get("corp") is None
     for gone in (store.providers.delete("corp"), store.providers.replace(CORP)):
-        with pytest.raises(NotFound):
+        with pytest.raises(RecordNotFound):
             await gone
 
 
-async def test_a_providers_settings_and_secrets_rotate_with_the_keys(url: str) -> None:
+async def test_rotation_encrypts_provider_settings_and_secrets(url: str) -> None:
     old, new = generate_key(), generate_key()
     store = await open_store(url, Keyring.parse(old))
     await store.providers.create(CORP)

@@ -1,4 +1,4 @@
-"""A database that can't be used says so at the start, in one readable line."""
+"""Tests of the errors that unusable databases cause at start."""
 
 import asyncio
 import sqlite3
@@ -9,7 +9,7 @@ import pytest
 
 from store.database import open_store, upgrade_database
 from store.encryption import Keyring, generate_key
-from store.interfaces import SchemaTooOld, StoreUnavailable
+from store.errors import SchemaTooOld, StoreUnavailable
 
 
 @pytest.fixture
@@ -17,17 +17,17 @@ def keyring() -> Keyring:
     return Keyring.parse(generate_key())
 
 
-async def test_the_file_is_made_for_its_owner_only(tmp_path: Path, keyring: Keyring) -> None:
+async def test_new_file_is_readable_by_owner_only(tmp_path: Path, keyring: Keyring) -> None:
     file = tmp_path / "x.db"
     store = await open_store(f"sqlite:///{file}", keyring)
     await store.close()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-async def test_an_older_database_waits_for_an_upgrade_where_asked(
+async def test_older_schema_without_automatic_upgrade_is_refused(
     url: str, keyring: Keyring
 ) -> None:
-    with pytest.raises(SchemaTooOld, match="sekisho db upgrade"):
+    with pytest.raises(SchemaTooOld, match="sekisho admin db upgrade"):
         await open_store(url, keyring, upgrade=False)
     before, now = await upgrade_database(url)
     assert before is None
@@ -36,27 +36,25 @@ async def test_an_older_database_waits_for_an_upgrade_where_asked(
     await store.close()
 
 
-async def test_many_replicas_may_start_on_an_empty_database_at_once(
-    url: str, keyring: Keyring
-) -> None:
+async def test_many_replicas_start_on_empty_database_together(url: str, keyring: Keyring) -> None:
     stores = await asyncio.gather(*(open_store(url, keyring) for _ in range(4)))
     for store in stores:
         await store.ping()
         await store.close()
 
 
-async def test_a_missing_folder_is_named(tmp_path: Path, keyring: Keyring) -> None:
+async def test_missing_folder_is_named(tmp_path: Path, keyring: Keyring) -> None:
     with pytest.raises(StoreUnavailable, match=r"folder .*/none doesn't exist"):
         await open_store(f"sqlite:///{tmp_path}/none/x.db", keyring)
 
 
-async def test_a_file_that_is_no_database_is_named(tmp_path: Path, keyring: Keyring) -> None:
+async def test_file_without_database_is_named(tmp_path: Path, keyring: Keyring) -> None:
     (tmp_path / "x.db").write_bytes(b"hello " * 1000)
-    with pytest.raises(StoreUnavailable, match=r"x\.db can't be used: the file is not a SQLite"):
+    with pytest.raises(StoreUnavailable, match=r"x\.db is not usable: the file is not a SQLite"):
         await open_store(f"sqlite:///{tmp_path}/x.db", keyring)
 
 
-async def test_a_locked_database_is_told(
+async def test_locked_database_is_reported(
     tmp_path: Path, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("store.engine.BUSY_SECONDS", 0.1)
@@ -71,7 +69,7 @@ async def test_a_locked_database_is_told(
         holder.close()
 
 
-async def test_a_postgresql_that_is_not_there_is_told_without_its_password(
+async def test_unreachable_postgresql_is_reported_without_its_password(
     keyring: Keyring, unused_port: int
 ) -> None:
     with pytest.raises(StoreUnavailable, match="nothing listens there") as caught:
@@ -79,7 +77,7 @@ async def test_a_postgresql_that_is_not_there_is_told_without_its_password(
     assert "hunter2" not in str(caught.value)
 
 
-async def test_a_wrong_password_is_told(postgres_database: str, keyring: Keyring) -> None:
+async def test_wrong_password_is_reported(postgres_database: str, keyring: Keyring) -> None:
     before, _, after = postgres_database.partition("@")
     wrong = before.rpartition(":")[0] + ":hunter2@" + after
     with pytest.raises(StoreUnavailable, match="user name or password is wrong") as caught:

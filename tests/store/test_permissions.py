@@ -1,4 +1,4 @@
-"""SQLite files and folders that this user may not write: told at the start, not at a sign-in."""
+"""Tests of SQLite files and folders without permission: errors at start."""
 
 import contextlib
 import os
@@ -11,18 +11,18 @@ import pytest
 
 from store.database import open_store
 from store.encryption import Keyring
-from store.interfaces import StoreUnavailable
+from store.errors import StoreUnavailable
 
-NOBODY = 65534
+UNPRIVILEGED_UID = 65534
 
 
 @contextlib.contextmanager
-def as_somebody_else() -> Iterator[None]:
-    """Root may write everything; be nobody for a while."""
+def unprivileged() -> Iterator[None]:
+    """Run as an unprivileged user, because root may write every file."""
     if os.geteuid() != 0:
         yield
         return
-    os.seteuid(NOBODY)
+    os.seteuid(UNPRIVILEGED_UID)
     try:
         yield
     finally:
@@ -31,7 +31,7 @@ def as_somebody_else() -> Iterator[None]:
 
 @pytest.fixture
 async def folder() -> AsyncIterator[Path]:
-    """A folder with a database in it, which belongs to whoever the test is going to be."""
+    """Yield a folder with a database, owned by the user that the test runs as."""
     with tempfile.TemporaryDirectory(prefix="sekisho-store-") as name:
         folder = Path(name) / "data"
         folder.mkdir()
@@ -40,51 +40,51 @@ async def folder() -> AsyncIterator[Path]:
         await store.close()
         if os.geteuid() == 0:
             for path in (folder, *folder.iterdir()):
-                shutil.chown(path, NOBODY)
+                shutil.chown(path, UNPRIVILEGED_UID)
         yield folder
         folder.chmod(0o755)
 
 
 async def _refused(folder: Path, name: str = "x.db") -> str:
-    with as_somebody_else(), pytest.raises(StoreUnavailable) as caught:
+    with unprivileged(), pytest.raises(StoreUnavailable) as caught:
         await open_store(f"sqlite:///{folder}/{name}", Keyring([b"k" * 32]))
     assert f"{folder}/{name}" in str(caught.value)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
-async def test_a_file_that_may_only_be_read_is_told(folder: Path) -> None:
+async def test_read_only_file_is_reported(folder: Path) -> None:
     (folder / "x.db").chmod(0o444)
     assert "read-only; let this user write the file and its folder" in await _refused(folder)
 
 
-async def test_a_file_that_may_not_be_read_is_told(folder: Path) -> None:
+async def test_unreadable_file_is_reported(folder: Path) -> None:
     (folder / "x.db").chmod(0)
     assert "let this user read and write the file and its folder" in await _refused(folder)
 
 
-async def test_a_folder_that_may_only_be_read_is_told(folder: Path) -> None:
+async def test_read_only_folder_is_reported(folder: Path) -> None:
     folder.chmod(0o555)
     assert "the file and its folder" in await _refused(folder)
 
 
-async def test_a_folder_that_may_only_be_read_takes_no_new_file(folder: Path) -> None:
+async def test_read_only_folder_without_file_is_reported(folder: Path) -> None:
     folder.chmod(0o555)
     assert "permission denied" in await _refused(folder, "new.db")
 
 
-async def test_a_folder_that_may_not_be_entered_is_told(folder: Path) -> None:
+async def test_inaccessible_folder_is_reported(folder: Path) -> None:
     folder.chmod(0)
     assert "permission denied" in await _refused(folder)
 
 
-async def test_a_folder_in_place_of_the_file_is_told(folder: Path) -> None:
+async def test_folder_in_place_of_file_is_reported(folder: Path) -> None:
     (folder / "sub").mkdir()
-    assert "can't be opened" in await _refused(folder, "sub")
+    assert "cannot be opened" in await _refused(folder, "sub")
 
 
-async def test_nothing_that_sqlite_makes_may_be_read_by_others(folder: Path) -> None:
-    with as_somebody_else():
+async def test_files_created_by_sqlite_are_private(folder: Path) -> None:
+    with unprivileged():
         store = await open_store(f"sqlite:///{folder}/new.db", Keyring([b"k" * 32]))
         await store.ping()
         modes = {path.name: path.stat().st_mode & 0o777 for path in folder.glob("new.db*")}

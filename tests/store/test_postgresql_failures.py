@@ -1,4 +1,4 @@
-"""PostgreSQL that dies, falls silent or is restarted while the store is open."""
+"""Tests of PostgreSQL failures: crash, silence and restart."""
 
 import asyncio
 import contextlib
@@ -15,14 +15,15 @@ import pytest
 
 from store.database import SqlStore, open_store
 from store.encryption import Keyring
-from store.interfaces import Change, StoreUnavailable
-from tests.parts import postgres
-from tests.store.records import a_user
+from store.errors import StoreUnavailable
+from store.records import Change
+from tests.store.records import NOW, a_user
 from tests.store.relay import relayed
+from tests.support import postgres
 
 
 class Server:
-    """A PostgreSQL of the test's own, which may be killed and started again."""
+    """PostgreSQL server that the test may kill and start again."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -55,10 +56,10 @@ class Server:
 def server() -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="sekisho-postgres-") as name:
         shutil.chown(name, postgres.server_user())
-        made = Server(Path(name))
-        made.start()
-        yield made
-        made.stop()
+        server = Server(Path(name))
+        server.start()
+        yield server
+        server.stop()
 
 
 @contextlib.asynccontextmanager
@@ -71,24 +72,24 @@ async def opened(url: str) -> AsyncIterator[SqlStore]:
         await store.close()
 
 
-async def until_live(store: SqlStore, wanted: bool, seconds: float = 20) -> None:
+async def until_live(store: SqlStore, expected: bool, seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
-        while store.changes.live is not wanted:
+        while store.changes.live is not expected:
             await asyncio.sleep(0.01)
 
 
-async def until(changes: AsyncIterator[Change], wanted: Change, seconds: float = 10) -> None:
+async def until(changes: AsyncIterator[Change], expected: Change, seconds: float = 10) -> None:
     async with asyncio.timeout(seconds):
-        while await anext(changes) != wanted:
+        while await anext(changes) != expected:
             pass
 
 
-async def test_a_restart_is_survived_and_everything_cached_is_dropped(server: Server) -> None:
+async def test_restart_announces_change_of_all_and_reconnects(server: Server) -> None:
     async with opened(server.url) as store, opened(server.url) as other:
         await store.users.create(a_user())
         server.stop()
         await until_live(store, False)
-        with pytest.raises(StoreUnavailable, match="can't be used") as caught:
+        with pytest.raises(StoreUnavailable, match="is not usable") as caught:
             await store.users.get("u-alice")
         assert "pw" not in str(caught.value)
         with pytest.raises(StoreUnavailable):
@@ -102,7 +103,7 @@ async def test_a_restart_is_survived_and_everything_cached_is_dropped(server: Se
             await until(changes, Change("user", "u-alice"), seconds=1)
 
 
-async def test_a_connection_that_dies_without_a_word_is_noticed_within_a_second(
+async def test_silent_connection_is_detected_within_one_second(
     postgres_database: str,
 ) -> None:
     async with relayed(postgres_database) as (url, relay), opened(url) as store:
@@ -117,7 +118,7 @@ async def test_a_connection_that_dies_without_a_word_is_noticed_within_a_second(
         await store.ping()
 
 
-async def test_a_silent_database_is_an_error_not_a_wait_forever(
+async def test_silent_database_raises_within_timeout(
     postgres_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("store.engine.STATEMENT_SECONDS", 0.5)
@@ -125,13 +126,13 @@ async def test_a_silent_database_is_an_error_not_a_wait_forever(
     async with relayed(postgres_database) as (url, relay), opened(url) as store:
         relay.silence()
         async with asyncio.timeout(5):
-            with pytest.raises(StoreUnavailable, match="didn't answer in time"):
+            with pytest.raises(StoreUnavailable, match="did not respond in time"):
                 await store.ping()
         relay.resume()
         await store.ping()
 
 
-async def test_broken_pooled_connections_are_replaced_without_an_error(
+async def test_broken_pooled_connections_are_replaced_without_error(
     postgres_database: str,
 ) -> None:
     async with relayed(postgres_database) as (url, relay), opened(url) as store:
@@ -141,33 +142,33 @@ async def test_broken_pooled_connections_are_replaced_without_an_error(
         await store.users.create(a_user())
 
 
-async def test_a_silent_database_at_the_start_is_told(
+async def test_silent_database_at_start_is_reported(
     postgres_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("store.engine.BUSY_SECONDS", 0.3)
     async with relayed(postgres_database) as (url, relay):
         relay.silence()
-        with pytest.raises(StoreUnavailable, match="didn't answer in time"):
+        with pytest.raises(StoreUnavailable, match="did not respond in time"):
             await open_store(url, Keyring([b"k" * 32]))
 
 
-async def test_a_missing_database_is_told(postgres_database: str) -> None:
+async def test_missing_database_is_reported(postgres_database: str) -> None:
     with pytest.raises(StoreUnavailable, match="the database does not exist; create it"):
         await open_store(postgres_database + "_none", Keyring([b"k" * 32]))
 
 
-async def test_a_server_without_tls_is_told_where_tls_is_asked_for(postgres_database: str) -> None:
-    with pytest.raises(StoreUnavailable, match="it offers no TLS, and sslmode asks for it"):
+async def test_server_without_required_tls_is_reported(postgres_database: str) -> None:
+    with pytest.raises(StoreUnavailable, match="it offers no TLS, and sslmode requires it"):
         await open_store(f"{postgres_database}?sslmode=require", Keyring([b"k" * 32]))
 
 
-async def test_a_missing_root_certificate_is_named(postgres_database: str, tmp_path: Path) -> None:
+async def test_missing_root_certificate_is_named(postgres_database: str, tmp_path: Path) -> None:
     url = f"{postgres_database}?sslmode=verify-full&sslrootcert={tmp_path}/ca.pem"
     with pytest.raises(StoreUnavailable, match=r"ca\.pem"):
         await open_store(url, Keyring([b"k" * 32]))
 
 
-async def test_a_database_that_may_only_be_read_is_told(postgres_database: str) -> None:
+async def test_read_only_database_is_reported(postgres_database: str) -> None:
     await (await open_store(postgres_database, Keyring([b"k" * 32]))).close()
     connection = await asyncpg.connect(postgres_database)
     name = postgres_database.rpartition("/")[2]
@@ -177,7 +178,7 @@ async def test_a_database_that_may_only_be_read_is_told(postgres_database: str) 
         await open_store(postgres_database, Keyring([b"k" * 32]))
 
 
-async def test_a_socket_is_reached_by_its_folder(server: Server) -> None:
+async def test_socket_is_reached_by_its_folder(server: Server) -> None:
     folder = server._directory
     port = server.url.rpartition(":")[2].partition("/")[0]
     url = f"postgresql://{postgres.USER}:pw@/postgres?host={folder}&port={port}"
@@ -185,14 +186,14 @@ async def test_a_socket_is_reached_by_its_folder(server: Server) -> None:
         await store.ping()
 
 
-async def test_a_folder_without_a_socket_is_told(tmp_path: Path) -> None:
+async def test_folder_without_socket_is_reported(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="nothing listens there"):
         await open_store(f"postgresql://u:pw@/x?host={tmp_path}", Keyring([b"k" * 32]))
 
 
-async def test_an_enormous_key_is_announced_as_all(postgres_database: str) -> None:
+async def test_change_with_oversized_key_is_announced_as_all(postgres_database: str) -> None:
     async with opened(postgres_database) as store, opened(postgres_database) as other:
         await store.users.create(a_user(id="u-" + "x" * 1900, principals=()))
         async with other.changes.subscribe() as changes:
-            assert not await store.tokens.revoke("y" * 9000)
+            assert not await store.tokens.shorten("y" * 9000, NOW)
             await until(changes, Change("all"), seconds=1)

@@ -1,4 +1,4 @@
-"""Migrations: all or nothing, never over a newer schema, and the same as the tables in use."""
+"""Tests of migrations: atomic, refused on a newer schema, and equal to the tables."""
 
 import shutil
 import sqlite3
@@ -15,20 +15,22 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from store.audit_table import audit_metadata
 from store.changes import ChangeHub
-from store.connections import Connections
+from store.connections import Database
 from store.database import open_store, upgrade_database
 from store.encryption import Keyring
 from store.engine import make_engines
-from store.interfaces import SchemaTooNew, StoreUnavailable
+from store.errors import SchemaTooNew, StoreUnavailable
 from store.locations import locate
+from store.schema import HEAD
 from store.tables import metadata
-from tests.store.behind import execute, tables
+from tests.store.direct_access import execute, tables
 
 ROOT = Path(__file__).parents[2]
 
 
-async def test_a_newer_schema_is_refused_and_both_revisions_are_named(url: str) -> None:
+async def test_newer_schema_is_refused_and_both_revisions_are_named(url: str) -> None:
     _, head = await upgrade_database(url)
     await execute(url, "UPDATE alembic_version SET version_num = '9999'")
     for opening in (open_store(url, Keyring([b"k" * 32])), upgrade_database(url)):
@@ -36,7 +38,7 @@ async def test_a_newer_schema_is_refused_and_both_revisions_are_named(url: str) 
             await opening
 
 
-async def test_a_migration_that_fails_leaves_the_database_as_it_was(
+async def test_failed_migration_leaves_database_unchanged(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken() -> None:
@@ -59,14 +61,15 @@ async def test_a_migration_that_fails_leaves_the_database_as_it_was(
     await (await open_store(url, Keyring([b"k" * 32]))).close()
 
 
-async def test_the_migrations_make_the_tables_in_use(url: str) -> None:
+async def test_migrations_create_the_declared_tables(url: str) -> None:
     await upgrade_database(url)
     location = locate(url)
-    connections = Connections(make_engines(location), location.shown, ChangeHub())
+    connections = Database(make_engines(location), location.shown, ChangeHub())
 
     def differences(connection: Connection) -> list[object]:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        return list(compare_metadata(context, metadata))
+        every = [metadata, *([audit_metadata] if location.kind == "postgresql" else [])]
+        return list(compare_metadata(context, every))  # type: ignore[arg-type]
 
     async with connections.read() as connection:
         assert await connection.run_sync(differences) == []
@@ -88,7 +91,7 @@ async def test_the_migrations_make_the_tables_in_use(url: str) -> None:
         ("DELETE FROM tokens WHERE expires_at < 'x'", "ix_tokens_expires_at"),
     ],
 )
-async def test_look_ups_are_indexed(tmp_path: Path, query: str, index: str) -> None:
+async def test_queries_use_indexes(tmp_path: Path, query: str, index: str) -> None:
     await upgrade_database(f"sqlite:///{tmp_path}/x.db")
     with sqlite3.connect(tmp_path / "x.db") as connection:
         plan = connection.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
@@ -96,8 +99,8 @@ async def test_look_ups_are_indexed(tmp_path: Path, query: str, index: str) -> N
     assert index in plan[0][3]
 
 
-def copy_of_the_source(to: Path) -> None:
-    """What a wheel is built from."""
+def copy_sources(to: Path) -> None:
+    """Copy the files from which a wheel is built."""
     to.mkdir()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     for name in ("pyproject.toml", "README.md", "LICENSE"):
@@ -107,9 +110,9 @@ def copy_of_the_source(to: Path) -> None:
 
 
 def test_migrations_are_in_the_wheel(tmp_path: Path) -> None:
-    """And run from there, with neither an ini file nor the source tree at hand."""
+    """The migrations run from the wheel without an ini file and without the source tree."""
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    copy_of_the_source(tmp_path / "source")  # building leaves traces
+    copy_sources(tmp_path / "source")  # the build writes into its source folder
     subprocess.run([*build, "-w", tmp_path, tmp_path / "source"], check=True)
     (wheel,) = tmp_path.glob("sekisho-*.whl")
     with zipfile.ZipFile(wheel) as packed:
@@ -127,4 +130,4 @@ def test_migrations_are_in_the_wheel(tmp_path: Path) -> None:
         check=True,
     )
     assert done.stdout.startswith(str(tmp_path / "installed"))
-    assert "(None, '0004')" in done.stdout
+    assert f"(None, '{HEAD}')" in done.stdout

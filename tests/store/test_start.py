@@ -1,4 +1,4 @@
-"""What a start asks of the store: little, however much is in it."""
+"""Tests of the queries that the store sends at start."""
 
 from datetime import UTC, datetime
 
@@ -6,31 +6,33 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import event
 
-from management.users import new_user
+from management.identity.users import new_user
 from store.database import open_store, upgrade_database
 from store.encryption import Keyring
 from store.engine import make_engines
-from store.fleet_records import ClusterStatus
 from store.locations import locate
+from store.records import ClusterStatus
 from store.schema import HEAD, bring_up
-from tests.proxy.test_clusters import CLUSTER
+from tests.proxy.upstream.test_registry import CLUSTER
 
 KEYS = Keyring([b"k" * 32])
 
 
-def test_the_head_is_the_newest_migration() -> None:
+def test_head_is_newest_migration() -> None:
     config = Config()
     config.set_main_option("script_location", "store:migrations")
     assert ScriptDirectory.from_config(config).get_current_head() == HEAD
 
 
-async def test_a_schema_at_head_is_read_and_not_touched(url: str) -> None:
+async def test_schema_at_head_is_read_and_not_changed(url: str) -> None:
     assert await upgrade_database(url) == (None, HEAD)
     location = locate(url)
     engines = make_engines(location)
-    said: list[str] = []
+    statements: list[str] = []
     event.listen(
-        engines.writer.sync_engine, "before_cursor_execute", lambda *what: said.append(what[2])
+        engines.writer.sync_engine,
+        "before_cursor_execute",
+        lambda *values: statements.append(values[2]),
     )
     try:
         async with engines.writer.begin() as connection:
@@ -38,17 +40,17 @@ async def test_a_schema_at_head_is_read_and_not_touched(url: str) -> None:
     finally:
         await engines.dispose()
     changing = ("CREATE", "ALTER", "INSERT", "UPDATE", "DELETE")
-    assert not [one for one in said if one.lstrip().upper().startswith(changing)]
-    assert said[-1] == "SELECT version_num FROM alembic_version"
+    assert not [one for one in statements if one.lstrip().upper().startswith(changing)]
+    assert statements[-1] == "SELECT version_num FROM alembic_version"
 
 
-async def test_whether_there_is_anybody_and_which_clusters_there_are(url: str) -> None:
+async def test_has_any_and_ids_report_stored_users_and_clusters(url: str) -> None:
     store = await open_store(url, KEYS)
     try:
-        assert (await store.users.anybody(), list(await store.clusters.ids())) == (False, [])
+        assert (await store.users.has_any(), list(await store.clusters.ids())) == (False, [])
         await store.users.create(new_user("alice"))
         await store.clusters.create(CLUSTER)
-        assert (await store.users.anybody(), list(await store.clusters.ids())) == (
+        assert (await store.users.has_any(), list(await store.clusters.ids())) == (
             True,
             [CLUSTER.id],
         )
@@ -56,7 +58,7 @@ async def test_whether_there_is_anybody_and_which_clusters_there_are(url: str) -
         await store.close()
 
 
-async def test_the_status_of_one_cluster_is_found(url: str) -> None:
+async def test_status_of_one_cluster_is_returned(url: str) -> None:
     store = await open_store(url, KEYS)
     try:
         await store.clusters.create(CLUSTER)

@@ -1,4 +1,4 @@
-"""The look-up of a token that isn't cached: one query, and by indexes only."""
+"""Tests of the token query: one query, with indexes only."""
 
 import re
 from collections.abc import AsyncIterator
@@ -9,14 +9,14 @@ import pytest
 from sqlalchemy import event, text
 
 from store.access_records import PolicyRule, Role
-from store.connections import Connections
+from store.connections import Database
 from store.database import SqlStore
-from store.interfaces import Change, Membership, Principal
-from store.worth import QUERY
+from store.records import Change, Membership, Principal
+from store.token_query import QUERY
 from tests.store.records import NOW, a_binding, a_cluster, a_token, a_user, let_in
 
-READ_WHOLE = {"roles", "held"}
-"""Roles that people made are few, and what somebody holds was found by an index already."""
+SCANNED_TABLES = {"roles", "held"}
+"""Custom roles are few, and an index has already found the user's bindings."""
 
 
 def a_role(**values: Any) -> Role:
@@ -33,13 +33,13 @@ def a_role(**values: Any) -> Role:
 
 
 @pytest.fixture
-def connections(store: SqlStore) -> Connections:
+def connections(store: SqlStore) -> Database:
     return store._connections
 
 
 @pytest.fixture
-async def statements(connections: Connections) -> AsyncIterator[list[str]]:
-    """The statements that read from now on."""
+async def statements(connections: Database) -> AsyncIterator[list[str]]:
+    """Record the statements that the reading connections execute."""
     seen: list[str] = []
     engine = connections.engines.reader.sync_engine
 
@@ -51,9 +51,7 @@ async def statements(connections: Connections) -> AsyncIterator[list[str]]:
     event.remove(engine, "before_cursor_execute", note)
 
 
-async def test_a_token_and_all_that_decides_is_found_by_one_query(
-    store: SqlStore, statements: list[str]
-) -> None:
+async def test_resolve_sends_one_query(store: SqlStore, statements: list[str]) -> None:
     await store.users.create(a_user())
     await store.clusters.create(a_cluster())
     await store.users.set_memberships("u-alice", "x", [Membership("x_group://1", "x", "One")])
@@ -65,33 +63,35 @@ async def test_a_token_and_all_that_decides_is_found_by_one_query(
     assert len(statements) == 1
 
 
-async def test_a_name_that_no_token_has_costs_one_query_too(
+async def test_resolve_of_unknown_token_sends_one_query(
     store: SqlStore, statements: list[str]
 ) -> None:
     assert await store.tokens.resolve("token-a") is None
     assert len(statements) == 1
 
 
-async def test_the_query_reads_no_table_from_end_to_end(connections: Connections) -> None:
-    asked = QUERY.params(token_name="token-a")
+async def test_query_scans_no_large_table(connections: Database) -> None:
+    query = QUERY.params(token_name="token-a")
     async with connections.engines.writer.connect() as connection:
-        said = str(asked.compile(connection.sync_engine, compile_kwargs={"literal_binds": True}))
+        statement = str(
+            query.compile(connection.sync_engine, compile_kwargs={"literal_binds": True})
+        )
         if connection.dialect.name == "postgresql":
-            # Otherwise it would read such small tables whole, and rightly.
+            # Otherwise PostgreSQL scans tables this small, which is faster.
             await connection.execute(text("SET LOCAL enable_seqscan = off"))
-            plan = await connection.exec_driver_sql(f"EXPLAIN {said}")
+            plan = await connection.exec_driver_sql(f"EXPLAIN {statement}")
             pattern = r"(?:Seq|CTE) Scan on (\w+)"
         else:
-            plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {said}")
+            plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}")
             pattern = r"SCAN (\w+)"
         lines = "\n".join(str(row) for row in plan)
     assert "tokens" in lines
-    assert set(re.findall(pattern, lines)) <= READ_WHOLE, lines
+    assert set(re.findall(pattern, lines)) <= SCANNED_TABLES, lines
 
 
-async def test_roles_that_people_made_are_told_to_who_holds_one(store: SqlStore) -> None:
-    made = [a_role(), a_role(id="r-other", name="other", inherits=("r-deployer",))]
-    for one in made:
+async def test_resolve_returns_custom_roles_to_their_holders_only(store: SqlStore) -> None:
+    roles = [a_role(), a_role(id="r-other", name="other", inherits=("r-deployer",))]
+    for one in roles:
         await store.roles.create(one)
     await store.clusters.create(a_cluster())
     for name, role in (("alice", "r-other"), ("bob", "cluster-member")):
@@ -101,11 +101,11 @@ async def test_roles_that_people_made_are_told_to_who_holds_one(store: SqlStore)
     holder, other = [await store.tokens.resolve(f"token-{one}") for one in ("alice", "bob")]
     assert holder is not None
     assert other is not None
-    assert sorted(holder[3].roles, key=lambda one: one.id) == made
+    assert sorted(holder[3].roles, key=lambda one: one.id) == roles
     assert other[3].roles == []
 
 
-async def test_principals_and_groups_come_whole_and_in_order(store: SqlStore) -> None:
+async def test_resolve_returns_all_principals_and_groups_in_order(store: SqlStore) -> None:
     principals = (
         Principal("local://u-alice", "local", "alice"),
         Principal("x_user://7", "x", 'Alice "Al" Ünïcode\\'),
@@ -120,7 +120,7 @@ async def test_principals_and_groups_come_whole_and_in_order(store: SqlStore) ->
     assert found[2] == sorted(groups, key=lambda one: one.id)
 
 
-async def test_what_was_granted_a_moment_ago_is_seen(store: SqlStore) -> None:
+async def test_resolve_sees_new_binding(store: SqlStore) -> None:
     await store.users.create(a_user())
     await store.clusters.create(a_cluster())
     await store.tokens.create(a_token())

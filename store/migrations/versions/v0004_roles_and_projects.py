@@ -1,6 +1,6 @@
 """Roles, bindings, projects, what is seen of clusters, leases, kept answers.
 
-Grants become bindings to the roles of the same name, and whoever was an administrator is bound to
+Grants become bindings to the roles of the same name, and every former administrator is bound to
 that role.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from store.tables import UtcDateTime, Words
+from store.tables import SafeText, UtcDateTime
 
 revision = "0004"
 down_revision = "0003"
@@ -26,7 +26,7 @@ def upgrade() -> None:
     for table in ("users", "clusters"):
         op.add_column(table, _revision(server_default="1"))
     op.add_column(
-        "clusters", sa.Column("isolation", Words(), nullable=False, server_default="shared")
+        "clusters", sa.Column("isolation", SafeText(), nullable=False, server_default="shared")
     )
     op.add_column("clusters", sa.Column("removing_since", UtcDateTime(), nullable=True))
     op.add_column("tokens", sa.Column("projects", sa.JSON(), nullable=False, server_default="[]"))
@@ -40,16 +40,16 @@ def _cluster(table: str, *, nullable: bool = False) -> list[Any]:
     key = sa.ForeignKeyConstraint(
         ["cluster_id"], ["clusters.id"], name=op.f(f"fk_{table}_cluster_id"), ondelete="CASCADE"
     )
-    return [sa.Column("cluster_id", Words(), nullable=nullable), key]
+    return [sa.Column("cluster_id", SafeText(), nullable=nullable), key]
 
 
 def _make_tables() -> None:
     op.create_table(
         "roles",
-        sa.Column("id", Words(), nullable=False),
-        sa.Column("scope", Words(), nullable=False),
-        sa.Column("name", Words(), nullable=False),
-        sa.Column("description", Words(), nullable=False),
+        sa.Column("id", SafeText(), nullable=False),
+        sa.Column("scope", SafeText(), nullable=False),
+        sa.Column("name", SafeText(), nullable=False),
+        sa.Column("description", SafeText(), nullable=False),
         sa.Column("permissions", sa.JSON(), nullable=False),
         sa.Column("rules", sa.JSON(), nullable=False),
         sa.Column("cluster_roles", sa.JSON(), nullable=False),
@@ -61,10 +61,10 @@ def _make_tables() -> None:
     )
     op.create_table(
         "projects",
-        sa.Column("id", Words(), nullable=False),
+        sa.Column("id", SafeText(), nullable=False),
         *_cluster("projects"),
-        sa.Column("name", Words(), nullable=False),
-        sa.Column("description", Words(), nullable=False),
+        sa.Column("name", SafeText(), nullable=False),
+        sa.Column("description", SafeText(), nullable=False),
         sa.Column("quota", sa.JSON(), nullable=False),
         sa.Column("namespace_quota", sa.JSON(), nullable=False),
         sa.Column("container_limits", sa.JSON(), nullable=False),
@@ -77,10 +77,10 @@ def _make_tables() -> None:
     op.create_table(
         "project_namespaces",
         *_cluster("project_namespaces"),
-        sa.Column("namespace", Words(), nullable=False),
-        sa.Column("uid", Words(), nullable=False),
-        sa.Column("project_id", Words(), nullable=True),
-        sa.Column("agreed", Words(), nullable=True),
+        sa.Column("namespace", SafeText(), nullable=False),
+        sa.Column("uid", SafeText(), nullable=False),
+        sa.Column("project_id", SafeText(), nullable=True),
+        sa.Column("agreed", SafeText(), nullable=True),
         sa.Column("quota", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
             ["project_id"],
@@ -98,15 +98,15 @@ def _make_tables() -> None:
 def _make_bindings() -> None:
     op.create_table(
         "bindings",
-        sa.Column("id", Words(), nullable=False),
-        sa.Column("role_id", Words(), nullable=False),
-        sa.Column("user_id", Words(), nullable=True),
-        sa.Column("group_id", Words(), nullable=True),
-        sa.Column("name", Words(), nullable=False),
+        sa.Column("id", SafeText(), nullable=False),
+        sa.Column("role_id", SafeText(), nullable=False),
+        sa.Column("user_id", SafeText(), nullable=True),
+        sa.Column("group_id", SafeText(), nullable=True),
+        sa.Column("name", SafeText(), nullable=False),
         *_cluster("bindings", nullable=True),
-        sa.Column("project_id", Words(), nullable=True),
-        sa.Column("subject", Words(), nullable=False),
-        sa.Column("target", Words(), nullable=False),
+        sa.Column("project_id", SafeText(), nullable=True),
+        sa.Column("subject", SafeText(), nullable=False),
+        sa.Column("target", SafeText(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name=op.f("fk_bindings_user_id"), ondelete="CASCADE"
@@ -134,8 +134,8 @@ def _make_fleet() -> None:
     op.create_table(
         "nodes",
         *_cluster("nodes"),
-        sa.Column("uid", Words(), nullable=False),
-        sa.Column("name", Words(), nullable=False),
+        sa.Column("uid", SafeText(), nullable=False),
+        sa.Column("name", SafeText(), nullable=False),
         sa.Column("data", sa.JSON(), nullable=False),
         sa.Column("appeared_at", UtcDateTime(), nullable=False),
         sa.Column("left_at", UtcDateTime(), nullable=True),
@@ -144,8 +144,8 @@ def _make_fleet() -> None:
     op.create_index(op.f("ix_nodes_left_at"), "nodes", ["left_at"])
     op.create_table(
         "leases",
-        sa.Column("name", Words(), nullable=False),
-        sa.Column("holder", Words(), nullable=False),
+        sa.Column("name", SafeText(), nullable=False),
+        sa.Column("holder", SafeText(), nullable=False),
         sa.Column("expires_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_leases")),
     )
