@@ -1,30 +1,34 @@
-"""Who a request acts as, and how a cluster is told: the threat model of the gate.
+"""Identities of callers and the headers that carry them: the threat model of the proxy.
 
-**What is protected.** Every downstream cluster trusts Sekisho's service account to say who a caller
-is (Kubernetes user impersonation). Whoever can put one header of their own among those we stamp is
-whoever they like, ``system:masters`` included. So the identity headers of a request are never
-*edited*: everything the caller sent that could be one is dropped, and the whole block is written
-anew from an :class:`~impersonation.identity.Identity`.
+**Asset.** Every cluster trusts Sekisho's service account to name the caller of a request
+(Kubernetes user impersonation). An attacker who adds one header line to those that Sekisho writes
+can act as any user, including a member of ``system:masters``. Therefore Sekisho never *edits* the
+identity headers of a request. It drops every client header that could be one, and writes the whole
+block from an :class:`~impersonation.identity.Identity`.
 
-**Who attacks.** A signed-in user who wants to be another; a client whose headers are read
-differently by the next hop (odd case, underscores, obsolete folding, duplicates, names listed in
-``Connection``); a provider, or a directory behind it, that hands out names which mean something to
-Kubernetes (``system:*``) or that break out of a header line.
+**Attackers.**
 
-**What is done about it.**
+* A signed-in user who wants to act as another user.
+* A client that sends headers which the next hop reads differently: unusual case, underscores,
+  obsolete line folding, duplicates, names listed in ``Connection``.
+* A provider, or a directory behind it, that returns names which have a meaning in Kubernetes
+  (``system:*``) or which break out of a header line.
 
-* :mod:`~impersonation.inbound` drops by *prefix*, after normalising names the way a careless
-  server might, so that an impersonation header invented tomorrow is covered today.
-* :mod:`~impersonation.nested` reads ``kubectl --as`` out of the same headers, but only as a wish:
-  the downstream cluster is asked whether the caller may, and no answer means no.
-* :mod:`~impersonation.policy` refuses ``system:*`` users and groups from any provider.
-* :mod:`~impersonation.outbound` writes the header block. An identity that can't be expressed in
-  full is refused: half an identity might be more powerful than the whole one.
-* :mod:`proxy.final_check` looks once more at the finished bytes, before they are sent.
-* The service account that impersonates may do nothing else, so a request that loses its identity
-  headers on the way is powerless.
+**Defences.**
 
-``docs/security.md`` is the whole threat model, with the test that shows each defence.
+* :mod:`~impersonation.header_filter` drops headers by *prefix*, after it normalizes names as a
+  careless server might. It therefore also drops impersonation headers that do not exist yet.
+* :mod:`~impersonation.nested` reads ``kubectl --as`` from the same headers, but only as a request:
+  Sekisho asks the cluster whether the caller may impersonate, and no response means no.
+* :mod:`~impersonation.reserved_names` rejects ``system:*`` users and groups from any provider.
+* :mod:`~impersonation.impersonate_headers` writes the header block. It rejects an identity that it
+  cannot write in full: a part of an identity may have more permissions than the whole.
+* :mod:`~impersonation.verification` checks the finished bytes again before they are sent.
+* The service account may do nothing but impersonate, so a request that loses its identity headers
+  on the way has no permissions.
 
-Everything here is pure: frozen dataclasses and functions on bytes and mappings.
+``docs/security.md`` is the complete threat model, with the test of each defence.
+
+This package is pure: frozen dataclasses, and functions on bytes and mappings. May import:
+``config``.
 """

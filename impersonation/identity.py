@@ -1,18 +1,18 @@
-"""The identity a caller acts under: one user, as one principal, in some groups."""
+"""The identity of a caller: one user, signed in as one principal, in some groups."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 AUTHENTICATED_GROUPS = ("system:authenticated", "sekisho:authenticated")
-"""Groups that everybody who passed the gate is in; stamped on every request."""
+"""Groups of every authenticated caller; added to every request."""
 
 ADMINISTRATORS_GROUP = "sekisho:administrators"
-"""The one group through which Sekisho's administrators are bound in every downstream cluster."""
+"""The group to which every cluster binds the permissions of Sekisho's administrators."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group principal: ``id`` such as ``github_team://42`` is the key, ``name`` is for people."""
+    """A group principal. ``id`` (``github_team://42``) is the key, ``name`` is shown to users."""
 
     id: str
     name: str
@@ -20,11 +20,11 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a request acts as.
+    """The caller of a request, as Sekisho knows it.
 
-    ``user_id`` (``u-…``) is stable and never reused; ``username`` is what people call the user at
-    ``provider``; ``principal_id`` is the principal that signed in. ``groups`` are group principals;
-    the groups that everybody is in are added when the identity is stamped.
+    ``user_id`` (``u-…``) is stable and never reused. ``username`` is the user's name at
+    ``provider``. ``principal_id`` is the principal that signed in. ``groups`` are group principals,
+    without the groups of every authenticated caller.
     """
 
     user_id: str
@@ -37,7 +37,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What Kubernetes is told: the values of the ``Impersonate-*`` headers, nothing else.
+    """The values of the ``Impersonate-*`` headers, as a cluster receives them.
 
     See "User impersonation" in the Kubernetes authentication reference. ``extra`` maps lower-case
     keys to one or more values each.

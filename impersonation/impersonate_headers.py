@@ -1,11 +1,10 @@
-"""Writing the ``Impersonate-*`` block that tells a cluster who is calling.
+"""The ``Impersonate-*`` header block, by which a cluster learns the caller's identity. Pure.
 
-The block is bytes, ready to be sent, and depends only on the identity and the cluster, so it is
-made once and kept. What differs per request (the request id) is appended by the caller of
-:func:`request_id_line`.
+The block is bytes that are ready to be sent. It depends only on identity and cluster, so callers
+build it once and cache it. They append the one line that differs per request
+(:func:`request_id_line`).
 """
 
-import re
 from collections.abc import Iterable
 from types import MappingProxyType
 from urllib.parse import quote
@@ -16,20 +15,19 @@ from impersonation.identity import (
     Identity,
     Subject,
 )
+from impersonation.reserved_names import is_sendable
 
 MAX_BLOCK_BYTES = 512 * 1024
-"""Larger than any identity seen in practice (1,000 groups take about 60 KB), smaller than the
-1 MiB that a Go server reads of a request's head."""
-
-_UNSENDABLE = re.compile(r"[\x00-\x1f\x7f]")
+"""More than any identity in practice (1,000 groups take about 60 KB), and less than the 1 MiB that
+a Go server accepts as a request's header."""
 
 
-class Inexpressible(Exception):
-    """The identity can't be told to Kubernetes in full, so it isn't told at all."""
+class UnrepresentableIdentity(Exception):
+    """The identity cannot be sent to Kubernetes in full, so nothing is sent."""
 
 
 def subject_of(identity: Identity, user: str) -> Subject:
-    """The subject that ``identity`` is downstream, where it is known as ``user``."""
+    """Return the subject of ``identity`` in a cluster that knows the user as ``user``."""
     groups = [group.id for group in identity.groups]
     if identity.administrator:
         groups.append(ADMINISTRATORS_GROUP)
@@ -43,11 +41,13 @@ def subject_of(identity: Identity, user: str) -> Subject:
     )
 
 
-def header_block(subject: Subject) -> bytes:
-    """The subject as header lines, each ended by CRLF.
+def impersonation_headers(subject: Subject) -> bytes:
+    """Return the subject as header lines, each ended by CRLF.
 
-    Raises Inexpressible where a value is empty, has a control character or surrounding white space
-    (which a server would strip, changing the name), or where the block is over MAX_BLOCK_BYTES.
+    Raises:
+        UnrepresentableIdentity: a value is empty, has control characters or surrounding white space
+            (a server would strip it, which changes the name), or the block is larger than
+            MAX_BLOCK_BYTES.
     """
     lines = [_line("Impersonate-User", subject.user)]
     if subject.uid is not None:
@@ -56,33 +56,30 @@ def header_block(subject: Subject) -> bytes:
     lines += _extra_lines(subject.extra.items())
     block = b"".join(lines)
     if len(block) > MAX_BLOCK_BYTES:
-        raise Inexpressible(f"the identity takes {len(block)} bytes of headers")
+        raise UnrepresentableIdentity(f"the identity takes {len(block)} bytes of headers")
     return block
 
 
 def request_id_line(request_id: str) -> bytes:
-    """The extra that carries the request id into the cluster's audit log.
+    """Return the line that writes the request id to the cluster's audit log.
 
-    ``request_id`` must be well-formed already (see :mod:`proxy.request_id`).
+    ``request_id`` must be well-formed (see :mod:`management.http.request_id`).
     """
     return b"Impersonate-Extra-Requestid: " + request_id.encode("ascii") + b"\r\n"
 
 
 def _extra_lines(extra: Iterable[tuple[str, tuple[str, ...]]]) -> list[bytes]:
-    """Extras; keys are percent-encoded, for the API server decodes them (headers know no case)."""
+    """Return the lines of extras. Keys are percent-encoded: the API server decodes them."""
     lines = []
     for key, values in extra:
         if not key or key != key.lower():
-            raise Inexpressible(f"the extra key {key!r} is empty or not lower-case")
+            raise UnrepresentableIdentity(f"the extra key {key!r} is empty or not lower-case")
         name = "Impersonate-Extra-" + quote(key, safe="").capitalize()
         lines += [_line(name, value) for value in values]
     return lines
 
 
 def _line(name: str, value: str) -> bytes:
-    if not value or value != value.strip() or _UNSENDABLE.search(value):
-        raise Inexpressible(f"the value {value!r} of {name} can't be a header's value")
-    try:
-        return f"{name}: {value}\r\n".encode()
-    except UnicodeEncodeError:
-        raise Inexpressible(f"the value {value!r} of {name} is not valid text") from None
+    if not is_sendable(value):
+        raise UnrepresentableIdentity(f"the value {value!r} of {name} is not a valid header value")
+    return f"{name}: {value}\r\n".encode()

@@ -1,8 +1,8 @@
-"""``kubectl --as``: reading whom a caller wishes to be, and what must be allowed for it.
+"""``kubectl --as``: the subject that a caller requests, and the permissions that it needs. Pure.
 
-A wish is only read from well-formed ``Impersonate-User``, ``-Uid``, ``-Group`` and ``-Extra-*``
-lines. Anything else of the family is refused, not ignored: someone who sent
-``Impersonate_User`` meant something by it.
+Only well-formed ``Impersonate-User``, ``-Uid``, ``-Group`` and ``-Extra-*`` lines are read. Any
+other header of the family is rejected, not ignored: a client that sends ``Impersonate_User`` has a
+purpose.
 """
 
 import re
@@ -11,23 +11,23 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import unquote_to_bytes
 
+from impersonation.header_filter import RawHeaders, looks_like_impersonation
 from impersonation.identity import Subject
-from impersonation.inbound import RawHeaders, looks_like_impersonation
 
-MAX_GROUPS = 256
-"""Groups one request may ask for; each costs an access review."""
+MAX_VALUES = 256
+"""Groups and extra values that one request may have, in total: each costs an access review."""
 
 _EXTRA = b"impersonate-extra-"
 _SERVICE_ACCOUNT = re.compile(r"system:serviceaccount:([^:/]+):([^:/]+)")
 
 
-class BadImpersonation(Exception):
-    """The request's ``Impersonate-*`` lines can't be read as one wish. Answered with 400."""
+class InvalidImpersonation(Exception):
+    """The request's ``Impersonate-*`` lines are invalid or ambiguous. The response is 400."""
 
 
 @dataclass(frozen=True, slots=True)
-class Permission:
-    """One thing a caller must be allowed downstream: an access review's resource attributes."""
+class ImpersonationPermission:
+    """A permission that the caller needs: the resource attributes of an access review."""
 
     resource: str
     name: str
@@ -36,11 +36,12 @@ class Permission:
     namespace: str = ""
 
 
-def wished_subject(headers: RawHeaders) -> Subject | None:
-    """Whom the request asks to act as, or None where it doesn't ask.
+def requested_subject(headers: RawHeaders) -> Subject | None:
+    """Return the subject that the request wants to act as, or None.
 
-    Raises BadImpersonation for a second user or uid, an empty value, groups, uid or extras without
-    a user, or any other header of the ``Impersonate`` family.
+    Raises:
+        InvalidImpersonation: there is a second user or uid, an empty value, groups, uid or extras
+            without a user, or another header of the ``Impersonate`` family.
     """
     user = uid = None
     groups: list[str] = []
@@ -58,36 +59,38 @@ def wished_subject(headers: RawHeaders) -> Subject | None:
         elif name.startswith(_EXTRA) and len(name) > len(_EXTRA):
             extra.setdefault(_extra_key(name), []).append(value)
         else:
-            raise BadImpersonation(f"the header {_shown(raw_name)} is not an impersonation header")
-    return _wish(user, uid, groups, extra)
+            raise InvalidImpersonation(
+                f"the header {_shown(raw_name)} is not an impersonation header"
+            )
+    return _subject(user, uid, groups, extra)
 
 
-def permissions_needed(subject: Subject) -> list[Permission]:
-    """What the caller must be allowed to ``impersonate``, each asked by itself.
+def permissions_needed(subject: Subject) -> list[ImpersonationPermission]:
+    """Return what the caller must be allowed to ``impersonate``, one access review each.
 
-    The same attributes as the API server's own impersonation filter uses (Kubernetes
-    authentication reference, "User impersonation"): a service account is asked for as one.
+    The attributes are those of the API server's own impersonation filter (Kubernetes authentication
+    reference, "User impersonation"). A service account has its own resource type.
     """
     account = _SERVICE_ACCOUNT.fullmatch(subject.user)
     if account:
-        needed = [Permission("serviceaccounts", account[2], namespace=account[1])]
+        needed = [ImpersonationPermission("serviceaccounts", account[2], namespace=account[1])]
     else:
-        needed = [Permission("users", subject.user)]
-    needed += [Permission("groups", group) for group in subject.groups]
+        needed = [ImpersonationPermission("users", subject.user)]
+    needed += [ImpersonationPermission("groups", group) for group in subject.groups]
     if subject.uid is not None:
-        needed.append(Permission("uids", subject.uid, group="authentication.k8s.io"))
+        needed.append(ImpersonationPermission("uids", subject.uid, group="authentication.k8s.io"))
     needed += [
-        Permission("userextras", value, group="authentication.k8s.io", subresource=key)
+        ImpersonationPermission("userextras", value, group="authentication.k8s.io", subresource=key)
         for key, values in subject.extra.items()
         for value in values
     ]
     return needed
 
 
-def on_behalf(subject: Subject, original: Subject) -> Subject:
-    """``subject`` with the caller who asked for it kept in extras, for the cluster's audit log.
+def with_original_user(subject: Subject, original: Subject) -> Subject:
+    """Return ``subject`` with the caller in extras, for the cluster's audit log.
 
-    What the caller sent under our keys is overwritten: only we say who somebody was.
+    Sekisho's keys replace the caller's values: only Sekisho may name the original user.
     """
     extra = dict(subject.extra)
     extra["originaluser"] = (original.user,)
@@ -98,15 +101,20 @@ def on_behalf(subject: Subject, original: Subject) -> Subject:
     return Subject(subject.user, subject.uid, subject.groups, MappingProxyType(extra))
 
 
-def _wish(
+def _subject(
     user: str | None, uid: str | None, groups: list[str], extra: Mapping[str, list[str]]
 ) -> Subject | None:
     if user is None:
         if uid is not None or groups or extra:
-            raise BadImpersonation("Impersonate-Uid, -Group and -Extra need an Impersonate-User")
+            raise InvalidImpersonation(
+                "Impersonate-Uid, -Group and -Extra need an Impersonate-User"
+            )
         return None
-    if len(groups) > MAX_GROUPS:
-        raise BadImpersonation(f"more than {MAX_GROUPS} Impersonate-Group headers")
+    if len(groups) + sum(map(len, extra.values())) > MAX_VALUES:
+        raise InvalidImpersonation(
+            f"more than {MAX_VALUES} Impersonate-Group and Impersonate-Extra headers in total; "
+            "request fewer groups"
+        )
     return Subject(
         user,
         uid,
@@ -119,24 +127,24 @@ def _text(name: bytes, value: bytes) -> str:
     try:
         text = value.decode("utf-8").strip(" \t")
     except UnicodeDecodeError:
-        raise BadImpersonation(f"the value of {_shown(name)} is not UTF-8") from None
+        raise InvalidImpersonation(f"the value of {_shown(name)} is not UTF-8") from None
     if not text:
-        raise BadImpersonation(f"the header {_shown(name)} is empty")
+        raise InvalidImpersonation(f"the header {_shown(name)} is empty")
     return text
 
 
 def _only(name: bytes, seen: str | None, value: str) -> str:
     if seen is not None:
-        raise BadImpersonation(f"the header {_shown(name)} is there twice")
+        raise InvalidImpersonation(f"the header {_shown(name)} occurs twice")
     return value
 
 
 def _extra_key(name: bytes) -> str:
-    """The key of an extra: percent-decoded (as the API server does) and lower-case."""
+    """Return the key of an extra: percent-decoded, as the API server does, and lower-case."""
     try:
         return unquote_to_bytes(name[len(_EXTRA) :]).decode("utf-8").lower()
     except UnicodeDecodeError:
-        raise BadImpersonation(f"the header name {_shown(name)} is not UTF-8") from None
+        raise InvalidImpersonation(f"the header name {_shown(name)} is not UTF-8") from None
 
 
 def _shown(name: bytes) -> str:

@@ -1,7 +1,7 @@
-"""Writing the head of the request that a cluster's API server sees. Pure.
+"""The header block of the request that Sekisho sends to a cluster's API server. Pure.
 
-Built from what goes on, then the lines that are ours, identity last: nothing that a client sent
-comes after what we stamped.
+The client's forwarded lines come first, then Sekisho's lines, the identity last: no line from a
+client follows a line from Sekisho.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
 
 def request_lines(
-    passed: Sequence[tuple[bytes, bytes]],
+    forwarded: Sequence[tuple[bytes, bytes]],
     *,
     credential: bytes,
     framing: bytes,
@@ -18,14 +18,14 @@ def request_lines(
     identity: bytes,
     request_id: bytes,
 ) -> bytes:
-    """Every header line but Host, ended by the empty line.
+    """Return every header line but Host, ended by the empty line.
 
-    ``credential`` is the cluster's Authorization line, ``framing`` says how the body is sent (and
-    which protocol to switch to), ``identity`` is the ``Impersonate-*`` block and ``request_id`` its
-    last line. Request line and Host differ from master to master; see
-    :meth:`proxy.pool.Master.request_head`.
+    ``forwarded`` are the client's lines. ``credential`` is the cluster's Authorization line.
+    ``framing`` are the lines about the body and about a switch of protocols. ``identity`` is the
+    ``Impersonate-*`` block and ``request_id`` its last line. Request line and Host depend on the
+    upstream host; see :meth:`proxy.upstream.host.UpstreamHost.request_head`.
     """
-    lines = [b"%b: %b\r\n" % line for line in passed]
+    lines = [b"%b: %b\r\n" % line for line in forwarded]
     return b"".join(
         (
             *lines,
@@ -42,12 +42,12 @@ def request_lines(
 
 
 def body_framing(length: bytes | None, *, chunked: bool) -> bytes:
-    """The lines that say how the request's body is sent, RFC 9112 §6."""
+    """Return the lines that frame the request's body, RFC 9112 §6."""
     if chunked:
         return CHUNKED
     return b"" if length is None else b"Content-Length: " + length + b"\r\n"
 
 
 def upgrade_framing(protocol: bytes) -> bytes:
-    """The lines that ask to switch protocols, RFC 9110 §7.8."""
+    """Return the lines that request a switch of protocols, RFC 9110 §7.8."""
     return b"Connection: Upgrade\r\nUpgrade: " + protocol + b"\r\n"

@@ -1,9 +1,9 @@
-"""By which name a cluster knows a user: a choice of the cluster's operator."""
+"""The name of a user in a cluster, as the cluster's settings choose it. Pure."""
 
 from typing import Literal
 
 
-def subject_name(
+def username_for_cluster(
     kind: Literal["id", "principal", "username"],
     *,
     user_id: str,
@@ -11,9 +11,9 @@ def subject_name(
     provider: str,
     username: str,
 ) -> str:
-    """The user name in RBAC subjects and in ``Impersonate-User``.
+    """Return the user name for RBAC subjects and ``Impersonate-User``.
 
-    ``username`` is prefixed with the provider's name: alice at GitHub is not alice in AD.
+    ``username`` gets the provider's name as a prefix: "alice" at GitHub is not "alice" in AD.
     """
     if kind == "principal":
         return principal_id

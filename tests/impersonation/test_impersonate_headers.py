@@ -1,4 +1,4 @@
-"""Stamping an identity."""
+"""Tests of the ``Impersonate-*`` header block."""
 
 import re
 
@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impersonation.identity import Group, Identity, Subject
-from impersonation.outbound import Inexpressible, header_block, request_id_line, subject_of
+from impersonation.impersonate_headers import (
+    UnrepresentableIdentity,
+    impersonation_headers,
+    request_id_line,
+    subject_of,
+)
 
 ALICE = Identity(
     user_id="u-abcdefghij",
@@ -18,8 +23,8 @@ ALICE = Identity(
 )
 
 
-def test_the_block_says_who_and_nothing_else() -> None:
-    assert header_block(subject_of(ALICE, "u-abcdefghij")) == (
+def test_impersonation_headers_contain_the_subject_only() -> None:
+    assert impersonation_headers(subject_of(ALICE, "u-abcdefghij")) == (
         b"Impersonate-User: u-abcdefghij\r\n"
         b"Impersonate-Uid: u-abcdefghij\r\n"
         b"Impersonate-Group: github_team://42\r\n"
@@ -30,7 +35,7 @@ def test_the_block_says_who_and_nothing_else() -> None:
     )
 
 
-def test_only_an_administrator_is_in_the_administrators_group() -> None:
+def test_subject_of_an_administrator_only_has_the_administrators_group() -> None:
     import dataclasses
 
     admin = dataclasses.replace(ALICE, administrator=True)
@@ -39,29 +44,31 @@ def test_only_an_administrator_is_in_the_administrators_group() -> None:
 
 
 def test_extra_keys_are_percent_encoded() -> None:
-    block = header_block(Subject("a", extra={"acme.com/project": ("x",)}))
+    block = impersonation_headers(Subject("a", extra={"acme.com/project": ("x",)}))
     assert b"Impersonate-Extra-Acme.com%2fproject: x\r\n" in block
 
 
 @pytest.mark.parametrize(
     "value", ["", " a", "a ", "a\r\nImpersonate-Group: system:masters", "a\0b"]
 )
-def test_a_value_that_would_not_arrive_as_it_is_refuses_the_identity(value: str) -> None:
+def test_impersonation_headers_with_a_value_that_would_change_raise(value: str) -> None:
     for subject in (
         Subject(value),
         Subject("a", uid=value),
         Subject("a", groups=(value,)),
         Subject("a", extra={"k": (value,)}),
     ):
-        with pytest.raises(Inexpressible):
-            header_block(subject)
+        with pytest.raises(UnrepresentableIdentity):
+            impersonation_headers(subject)
 
 
 @given(user=st.text(), group=st.text(), extra=st.text())
-def test_no_name_makes_a_header_line_of_its_own(user: str, group: str, extra: str) -> None:
+def test_impersonation_headers_of_any_names_have_no_extra_line(
+    user: str, group: str, extra: str
+) -> None:
     try:
-        block = header_block(Subject(user, groups=(group,), extra={"k": (extra,)}))
-    except Inexpressible:
+        block = impersonation_headers(Subject(user, groups=(group,), extra={"k": (extra,)}))
+    except UnrepresentableIdentity:
         return
     names = [line.split(b": ", 1)[0] for line in block.split(b"\r\n")[:-1]]
     assert names == [b"Impersonate-User", b"Impersonate-Group", b"Impersonate-Extra-K"]
@@ -71,11 +78,11 @@ def test_no_name_makes_a_header_line_of_its_own(user: str, group: str, extra: st
 
 @st.composite
 def subjects(draw: st.DrawFn) -> bytes:
-    """The blocks of subjects that can be expressed."""
+    """Generate header blocks of subjects that can be represented."""
     names = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=20).filter(
         lambda name: name == name.strip()
     )
-    return header_block(
+    return impersonation_headers(
         Subject(
             draw(names),
             uid=draw(st.none() | names),
@@ -90,7 +97,7 @@ def subjects(draw: st.DrawFn) -> bytes:
 
 
 @given(subjects())
-def test_a_block_is_lines_of_the_family_one_user_first_and_nothing_else(block: bytes) -> None:
+def test_impersonation_headers_are_lines_of_the_family_with_one_user_first(block: bytes) -> None:
     lines = block.split(b"\r\n")
     assert lines.pop() == b""
     names = [line.partition(b": ")[0] for line in lines]
@@ -105,5 +112,5 @@ def test_a_block_is_lines_of_the_family_one_user_first_and_nothing_else(block: b
     assert not re.search(rb"[\x00\r\n]", block.replace(b"\r\n", b""))
 
 
-def test_the_request_id_goes_along_as_an_extra() -> None:
+def test_request_id_line_is_an_extra() -> None:
     assert request_id_line("abc-1") == b"Impersonate-Extra-Requestid: abc-1\r\n"

@@ -1,15 +1,15 @@
-"""Reserved names."""
+"""Tests of reserved names."""
 
 import pytest
 
-from impersonation.policy import ReservedName, refuse_reserved
+from impersonation.reserved_names import ReservedName, reject_reserved
 
 
 @pytest.mark.parametrize("name", ["system:masters", "SYSTEM:masters", " system:x", "sekisho:admin"])
-def test_no_provider_hands_out_a_reserved_name(name: str) -> None:
+def test_reject_reserved_with_a_reserved_name_raises(name: str) -> None:
     with pytest.raises(ReservedName):
-        refuse_reserved(["fine", name])
+        reject_reserved(["fine", name])
 
 
-def test_ordinary_names_pass() -> None:
-    refuse_reserved(["github_team://1", "systematic", "u-1"])
+def test_reject_reserved_with_ordinary_names_passes() -> None:
+    reject_reserved(["github_team://1", "systematic", "u-1"])

@@ -1,24 +1,24 @@
-"""The last look at the bytes of a request's head."""
+"""Tests of the final verification of a header block."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impersonation.inbound import goes_on
-from impersonation.outbound import header_block, request_id_line
-from proxy.final_check import IdentityMismatch, verify_head
-from proxy.inbound_head import BadHead, read_head
-from proxy.upstream_head import CHUNKED, body_framing, request_lines, upgrade_framing
-from tests.impersonation.test_outbound import subjects
+from impersonation.header_filter import is_forwardable
+from impersonation.impersonate_headers import impersonation_headers, request_id_line
+from impersonation.request_headers import CHUNKED, body_framing, request_lines, upgrade_framing
+from impersonation.verification import IdentityMismatch, verify_request_headers
+from proxy.request.headers import InvalidHeaders, parse_headers
+from tests.impersonation.test_impersonate_headers import subjects
 
 CREDENTIAL = b"Authorization: Bearer service-account\r\n"
 IDENTITY = b"Impersonate-User: u-1\r\nImpersonate-Group: system:authenticated\r\n"
 REQUEST_ID = request_id_line("abcdefgh-1")
-PASSED = ((b"Accept", b"application/json"), (b"User-Agent", b"kubectl"))
+FORWARDED = ((b"Accept", b"application/json"), (b"User-Agent", b"kubectl"))
 
 
 def built(
-    passed: tuple[tuple[bytes, bytes], ...] = PASSED,
+    forwarded: tuple[tuple[bytes, bytes], ...] = FORWARDED,
     *,
     credential: bytes = CREDENTIAL,
     framing: bytes = b"",
@@ -27,7 +27,7 @@ def built(
     request_id: bytes = REQUEST_ID,
 ) -> bytes:
     return request_lines(
-        passed,
+        forwarded,
         credential=credential,
         framing=framing,
         forwarded_for=forwarded_for,
@@ -37,7 +37,7 @@ def built(
 
 
 def verify(lines: bytes) -> None:
-    verify_head(lines, credential=CREDENTIAL, identity=IDENTITY, request_id=REQUEST_ID)
+    verify_request_headers(lines, credential=CREDENTIAL, identity=IDENTITY, request_id=REQUEST_ID)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def verify(lines: bytes) -> None:
         built(((b"Empty", b""), (b"Tea", b"caf\xc3\xa9\t!"))),
     ],
 )
-def test_what_the_gate_writes_passes(lines: bytes) -> None:
+def test_verification_of_sekishos_headers_passes(lines: bytes) -> None:
     verify(lines)
 
 
@@ -89,21 +89,19 @@ def test_what_the_gate_writes_passes(lines: bytes) -> None:
     ],
 )
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_a_line_that_is_the_gates_to_write_may_not_be_among_those_passed_on(
-    name: bytes, place: int
-) -> None:
-    passed = [*PASSED[:place], (name, b"x"), *PASSED[place:]]
+def test_verification_with_a_forbidden_forwarded_line_raises(name: bytes, place: int) -> None:
+    forwarded = [*FORWARDED[:place], (name, b"x"), *FORWARDED[place:]]
     with pytest.raises(IdentityMismatch):
-        verify(built(tuple(passed)))
+        verify(built(tuple(forwarded)))
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n", b"\n\n", b"\r\n\r\n", b"\r\r\n", b"\0"])
 @pytest.mark.parametrize("hidden", [b"Impersonate-User: root", b"X: harmless", b""])
-def test_a_line_may_not_hide_another(end: bytes, hidden: bytes) -> None:
+def test_verification_with_a_hidden_line_raises(end: bytes, hidden: bytes) -> None:
     if (end, hidden) == (b"\r\n", b"X: harmless"):
         return
     with pytest.raises(IdentityMismatch):
-        verify(built(((b"Accept", b"a" + end + hidden), *PASSED)))
+        verify(built(((b"Accept", b"a" + end + hidden), *FORWARDED)))
 
 
 @pytest.mark.parametrize(
@@ -136,24 +134,26 @@ def test_a_line_may_not_hide_another(end: bytes, hidden: bytes) -> None:
         built(forwarded_for=b"1, 2"),
     ],
 )
-def test_ours_must_be_there_once_whole_and_last(lines: bytes) -> None:
+def test_verification_without_sekishos_lines_once_and_last_raises(lines: bytes) -> None:
     with pytest.raises(IdentityMismatch):
         verify(lines)
 
 
-def test_nobody_at_all_is_not_an_identity() -> None:
-    """A request without an identity would be the service account's own."""
+def test_verification_without_an_identity_raises() -> None:
+    """Without an identity the request would have the service account's permissions."""
     with pytest.raises(IdentityMismatch):
-        verify_head(built(identity=b""), credential=CREDENTIAL, identity=b"", request_id=REQUEST_ID)
+        verify_request_headers(
+            built(identity=b""), credential=CREDENTIAL, identity=b"", request_id=REQUEST_ID
+        )
 
 
-def test_the_message_has_no_value_in_it() -> None:
+def test_message_of_identity_mismatch_contains_no_value() -> None:
     with pytest.raises(IdentityMismatch) as error:
         verify(built(((b"Authorization", b"Bearer secret"),)))
     assert "secret" not in str(error.value)
 
 
-OURS = st.sampled_from(
+RESERVED = st.sampled_from(
     [
         *(b"Impersonate-User", b"impersonate_group", b"Authorization", b"Host", b"Connection"),
         *(b"Content-Length", b"Transfer_Encoding", b"X-Remote-User", b"Expect", b"Cookie"),
@@ -161,46 +161,48 @@ OURS = st.sampled_from(
     ]
 )
 TOKENS = st.from_regex(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,20}", fullmatch=True)
-NAMES = st.one_of(OURS, TOKENS, st.builds(bytes.__add__, OURS, TOKENS))
+NAMES = st.one_of(RESERVED, TOKENS, st.builds(bytes.__add__, RESERVED, TOKENS))
 VALUES = st.from_regex(rb"[!-~\x80-\xff]([ \t!-~\x80-\xff]{0,20}[!-~\x80-\xff])?|", fullmatch=True)
 
 
 @given(st.lists(st.tuples(NAMES, VALUES), max_size=12), subjects())
-def test_what_is_read_from_any_well_formed_head_and_stamped_passes(
+def test_verification_of_any_parsed_headers_passes(
     headers: list[tuple[bytes, bytes]], identity: bytes
 ) -> None:
-    """No request that is let in fails here: the check and the filters agree on every name."""
+    """The verification and the header filter agree on every name."""
     try:
-        passed = read_head(headers).passed
-    except BadHead:
+        forwarded = parse_headers(headers).forwarded
+    except InvalidHeaders:
         return
-    lines = built(tuple(passed), identity=identity)
-    verify_head(lines, credential=CREDENTIAL, identity=identity, request_id=REQUEST_ID)
+    lines = built(tuple(forwarded), identity=identity)
+    verify_request_headers(lines, credential=CREDENTIAL, identity=identity, request_id=REQUEST_ID)
     assert lines.count(b"\r\n\r\n") == 1
 
 
-@given(NAMES.filter(lambda name: not goes_on(name)), st.integers(0, 2))
-def test_no_line_of_identity_credential_or_framing_gets_by_if_a_filter_forgets_it(
-    name: bytes, place: int
-) -> None:
-    plain = name.lower().replace(b"_", b"-")
-    dangerous = plain.startswith((b"impersonate", b"x-remote-", b"x-forwarded-", b"proxy-"))
-    if not dangerous and plain not in {b"authorization", b"host", b"connection", b"cookie"}:
+@given(NAMES.filter(lambda name: not is_forwardable(name)), st.integers(0, 2))
+def test_verification_rejects_each_line_that_a_filter_missed(name: bytes, place: int) -> None:
+    normalized = name.lower().replace(b"_", b"-")
+    dangerous = normalized.startswith((b"impersonate", b"x-remote-", b"x-forwarded-", b"proxy-"))
+    if not dangerous and normalized not in {b"authorization", b"host", b"connection", b"cookie"}:
         return
-    passed = [*PASSED[:place], (name, b"x"), *PASSED[place:]]
+    forwarded = [*FORWARDED[:place], (name, b"x"), *FORWARDED[place:]]
     with pytest.raises(IdentityMismatch):
-        verify(built(tuple(passed)))
+        verify(built(tuple(forwarded)))
 
 
-def test_a_long_head_is_looked_at_as_well() -> None:
+def test_verification_of_a_long_header_block_rejects_forbidden_lines() -> None:
     long = (b"X-Long", b"x" * 5000)
     verify(built((long,)))
     with pytest.raises(IdentityMismatch):
         verify(built((long, (b"Impersonate-User", b"root"))))
 
 
-def test_an_identity_of_a_thousand_groups_passes() -> None:
+def test_verification_of_an_identity_with_a_thousand_groups_passes() -> None:
     from impersonation.identity import Subject
 
-    block = header_block(Subject("u-1", groups=tuple(f"github_team://{n}" for n in range(1000))))
-    verify_head(built(identity=block), credential=CREDENTIAL, identity=block, request_id=REQUEST_ID)
+    block = impersonation_headers(
+        Subject("u-1", groups=tuple(f"github_team://{n}" for n in range(1000)))
+    )
+    verify_request_headers(
+        built(identity=block), credential=CREDENTIAL, identity=block, request_id=REQUEST_ID
+    )
