@@ -1,42 +1,44 @@
 """The contract of authentication providers.
 
-**What a provider is.** Something that can say who somebody is: a directory, an identity provider, a
-table of passwords. Sekisho never asks it what somebody may do.
+**Provider.** A backend that authenticates users: a directory, an identity provider, a table of
+passwords. A provider never decides about permissions.
 
-**Three outcomes, and no other.** Asked about a credential, a provider
+**Outcomes.** There are exactly three. For a credential, a provider
 
-* returns an :class:`ExternalIdentity`: the credential is valid, and this is whose it is;
-* returns :class:`Refused` (or ``None``, where it has nothing to say): it isn't mine, or it isn't
-  valid. The reason is for the audit log; the caller answers all of them alike;
-* raises :class:`ProviderUnavailable`: the backend couldn't say. Never a wrong password, never a
-  pass: the caller answers 503.
+* returns an :class:`ExternalIdentity`: the credential is valid and belongs to this identity;
+* returns :class:`Rejected`, or ``None`` without a reason: the credential is not the provider's, or
+  is not valid. The reason goes to the audit log; all rejections get the same response;
+* raises :class:`ProviderUnavailable`: the backend did not decide. The response is 503. The caller
+  never counts this as a wrong password, and never as a success.
 
-**Principals.** An identity's ``principal_id`` is ``<scheme>://<key>`` with a key that the
-backend never reuses and that survives a renaming (objectGUID, a numeric id; never a name). Groups
-are principals, too. A provider may only speak of principals that begin with one of the schemes that
-its type declares, and never of names that begin with ``system:`` or ``sekisho:``; both are checked
-where identities enter (:mod:`management.sign_in`), not left to the provider.
+**Principals.** An identity's ``principal_id`` is ``<scheme>://<key>``. The backend never reuses the
+key, and the key survives a rename (objectGUID, a numeric id; never a name). Groups are principals,
+too. A provider may only return principals with the schemes that its type declares, and never names
+that begin with ``system:`` or ``sekisho:``. Sekisho checks both where identities enter
+(:mod:`management.identity.sign_in`) and does not rely on the provider.
 
-**Capabilities** are protocols of a few methods; a provider has those it can, and is asked by
-``isinstance``:
+**Capabilities** are protocols with a few methods. Callers test for them with ``isinstance``:
 
-* :class:`PasswordAuthenticator`: a name and a password (local, directories);
-* :class:`BrowserAuthenticator`: the browser is sent away and comes back (OAuth 2, OpenID Connect);
-* :class:`DeviceAuthenticator`: a code typed on another device (RFC 8628), for command lines;
-* :class:`BearerVerifier`: tokens that somebody else has issued, as JWTs;
-* :class:`LogoutListener`: being told by the backend that somebody has signed out there;
-* :class:`GrantRevoker`: giving back what was granted, once nobody needs it any more;
-* :class:`PrincipalSearch`: finding people and groups by a part of their names;
-* :class:`Refresher`: whether somebody is still there, and in which groups.
+* :class:`PasswordAuthenticator`: sign-in with name and password (local, directories);
+* :class:`BrowserAuthenticator`: sign-in on the provider's pages (OAuth 2, OpenID Connect);
+* :class:`DeviceAuthenticator`: sign-in with a code on another device (RFC 8628);
+* :class:`BearerVerifier`: tokens from another issuer, as JWTs;
+* :class:`LogoutListener`: logout notifications from the backend;
+* :class:`GrantRevoker`: revocation of a grant that is no longer needed;
+* :class:`PrincipalSearch`: search for users and groups by the beginning of a name;
+* :class:`Refresher`: the current state of a user and the user's groups.
 
 Wrappers (:mod:`providers.throttle`) satisfy the same protocols.
 
-**Types** are found by entry point in the group ``sekisho.providers`` and chosen by name; nobody
-switches on them. Each names its own settings model (pydantic), whose errors are told with the rest
-of the configuration's. Secrets are ``SecretStr`` fields; ``<field>_file`` then works by itself.
+**Types** are found by entry point in the group ``sekisho.providers`` and chosen by name. No code
+depends on a particular type. Each type has its own settings model (pydantic); its errors appear
+with the other errors of the configuration. Secrets are ``SecretStr`` fields, for which
+``<field>_file`` works automatically.
 
-**Lifecycle.** ``create`` does no I/O. ``start`` runs once before the first request, ``close``
-once after the last. ``check`` raises ProviderUnavailable where the backend can't be used now.
+**Lifecycle.** ``create`` does no I/O. ``start`` runs once before the first request, ``close`` once
+after the last. ``check`` raises ProviderUnavailable if the backend is not usable now.
+
+This module is one file over 300 lines, because third parties read it as a whole.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -46,14 +48,18 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
+from config.address_policy import ANY_ADDRESS, AddressPolicy
+from config.errors import UserError
+from impersonation.display_names import visible
+
 ENTRY_POINTS = "sekisho.providers"
 """The entry-point group in which provider types are found."""
 
 
-class ProviderUnavailable(Exception):
-    """The provider's backend can't say. ``retry_after`` is in seconds, where it is known.
+class ProviderUnavailable(UserError):
+    """The provider's backend did not decide. ``retry_after`` is in seconds, if it is known.
 
-    ``secret`` is there where asking has used up the one that was given: the one to keep instead.
+    ``secret`` is set if the call used up the given secret: store this one instead.
     """
 
     def __init__(
@@ -65,11 +71,19 @@ class ProviderUnavailable(Exception):
 
 
 class CannotRefresh(Exception):
-    """Nobody can be asked about this one: there is no ``secret`` for it. Changes nothing."""
+    """A refresh is not possible: the identity has no ``secret``. Changes nothing."""
 
 
-class Throttled(Exception):
-    """Too many failures: come back after ``retry_after`` seconds, whatever the credential is."""
+class GrantEnded(Exception):
+    """The provider's grant for refreshes has ended. The state of the account is unknown.
+
+    Example: the refresh token of a session that has ended. The user must sign in again before the
+    next refresh. The message is for the log.
+    """
+
+
+class Throttled(UserError):
+    """Too many failures: no credential is checked for ``retry_after`` seconds."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"too many attempts; try again in {retry_after} seconds")
@@ -78,7 +92,7 @@ class Throttled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ExternalGroup:
-    """A group as a provider knows it."""
+    """A group of a provider."""
 
     principal_id: str
     name: str
@@ -86,10 +100,10 @@ class ExternalGroup:
 
 @dataclass(frozen=True, slots=True)
 class ExternalIdentity:
-    """Somebody as a provider knows them. See the module's text for what may be in here.
+    """A user of a provider. The module's docstring says which values are allowed.
 
-    ``secret`` is what the provider needs to ask about them later (a GitHub access token, an OpenID
-    refresh token): kept encrypted beside the principal, and given back to ``refresh``.
+    ``secret`` is what the provider needs for a refresh (a GitHub access token, an OpenID refresh
+    token). Sekisho stores it encrypted with the principal and passes it to ``refresh``.
     """
 
     principal_id: str
@@ -100,35 +114,49 @@ class ExternalIdentity:
     email: str = ""
     secret: str | None = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        """Remove invisible characters from the display name."""
+        object.__setattr__(self, "display_name", visible(self.display_name))
+
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """A credential that isn't accepted, and why: for the audit log, never for the caller.
+class Rejected:
+    """A credential that is not accepted, with the reason for the audit log, not for the client.
 
-    ``reason`` is short and stable, in lower case with underscores (``account_disabled``), and says
-    nothing that somebody typed. ``detail`` may add what an operator needs to find the cause.
+    ``reason`` is short and stable, in lower case with underscores (``account_disabled``), and
+    contains no client input. ``detail`` may help an operator to find the cause.
     """
 
     reason: str
     detail: str = ""
 
 
-Outcome = ExternalIdentity | Refused | None
-"""What a provider says of a credential; None is a refusal without a reason."""
+Outcome = ExternalIdentity | Rejected | None
+"""The result for a credential. None is a rejection without a reason."""
+
+
+def _not_counted(principal_id: str) -> None:
+    """Count nothing: the attempt is not throttled."""
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """A sign-in with a password; ``address`` is where it comes from."""
+class PasswordAttempt:
+    """A sign-in with a password. ``address`` is the client's.
+
+    A provider calls ``found`` with the account's principal id when it has found the account, before
+    it verifies the password, on any thread. ``found`` raises Throttled if that account failed too
+    often, under any of its names. The provider must not catch that.
+    """
 
     username: str
     password: str = field(repr=False)
     address: str = ""
+    found: Callable[[str], None] = field(default=_not_counted, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class BrowserStart:
-    """Where to send the browser, and what to ``keep`` (secret, bound to it) until it is back."""
+    """The URL for the browser, and secrets to ``keep``, bound to that browser, until it returns."""
 
     url: str
     keep: Mapping[str, str] = field(repr=False)
@@ -136,9 +164,9 @@ class BrowserStart:
 
 @dataclass(frozen=True, slots=True)
 class DeviceStart:
-    """A code to type at ``verification_uri`` on another device (RFC 8628 §3.2). Times in seconds.
+    """A code for ``verification_uri`` on another device (RFC 8628 §3.2). Times in seconds.
 
-    ``keep`` is secret; it stays with Sekisho.
+    ``keep`` is secret and never leaves Sekisho.
     """
 
     user_code: str
@@ -151,33 +179,35 @@ class DeviceStart:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """The code hasn't been typed yet: ask again after ``interval`` seconds, not before."""
+    """The user has not entered the code yet. Poll again after ``interval`` seconds, not before."""
 
     interval: int
 
 
 @dataclass(frozen=True, slots=True)
 class BearerScope:
-    """The most that a bearer is good for, whatever its user may do.
+    """The limits of a bearer token, in addition to its user's permissions.
 
-    ``clusters`` are names or ids (empty: every one that the user may enter); ``projects`` ids, or
-    ``<cluster>/<project>`` (empty: no limit). ``lifetime`` is the longest life of a token that it
-    is exchanged for. ``rule`` is what said so, for the audit log.
+    ``clusters`` are names or ids (empty: every cluster that the user may access). ``projects`` are
+    ids, or ``<cluster>/<project>`` (empty: no limit). ``lifetime`` is the longest lifetime of a
+    token in exchange for it. ``proxy_read`` extends ``read_only`` to responses of services and
+    pods. ``rule`` names the rule that set the limits, for the audit log.
     """
 
     clusters: tuple[str, ...] = ()
     projects: tuple[str, ...] = ()
     read_only: bool = False
+    proxy_read: bool = False
     lifetime: timedelta | None = None
     rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A bearer that is good until ``expires_at`` (aware, UTC), and whose it is.
+    """The identity of a bearer token that is valid until ``expires_at`` (aware, UTC).
 
-    ``direct``: it may be used at the gate as it is. Else it can only be exchanged for a token of
-    Sekisho's own (RFC 8693).
+    ``direct``: the proxy accepts it as it is. Otherwise it can only be exchanged for a token of
+    Sekisho (RFC 8693).
     """
 
     identity: ExternalIdentity
@@ -188,171 +218,199 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class FoundPrincipal:
-    """A person or group that a search found."""
+    """A user or group that a search found."""
 
     principal_id: str
     name: str
     kind: Literal["user", "group"]
     display_name: str = ""
 
+    def __post_init__(self) -> None:
+        """Remove invisible characters from the display name."""
+        object.__setattr__(self, "display_name", visible(self.display_name))
+
 
 class Provider(Protocol):
-    """What every provider has."""
+    """The methods of every provider."""
 
     @property
     def name(self) -> str:
-        """What the operator called it: unique, and part of URLs."""
+        """The unique name in the configuration, which is part of URLs."""
 
     async def start(self) -> None:
-        """Get ready. Raises ProviderUnavailable only where waiting can't help."""
+        """Prepare for requests. Raises ProviderUnavailable only if waiting cannot help."""
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Release all resources."""
 
     async def check(self) -> None:
-        """Raise ProviderUnavailable where the backend can't be used now."""
+        """Raise ProviderUnavailable if the backend is not usable now."""
 
 
 @runtime_checkable
 class PasswordAuthenticator(Protocol):
-    """A provider that people sign in to with a name and a password."""
+    """A provider that verifies names and passwords."""
 
     @property
     def name(self) -> str:
         """The provider's name."""
 
-    async def authenticate(self, attempt: Attempt) -> Outcome:
-        """Who it is. Raises ProviderUnavailable and (a wrapper) Throttled."""
+    async def authenticate(self, attempt: PasswordAttempt) -> Outcome:
+        """Return the identity with that name, if the password is correct.
+
+        Raises:
+            ProviderUnavailable: the backend did not decide.
+            Throttled: too many failures (raised by a wrapper).
+        """
 
 
 @runtime_checkable
 class BrowserAuthenticator(Protocol):
-    """A provider that people sign in to in the browser, at its own pages."""
+    """A provider on whose own pages users sign in with a browser."""
 
     async def start_browser(self, redirect_uri: str) -> BrowserStart:
-        """Begin a sign-in that will come back to ``redirect_uri``. Raises ProviderUnavailable."""
+        """Begin a sign-in that returns to ``redirect_uri``. Raises ProviderUnavailable."""
 
     async def finish_browser(
         self, redirect_uri: str, keep: Mapping[str, str], answer: Mapping[str, str]
     ) -> Outcome:
-        """Who it is. ``answer`` is the query that the browser came back with, each name once.
+        """Return the identity that signed in. Raises ProviderUnavailable.
 
-        ``keep`` is what ``start_browser`` said, of the same browser and not used before. Raises
-        ProviderUnavailable.
+        ``answer`` is the query with which the browser returned, each name once. ``keep`` comes from
+        ``start_browser`` for the same browser and was not used before. It may be another version's,
+        or that of another provider which had the name: then the outcome is Rejected.
         """
 
 
 @runtime_checkable
 class DeviceAuthenticator(Protocol):
-    """A provider that people sign in to by a code typed on another device."""
+    """A provider to which users sign in with a code on another device."""
 
     async def start_device(self) -> DeviceStart:
-        """Ask for a code. Raises ProviderUnavailable."""
+        """Request a code. Raises ProviderUnavailable."""
 
     async def poll_device(self, keep: Mapping[str, str]) -> Outcome | Pending:
-        """Who typed it, if somebody has. Raises ProviderUnavailable."""
+        """Return the identity that entered the code, or Pending. Raises ProviderUnavailable.
+
+        ``keep`` comes from ``start_device``; see :meth:`BrowserAuthenticator.finish_browser`.
+        """
 
 
 @runtime_checkable
 class BearerVerifier(Protocol):
-    """A provider whose backend issues tokens that are accepted as they are."""
+    """A provider whose backend issues tokens that Sekisho accepts."""
 
     def claims(self, bearer: str) -> bool:
-        """Whether ``bearer`` looks like one of its own, without I/O: its issuer, for a JWT."""
+        """Return whether ``bearer`` looks like the provider's, without I/O: by a JWT's issuer."""
 
-    async def verify(self, bearer: str) -> Verified | Refused | None:
-        """Whose it is, how long, and for what. Raises ProviderUnavailable."""
+    async def verify(self, bearer: str) -> Verified | Rejected | None:
+        """Return the token's identity, end and limits. Raises ProviderUnavailable."""
 
 
 @runtime_checkable
 class LogoutListener(Protocol):
-    """A provider whose backend says when somebody has signed out there (OpenID Connect
-    Back-Channel Logout 1.0).
-    """
+    """A provider whose backend reports logouts (OpenID Connect Back-Channel Logout 1.0)."""
 
-    async def logged_out(self, logout_token: str) -> str | Refused:
-        """The principal whose sessions end. Raises ProviderUnavailable."""
+    async def logged_out(self, logout_token: str) -> str | Rejected:
+        """Return the principal whose sessions must end. Raises ProviderUnavailable."""
 
 
 @runtime_checkable
 class GrantRevoker(Protocol):
-    """A provider that can give back what the ``secret`` of an identity stands for."""
+    """A provider that can revoke the grant behind an identity's ``secret``."""
 
     async def revoke_grant(self, principal_id: str, secret: str) -> None:
-        """Revoke it at the backend: it was unlinked here. Raises ProviderUnavailable."""
+        """Revoke the grant of an unlinked principal. Raises ProviderUnavailable."""
 
 
 @runtime_checkable
 class PrincipalSearch(Protocol):
-    """A provider that finds people and groups."""
+    """A provider that finds users and groups."""
 
     async def search(self, text: str, *, limit: int) -> Sequence[FoundPrincipal]:
-        """Those whose names begin with ``text``, ``limit`` at the most. Raises ProviderUnavailable.
+        """Return at most ``limit`` principals with a name that begins with ``text``.
 
-        ``text`` is what somebody typed: nothing in it is a wildcard or a filter.
+        ``text`` is user input: it contains no wildcards and no filters.
+
+        Raises:
+            ProviderUnavailable: the backend did not respond.
         """
 
 
 @runtime_checkable
 class Refresher(Protocol):
-    """A provider that can say later what has become of somebody."""
+    """A provider that can return the current state of an identity."""
 
     async def refresh(self, principal_id: str, secret: str | None) -> Outcome:
-        """The identity as it is now, with a new ``secret`` where that has changed.
+        """Return the current identity, with a new ``secret`` if that has changed.
 
-        Refused where they are gone, disabled, or not allowed any more. Raises ProviderUnavailable
-        and CannotRefresh, which change nothing for them.
+        Rejected if the account is gone, disabled, or no longer allowed.
+
+        Raises:
+            ProviderUnavailable: the backend did not decide. Nothing changes for the user.
+            CannotRefresh: a refresh needs a secret. Nothing changes for the user.
+            GrantEnded: ``secret`` has ended, and the state of the account is unknown.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A local account, as the local provider needs to know it."""
+    """A local account."""
 
     user_id: str
     username: str
     enabled: bool
     hash: str = field(repr=False)
     must_change: bool = False
+    expires_at: datetime | None = None
 
 
 class LocalAccounts(Protocol):
-    """Where the local provider's accounts are. Satisfied by an adapter of the store."""
+    """The local provider's accounts. An adapter of the store implements this."""
 
     async def find(self, username: str) -> Account | None:
-        """The account with that sign-in name, compared without case. Raises ProviderUnavailable."""
+        """Return the account with that login name, without regard to case.
+
+        Raises:
+            ProviderUnavailable: the store is unavailable.
+        """
 
     async def rehash(self, account: Account, password_hash: str) -> None:
         """Replace the account's hash by a stronger one of the same password.
 
-        Nothing where the hash has changed since ``account`` was read: somebody has set another
-        password. Raises ProviderUnavailable.
+        Does nothing if the password was changed after ``account`` was read.
+
+        Raises:
+            ProviderUnavailable: the store is unavailable.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderContext:
-    """What Sekisho hands to a provider that is created."""
+    """What Sekisho passes to a new provider."""
 
     accounts: LocalAccounts
     clock: Callable[[], float]
-    """Seconds that only go forward."""
+    """A monotonic clock, in seconds."""
+    addresses: AddressPolicy = ANY_ADDRESS
+    """The addresses that the provider may connect to, checked on each connection."""
 
 
 class ProviderType(Protocol):
-    """What an entry point names."""
+    """A provider type: the object that an entry point names."""
 
     @property
     def settings_model(self) -> type[BaseModel]:
-        """The provider's own settings, beside ``type`` and ``name``."""
+        """The provider's own settings, in addition to ``type`` and ``name``."""
 
     def schemes(self, name: str, settings: Any) -> tuple[str, ...]:
-        """The schemes of the principals of the provider ``name``, without ``://``.
+        """Return the schemes of the provider's principals, without ``://``.
 
-        ``("github_user", "github_org", "github_team")``. Two providers of one type may share them
-        (their backends are one name space), or have their own, made of their names. Where that
-        depends on ``settings``, they are those that the provider is created with.
+        Example: ``("github_user", "github_org", "github_team")``. In Sekisho each scheme has one
+        owner: Sekisho renames the principals of a second provider that declares it
+        (:mod:`management.identity.principal_ownership`). The provider itself only sees the schemes
+        that its type declares. ``settings`` are the provider's settings.
         """
 
     def create(self, name: str, settings: Any, context: ProviderContext) -> Provider:
-        """A provider called ``name``; ``settings`` is an instance of ``settings_model``."""
+        """Return a provider called ``name``; ``settings`` is an instance of ``settings_model``."""

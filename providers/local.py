@@ -1,20 +1,21 @@
-"""The local provider: passwords kept by Sekisho itself, as Argon2id hashes (RFC 9106).
+"""The local provider: passwords in Sekisho's store, as Argon2id hashes (RFC 9106).
 
-Hashing takes tens of milliseconds of a core and tens of megabytes on purpose, so it runs on two
-threads off the event loop, and no more than a bounded number of sign-ins wait for them.
+Hashing takes tens of milliseconds of a core and tens of megabytes by design. It runs on two threads
+beside the event loop, and a limited number of sign-ins may wait for them.
 
-An unknown name costs the same as a wrong password: a hash that no password has is verified for it.
+An unknown name takes as long as a wrong password: the provider verifies a hash that no password
+has.
 
-Names are compared NFC-normalised and without case (in the spirit of RFC 8265 §3.3, without its
-width mapping and prohibitions: a name that may not be given can't be asked for either).
+The store compares names without regard to case, width or composition (as in RFC 8265 §3.3, without
+its prohibitions: no account has a prohibited name).
 """
 
 import asyncio
 import base64
 import secrets
-import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -22,16 +23,17 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 from argon2.low_level import ARGON2_VERSION
 from pydantic import BaseModel, ConfigDict
 
+from config.composed import composed
 from providers.base import (
     Account,
-    Attempt,
     ExternalIdentity,
     LocalAccounts,
     Outcome,
+    PasswordAttempt,
     Provider,
     ProviderContext,
     ProviderUnavailable,
-    Refused,
+    Rejected,
 )
 
 MAX_PASSWORD_BYTES = 1024
@@ -39,32 +41,36 @@ MAX_USERNAME_LENGTH = 256
 
 THREADS = 2
 MAX_WAITING = 64
-"""Sign-ins that may wait for a thread; the last of them waits about two seconds."""
+"""Sign-ins that may wait for a thread. The last one waits about two seconds."""
 
 _HASHER = PasswordHasher()
 """argon2-cffi's defaults: RFC 9106's low-memory profile (64 MiB, 3 passes, 4 lanes)."""
 
 
 def hash_password(password: str) -> str:
-    """The Argon2id hash of a password, as a PHC string. Takes tens of milliseconds."""
-    return _HASHER.hash(prepared(password))
+    """Return the Argon2id hash of a password, as a PHC string. Takes tens of milliseconds."""
+    return _HASHER.hash(normalize_password(password))
 
 
-def prepared(password: str) -> bytes:
-    """A password's bytes, NFC-normalised: keyboards differ in how they compose (RFC 8265 §4.2).
+def normalize_password(password: str) -> bytes:
+    """Return a password's bytes in NFC: keyboards compose characters differently (RFC 8265 §4.2).
 
-    Raises ValueError where it is longer than MAX_PASSWORD_BYTES.
+    Raises:
+        ValueError: the password is longer than MAX_PASSWORD_BYTES.
     """
-    encoded = unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
+    # No character is composed from more than four, so a longer password cannot fit.
+    if len(password) > MAX_PASSWORD_BYTES:
+        raise ValueError(f"a password may have at most {MAX_PASSWORD_BYTES} bytes")
+    encoded = composed(password).encode("utf-8", "surrogatepass")
     if len(encoded) > MAX_PASSWORD_BYTES:
-        raise ValueError(f"a password may have {MAX_PASSWORD_BYTES} bytes at the most")
+        raise ValueError(f"a password may have at most {MAX_PASSWORD_BYTES} bytes")
     return encoded
 
 
-def _nobodys(hasher: PasswordHasher) -> str:
-    """A PHC string that costs ``hasher`` as much as anybody's, and that no password fits.
+def _unmatchable_hash(hasher: PasswordHasher) -> str:
+    """Return a PHC string that takes as long as any to verify, and that no password matches.
 
-    Its digest is random, not computed: a real one would cost every start a hash.
+    The digest is random: computing one would cost a hash at every start.
     """
     salt, digest = secrets.token_bytes(hasher.salt_len), secrets.token_bytes(hasher.hash_len)
     return (
@@ -79,13 +85,13 @@ def _unpadded(value: bytes) -> str:
 
 
 class LocalSettings(BaseModel):
-    """The local provider has no settings of its own."""
+    """The settings of the local provider: none."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class LocalProvider:
-    """Signs in to accounts that are kept in the store."""
+    """Password sign-in with the accounts in the store."""
 
     def __init__(
         self, name: str, accounts: LocalAccounts, hasher: PasswordHasher = _HASHER
@@ -95,37 +101,43 @@ class LocalProvider:
         self._hasher = hasher
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
         self._waiting = 0
-        self._nobodys = _nobodys(hasher)
+        self._unmatchable_hash = _unmatchable_hash(hasher)
 
     @property
     def name(self) -> str:
-        """What the operator called it."""
+        """The provider's name in the configuration."""
         return self._name
 
     async def start(self) -> None:
-        """Nothing is to be done: the accounts are in the store."""
+        """Do nothing: the accounts are in the store."""
 
     async def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def check(self) -> None:
-        """The accounts are in the store, which has a check of its own."""
+        """Do nothing: the store has its own check."""
 
-    async def authenticate(self, attempt: Attempt) -> Outcome:
-        """Verify a password. Raises ProviderUnavailable where too many others are waiting."""
+    async def authenticate(self, attempt: PasswordAttempt) -> Outcome:
+        """Verify a password. Raises ProviderUnavailable if too many sign-ins wait."""
         try:
-            password = prepared(attempt.password)
+            password = normalize_password(attempt.password)
         except ValueError:
-            return Refused("password_too_long")
+            return Rejected("password_too_long")
         if not attempt.password or len(attempt.username) > MAX_USERNAME_LENGTH:
-            return Refused("password_empty" if not attempt.password else "unknown_user")
-        account = await self._accounts.find(unicodedata.normalize("NFC", attempt.username))
-        valid = await self._verify(account.hash if account else self._nobodys, password)
+            return Rejected("password_empty" if not attempt.password else "unknown_user")
+        account = await self._accounts.find(attempt.username)
+        if account is not None:
+            attempt.found(f"local://{account.user_id}")
+        valid = await self._verify(account.hash if account else self._unmatchable_hash, password)
         if account is None or not valid:
-            return Refused("unknown_user" if account is None else "wrong_password")
+            return Rejected("unknown_user" if account is None else "wrong_password")
         if not account.enabled:
-            return Refused("account_disabled")
+            return Rejected("account_disabled")
+        if account.expires_at is not None and account.expires_at <= datetime.now(UTC):
+            return Rejected(
+                "password_expired", "set another with `sekisho admin user set-password`"
+            )
         await self._strengthen(account, password)
         return ExternalIdentity(
             principal_id=f"local://{account.user_id}",
@@ -151,7 +163,7 @@ class LocalProvider:
             return False
 
     async def _strengthen(self, account: Account, password: bytes) -> None:
-        """Hash again where the parameters have changed since: only now is the password known."""
+        """Hash again if the parameters have changed: only a sign-in has the password."""
         if not self._hasher.check_needs_rehash(account.hash):
             return
         loop = asyncio.get_running_loop()
@@ -164,13 +176,14 @@ class LocalType:
     """The entry point ``local``."""
 
     settings_model: type[BaseModel] = LocalSettings
+    accounts_of_the_store: bool = True
 
     def schemes(self, name: str, settings: Any) -> tuple[str, ...]:
-        """The schemes of its principals: users are of Sekisho's own making."""
+        """Return the scheme of local accounts."""
         return ("local",)
 
     def create(self, name: str, settings: Any, context: ProviderContext) -> Provider:
-        """A local provider called ``name``."""
+        """Return a local provider called ``name``."""
         return LocalProvider(name, context.accounts)
 
 

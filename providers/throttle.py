@@ -1,36 +1,48 @@
-"""Slowing down those who guess passwords.
+"""Limits on password attempts, against guessing.
 
 Failures are counted over a sliding window in three ways:
 
-* per name **and** address: somebody who guesses at a name from one place is stopped soon, and
-  nobody else is;
-* per address: somebody who guesses at many names is stopped later;
-* per name over all addresses, with a limit ten times as high: many machines together are stopped,
-  too. They could keep a person out in this way, so the third count isn't asked about an address
-  from which that person has signed in before: who comes from where they always do gets in.
+* per name **and** address: this stops guesses at one name from one address early, without effect on
+  other clients;
+* per address: this stops guesses at many names, later;
+* per name over all addresses, with a limit ten times as high: this stops guesses from many
+  machines. To prevent a lockout of the user, this count does not apply to an address from which the
+  user has signed in before.
 
-An address is an IPv4 address or an IPv6 /64, which is what one subscriber has.
+The first and the third count exist for names and for accounts. All spellings of a name (case,
+width, composition, invisible characters) have one counter. All names of an account (a directory's
+user has several) have one counter, too: the provider reports the account that it has found, before
+it verifies the password.
 
-Counters are in memory, of this process: with N replicas a guesser has N times as many attempts, and
-a restart forgets. A throttled attempt isn't looked at at all, so its answer tells nothing of the
+An address is an IPv4 address or an IPv6 /64, the usual size of one subscriber's network.
+
+Counters are in the memory of this process: N replicas allow N times as many attempts, and a restart
+clears them. A throttled attempt is not checked at all, so its response reveals nothing about the
 name or the password.
 """
 
 import hashlib
 import ipaddress
 import math
-import unicodedata
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from providers.base import Attempt, ExternalIdentity, Outcome, PasswordAuthenticator, Throttled
+from config.composed import counted_name
+from providers.base import (
+    ExternalIdentity,
+    Outcome,
+    PasswordAttempt,
+    PasswordAuthenticator,
+    Throttled,
+)
 
 MAX_COUNTERS = 100_000
-"""Names and addresses that are remembered; the one that failed longest ago makes room."""
+"""The most names and addresses with counters. The one with the oldest failure is evicted."""
 
 SPREAD_FACTOR = 10
-"""How many times ``attempts_per_user`` a name may fail from all addresses together."""
+"""The multiple of ``attempts_per_user`` that a name may fail from all addresses together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +55,16 @@ class Limits:
 
 
 class FailureCounter:
-    """Counts failures by key over a sliding window. Pure: time comes in."""
+    """Failures by key over a sliding window. Pure: time is an argument."""
 
     def __init__(self, limit: int, window: float) -> None:
         self._limit = limit
         self._window = window
-        # Lists, for a deque takes 760 bytes before anything is in it, and there may be many.
+        # Lists, because an empty deque takes 760 bytes, and there may be many.
         self._failures: OrderedDict[Hashable, list[float]] = OrderedDict()
 
     def wait(self, key: Hashable, now: float) -> float:
-        """Seconds until another attempt is allowed; 0.0: now."""
+        """Return the seconds until another attempt is allowed; 0.0: now."""
         failures = self._failures.get(key)
         if failures is None:
             return 0.0
@@ -75,107 +87,192 @@ class FailureCounter:
             self._failures.popitem(last=False)
 
     def take_back(self, key: Hashable) -> None:
-        """Uncount the last failure."""
+        """Remove the last failure."""
         failures = self._failures.get(key)
         if failures:
             failures.pop()
         if not failures:
             self._failures.pop(key, None)
 
-    def forgive(self, key: Hashable) -> None:
-        """Forget a key's failures."""
+    def clear(self, key: Hashable) -> None:
+        """Remove a key's failures."""
         self._failures.pop(key, None)
 
 
-class FamiliarPlaces:
-    """From where people have signed in: the last MAX_COUNTERS pairs of name and address."""
+class KnownClients:
+    """The last MAX_COUNTERS pairs of name and address with a successful sign-in."""
 
     def __init__(self) -> None:
-        self._places: OrderedDict[Hashable, None] = OrderedDict()
+        self._pairs: OrderedDict[Hashable, None] = OrderedDict()
 
-    def __contains__(self, place: Hashable) -> bool:
-        return place in self._places
+    def __contains__(self, pair: Hashable) -> bool:
+        return pair in self._pairs
 
-    def add(self, place: Hashable) -> None:
-        """Somebody signed in there."""
-        self._places[place] = None
-        self._places.move_to_end(place)
-        if len(self._places) > MAX_COUNTERS:
-            self._places.popitem(last=False)
+    def add(self, pair: Hashable) -> None:
+        """Record a sign-in."""
+        self._pairs[pair] = None
+        self._pairs.move_to_end(pair)
+        if len(self._pairs) > MAX_COUNTERS:
+            self._pairs.popitem(last=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Keys:
-    """What an attempt is counted under."""
+class NoAccounts:
+    """A provider without accounts, for counters that are shared by trials."""
 
-    user: bytes
-    address: str
+    name = ""
 
-    @property
-    def here(self) -> tuple[bytes, str]:
-        return (self.user, self.address)
+    async def authenticate(self, attempt: PasswordAttempt) -> Outcome:
+        """Accept no password."""
+        return None
+
+
+class SubjectCounters:
+    """Failures of names or of accounts, per address and over all addresses.
+
+    Providers report accounts from their own threads, so each method takes a short lock.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._per_address = FailureCounter(limits.attempts_per_user, limits.window)
+        self._total = FailureCounter(limits.attempts_per_user * SPREAD_FACTOR, limits.window)
+        self._known_clients = KnownClients()
+        self._lock = threading.Lock()
+
+    def wait(self, subject: bytes, address: str, now: float) -> float:
+        """Return the seconds until another attempt is allowed; 0.0: now."""
+        with self._lock:
+            return self._wait(subject, address, now)
+
+    def fail(self, subject: bytes, address: str, now: float) -> None:
+        """Count a failure."""
+        with self._lock:
+            self._fail(subject, address, now)
+
+    def try_once(self, subject: bytes, address: str, now: float) -> float:
+        """Count a failure if an attempt is allowed now. Return the seconds until one is allowed."""
+        with self._lock:
+            wait = self._wait(subject, address, now)
+            if wait <= 0:
+                self._fail(subject, address, now)
+            return wait
+
+    def take_back(self, subject: bytes, address: str) -> None:
+        """Remove the last failure."""
+        with self._lock:
+            self._per_address.take_back((subject, address))
+            self._total.take_back(subject)
+
+    def clear(self, subject: bytes, address: str) -> None:
+        """Remove the failures after a successful sign-in from ``address``."""
+        with self._lock:
+            self._per_address.clear((subject, address))
+            self._total.clear(subject)
+            self._known_clients.add((subject, address))
+
+    def _wait(self, subject: bytes, address: str, now: float) -> float:
+        pair = (subject, address)
+        total = 0.0 if pair in self._known_clients else self._total.wait(subject, now)
+        return max(self._per_address.wait(pair, now), total)
+
+    def _fail(self, subject: bytes, address: str, now: float) -> None:
+        self._per_address.fail((subject, address), now)
+        self._total.fail(subject, now)
+
+
+class _FoundAccount:
+    """The account of an attempt, counted as soon as the provider reports it."""
+
+    def __init__(self, accounts: SubjectCounters, address: str, now: float) -> None:
+        self._accounts = accounts
+        self._address = address
+        self._now = now
+        self._counted: bytes | None = None
+        self._finished = False
+
+    def __call__(self, principal_id: str) -> None:
+        """Count a failure in advance. Raises Throttled if the account failed too often."""
+        account = _digest(principal_id)
+        if self._finished or self._counted == account:
+            return
+        wait = self._accounts.try_once(account, self._address, self._now)
+        if wait > 0:
+            raise Throttled(math.ceil(wait))
+        self._counted = account
+
+    def take_back(self) -> None:
+        """Remove the failure that was counted in advance: the attempt did not fail."""
+        self._finished = True
+        if self._counted is not None:
+            self._accounts.take_back(self._counted, self._address)
+
+    def clear(self, principal_id: str) -> None:
+        """Remove the account's failures after a successful sign-in."""
+        self.take_back()
+        self._accounts.clear(_digest(principal_id), self._address)
 
 
 class ThrottledAuthenticator:
-    """A password authenticator that refuses to look at those who failed too often."""
+    """A password authenticator that rejects attempts after too many failures."""
 
     def __init__(
         self, inner: PasswordAuthenticator, limits: Limits, clock: Callable[[], float]
     ) -> None:
         self._inner = inner
         self._clock = clock
-        self._here = FailureCounter(limits.attempts_per_user, limits.window)
-        self._anywhere = FailureCounter(limits.attempts_per_user * SPREAD_FACTOR, limits.window)
+        self._names = SubjectCounters(limits)
+        self._accounts = SubjectCounters(limits)
         self._address = FailureCounter(limits.attempts_per_address, limits.window)
-        self._familiar = FamiliarPlaces()
 
     @property
     def name(self) -> str:
         """The provider's name."""
         return self._inner.name
 
-    async def authenticate(self, attempt: Attempt) -> Outcome:
-        """As the provider does. Raises Throttled where it isn't asked."""
-        keys, now = _keys(attempt), self._clock()
-        wait = self._wait(keys, now)
+    def around(self, inner: PasswordAuthenticator) -> "ThrottledAuthenticator":
+        """Return another provider with the same counters, for a trial of settings."""
+        wrapped = ThrottledAuthenticator(inner, Limits(), self._clock)
+        wrapped._names, wrapped._accounts = self._names, self._accounts
+        wrapped._address = self._address
+        return wrapped
+
+    async def authenticate(self, attempt: PasswordAttempt) -> Outcome:
+        """Return the provider's outcome. Raises Throttled if the password was not checked."""
+        name, address = _digest(counted_name(attempt.username)), network_of(attempt.address)
+        now = self._clock()
+        wait = max(self._names.wait(name, address, now), self._address.wait(address, now))
         if wait > 0:
             raise Throttled(math.ceil(wait))
-        # Counted before it is known to be one, so that attempts at the same time count, too.
-        self._here.fail(keys.here, now)
-        self._anywhere.fail(keys.user, now)
-        self._address.fail(keys.address, now)
+        # Counted before the outcome is known, so that concurrent attempts count as well.
+        self._names.fail(name, address, now)
+        self._address.fail(address, now)
+        account = _FoundAccount(self._accounts, address, now)
         try:
-            outcome = await self._inner.authenticate(attempt)
+            outcome = await self._inner.authenticate(replace(attempt, found=account))
+        except Throttled:
+            raise  # Because of the account: the failures of name and address stay.
         except BaseException:
-            self._take_back(keys)
+            self._take_back(name, address)
+            account.take_back()
             raise
         if isinstance(outcome, ExternalIdentity):
-            self._take_back(keys)
-            self._here.forgive(keys.here)
-            self._anywhere.forgive(keys.user)
-            self._familiar.add(keys.here)
+            self._take_back(name, address)
+            self._names.clear(name, address)
+            account.clear(outcome.principal_id)
         return outcome
 
-    def _wait(self, keys: _Keys, now: float) -> float:
-        anywhere = 0.0 if keys.here in self._familiar else self._anywhere.wait(keys.user, now)
-        return max(self._here.wait(keys.here, now), self._address.wait(keys.address, now), anywhere)
-
-    def _take_back(self, keys: _Keys) -> None:
-        """Take back what was counted ahead: it was no failure."""
-        self._here.take_back(keys.here)
-        self._anywhere.take_back(keys.user)
-        self._address.take_back(keys.address)
+    def _take_back(self, name: bytes, address: str) -> None:
+        """Remove the failures that were counted in advance."""
+        self._names.take_back(name, address)
+        self._address.take_back(address)
 
 
-def _keys(attempt: Attempt) -> _Keys:
-    """A name's key has a fixed size: an attacker chooses names, and how long they are."""
-    folded = unicodedata.normalize("NFC", attempt.username.strip().casefold())
-    digest = hashlib.sha256(folded.encode("utf-8", "surrogatepass")).digest()
-    return _Keys(digest, subscriber(attempt.address))
+def _digest(subject: str) -> bytes:
+    """Return a key of a fixed size: attackers choose the length of names."""
+    return hashlib.sha256(subject.encode("utf-8", "surrogatepass")).digest()
 
 
-def subscriber(address: str) -> str:
-    """What one subscriber has: an IPv4 address, an IPv6 /64; anything else as it is."""
+def network_of(address: str) -> str:
+    """Return the IPv4 address or the IPv6 /64 of a subscriber. Other text stays unchanged."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

@@ -1,16 +1,17 @@
-"""Why Active Directory refuses a bind. Pure.
+"""The reasons for which Active Directory rejects a bind. Pure.
 
-All refusals are LDAP's invalidCredentials (49). The reason is a Windows error number, in
+All rejections have LDAP's result invalidCredentials (49). The reason is a Windows error number, in
 hexadecimal, in the diagnostic message: ``80090308: LdapErr: DSID-0C09041C, comment:
-AcceptSecurityContext error, data 52e, v4563`` (MS-ERREF §2.2 for the numbers; the message's form is
-not documented, and has been this since Windows 2000).
+AcceptSecurityContext error, data 52e, v4563`` (MS-ERREF §2.2 has the numbers; the message's form is
+not documented, and has not changed since Windows 2000).
 
-A domain controller names states of an account (disabled, expired) only to who knew the password.
+A domain controller reveals the status of an account (disabled, expired) only after the correct
+password.
 """
 
 import re
 
-from providers.base import Refused
+from providers.base import Rejected
 
 REASONS = {
     0x525: "unknown_user",
@@ -29,17 +30,17 @@ _DATA = re.compile(r"\bdata\s+([0-9a-f]{1,8})\b", re.IGNORECASE | re.ASCII)
 
 
 def sub_code(message: str) -> int | None:
-    """The sub-code in a diagnostic message, if there is one."""
+    """Return the sub-code in a diagnostic message, or None."""
     found = _DATA.search(message)
     return int(found[1], 16) if found else None
 
 
-def refusal(message: str) -> Refused:
-    """The reason that a diagnostic message gives; a general one where it gives none that we know.
+def rejection(message: str) -> Rejected:
+    """Return the reason in a diagnostic message, or a general one.
 
-    The message itself may say anything, so nothing but the number goes into the detail.
+    The message may contain anything, so only the number goes into the detail.
     """
     code = sub_code(message)
     if code is None:
-        return Refused("refused_by_directory")
-    return Refused(REASONS.get(code, "refused_by_directory"), f"AD sub-code {code:x}")
+        return Rejected("refused_by_directory")
+    return Rejected(REASONS.get(code, "refused_by_directory"), f"AD sub-code {code:x}")

@@ -1,25 +1,26 @@
-r"""The forms in which people type their names for Active Directory. Pure.
+r"""The forms of login names in Active Directory. Pure.
 
 ``alice``, ``CORP\alice`` (down-level logon name) and ``alice@corp.example.test`` (user principal
-name, MS-ADTS 5.1.1.1.1). A UPN's suffix need not be the domain's name, so every UPN is looked for
-as it is, and those with the domain's name as an account's name, too, as domain controllers do.
+name, MS-ADTS 5.1.1.1.1). The suffix of a UPN need not be the domain's name, so every UPN is
+searched for unchanged. A UPN with the domain's name also counts as an account name, as for domain
+controllers.
 """
 
 from dataclasses import dataclass
 
-from providers.ldap_credentials import is_name
+from providers.ldap.credentials import is_name
 
 
 @dataclass(frozen=True, slots=True)
 class TypedName:
-    """What to look for: a sAMAccountName, a userPrincipalName, or either. Never neither."""
+    """What to search for: a sAMAccountName, a userPrincipalName, or both; at least one."""
 
     account: str = ""
     principal: str = ""
 
 
 def parse_name(text: str, *, domain: str, short_domain: str) -> TypedName | None:
-    """What ``text`` asks for; None where it can't be anybody's name in this domain."""
+    """Parse a login name. None if no user of this domain can have it."""
     name = text.strip()
     if not is_name(name):
         return None

@@ -1,47 +1,64 @@
 """The settings of the provider type ``activedirectory``."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from providers.ldap_settings import Attribute, DirectorySettings, Dn, Filter
+from providers.ldap.directory_settings import Attribute, DirectorySettings, Dn, Filter
+from providers.settings.effects import Effect
 
 
 class ActiveDirectorySettings(DirectorySettings):
-    """How to find people and their groups in a domain."""
+    """Users and groups of a domain."""
+
+    EFFECTS: ClassVar = {
+        "domain": Effect.MEANING | Effect.BACKEND,
+        "short_domain": Effect.MEANING,
+        "user_base": Effect.MEANING,
+        "group_base": Effect.MEANING,
+        "user_filter": Effect.MEANING,
+        "group_filter": Effect.MEANING,
+        "username_attribute": Effect.MEANING,
+        "principal_name_attribute": Effect.MEANING,
+        "display_name_attribute": Effect.NONE,
+        "email_attribute": Effect.NONE,
+        "group_name_attribute": Effect.MEANING,
+        "search_attributes": Effect.NONE,
+        "nested_groups": Effect.MEANING,
+    }
 
     domain: Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")]
     """The domain's DNS name: ``corp.example.test``."""
 
     short_domain: str | None = None
-    """Its NetBIOS name, as in ``CORP\\alice``; else the first label of ``domain``."""
+    """The NetBIOS name, as in ``CORP\\alice``. Default: the first label of ``domain``."""
 
     user_base: Dn | None = None
-    """Where people are; else the whole domain."""
+    """The search base of users. Default: the whole domain."""
 
     group_base: Dn | None = None
-    """Where groups are; else the whole domain."""
+    """The search base of groups. Default: the whole domain."""
 
     user_filter: Filter = "(&(objectCategory=person)(objectClass=user))"
-    """Who may sign in, and is found."""
+    """The users who may sign in, and whom a search finds."""
 
     group_filter: Filter = "(objectClass=group)"
-    """Which groups count. Others are left out, and still lead to those that count."""
+    """The groups that count. Membership through other groups counts as well."""
 
     username_attribute: Attribute = "sAMAccountName"
-    """What people type, and are called."""
+    """The login name and user name."""
 
     principal_name_attribute: Attribute = "userPrincipalName"
-    """What people type with an ``@`` in it."""
+    """The login name with an ``@``."""
 
     display_name_attribute: Attribute = "displayName"
-    """What people are shown as."""
+    """The display name of users."""
 
     email_attribute: Attribute = "mail"
-    """People's e-mail addresses."""
+    """The e-mail address of users."""
 
     group_name_attribute: Attribute = "sAMAccountName"
-    """What groups are called."""
+    """The name of groups."""
 
     search_attributes: Annotated[tuple[Attribute, ...], Field(min_length=1)] = (
         "sAMAccountName",
@@ -49,16 +66,16 @@ class ActiveDirectorySettings(DirectorySettings):
         "displayName",
         "sn",
     )
-    """Where a search for people looks; a group is looked for by its name and ``cn``."""
+    """The attributes in which a search for users looks. Groups are found by name and ``cn``."""
 
     nested_groups: Literal["in_chain", "token_groups", "none"] = "in_chain"
-    """How groups in groups are found: by the matching rule that follows ``member``; from the
-    ``tokenGroups`` that the domain controller computes (security groups only); or not at all."""
+    """How nested groups are found: by the matching rule that follows ``member``; from the
+    ``tokenGroups`` of the domain controller (security groups only); or not at all."""
 
     @model_validator(mode="after")
     def _service_account_is_there(self) -> Self:
         if not self.bind_dn:
-            raise ValueError("bind_dn is missing: Active Directory lets nobody search anonymously")
+            raise ValueError("bind_dn is missing: Active Directory allows no anonymous search")
         return self
 
     @property

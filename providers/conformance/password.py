@@ -1,14 +1,12 @@
-"""What every provider must do, as checks that anybody can run on theirs.
+"""Check of the contract for the whole life of a password provider.
 
-    from providers.contract import check_password_provider
+    from providers.conformance.password import check_password_provider
 
-    async def test_my_provider_keeps_the_contract() -> None:
-        await check_password_provider(PROVIDER, settings, valid=("zoe", "her password"))
+    async def test_provider_meets_the_contract() -> None:
+        await check_password_provider(PROVIDER, settings, valid=("zoe", "the password"))
 
-One check for each capability: a password's does the whole life of a provider; those for browsers,
-bearers, refreshing and searching take one that has started (:mod:`providers.contract_ways`).
-
-Needs no test framework: a broken promise is an AssertionError that says which.
+:mod:`providers.conformance.capabilities` has the checks of other capabilities, for a provider that
+has started. No test framework is needed: a violation is an AssertionError that names it.
 """
 
 import time
@@ -18,30 +16,26 @@ from pydantic import BaseModel
 
 from providers.base import (
     Account,
-    Attempt,
     ExternalIdentity,
     LocalAccounts,
+    PasswordAttempt,
     PasswordAuthenticator,
     PrincipalSearch,
     ProviderContext,
     ProviderType,
     Refresher,
 )
-from providers.contract_ways import check_bearer as check_bearer
-from providers.contract_ways import check_browser as check_browser
-from providers.contract_ways import check_identity as check_identity
-from providers.contract_ways import check_refresher as check_refresher
-from providers.contract_ways import check_search as check_search
+from providers.conformance.capabilities import check_identity, check_refresher, check_search
 
 
 class NoAccounts:
-    """A store of local accounts without any, for providers that keep nobody in it."""
+    """An empty store of local accounts, for providers that do not use it."""
 
     async def find(self, username: str) -> Account | None:
-        """Nobody."""
+        """Return None."""
 
     async def rehash(self, account: Account, password_hash: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 async def check_password_provider(
@@ -55,8 +49,8 @@ async def check_password_provider(
     _check_type(kind, settings)
     context = ProviderContext(accounts or NoAccounts(), time.monotonic)
     provider = kind.create("under-test", settings, context)
-    assert provider.name == "under-test", "a provider is called what the operator calls it"
-    assert isinstance(provider, PasswordAuthenticator), "it has no method authenticate"
+    assert provider.name == "under-test", "a provider must have the configured name"
+    assert isinstance(provider, PasswordAuthenticator), "the method authenticate is missing"
     await provider.start()
     try:
         await provider.check()
@@ -68,14 +62,13 @@ async def check_password_provider(
 def _check_type(kind: ProviderType, settings: Any) -> None:
     assert issubclass(kind.settings_model, BaseModel), "settings_model must be a pydantic model"
     assert kind.settings_model.model_config.get("extra") == "forbid", (
-        "settings_model must forbid what it doesn't know: a misspelt setting is a problem, not a "
-        "comment"
+        "settings_model must forbid unknown fields, so that a misspelt setting is an error"
     )
-    assert kind.schemes("under-test", settings), "a type declares the schemes of its principals"
+    assert kind.schemes("under-test", settings), "a type must declare the schemes of principals"
 
 
 async def _check_more(provider: object, schemes: tuple[str, ...], known: ExternalIdentity) -> None:
-    """What a provider that has other capabilities besides must do with them."""
+    """Check the other capabilities that the provider has."""
     if isinstance(provider, Refresher):
         await check_refresher(provider, schemes, known)
     if isinstance(provider, PrincipalSearch):
@@ -89,16 +82,16 @@ async def _check_outcomes(
     username: str,
     password: str,
 ) -> None:
-    first = await provider.authenticate(Attempt(username, password, "192.0.2.1"))
+    first = await provider.authenticate(PasswordAttempt(username, password, "192.0.2.1"))
     assert isinstance(first, ExternalIdentity), "a valid password must be accepted"
     check_identity(first, kind.schemes("under-test", settings))
     await _check_more(provider, kind.schemes("under-test", settings), first)
-    again = await provider.authenticate(Attempt(username, password, "192.0.2.1"))
+    again = await provider.authenticate(PasswordAttempt(username, password, "192.0.2.1"))
     assert isinstance(again, ExternalIdentity), "a valid password must be accepted again"
     assert again.principal_id == first.principal_id, "a principal's id must not change"
     for wrong in (password + "x", "", password[:-1], "\0", "x" * 5000):
-        refused = await provider.authenticate(Attempt(username, wrong, "192.0.2.1"))
-        assert not isinstance(refused, ExternalIdentity), "a wrong password is refused"
-    for nobody in ("", "nobody-of-that-name", "*", ")(uid=*", "\0", "x" * 5000, "system:admin"):
-        refused = await provider.authenticate(Attempt(nobody, password, "192.0.2.1"))
-        assert not isinstance(refused, ExternalIdentity), f"{nobody[:20]!r} must be nobody's name"
+        refused = await provider.authenticate(PasswordAttempt(username, wrong, "192.0.2.1"))
+        assert not isinstance(refused, ExternalIdentity), "a wrong password must be rejected"
+    for unknown in ("", "no-such-user", "*", ")(uid=*", "\0", "x" * 5000, "system:admin"):
+        refused = await provider.authenticate(PasswordAttempt(unknown, password, "192.0.2.1"))
+        assert not isinstance(refused, ExternalIdentity), f"{unknown[:20]!r} is not a user"

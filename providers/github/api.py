@@ -1,4 +1,4 @@
-"""GitHub's REST API: asked with somebody's token, page by page, and within its limits."""
+"""GitHub's REST API: requests with a user's token, paging, rate limits."""
 
 import hashlib
 import math
@@ -7,33 +7,40 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-import structlog
-
+from config.loggers import get_logger
 from providers.base import ProviderUnavailable
-from providers.github_limits import wait_after
-from providers.http_client import Answer, HttpClient
+from providers.github.rate_limits import retry_delay
+from providers.http.client import HttpClient, HttpResponse
 
 VERSION = "2022-11-28"
 MAX_PAGES = 50
 PER_PAGE = 100
 _MAX_PAUSED = 10_000
-_LOG = structlog.get_logger("sekisho.github")
+_NEXT_PAGE = re.compile(r'<([^<>]+)>;\s*rel="next"')
+_LOG = get_logger(__name__)
 
 
-class NotGood(Exception):
+class InvalidToken(Exception):
     """The token is not accepted (401)."""
 
 
 class Suspended(Exception):
-    """Its owner's account is suspended."""
+    """The account of the token's owner is suspended."""
 
 
-class Denied(Exception):
-    """It doesn't reach that (403, 404)."""
+class AccessDenied(Exception):
+    """The token has no access (403, 404). The message is GitHub's.
+
+    ``single_sign_on``: the owner must pass an organization's single sign-on first.
+    """
+
+    def __init__(self, message: str = "", *, single_sign_on: bool = False) -> None:
+        super().__init__(message or "no reason given")
+        self.single_sign_on = single_sign_on
 
 
 class GithubApi:
-    """One GitHub's REST API at ``url``."""
+    """The REST API at ``url``."""
 
     def __init__(
         self, url: str, http: HttpClient, wall_clock: Callable[[], float] = time.time
@@ -44,31 +51,45 @@ class GithubApi:
         self._paused: dict[bytes, float] = {}
 
     async def get(self, path: str, token: str) -> Any:
-        """What is at ``path``. Raises NotGood, Suspended, Denied and ProviderUnavailable."""
+        """Return the JSON value at ``path``.
+
+        Raises:
+            InvalidToken: the token is not accepted.
+            Suspended: its owner is suspended.
+            AccessDenied: the token has no access.
+            ProviderUnavailable: GitHub does not respond, or its rate limit is reached.
+        """
         return (await self._ask(f"{self._url}{path}", token)).json()
 
-    async def pages(self, path: str, token: str) -> AsyncIterator[Mapping[str, Any]]:
-        """Every object of a list, however many pages it has. Raises as :meth:`get` does."""
+    async def pages(
+        self, path: str, token: str, hidden: set[str] | None = None
+    ) -> AsyncIterator[Mapping[str, Any]]:
+        """Yield every object of a list, from all pages. Raises the exceptions of :meth:`get`.
+
+        The ids of organizations that GitHub omits from the list are added to ``hidden``.
+        """
         joint = "&" if "?" in path else "?"
         url = f"{self._url}{path}{joint}per_page={PER_PAGE}"
         for _ in range(MAX_PAGES):
-            answer = await self._ask(url, token)
-            listed = answer.json()
+            response = await self._ask(url, token)
+            if hidden is not None:
+                hidden |= hidden_organisations(response.headers)
+            listed = response.json()
             if not isinstance(listed, list):
-                raise ProviderUnavailable("GitHub answered with what isn't a list")
+                raise ProviderUnavailable("GitHub's response is not a list")
             for one in listed:
                 if isinstance(one, dict):
                     yield one
-            following = self._next(answer.headers)
+            following = self._next(response.headers)
             if following is None:
                 return
             url = following
         raise ProviderUnavailable(f"GitHub has more than {MAX_PAGES} pages")
 
-    async def _ask(self, url: str, token: str) -> Answer:
+    async def _ask(self, url: str, token: str) -> HttpResponse:
         key = hashlib.sha256(token.encode()).digest()
-        self._hold_back(key)
-        answer = await self._http.request(
+        self._check_pause(key)
+        response = await self._http.request(
             "GET",
             url,
             headers={
@@ -77,24 +98,26 @@ class GithubApi:
                 "X-GitHub-Api-Version": VERSION,
             },
         )
-        if answer.status == 200:
-            self._tell_of_sso(answer.headers)
-            return answer
-        message = _message(answer)
-        wait = wait_after(answer.status, answer.headers, message, self._wall_clock())
+        if response.status == 200:
+            self._log_missing_sign_on(response.headers)
+            return response
+        message = _message(response)
+        wait = retry_delay(response.status, response.headers, message, self._wall_clock())
         if wait is not None:
             self._pause(key, wait)
             raise ProviderUnavailable("GitHub's rate limit is reached", retry_after=wait)
-        if answer.status == 401:
-            raise NotGood
-        if answer.status == 403 and "suspended" in message.lower():
+        if response.status == 401:
+            raise InvalidToken
+        if response.status == 403 and "suspended" in message.lower():
             raise Suspended
-        if answer.status in {403, 404}:
-            raise Denied
-        raise ProviderUnavailable(f"GitHub answered {answer.status}")
+        if response.status in {403, 404}:
+            sign_on = response.headers.get("X-GitHub-SSO", "")
+            required = sign_on.startswith("required") or "saml" in message.lower()
+            raise AccessDenied(message[:200], single_sign_on=response.status == 403 and required)
+        raise ProviderUnavailable(f"GitHub responded {response.status}")
 
-    def _hold_back(self, key: bytes) -> None:
-        """Send nothing while a limit holds: GitHub may ban who goes on (secondary limits)."""
+    def _check_pause(self, key: bytes) -> None:
+        """Raise ProviderUnavailable during a rate limit: GitHub may ban clients that continue."""
         until = self._paused.get(key)
         if until is None:
             return
@@ -110,24 +133,33 @@ class GithubApi:
         self._paused[key] = self._wall_clock() + seconds
 
     def _next(self, headers: Mapping[str, str]) -> str | None:
-        """The next page (RFC 8288), at this API and nowhere else: the token goes with it."""
-        found = re.search(r'<([^<>]+)>;\s*rel="next"', headers.get("Link", ""))
+        """Return the URL of the next page (RFC 8288). It must be in this API: it gets the token."""
+        found = _NEXT_PAGE.search(headers.get("Link", ""))
         if found is None:
             return None
         if not found[1].startswith(self._url + "/"):
-            raise ProviderUnavailable("GitHub's next page is somewhere else")
+            raise ProviderUnavailable("GitHub's next page is at another host")
         return found[1]
 
-    def _tell_of_sso(self, headers: Mapping[str, str]) -> None:
-        """Organisations whose SAML sign-on the token hasn't passed are left out of lists."""
-        said = headers.get("X-GitHub-SSO", "")
-        if said.startswith("partial-results"):
-            _LOG.warning("organisations left out: single sign-on is missing", organisations=said)
+    def _log_missing_sign_on(self, headers: Mapping[str, str]) -> None:
+        """Log that a list omits organizations whose SAML sign-on the user has not passed."""
+        value = headers.get("X-GitHub-SSO", "")
+        if value.startswith("partial-results"):
+            _LOG.warning("organizations omitted: single sign-on is missing", organizations=value)
 
 
-def _message(answer: Answer) -> str:
+def hidden_organisations(headers: Mapping[str, str]) -> set[str]:
+    """Return the ids of omitted organizations whose single sign-on the user has not passed."""
+    kind, _, rest = headers.get("X-GitHub-SSO", "").partition(";")
+    if kind.strip() != "partial-results":
+        return set()
+    ids = rest.partition("organizations=")[2].split(",")
+    return {one.strip() for one in ids if one.strip().isdigit()} or {"unknown"}
+
+
+def _message(response: HttpResponse) -> str:
     try:
-        said = answer.object().get("message")
+        message = response.object().get("message")
     except ProviderUnavailable:
         return ""
-    return said if isinstance(said, str) else ""
+    return message if isinstance(message, str) else ""

@@ -1,21 +1,29 @@
-"""Who somebody is at GitHub, and in which organisations and teams."""
+"""Read the identity of a GitHub user, with organizations and teams."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from providers.base import ExternalGroup, ExternalIdentity, ProviderUnavailable, Refused
-from providers.github_api import Denied, GithubApi, Suspended
-from providers.github_settings import GithubSettings
+from config.loggers import get_logger
+from providers.base import ExternalGroup, ExternalIdentity, ProviderUnavailable, Rejected
+from providers.github.api import AccessDenied, GithubApi, Suspended
+from providers.github.settings import GithubSettings, is_id
 
 MAX_ANCESTORS = 200
-"""Teams that are asked for because they are somebody's team's parents."""
+"""The most parent teams that are requested for one user."""
+
+
+_LOG = get_logger(__name__)
+
+
+class SignOnMissing(Exception):
+    """An organization hides memberships until the user has passed its single sign-on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schemes:
-    """The schemes of people, organisations and teams."""
+    """The schemes of users, organizations and teams."""
 
     user: str
     org: str
@@ -23,7 +31,7 @@ class Schemes:
 
     @classmethod
     def of(cls, name: str, settings: GithubSettings) -> "Schemes":
-        """github.com's are the same for everybody; another GitHub counts anew from 1."""
+        """Return the schemes. Ids of other GitHub servers begin at 1, so they have their own."""
         middle = "" if settings.is_public else f"{name}_"
         return cls(*(f"github_{middle}{kind}" for kind in ("user", "org", "team")))
 
@@ -37,45 +45,64 @@ class _Team:
     parent: str | None
 
     @classmethod
-    def read(cls, said: Mapping[str, Any], org: str | None = None) -> "_Team":
-        parent = said.get("parent")
-        owner = org if org is not None else _text(_object(said, "organization"), "login")
+    def read(cls, fields: Mapping[str, Any], org: str | None = None) -> "_Team":
+        parent = fields.get("parent")
+        owner = org if org is not None else _text(_object(fields, "organization"), "login")
         return cls(
-            _id(said),
+            _id(fields),
             owner,
-            _text(said, "slug"),
-            _text(said, "name"),
+            _text(fields, "slug"),
+            _text(fields, "name"),
             _text(parent, "slug") if isinstance(parent, dict) else None,
         )
 
 
-class GithubPeople:
-    """Asks one GitHub about the owner of a token."""
+class GithubIdentityReader:
+    """Reads the identities of token owners from one GitHub."""
 
     def __init__(self, name: str, settings: GithubSettings, api: GithubApi) -> None:
         self._settings = settings
         self._api = api
         self._schemes = Schemes.of(name, settings)
 
-    async def owner(self, token: str, secret: str) -> ExternalIdentity | Refused:
-        """Who ``token`` is of. Raises NotGood and ProviderUnavailable."""
+    async def owner(self, token: str, secret: str) -> ExternalIdentity | Rejected:
+        """Return the identity of the token's owner.
+
+        Raises:
+            InvalidToken: the token is not accepted.
+            SignOnMissing: an organization hides memberships that decide.
+            ProviderUnavailable: GitHub did not decide.
+        """
+        try:
+            return await self._owner(token, secret)
+        except Suspended:
+            # Any of the requests may get this response.
+            return Rejected("account_suspended")
+
+    async def _owner(self, token: str, secret: str) -> ExternalIdentity | Rejected:
         try:
             user = _checked(await self._api.get("/user", token))
-        except Suspended:
-            return Refused("account_suspended")
-        except Denied:
-            raise ProviderUnavailable("GitHub doesn't say whose token it is") from None
+        except AccessDenied as exc:
+            raise ProviderUnavailable(f"GitHub hides the owner of the token: {exc}") from None
         if user.get("suspended_at"):
-            return Refused("account_suspended")
+            return Rejected("account_suspended")
         user_id, login = _id(user), _text(user, "login")
+        hidden: set[str] = set()
         try:
-            orgs = await self._orgs(token)
-            teams = await self._teams(token)
-        except Denied:
-            # Without them nobody knows who is allowed: no fewer groups than there are.
-            raise ProviderUnavailable("GitHub doesn't say which organisations and teams") from None
+            orgs = await self._orgs(token, hidden)
+            teams = await self._teams(token, hidden)
+        except AccessDenied as exc:
+            if exc.single_sign_on:
+                raise SignOnMissing(str(exc)) from None
+            # Organizations and teams decide who is allowed, so no identity with fewer groups.
+            raise ProviderUnavailable(
+                f"GitHub hides the user's organizations and teams: {exc}"
+            ) from None
         if not self._allowed(user_id, login, orgs, teams):
-            return Refused("not_allowed", "in none of the allowed organisations and teams")
+            if hidden:
+                # The user may be in an allowed organization that GitHub hides.
+                raise SignOnMissing(f"GitHub hides organizations: {', '.join(sorted(hidden))}")
+            return Rejected("not_allowed", "in none of the allowed organizations and teams")
         return ExternalIdentity(
             principal_id=f"{self._schemes.user}://{user_id}",
             username=login,
@@ -85,37 +112,64 @@ class GithubPeople:
             secret=secret,
         )
 
-    async def _orgs(self, token: str) -> dict[int, str]:
-        """Active memberships only: an invitation isn't one."""
+    async def _orgs(self, token: str, hidden: set[str]) -> dict[int, str]:
+        """Return active memberships, without invitations."""
         orgs = {}
-        async for one in self._api.pages("/user/memberships/orgs?state=active", token):
+        path = "/user/memberships/orgs?state=active"
+        async for one in self._api.pages(path, token, hidden):
             if one.get("state") == "active":
                 org = _object(one, "organization")
                 orgs[_id(org)] = _text(org, "login")
         return orgs
 
-    async def _teams(self, token: str) -> dict[int, _Team]:
-        """Somebody's teams, and those above: who is in a team is in its parent as well."""
+    async def _teams(self, token: str, hidden: set[str]) -> dict[int, _Team]:
+        """Return the user's teams and their parents: members of a team are in its parent, too."""
         teams = {}
-        async for one in self._api.pages("/user/teams", token):
+        async for one in self._api.pages("/user/teams", token, hidden):
             team = _Team.read(one)
             teams[team.id] = team
         known = {(team.org.lower(), team.slug): team for team in teams.values()}
         waiting = list(teams.values())
-        asked = 0
+        requests = 0
         while waiting:
             team = waiting.pop()
             if team.parent is None or (team.org.lower(), team.parent) in known:
                 continue
-            asked += 1
-            if asked > MAX_ANCESTORS:
-                raise ProviderUnavailable("too many teams above somebody's own")
-            path = f"/orgs/{quote(team.org, safe='')}/teams/{quote(team.parent, safe='')}"
-            above = _Team.read(_checked(await self._api.get(path, token)), team.org)
+            requests += 1
+            if requests > MAX_ANCESTORS:
+                raise ProviderUnavailable("the user's teams have too many parent teams")
+            above = await self._parent(team, token)
+            if above is None:
+                continue
             known[(above.org.lower(), team.parent)] = known[(above.org.lower(), above.slug)] = above
             teams[above.id] = above
             waiting.append(above)
         return teams
+
+    async def _parent(self, team: _Team, token: str) -> _Team | None:
+        """Return the parent of ``team``; None if an organization outside the settings hides it.
+
+        Raises:
+            AccessDenied: an organization of the settings hides it. It may decide who is allowed.
+        """
+        path = f"/orgs/{quote(team.org, safe='')}/teams/{quote(team.parent or '', safe='')}"
+        try:
+            return _Team.read(_checked(await self._api.get(path, token)), team.org)
+        except AccessDenied as exc:
+            if self._is_named(team.org):
+                raise
+            _LOG.warning(
+                "teams of an organization omitted: GitHub hides them",
+                organization=team.org,
+                reason=str(exc),
+            )
+            return None
+
+    def _is_named(self, org: str) -> bool:
+        """Return whether the settings name that organization."""
+        of_teams = (name.partition("/")[0] for name in self._settings.allowed_teams)
+        named = {name.lower() for name in (*self._settings.allowed_orgs, *of_teams)}
+        return org.lower() in named
 
     def _allowed(
         self, user_id: int, login: str, orgs: Mapping[int, str], teams: Mapping[int, _Team]
@@ -123,13 +177,19 @@ class GithubPeople:
         settings = self._settings
         if not (settings.allowed_users or settings.allowed_orgs or settings.allowed_teams):
             return True
-        mine = {name.lower() for name in (login, str(user_id))}
-        in_orgs = {name.lower() for name in (*orgs.values(), *map(str, orgs))}
-        in_teams = {f"{team.org}/{team.slug}".lower() for team in teams.values()}
-        return not (
-            mine.isdisjoint(name.lower() for name in settings.allowed_users)
-            and in_orgs.isdisjoint(name.lower() for name in settings.allowed_orgs)
-            and in_teams.isdisjoint(name.lower() for name in settings.allowed_teams)
+        org_ids = {name.lower(): key for key, name in orgs.items()}
+        return (
+            any(_is_named(one, user_id, login) for one in settings.allowed_users)
+            or any(
+                _is_named(one, key, name)
+                for one in settings.allowed_orgs
+                for key, name in orgs.items()
+            )
+            or any(
+                _is_team(one, team, org_ids.get(team.org.lower()))
+                for one in settings.allowed_teams
+                for team in teams.values()
+            )
         )
 
     def _groups(self, orgs: Mapping[int, str], teams: Mapping[int, _Team]) -> list[ExternalGroup]:
@@ -142,35 +202,61 @@ class GithubPeople:
         ]
 
     async def _email(self, token: str) -> str:
-        """The primary address, if it is verified; apps needn't be allowed to see it."""
+        """Return the primary address if it is verified. The app may lack access to addresses."""
         try:
             async for one in self._api.pages("/user/emails", token):
                 if one.get("primary") is True and one.get("verified") is True:
                     return _text(one, "email")
-        except Denied:
+        except AccessDenied:
             pass
         return ""
 
 
-def _checked(said: Any) -> dict[str, Any]:
-    if not isinstance(said, dict):
-        raise ProviderUnavailable("GitHub answered with what isn't an object")
-    return said
+def _is_named(configured: str, key: int, name: str) -> bool:
+    """Return whether a configured value means this user or organization.
+
+    A number always means an id: a login may consist of digits, and anyone may register one.
+    """
+    if is_id(configured):
+        return configured == str(key)
+    return _same(configured, name)
 
 
-def _object(said: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return _checked(said.get(name))
+def _is_team(configured: str, team: _Team, org_id: int | None) -> bool:
+    """Return whether a configured team means this one: its id, or ``organization/slug``.
+
+    The organization may be given by its id, which is never reused.
+    """
+    if is_id(configured):
+        return configured == str(team.id)
+    org, _, slug = configured.partition("/")
+    in_org = org_id is not None and org == str(org_id) if is_id(org) else _same(org, team.org)
+    return in_org and _same(slug, team.slug)
 
 
-def _id(said: Mapping[str, Any]) -> int:
-    value = said.get("id")
+def _same(one: str, other: str) -> bool:
+    return one.lower() == other.lower()
+
+
+def _checked(fields: Any) -> dict[str, Any]:
+    if not isinstance(fields, dict):
+        raise ProviderUnavailable("GitHub's response is not an object")
+    return fields
+
+
+def _object(fields: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return _checked(fields.get(name))
+
+
+def _id(fields: Mapping[str, Any]) -> int:
+    value = fields.get("id")
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise ProviderUnavailable("GitHub answered without an id")
+        raise ProviderUnavailable("GitHub's response has no id")
     return value
 
 
-def _text(said: Mapping[str, Any], name: str) -> str:
-    value = said.get(name)
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    value = fields.get(name)
     if not isinstance(value, str) or not value:
-        raise ProviderUnavailable(f"GitHub answered without {name}")
+        raise ProviderUnavailable(f"GitHub's response has no {name}")
     return value

@@ -1,7 +1,7 @@
-"""GitHub's OAuth endpoints: codes and refresh tokens for tokens, and tokens given back.
+"""GitHub's OAuth endpoints: tokens for codes and refresh tokens, and revocation.
 
-"Authorizing OAuth apps" and "Refreshing user access tokens" in GitHub's documentation. Errors come
-with the status 200.
+See "Authorizing OAuth apps" and "Refreshing user access tokens" in GitHub's documentation. Errors
+have the status 200.
 """
 
 import base64
@@ -13,24 +13,24 @@ from typing import Any
 
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 
-from providers.base import DeviceStart, ProviderUnavailable, Refused
-from providers.github_settings import GithubSettings
-from providers.http_client import HttpClient, retry_after
-from providers.oidc_settings import secure_url
+from providers.base import DeviceStart, ProviderUnavailable, Rejected
+from providers.github.settings import GithubSettings
+from providers.http.client import HttpClient, retry_after
+from providers.http.urls import secure_url
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
-_THEIRS = frozenset(
+_USER_ERRORS = frozenset(
     {
         *("bad_verification_code", "bad_refresh_token", "access_denied", "expired_token"),
         *("authorization_pending", "slow_down", "incorrect_device_code", "unverified_user_email"),
     }
 )
-"""Errors about a code or its owner; others are about the app, and the operator's to mend."""
+"""Errors that concern a code or a user. Others concern the app, and the operator must fix them."""
 
 
 @dataclass(frozen=True, slots=True)
 class UserToken:
-    """A user access token; ``expires_at`` (seconds since the epoch) None: it doesn't end."""
+    """A user access token. ``expires_at`` is in seconds since 1970; None: it does not expire."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(default="", repr=False)
@@ -38,7 +38,7 @@ class UserToken:
     scopes: tuple[str, ...] = ()
 
     def secret(self) -> str:
-        """What is kept of it."""
+        """Return the token as JSON, to be stored."""
         return json.dumps(
             {
                 "access_token": self.access_token,
@@ -49,13 +49,21 @@ class UserToken:
 
     @classmethod
     def of(cls, secret: str) -> "UserToken":
-        """From what was kept."""
-        said = json.loads(secret)
-        return cls(said["access_token"], said["refresh_token"], said["expires_at"])
+        """Parse a stored token. Raises ValueError."""
+        fields = json.loads(secret)
+        if not isinstance(fields, dict):
+            raise ValueError("not a stored token")
+        access, fresh = fields.get("access_token"), fields.get("refresh_token")
+        ends = fields.get("expires_at")
+        if not isinstance(access, str) or not isinstance(fresh, str):
+            raise ValueError("not a stored token")
+        if ends is not None and not isinstance(ends, int | float):
+            raise ValueError("not a stored token")
+        return cls(access, fresh, ends)
 
 
 class GithubOAuth:
-    """Sekisho as an app at GitHub."""
+    """A client of GitHub's OAuth endpoints."""
 
     def __init__(
         self,
@@ -68,7 +76,7 @@ class GithubOAuth:
         self._wall_clock = wall_clock
 
     def authorize_url(self, redirect_uri: str, *, state: str, challenge: str) -> str:
-        """Where people sign in."""
+        """Return the URL at which users sign in."""
         url: str = prepare_grant_uri(
             f"{self._settings.base_url}/login/oauth/authorize",
             self._settings.client_id,
@@ -82,80 +90,87 @@ class GithubOAuth:
         )
         return url
 
-    async def token(self, grant: Mapping[str, str]) -> UserToken | Refused:
-        """A token for a code; Refused names GitHub's error. Raises ProviderUnavailable."""
+    async def token(self, grant: Mapping[str, str]) -> UserToken | Rejected:
+        """Return a token for a grant, or a rejection with GitHub's error.
+
+        Raises:
+            ProviderUnavailable: GitHub does not respond, or rejects the app.
+        """
         secret = self._settings.client_secret.get_secret_value()
         form = {**grant, "client_id": self._settings.client_id, "client_secret": secret}
-        said = await self._posted("/login/oauth/access_token", form)
-        error = said.get("error")
+        fields = await self._posted("/login/oauth/access_token", form)
+        error = fields.get("error")
         if error is not None:
-            if error not in _THEIRS:
-                raise ProviderUnavailable(f"GitHub refused the app: {str(error)[:64]!r}")
-            return Refused(str(error), str(said.get("interval", "")))
-        return self._token(said)
+            if not isinstance(error, str) or error not in _USER_ERRORS:
+                raise ProviderUnavailable(f"GitHub rejects the app: {str(error)[:64]!r}")
+            return Rejected(error, str(fields.get("interval", "")))
+        return self._token(fields)
 
     async def device(self) -> DeviceStart:
-        """A code to type. Raises ProviderUnavailable."""
+        """Request a device code. Raises ProviderUnavailable."""
         form = {"client_id": self._settings.client_id, "scope": " ".join(self._settings.scopes)}
-        said = await self._posted("/login/device/code", form)
+        fields = await self._posted("/login/device/code", form)
         try:
-            interval = max(1, int(said.get("interval", 5)))
+            interval = max(1, int(fields.get("interval", 5)))
             return DeviceStart(
-                user_code=str(said["user_code"]),
-                verification_uri=secure_url(str(said["verification_uri"])),
-                verification_uri_complete=secure_url(str(said["verification_uri"])),
-                expires_in=min(int(said["expires_in"]), 3600),
+                user_code=str(fields["user_code"]),
+                verification_uri=secure_url(str(fields["verification_uri"])),
+                verification_uri_complete=secure_url(str(fields["verification_uri"])),
+                expires_in=min(int(fields["expires_in"]), 3600),
                 interval=interval,
-                keep={"code": str(said["device_code"]), "interval": str(interval)},
+                keep={"code": str(fields["device_code"]), "interval": str(interval)},
             )
-        except (KeyError, ValueError, TypeError):
-            error = str(said.get("error", "no code"))[:64]
-            raise ProviderUnavailable(f"GitHub gave no code for a device: {error!r}") from None
+        except (KeyError, ValueError, TypeError, OverflowError):
+            error = str(fields.get("error", "no code"))[:64]
+            raise ProviderUnavailable(f"GitHub returned no device code: {error!r}") from None
 
     async def is_revoked(self, api: str, access_token: str) -> bool:
-        """Whether GitHub says, to the app itself, that a token isn't good ("Check a token")."""
-        answer = await self._http.request(
+        """Return whether a token is revoked, by a request with the app's own credentials.
+
+        See "Check a token" in GitHub's documentation.
+        """
+        response = await self._http.request(
             "POST",
             f"{api}/applications/{self._settings.client_id}/token",
             body={"access_token": access_token},
             headers=self._basic(),
         )
-        if answer.status == 404:
+        if response.status == 404:
             return True
-        if answer.status == 200:
+        if response.status == 200:
             return False
-        raise ProviderUnavailable(f"GitHub answered {answer.status} to the check of a token")
+        raise ProviderUnavailable(f"GitHub responded {response.status} to the check of a token")
 
     async def revoke(self, api: str, access_token: str) -> None:
-        """Take back what somebody has granted ("Delete an app authorization")."""
-        answer = await self._http.request(
+        """Revoke a user's grant ("Delete an app authorization")."""
+        response = await self._http.request(
             "DELETE",
             f"{api}/applications/{self._settings.client_id}/grant",
             body={"access_token": access_token},
             headers=self._basic(),
         )
-        # 404 and 422: there is no such grant any more.
-        if answer.status not in {204, 404, 422}:
-            raise ProviderUnavailable(f"GitHub answered {answer.status} to a revocation")
+        # 404 and 422: the grant no longer exists.
+        if response.status not in {204, 404, 422}:
+            raise ProviderUnavailable(f"GitHub responded {response.status} to a revocation")
 
     async def _posted(self, path: str, form: Mapping[str, str]) -> dict[str, Any]:
-        answer = await self._http.request("POST", f"{self._settings.base_url}{path}", form=form)
-        if answer.status != 200:
+        response = await self._http.request("POST", f"{self._settings.base_url}{path}", form=form)
+        if response.status != 200:
             raise ProviderUnavailable(
-                f"GitHub answered {answer.status}", retry_after=retry_after(answer.headers)
+                f"GitHub responded {response.status}", retry_after=retry_after(response.headers)
             )
-        return answer.object()
+        return response.object()
 
-    def _token(self, said: Mapping[str, Any]) -> UserToken:
-        access_token = said.get("access_token")
+    def _token(self, fields: Mapping[str, Any]) -> UserToken:
+        access_token = fields.get("access_token")
         if not isinstance(access_token, str) or not access_token:
-            raise ProviderUnavailable("GitHub gave neither a token nor an error")
-        life = said.get("expires_in")
+            raise ProviderUnavailable("GitHub returned neither a token nor an error")
+        life = fields.get("expires_in")
         return UserToken(
             access_token,
-            str(said.get("refresh_token") or ""),
+            str(fields.get("refresh_token") or ""),
             self._wall_clock() + life if isinstance(life, int) else None,
-            tuple(filter(None, str(said.get("scope") or "").replace(" ", ",").split(","))),
+            tuple(filter(None, str(fields.get("scope") or "").replace(" ", ",").split(","))),
         )
 
     def _basic(self) -> dict[str, str]:

@@ -1,29 +1,29 @@
-"""GitHub's rate limits, as its answers tell of them. Pure.
+"""GitHub's rate limits in its responses. Pure.
 
-"Rate limits for the REST API" in GitHub's documentation: a primary limit (``X-RateLimit-*``), and
-secondary ones, which may come with ``Retry-After`` or say so in words only.
+See "Rate limits for the REST API" in GitHub's documentation: a primary limit (``X-RateLimit-*``),
+and secondary limits, with ``Retry-After`` or only with a message.
 """
 
 from collections.abc import Mapping
 
-from providers.http_client import retry_after
+from providers.http.client import retry_after
 
 SECONDARY_SECONDS = 60
-"""How long to wait where GitHub doesn't say."""
+"""The delay if GitHub does not state one."""
 
 LONGEST_SECONDS = 3600
 
 
-def wait_after(status: int, headers: Mapping[str, str], message: str, now: float) -> int | None:
-    """Seconds to wait before asking again; None where the answer is about no limit.
+def retry_delay(status: int, headers: Mapping[str, str], message: str, now: float) -> int | None:
+    """Return the seconds to wait; None if the response is not about a rate limit.
 
-    ``now`` in seconds since the epoch.
+    ``now`` is in seconds since 1970.
     """
     if status not in {403, 429}:
         return None
-    told = retry_after(headers)
-    if told is not None:
-        return _bounded(told)
+    seconds = retry_after(headers)
+    if seconds is not None:
+        return _bounded(seconds)
     if headers.get("X-RateLimit-Remaining") == "0":
         reset = headers.get("X-RateLimit-Reset", "")
         seconds = int(reset) - int(now) if reset.isascii() and reset.isdigit() else 0

@@ -1,4 +1,4 @@
-"""Finding people, organisations and teams at GitHub by the beginning of their names."""
+"""Search users, organizations and teams of GitHub by the beginning of their names."""
 
 import re
 from collections.abc import Mapping
@@ -6,16 +6,16 @@ from typing import Any
 from urllib.parse import quote
 
 from providers.base import FoundPrincipal, ProviderUnavailable
-from providers.github_api import Denied, GithubApi, NotGood, Suspended
-from providers.github_people import Schemes
-from providers.github_settings import GithubSettings
+from providers.github.api import AccessDenied, GithubApi, InvalidToken, Suspended
+from providers.github.identity import Schemes
+from providers.github.settings import GithubSettings
 
 _NAME = re.compile(r"[A-Za-z0-9-]{1,39}")
-"""What a login can be made of: nothing else is sent, so nothing typed is a qualifier."""
+"""The characters of a login. Other text is not sent, so that it cannot contain qualifiers."""
 
 
 class GithubSearch:
-    """Searches with the operator's token."""
+    """Search with the operator's token."""
 
     def __init__(self, name: str, settings: GithubSettings, api: GithubApi) -> None:
         self._settings = settings
@@ -23,7 +23,7 @@ class GithubSearch:
         self._schemes = Schemes.of(name, settings)
 
     async def search(self, text: str, *, limit: int) -> list[FoundPrincipal]:
-        """People and organisations, then teams of the allowed organisations."""
+        """Return users and organizations, then teams of the allowed organizations."""
         token = self._settings.search_token
         if token is None or limit < 1 or not _NAME.fullmatch(text):
             return []
@@ -31,21 +31,21 @@ class GithubSearch:
             found = await self._logins(text, token.get_secret_value(), limit)
             if len(found) < limit:
                 found += await self._teams(text, token.get_secret_value())
-        except (NotGood, Denied, Suspended):
-            raise ProviderUnavailable("GitHub doesn't accept the search_token") from None
+        except (InvalidToken, AccessDenied, Suspended):
+            raise ProviderUnavailable("GitHub does not accept the search_token") from None
         return found[:limit]
 
     async def _logins(self, text: str, token: str, limit: int) -> list[FoundPrincipal]:
         path = f"/search/users?q={quote(text + ' in:login')}&per_page={min(limit, 100)}"
-        said = await self._api.get(path, token)
-        items = said.get("items") if isinstance(said, dict) else None
+        fields = await self._api.get(path, token)
+        items = fields.get("items") if isinstance(fields, dict) else None
         if not isinstance(items, list):
-            raise ProviderUnavailable("GitHub's search answered without items")
+            raise ProviderUnavailable("GitHub's search returned no items")
         found = (self._found(one) for one in items if isinstance(one, dict))
         return [one for one in found if one and one.name.lower().startswith(text.lower())]
 
-    def _found(self, said: Mapping[str, Any]) -> FoundPrincipal | None:
-        key, login, kind = said.get("id"), said.get("login"), said.get("type")
+    def _found(self, fields: Mapping[str, Any]) -> FoundPrincipal | None:
+        key, login, kind = fields.get("id"), fields.get("login"), fields.get("type")
         if not isinstance(key, int) or not isinstance(login, str):
             return None
         if kind == "Organization":

@@ -1,4 +1,4 @@
-"""Something that is fetched now and then, and used meanwhile."""
+"""A value that is fetched, cached, and fetched again when it is old."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,14 +9,14 @@ from providers.base import ProviderUnavailable
 _T = TypeVar("_T")
 
 FAILURE_PAUSE = 5.0
-"""Seconds for which a fetch that failed isn't tried again: callers fail at once meanwhile."""
+"""Seconds without another attempt after a failed fetch. Until then, callers fail immediately."""
 
 
-class Fetched(Generic[_T]):
-    """A value with an age. Many who want it at once make one fetch.
+class CachedValue(Generic[_T]):
+    """A cached value. Concurrent callers share one fetch.
 
-    After ``fresh`` seconds it is fetched anew; where that fails the old one serves until it is
-    ``stale`` seconds old.
+    After ``fresh`` seconds the value is fetched again. If that fails, the old value is used until
+    it is ``stale`` seconds old.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Fetched(Generic[_T]):
         self._task: asyncio.Task[None] | None = None
 
     async def get(self) -> _T:
-        """The value. Raises ProviderUnavailable."""
+        """Return the value. Raises ProviderUnavailable."""
         if self._value is None or self._clock() - self._at >= self._fresh:
             await self._try()
         if self._value is None or self._clock() - self._at >= self._stale:
@@ -46,7 +46,7 @@ class Fetched(Generic[_T]):
         return self._value
 
     async def newer_than(self, seconds: float) -> _T:
-        """The value, fetched anew where it is older than that. Raises ProviderUnavailable."""
+        """Return the value, fetched again if it is older. Raises ProviderUnavailable."""
         if self._value is not None and self._clock() - self._at >= seconds:
             await self._try()
         return await self.get()
@@ -58,7 +58,7 @@ class Fetched(Generic[_T]):
         if self._task is None:
             self._task = asyncio.create_task(self._once())
             self._task.add_done_callback(self._done)
-        # Shielded: one who gives up must not fail the others.
+        # Shielded: a caller that is cancelled must not cancel the fetch of the others.
         await asyncio.shield(self._task)
 
     async def _once(self) -> None:

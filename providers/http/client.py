@@ -1,7 +1,7 @@
-"""Asking a provider's backend over HTTPS: bounded in time and size, and going nowhere else."""
+"""An HTTPS client for one provider's backend, with limits on time, size and destination."""
 
-import json
-import ssl
+import asyncio
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,66 +9,83 @@ from typing import Any
 
 import aiohttp
 
+from config.address_policy import ANY_ADDRESS, AddressPolicy
 from providers.base import ProviderUnavailable
+from providers.http.response_body import (
+    BodyTooLarge,
+    InvalidJsonBody,
+    open_session,
+    parse_json,
+    read_body,
+)
+from providers.network.checked_connections import AddressRefused, connector
+from providers.settings.certificates import tls_context
 
-MAX_ANSWER_BYTES = 4 * 1024 * 1024
-USER_AGENT = "sekisho"
+MAX_RESPONSE_BYTES = 4 * 1024 * 1024
+"""Bytes of a response after decompression. A list from GitHub has less than 1 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the backend said. ``body`` may hold secrets."""
+class HttpResponse:
+    """A response of the backend. ``body`` may contain secrets."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
 
     def json(self) -> Any:
-        """The body as JSON. Raises ProviderUnavailable where it is none."""
+        """Return the body as JSON. Raises ProviderUnavailable if it is not valid."""
         try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
-            raise ProviderUnavailable(f"answered {self.status} with what isn't JSON") from None
+            return parse_json(self.body)
+        except (InvalidJsonBody, BodyTooLarge):
+            raise ProviderUnavailable(f"responded {self.status} without valid JSON") from None
 
     def object(self) -> dict[str, Any]:
-        """The body as a JSON object. Raises ProviderUnavailable where it is none."""
+        """Return the body as a JSON object. Raises ProviderUnavailable if it is not one."""
         value = self.json()
         if not isinstance(value, dict):
-            raise ProviderUnavailable(f"answered {self.status} with what isn't a JSON object")
+            raise ProviderUnavailable(f"responded {self.status} without a JSON object")
         return value
 
 
 class HttpClient:
-    """A client for one backend. Follows no redirect, keeps no cookie, repeats nothing.
+    """A client for one backend, without redirects, cookies and retries.
 
-    ``ca_file`` None means the system's certificates. ``proxy`` is an HTTP proxy's URL.
+    Without ``ca_file`` and ``ca_pem``, the system's certificates are trusted. ``proxy`` is the URL
+    of an HTTP proxy. ``addresses`` decides on the address of each connection, including the
+    proxy's.
     """
 
     def __init__(
-        self, *, ca_file: Path | None, timeout_seconds: float, proxy: str | None = None
+        self,
+        *,
+        ca_file: Path | None,
+        ca_pem: str | None = None,
+        timeout_seconds: float,
+        proxy: str | None = None,
+        addresses: AddressPolicy = ANY_ADDRESS,
     ) -> None:
         self._ca_file = ca_file
+        self._ca_pem = ca_pem
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._proxy = proxy
+        self._addresses = addresses
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
-        """Get ready. Raises ProviderUnavailable where ``ca_file`` can't be read."""
+        """Open the session. Raises ProviderUnavailable if ``ca_file`` cannot be read."""
         try:
-            context = ssl.create_default_context(
-                cafile=str(self._ca_file) if self._ca_file else None
-            )
-        except (OSError, ssl.SSLError) as exc:
-            raise ProviderUnavailable(f"ca_file {self._ca_file} can't be used: {exc}") from exc
-        self._session = aiohttp.ClientSession(
+            context = await asyncio.to_thread(tls_context, self._ca_file, self._ca_pem)
+        except (OSError, ValueError) as exc:
+            raise ProviderUnavailable(f"ca_file {self._ca_file} is not usable: {exc}") from exc
+        self._session = open_session(
             timeout=self._timeout,
-            connector=aiohttp.TCPConnector(ssl=context, limit=32),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+            connector=connector(self._addresses, context, limit=32),
+            headers={"Accept": "application/json"},
         )
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -81,10 +98,12 @@ class HttpClient:
         form: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
-        """Ask. Raises ProviderUnavailable where there is no answer; any status is one.
+    ) -> HttpResponse:
+        """Send a request and return the response, with any status.
 
-        Neither the URL's query nor anything that was sent is in the error.
+        Raises:
+            ProviderUnavailable: there is no response. The message contains neither the URL's query
+                nor anything that was sent.
         """
         if self._session is None:
             raise ProviderUnavailable("the provider has not started")
@@ -97,24 +116,38 @@ class HttpClient:
                 headers=headers,
                 allow_redirects=False,
                 proxy=self._proxy,
-            ) as answer:
-                return Answer(answer.status, answer.headers, await _bounded(answer))
+            ) as response:
+                content = await read_body(response, MAX_RESPONSE_BYTES)
+                return HttpResponse(response.status, response.headers, content)
+        except BodyTooLarge as exc:
+            raise ProviderUnavailable(
+                f"responded with more than {MAX_RESPONSE_BYTES} bytes"
+            ) from exc
         except aiohttp.ClientConnectorCertificateError as exc:
             raise ProviderUnavailable(f"{_host(url)}: its certificate is not trusted") from exc
         except TimeoutError as exc:
             raise ProviderUnavailable(f"{_host(url)}: timed out") from exc
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as exc:
-            # RuntimeError: the provider was closed meanwhile.
-            raise ProviderUnavailable(f"{_host(url)}: {type(exc).__name__}") from exc
+            # RuntimeError: the provider was closed in the meantime.
+            raise ProviderUnavailable(f"{_host(url)}: {_description(exc)}") from exc
 
 
-async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for chunk in answer.content.iter_any():
-        body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            raise ProviderUnavailable(f"answered with more than {MAX_ANSWER_BYTES} bytes")
-    return bytes(body)
+def _description(exc: Exception) -> str:
+    """Return the cause in plain words. aiohttp's own messages contain Python objects."""
+    if isinstance(exc, aiohttp.ClientConnectorDNSError):
+        return "the host name does not exist"
+    if isinstance(exc, aiohttp.ClientSSLError):
+        return "the TLS handshake failed"
+    if isinstance(exc, aiohttp.ClientHttpProxyError):
+        return f"the proxy responded {exc.status}"
+    cause = getattr(exc, "os_error", exc)
+    if isinstance(cause, AddressRefused):
+        return cause.reason
+    if isinstance(cause, OSError) and cause.errno is not None and cause.errno > 0:
+        return os.strerror(cause.errno).lower()
+    if isinstance(exc, aiohttp.ClientConnectorError):
+        return "the connection failed"
+    return "the connection was closed early"
 
 
 def _host(url: str) -> str:
@@ -122,6 +155,6 @@ def _host(url: str) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> int | None:
-    """``Retry-After`` in seconds, where it is a sensible number of them (RFC 9110 §10.2.3)."""
+    """Return ``Retry-After`` if it is a plausible number of seconds (RFC 9110 §10.2.3)."""
     text = headers.get("Retry-After", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else None

@@ -1,4 +1,4 @@
-"""Claims of a token: finding them by path, and conditions on them. Pure."""
+"""Look up claims of a token by path, and check conditions on them. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -7,14 +7,16 @@ from typing import Any
 
 Scalar = str | bool | int
 MISSING = object()
-"""What a path that leads nowhere finds."""
+"""The result for a path without a claim."""
+
+_STARS = re.compile(r"(\*+)")
 
 
 def claim(claims: Mapping[str, Any], path: str) -> Any:
-    """The claim at ``path``; MISSING where there is none.
+    """Return the claim at ``path``, or MISSING.
 
-    A claim whose name is the whole path comes first (``https://acme.example/groups``); else dots
-    go into objects (``realm_access.roles``).
+    A claim whose name is the whole path takes precedence (``https://acme.example/groups``).
+    Otherwise dots separate the names of nested objects (``realm_access.roles``).
     """
     if path in claims:
         return claims[path]
@@ -27,18 +29,20 @@ def claim(claims: Mapping[str, Any], path: str) -> Any:
 
 
 def text_claim(claims: Mapping[str, Any], path: str) -> str:
-    """The claim at ``path`` as text: a string, or a whole number; else nothing."""
+    """Return the string or integer at ``path`` as text, or an empty text."""
     value = claim(claims, path)
     if isinstance(value, bool):
         return ""
     return str(value) if isinstance(value, str | int) else ""
 
 
-def holds(claims: Mapping[str, Any], path: str, wanted: Scalar | tuple[Scalar, ...]) -> bool:
-    """Whether the claim at ``path`` is ``wanted``, or one of them.
+def matches_condition(
+    claims: Mapping[str, Any], path: str, wanted: Scalar | tuple[Scalar, ...]
+) -> bool:
+    """Return whether the claim at ``path`` equals ``wanted``, or one of several values.
 
-    Of a claim that is a list, one member is enough. Types count: ``true`` isn't ``"true"``. In
-    text, ``*`` stands for anything but a slash, and ``**`` for anything.
+    For a list, one matching member is enough. Types must match: ``true`` is not ``"true"``. In
+    text, ``*`` matches anything but a slash, and ``**`` matches anything.
     """
     value = claim(claims, path)
     if value is MISSING:
@@ -55,10 +59,10 @@ def _is(value: Any, wanted: Scalar) -> bool:
 
 
 def matches(text: str, glob: str) -> bool:
-    """Whether the whole of ``text`` is as ``glob`` says.
+    """Return whether the whole ``text`` matches ``glob``.
 
-    By the positions that each part may end at, so that no text, whoever chose it, takes longer than
-    its length times the parts.
+    Tracks the positions at which each part may end. The time is at most proportional to the length
+    of the text times the number of parts, for any text.
     """
     ends = {0}
     for part in _parts(glob):
@@ -75,7 +79,7 @@ def matches(text: str, glob: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _parts(glob: str) -> tuple[str, ...]:
-    return tuple(filter(None, re.split(r"(\*+)", glob)))
+    return tuple(filter(None, _STARS.split(glob)))
 
 
 def _within_a_segment(text: str, starts: set[int]) -> set[int]:

@@ -1,4 +1,4 @@
-"""An issuer's public keys, and what they have signed."""
+"""An issuer's public keys, and the verification of signatures."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -7,7 +7,8 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, OKPKey, RSAKey
 
-from providers.base import Refused
+from providers.base import Rejected
+from providers.jwt.unverified import MAX_ID_TOKEN_BYTES
 
 MAX_KEYS = 100
 MIN_RSA_BITS = 2048
@@ -15,20 +16,21 @@ ALGORITHMS = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     *("ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
 )
-"""Signatures with public keys only: with HMAC a public key would be the secret (RFC 8725 §2.1)."""
+"""Public-key signatures only: with HMAC, a public key would be the secret (RFC 8725 §2.1)."""
 
 _Public = RSAKey | ECKey | OKPKey
 _FAMILIES: Mapping[str, type[_Public]] = {"RS": RSAKey, "PS": RSAKey, "ES": ECKey, "Ed": OKPKey}
 
 
 class _Registry(jws.JWSRegistry):
-    """Takes header parameters that it doesn't know, but none that it must (``crit``)."""
+    """A registry that accepts unknown header parameters, except critical ones (``crit``)."""
 
     max_header_length = 4096
+    max_payload_length = MAX_ID_TOKEN_BYTES
 
 
 class SigningKeys:
-    """The keys of one JWK Set (RFC 7517 §5) that verify signatures; others are left out."""
+    """The signature keys of one JWK Set (RFC 7517 §5). Other keys are ignored."""
 
     def __init__(self, keys: Iterable[Any]) -> None:
         found = (_signing_key(one) for one in list(keys)[:MAX_KEYS])
@@ -38,22 +40,22 @@ class SigningKeys:
         return len(self._keys)
 
     def knows(self, header: Mapping[str, Any]) -> bool:
-        """Whether some key may have signed what has that header."""
+        """Return whether a token with that header may be signed by one of the keys."""
         return bool(self._candidates(header))
 
     def verify(
         self, bearer: str, header: Mapping[str, Any], algorithms: Iterable[str]
-    ) -> Refused | None:
-        """Why ``bearer`` isn't signed by one of the keys; None: it is."""
+    ) -> Rejected | None:
+        """Return why the signature of ``bearer`` is not valid, or None if it is."""
         algorithm = header.get("alg")
         allowed = set(algorithms).intersection(ALGORITHMS)
         if not isinstance(algorithm, str) or algorithm not in allowed:
-            return Refused("algorithm_refused")
+            return Rejected("algorithm_refused")
         if "crit" in header:
-            return Refused("critical_header")
+            return Rejected("critical_header")
         candidates = self._candidates(header)
         if not candidates:
-            return Refused("unknown_key")
+            return Rejected("unknown_key")
         registry = _Registry(algorithms=[algorithm], strict_check_header=False)
         for key in candidates:
             try:
@@ -61,7 +63,7 @@ class SigningKeys:
             except (JoseError, ValueError, TypeError):
                 continue
             return None
-        return Refused("bad_signature")
+        return Rejected("bad_signature")
 
     def _candidates(self, header: Mapping[str, Any]) -> list[_Public]:
         algorithm, kid = header.get("alg"), header.get("kid")
@@ -70,22 +72,22 @@ class SigningKeys:
             return []
         return [
             key
-            for said, key in self._keys
+            for jwk, key in self._keys
             if isinstance(key, family)
-            and (kid is None or said.get("kid") == kid)
-            and said.get("alg") in {None, algorithm}
+            and (kid is None or jwk.get("kid") == kid)
+            and jwk.get("alg") in {None, algorithm}
         ]
 
 
-def _signing_key(said: Any) -> tuple[Mapping[str, Any], _Public] | None:
-    if not isinstance(said, dict) or said.get("use") not in {None, "sig"}:
+def _signing_key(jwk: Any) -> tuple[Mapping[str, Any], _Public] | None:
+    if not isinstance(jwk, dict) or jwk.get("use") not in {None, "sig"}:
         return None
-    if not isinstance(said.get("kid"), str | None) or not isinstance(said.get("alg"), str | None):
+    if not isinstance(jwk.get("kid"), str | None) or not isinstance(jwk.get("alg"), str | None):
         return None
     try:
-        key = JWKRegistry.import_key({k: v for k, v in said.items() if k not in {"key_ops", "use"}})
+        key = JWKRegistry.import_key({k: v for k, v in jwk.items() if k not in {"key_ops", "use"}})
         if isinstance(key, RSAKey) and key.public_key.key_size < MIN_RSA_BITS:
             return None
     except (JoseError, ValueError, TypeError, KeyError):
         return None
-    return (said, key) if isinstance(key, RSAKey | ECKey | OKPKey) else None
+    return (jwk, key) if isinstance(key, RSAKey | ECKey | OKPKey) else None

@@ -1,4 +1,4 @@
-"""Rules on the claims of a token: for what a pipeline gets in, if at all. Pure."""
+"""Rules on claims, which decide whether a token is accepted and with which limits. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from config.section import Duration, Section
-from providers.base import Refused
-from providers.claims import MISSING, Scalar, claim, holds
+from providers.base import Rejected
+from providers.jwt.claims import MISSING, Scalar, claim, matches_condition
 
 MAX_SHOWN = 80
 """Characters of a claim that the audit log shows."""
@@ -20,14 +20,15 @@ Conditions = Annotated[
     ],
     Field(min_length=1),
 ]
-"""Claim by claim: the value, or the values of which one must be there."""
+"""For each claim: the required value, or several values of which one is required."""
 
 
 class ClaimRule(Section):
-    """What a token gets whose claims meet every condition in ``match``.
+    """The limits of a token whose claims meet every condition in ``match``.
 
-    ``clusters``: for these only (names or ids; none: for all that its user may enter).
-    ``projects``: for the namespaces of these only (ids, or ``<cluster>/<project>``).
+    ``clusters``: names or ids (empty: all that its user may access). ``projects``: ids, or
+    ``<cluster>/<project>`` (empty: no limit). ``proxy_read`` extends ``read_only`` to responses of
+    services and pods.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
@@ -35,13 +36,14 @@ class ClaimRule(Section):
     clusters: tuple[str, ...] = ()
     projects: tuple[str, ...] = ()
     read_only: bool = False
+    proxy_read: bool = False
     groups: tuple[Annotated[str, Field(min_length=1, max_length=256)], ...] = ()
     lifetime: Duration | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Unmet:
-    """The first condition that a rule fails on."""
+    """The first condition of a rule that is not met."""
 
     rule: str
     path: str
@@ -51,30 +53,30 @@ class Unmet:
         return f"{self.rule}: {self.path} is {self.found}"
 
 
-def first_match(rules: Sequence[ClaimRule], claims: Mapping[str, Any]) -> ClaimRule | Refused:
-    """The first rule that ``claims`` meet in full; else on which claim each of them failed."""
+def first_match(rules: Sequence[ClaimRule], claims: Mapping[str, Any]) -> ClaimRule | Rejected:
+    """Return the first rule that ``claims`` meet, or a rejection with each rule's unmet claim."""
     failed = []
     for rule in rules:
         unmet = first_unmet(rule.name, rule.match, claims)
         if unmet is None:
             return rule
         failed.append(str(unmet))
-    return Refused("no_rule", "; ".join(failed))
+    return Rejected("no_rule", "; ".join(failed))
 
 
 def first_unmet(
     rule: str, conditions: Mapping[str, Any], claims: Mapping[str, Any]
 ) -> Unmet | None:
-    """The first of ``conditions`` that isn't met."""
+    """Return the first of ``conditions`` that is not met, or None."""
     for path, wanted in conditions.items():
-        if not holds(claims, path, wanted):
+        if not matches_condition(claims, path, wanted):
             return Unmet(rule, path, shown(claim(claims, path)))
     return None
 
 
 def shown(value: Any) -> str:
-    """A claim for the audit log: short, one line."""
+    """Return a claim for the audit log, as one short line."""
     if value is MISSING:
-        return "not there"
+        return "missing"
     text = repr(value)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"

@@ -1,26 +1,35 @@
-"""A JWT before it is verified: only what says whom to ask. Pure, and for anybody's bytes."""
+"""Read a JWT before its verification, to find its issuer. Pure; accepts any text."""
 
 import base64
 import binascii
-import json
 from dataclasses import dataclass
 from typing import Any
 
+from config.bounded_json import load_json
+
 MAX_JWT_BYTES = 16 * 1024
+"""The limit for a token from a client: more than a request's header can contain."""
+
+MAX_ID_TOKEN_BYTES = 256 * 1024
+"""The limit for a token from an issuer: several thousand groups. Parsing takes linear time."""
+
 MAX_HEADER_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Unverified:
-    """What a JWT says of itself. Nobody has vouched for any of it."""
+    """The header and claims of a JWT that is not verified, and must not be trusted."""
 
     header: dict[str, Any]
     claims: dict[str, Any]
 
 
-def read_unverified(bearer: str) -> Unverified | None:
-    """The header and claims of a compact JWS (RFC 7515 §7.1); None where it isn't one."""
-    if len(bearer) > MAX_JWT_BYTES or bearer.count(".") != 2 or not bearer.isascii():
+def read_unverified(bearer: str, *, limit: int = MAX_JWT_BYTES) -> Unverified | None:
+    """Return the header and claims of a compact JWS (RFC 7515 §7.1) of at most ``limit`` bytes.
+
+    None if it is not one.
+    """
+    if len(bearer) > limit or bearer.count(".") != 2 or not bearer.isascii():
         return None
     header, payload, signature = bearer.split(".")
     if not (header and payload and signature) or len(header) > MAX_HEADER_BYTES:
@@ -34,7 +43,7 @@ def read_unverified(bearer: str) -> Unverified | None:
 def _object(part: str) -> dict[str, Any] | None:
     try:
         raw = base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
-        value = json.loads(raw)
-    except (binascii.Error, ValueError, RecursionError):
+        value = load_json(raw)
+    except (binascii.Error, ValueError):
         return None
     return value if isinstance(value, dict) else None

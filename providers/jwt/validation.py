@@ -7,10 +7,10 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from providers.base import Refused
+from providers.base import Rejected
 
 LONGEST_LIFE = 7 * 24 * 3600.0
-"""Seconds: a token that is good for longer is refused, whatever its issuer thinks."""
+"""Seconds. A token with a longer lifetime is rejected, from any issuer."""
 
 _HASHES = {"256": hashlib.sha256, "384": hashlib.sha384, "512": hashlib.sha512}
 
@@ -22,33 +22,51 @@ def check_issued(
     audiences: Collection[str],
     now: float,
     skew: float,
-) -> Refused | None:
-    """Why a token isn't for us or isn't good now; None: it is. Times in seconds since the epoch."""
+) -> Rejected | None:
+    """Return why a token is for another audience or not valid at ``now``, or None.
+
+    Times are in seconds since 1970.
+    """
     if claims.get("iss") != issuer:
-        return Refused("issuer_mismatch")
+        return Rejected("issuer_mismatch")
     named = claims.get("aud")
     named = [named] if isinstance(named, str) else named
-    if not isinstance(named, list) or not any(
-        isinstance(one, str) and one in audiences for one in named
-    ):
-        return Refused("audience_mismatch")
+    if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
+        return Rejected("audience_mismatch", "not a name, nor a list of names")
+    if not any(one in audiences for one in named):
+        return Rejected("audience_mismatch")
     return _check_times(claims, now, skew)
 
 
-def _check_times(claims: Mapping[str, Any], now: float, skew: float) -> Refused | None:
+def check_for_us(
+    claims: Mapping[str, Any], *, issuer: str, audience: str, now: float, skew: float
+) -> Rejected | None:
+    """Return why claims with optional ``iss``, ``aud`` and ``exp`` are not valid, or None."""
+    if claims.get("iss", issuer) != issuer:
+        return Rejected("issuer_mismatch")
+    named = claims.get("aud", audience)
+    if audience not in (named if isinstance(named, list) else [named]):
+        return Rejected("audience_mismatch")
+    expires = _time(claims, "exp")
+    if "exp" in claims and (expires is None or expires <= now - skew):
+        return Rejected("expired")
+    return None
+
+
+def _check_times(claims: Mapping[str, Any], now: float, skew: float) -> Rejected | None:
     expires, begins, issued = (_time(claims, name) for name in ("exp", "nbf", "iat"))
     if expires is None:
-        return Refused("missing_claim", "exp")
+        return Rejected("missing_claim", "exp")
     if expires <= now - skew:
-        return Refused("expired")
+        return Rejected("expired")
     if begins is not None and begins > now + skew:
-        return Refused("not_yet_valid")
+        return Rejected("not_yet_valid")
     if issued is None:
-        return Refused("missing_claim", "iat")
+        return Rejected("missing_claim", "iat")
     if issued > now + skew:
-        return Refused("issued_in_future")
+        return Rejected("issued_in_future")
     if expires - issued > LONGEST_LIFE:
-        return Refused("lives_too_long")
+        return Rejected("lives_too_long")
     return None
 
 
@@ -59,34 +77,33 @@ def check_sign_in(
     nonce: str | None,
     algorithm: str,
     access_token: str,
-) -> Refused | None:
-    """What an ID token must say besides, as the answer to this sign-in and no other.
+) -> Rejected | None:
+    """Return why an ID token does not belong to this sign-in, or None.
 
-    ``nonce`` None: none was sent (a device's sign-in).
+    ``nonce`` None: none was sent (a sign-in with a device code). A token with several audiences and
+    no authorized party is accepted: it comes from the issuer's token endpoint, for Sekisho's code
+    (OpenID Connect Core §3.1.3.7, errata set 2). An authorized party must be Sekisho.
     """
-    audience = claims.get("aud")
-    several = isinstance(audience, list) and len(audience) > 1
-    party = claims.get("azp")
-    if (several or party is not None) and party != client_id:
-        return Refused("audience_mismatch", "azp")
+    if "azp" in claims and claims["azp"] != client_id:
+        return Rejected("audience_mismatch", "azp")
     if nonce is not None and not _same(claims.get("nonce"), nonce):
-        return Refused("nonce_mismatch")
+        return Rejected("nonce_mismatch")
     if "at_hash" in claims and not _is_hash(claims["at_hash"], access_token, algorithm):
-        return Refused("at_hash_mismatch")
+        return Rejected("at_hash_mismatch")
     return None
 
 
-def _is_hash(said: Any, access_token: str, algorithm: str) -> bool:
-    """OpenID Connect Core §3.1.3.6: the left half of the hash that goes with the algorithm."""
+def _is_hash(value: Any, access_token: str, algorithm: str) -> bool:
+    """Return whether ``value`` is the left half of the token's hash (OIDC Core §3.1.3.6)."""
     made = _HASHES.get(algorithm[-3:], hashlib.sha512)(access_token.encode()).digest()
     left = base64.urlsafe_b64encode(made[: len(made) // 2]).rstrip(b"=")
-    return _same(said, left.decode("ascii"))
+    return _same(value, left.decode("ascii"))
 
 
-def _same(said: Any, wanted: str) -> bool:
-    if not isinstance(said, str):
+def _same(value: Any, wanted: str) -> bool:
+    if not isinstance(value, str):
         return False
-    return hmac.compare_digest(said.encode("utf-8", "surrogatepass"), wanted.encode())
+    return hmac.compare_digest(value.encode("utf-8", "surrogatepass"), wanted.encode())
 
 
 def _time(claims: Mapping[str, Any], name: str) -> float | None:

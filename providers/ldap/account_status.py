@@ -1,6 +1,6 @@
-"""What LDAP directories say of an account, beside the password. Pure.
+"""The status of accounts in LDAP directories, beside the password. Pure.
 
-Each schema has its own attributes, and an account has those of its directory: nsAccountLock and
+Each server has its own attributes, and an account has those of its server: nsAccountLock and
 krbPrincipalExpiration (FreeIPA), pwdAccountLockedTime (draft-behera-ldap-password-policy §5.3.3),
 shadowExpire (RFC 2307).
 """
@@ -8,23 +8,29 @@ shadowExpire (RFC 2307).
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from providers.base import Refused
-from providers.ldap_answers import CONSTRAINT_VIOLATION, UNWILLING, Bound
+from providers.base import Rejected
+from providers.ldap.results import CONSTRAINT_VIOLATION, UNWILLING, BindResult
 
 ATTRIBUTES = ("nsAccountLock", "krbPrincipalExpiration", "pwdAccountLockedTime", "shadowExpire")
 
 LOCKED_FOR_EVER = "000001010000Z"
-"""The pwdAccountLockedTime that only an administrator can end: how OpenLDAP disables accounts."""
+"""The pwdAccountLockedTime of a disabled account in OpenLDAP: only an administrator can end it."""
 
 _POLICY_ERRORS = {0: "password_expired", 1: "account_locked", 2: "must_change_password"}
 
 
-def closed_for(attributes: Mapping[str, str], now: float) -> str | None:
-    """Why the account may not be used at all, or None. Raises ValueError for what can't be read.
+def disabled_reason(attributes: Mapping[str, str], now: float) -> str | None:
+    """Return why the account must not be used, or None. A lock after wrong passwords is temporary.
 
-    ``now`` is seconds since 1970. A lock by wrong passwords isn't among the reasons: it passes.
+    ``now`` is in seconds since 1970.
+
+    Raises:
+        ValueError: an attribute is not valid.
     """
-    if attributes.get("nsAccountLock", "").upper() == "TRUE":
+    locked = attributes.get("nsAccountLock", "").upper()
+    if locked not in {"", "TRUE", "FALSE"}:
+        raise ValueError("nsAccountLock is neither TRUE nor FALSE")
+    if locked == "TRUE":
         return "account_disabled"
     if attributes.get("pwdAccountLockedTime") == LOCKED_FOR_EVER:
         return "account_disabled"
@@ -37,29 +43,29 @@ def closed_for(attributes: Mapping[str, str], now: float) -> str | None:
     return None
 
 
-def refusal(bound: Bound) -> Refused | None:
-    """Why a bind was refused, or None where it wasn't.
+def bind_rejection(bound: BindResult) -> Rejected | None:
+    """Return why a bind was rejected, or None if it was accepted.
 
-    A bind with a password that must be changed first (draft-behera §8.1.1) is one that was refused:
-    it is good for nothing but changing it.
+    A bind with a password that must be changed first (draft-behera §8.1.1) counts as rejected: it
+    only permits changing the password.
     """
-    told = _POLICY_ERRORS.get(policy_error(bound.policy) if bound.policy else -1)
+    error = _POLICY_ERRORS.get(policy_error(bound.policy) if bound.policy else -1)
     if bound.accepted:
-        return Refused("must_change_password") if told == "must_change_password" else None
-    if told is not None:
-        return Refused(told)
+        return Rejected("must_change_password") if error == "must_change_password" else None
+    if error is not None:
+        return Rejected(error)
     if bound.code == CONSTRAINT_VIOLATION:
-        return Refused("account_locked")  # 389 Directory Server: too many wrong passwords
+        return Rejected("account_locked")  # 389 Directory Server: too many wrong passwords
     if bound.code == UNWILLING:
-        return Refused("account_disabled")  # 389 Directory Server: nsAccountLock
-    return Refused("wrong_password")
+        return Rejected("account_disabled")  # 389 Directory Server: nsAccountLock
+    return Rejected("wrong_password")
 
 
 def policy_error(value: bytes) -> int:
-    """The error in a password policy control's value (draft-behera §6.2), or -1.
+    """Return the error in a password policy control's value (draft-behera §6.2), or -1.
 
-    ``SEQUENCE { warning [0] CHOICE {…} OPTIONAL, error [1] ENUMERATED OPTIONAL }``, all of it short
-    enough for lengths of one byte. Never raises.
+    ``SEQUENCE { warning [0] CHOICE {…} OPTIONAL, error [1] ENUMERATED OPTIONAL }``, in which all
+    lengths fit into one byte. Never raises.
     """
     position, end = 2, len(value)
     if end < 2 or value[0] != 0x30 or value[1] != end - 2:
@@ -73,5 +79,7 @@ def policy_error(value: bytes) -> int:
 
 
 def _generalized(text: str) -> float:
-    """A GeneralizedTime in UTC, whole seconds: all that FreeIPA writes."""
+    """Parse a GeneralizedTime in UTC with whole seconds, the form that FreeIPA writes."""
+    if len(text) != 15 or not text.isascii():
+        raise ValueError("not a time in UTC")
     return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC).timestamp()

@@ -1,18 +1,21 @@
-"""One connection to one server of a directory: the only file that knows ldap3.
+"""One connection to one server of a directory: the only module that imports ldap3.
 
-ldap3 is asked for as little as possible: no schema, no referrals, no alias is followed, nothing is
-formatted, and passwords go out as the bytes that were typed (its SASLprep would turn a password of
-soft hyphens into an empty one, which is an anonymous bind).
+It uses as little of ldap3 as possible: no schema, no referrals, no aliases, no formatting.
+Passwords are sent as the bytes that the user typed: ldap3's SASLprep would turn a password of soft
+hyphens into an empty one, which is an anonymous bind.
 
-ldap3 trusts what a server sends, and answers nonsense with whatever exception that happens to
-raise. So every one of them is translated here: a connection that did anything unexpected is broken
-(:class:`ConnectionBroken`), and is never used again.
+ldap3 trusts servers, and raises arbitrary exceptions for invalid messages. All exceptions are
+translated here: after an unexpected event the connection is broken (:class:`ConnectionBroken`) and
+is never used again.
+
+The module is over 300 lines because it is the only one that may use ldap3.
 """
 
 import re
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,32 +23,35 @@ from typing import Any, Literal
 
 import ldap3
 
+from config.address_policy import ANY_ADDRESS, AddressPolicy
 from providers.base import ProviderUnavailable
-from providers.ldap_answers import (
+from providers.ldap.message_reader import MessageReader
+from providers.ldap.results import (
     ADMIN_LIMIT,
     NO_SUCH_OBJECT,
     REFERRAL,
     REFUSALS,
     SIZE_LIMIT,
     SUCCESS,
-    Bound,
+    BindResult,
     Entry,
     entry_of,
 )
-from providers.ldap_receiver import Receiver
-from providers.ldap_servers import ServerAddress
+from providers.ldap.servers import ServerAddress
+from providers.network.addresses import AddressMemory
+from providers.network.dialing import dial, endpoints_of
 
 PAGE_SIZE = 500
-"""Entries a page, where a search has more results than the server gives at once."""
+"""Entries per page, if a search has more results than the server returns at once."""
 
 MAX_ENTRIES = 100_000
-"""A search that finds more is not one of ours, or not a directory."""
+"""The limit of entries and values: no legitimate search finds more."""
 
 PASSWORD_POLICY = "1.3.6.1.4.1.42.2.27.8.5.1"  # noqa: S105 (an OID)
-"""The control of draft-behera-ldap-password-policy, by which servers say why they refuse."""
+"""The control of draft-behera-ldap-password-policy, with the reason of a rejected bind."""
 
-_SERVERS_TROUBLE = frozenset({1, 2, 3, 51, 52, 80})
-"""Results of a search that another server may not have: operationsError, busy, unavailable, …"""
+_SERVER_FAILURES = frozenset({1, 2, 3, 51, 52, 80})
+"""Results that are specific to one server: operationsError, busy, unavailable, …"""
 
 Scope = Literal["BASE", "SUBTREE"]
 
@@ -54,19 +60,19 @@ _RANGE = re.compile(r"(?P<name>[^;]+);range=(?P<low>\d{1,9})-(?P<high>\*|\d{1,9}
 
 
 class ConnectionBroken(ProviderUnavailable):
-    """The connection can't be used any more; another server, or a new one, might."""
+    """The connection is no longer usable. Another server, or a new connection, may work."""
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """Seconds: until a server is connected to, TLS included, and until it answers."""
+class Timeouts:
+    """Time limits in seconds for the connection, TLS included, and for a response."""
 
     connect: float
     answer: float
 
 
 class _VerifiedTls(ldap3.Tls):  # type: ignore[misc]
-    """TLS as Python's ``ssl`` does it, names verified while shaking hands and not after."""
+    """TLS by Python's ``ssl``, which verifies the name during the handshake, not after it."""
 
     def __init__(self, context: ssl.SSLContext, name: str) -> None:
         super().__init__(validate=ssl.CERT_REQUIRED)
@@ -74,62 +80,108 @@ class _VerifiedTls(ldap3.Tls):  # type: ignore[misc]
         self._name = name
 
     def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
-        """Replace the connection's socket by one with TLS."""
+        """Replace the connection's socket by a TLS socket."""
         receiving = connection.strategy.receiving
-        if isinstance(receiving, Receiver):
+        if isinstance(receiving, MessageReader):
             receiving.end()
         connection.socket = self._context.wrap_socket(connection.socket, server_hostname=self._name)
 
 
-class Wire:
-    """A connection. One thread at a time uses it; ``abort`` may come from any."""
+class LdapConnection:
+    """A connection for one thread at a time. Any thread may call ``abort``."""
 
-    def __init__(self, server: ServerAddress, patience: Patience) -> None:
+    def __init__(
+        self,
+        server: ServerAddress,
+        timeouts: Timeouts,
+        memory: AddressMemory | None = None,
+        addresses: AddressPolicy = ANY_ADDRESS,
+    ) -> None:
         self.server = server
-        self._patience = patience
+        self._timeouts = timeouts
+        self._memory = memory or AddressMemory(time.monotonic)
+        self._addresses = addresses
         self._ldap: Any = None
-        self._receiver: Receiver | None = None
+        self._receiver: MessageReader | None = None
         self._aborted = threading.Event()
 
     def open(self, context: ssl.SSLContext, name: str, *, start_tls: bool) -> None:
-        """Connect, and encrypt unless the server is a plain one. Raises ConnectionBroken."""
-        encrypted = self.server.tls or start_tls
-        with self._translated("can't be connected to"):
-            self._ldap = ldap3.Connection(
-                ldap3.Server(
-                    self.server.host,
-                    self.server.port,
-                    use_ssl=self.server.tls,
-                    tls=_VerifiedTls(context, name) if encrypted else None,
-                    get_info=ldap3.NONE,
-                    connect_timeout=self._patience.connect,
-                ),
-                client_strategy=ldap3.SYNC,
-                auto_referrals=False,
-                auto_range=False,
-                auto_escape=False,
-                auto_encode=False,
-                check_names=False,
-                return_empty_attributes=False,
-                read_only=True,
+        """Connect, with TLS unless the server's URL is plain LDAP without ``start_tls``.
+
+        Tries every address of the host name until one works.
+
+        Raises:
+            ConnectionBroken: no address works.
+        """
+        tls = _VerifiedTls(context, name) if self.server.tls or start_tls else None
+        with self._translated("cannot be reached"):
+            waiting = endpoints_of(
+                self.server.host, self.server.port, self._memory, self._addresses
             )
-            self._ldap.strategy.receiving = self._receiver = Receiver(self._ldap)
-            # The timeout of connecting stays the socket's for StartTLS and the handshake.
-            self._ldap.open(read_server_info=False)
-            if start_tls:
-                self._ldap.start_tls(read_server_info=False)
-            if encrypted and not isinstance(self._ldap.socket, ssl.SSLSocket):
-                raise ConnectionError("no TLS where there should be")
-            self._ldap.socket.settimeout(self._patience.answer)
+            while True:
+                sock, endpoint = dial(
+                    waiting, self._timeouts.connect, self._memory, self._aborted.is_set
+                )
+                waiting.remove(endpoint)
+                try:
+                    self._begin(sock, tls, start_tls=start_tls)
+                except Exception:
+                    # The server listens, but is not usable. Another address may be.
+                    self._memory.failed(endpoint)
+                    self.close()
+                    if not waiting or self._aborted.is_set():
+                        raise
+                else:
+                    return
 
-    def bind(self, dn: str, password: bytes) -> Bound:
-        """Whether it is the password of ``dn``. Raises ConnectionBroken.
+    def _begin(self, sock: socket.socket, tls: "_VerifiedTls | None", *, start_tls: bool) -> None:
+        """Start LDAP over a connected socket, with TLS if ``tls`` is given."""
+        self._ldap = ldap3.Connection(
+            ldap3.Server(
+                self.server.host,
+                self.server.port,
+                use_ssl=self.server.tls,
+                tls=tls,
+                get_info=ldap3.NONE,
+                connect_timeout=self._timeouts.connect,
+            ),
+            client_strategy=ldap3.SYNC,
+            auto_referrals=False,
+            auto_range=False,
+            auto_escape=False,
+            auto_encode=False,
+            check_names=False,
+            return_empty_attributes=False,
+            read_only=True,
+        )
+        self._ldap.strategy.receiving = self._receiver = MessageReader(self._ldap)
+        # The connect timeout also applies to StartTLS and the handshake.
+        sock.settimeout(self._timeouts.connect)
+        self._ldap.socket = sock
+        # This replaces ldap3's way to connect, which tries addresses one after the other.
+        self._ldap.strategy._open_socket = lambda *_, **__: self._encrypt(tls)
+        self._ldap.server.candidate_addresses = lambda: [(sock.family, sock.type, 0, "", "")]
+        self._ldap.server.update_availability = lambda *_: None
+        self._ldap.open(read_server_info=False)
+        if start_tls:
+            self._ldap.start_tls(read_server_info=False)
+        if tls is not None and not isinstance(self._ldap.socket, ssl.SSLSocket):
+            raise ConnectionError("TLS was not established")
+        self._ldap.socket.settimeout(self._timeouts.answer)
 
-        Neither may be empty: such a bind is an anonymous one, and succeeds (RFC 4513 §5.1.2).
+    def _encrypt(self, tls: "_VerifiedTls | None") -> None:
+        if tls is not None and self.server.tls:
+            tls.wrap_socket(self._ldap, do_handshake=True)
+        self._ldap.closed = False
+
+    def bind(self, dn: str, password: bytes) -> BindResult:
+        """Return the result of a bind as ``dn``. Raises ConnectionBroken.
+
+        Neither argument may be empty: such a bind is anonymous and succeeds (RFC 4513 §5.1.2).
         """
         if not dn or not password:
-            raise ValueError("a bind without a name or a password proves nothing")
-        with self._translated("doesn't answer a bind as it should"):
+            raise ValueError("a bind needs a name and a password")
+        with self._translated("responds incorrectly to a bind"):
             ldap = self._ldap
             ldap.user, ldap.password, ldap.authentication = dn, password, ldap3.SIMPLE
             try:
@@ -138,22 +190,24 @@ class Wire:
                 ldap.password = None
             result = ldap.result
             if result["type"] != "bindResponse":
-                raise ValueError(f"a bind was answered by a {result['type']}")
+                raise ValueError(f"the response to a bind is a {result['type']}")
             if result["result"] != SUCCESS and result["result"] not in REFUSALS:
                 raise ValueError(f"{result['description']} ({result['result']})")
             policy = result.get("controls", {}).get(PASSWORD_POLICY)
-            return Bound(
+            return BindResult(
                 int(result["result"]), str(result["message"]), policy["value"] if policy else None
             )
 
     def search(
         self, base: str, search_filter: str, attributes: Sequence[str], scope: Scope = "SUBTREE"
     ) -> list[Entry]:
-        """Everything that the filter finds, and every value of it.
+        """Return every entry that the filter finds, with every value.
 
-        Raises ConnectionBroken, and ProviderUnavailable where the server doesn't give it all.
+        Raises:
+            ConnectionBroken: the connection failed.
+            ProviderUnavailable: the server does not return everything.
         """
-        # Not in pages at first: servers keep state for pages, and few searches need any.
+        # Without pages first: servers keep state for pages, and few searches need them.
         entries, result = self._search(base, search_filter, attributes, scope)
         if result["result"] in (SIZE_LIMIT, ADMIN_LIMIT):
             return self.pages(base, search_filter, attributes)
@@ -165,34 +219,34 @@ class Wire:
     def some(
         self, base: str, search_filter: str, attributes: Sequence[str], limit: int
     ) -> list[Entry]:
-        """Up to ``limit`` of what the filter finds, ranged values not completed."""
+        """Return up to ``limit`` entries that the filter finds, without completing value ranges."""
         entries, result = self._search(base, search_filter, attributes, "SUBTREE", limit)
         if result["result"] != SIZE_LIMIT:
             self._expect_success(result, base)
         return entries[:limit]
 
     def abort(self) -> None:
-        """End whatever another thread is waiting for on this connection."""
+        """Interrupt another thread that waits for this connection."""
         self._aborted.set()
         sock = self._ldap.socket if self._ldap is not None else None
         if isinstance(sock, socket.socket):
             try:
-                # Not SSLSocket's, which would take the TLS object away from its reader.
+                # Not SSLSocket's method, which would remove the TLS object under its reader.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
             except OSError:
                 pass
 
     def close(self) -> None:
-        """Hang up. Never raises."""
+        """Close the connection. Never raises."""
         if self._ldap is None:
             return
         try:
             self._ldap.strategy.close()
-        except Exception:  # noqa: S110 (whatever it is, the connection is gone)
+        except Exception:  # noqa: S110 (the connection is gone in any case)
             pass
 
     def pages(self, base: str, search_filter: str, attributes: Sequence[str]) -> list[Entry]:
-        """As ``search``, a page at a time (RFC 2696): for more than a server gives at once."""
+        """Search in pages (RFC 2696), for more entries than a server returns at once."""
         found: list[Entry] = []
         cookie: bytes | None = None
         while True:
@@ -212,7 +266,7 @@ class Wire:
             if not cookie:
                 return [self._whole(entry) for entry in found]
             if not page or len(found) > MAX_ENTRIES:
-                raise self._broken("doesn't come to an end of its pages")
+                raise self._broken("returns pages without end")
 
     def _search(
         self,
@@ -223,7 +277,7 @@ class Wire:
         limit: int = 0,
         **paging: Any,
     ) -> tuple[list[Entry], dict[str, Any]]:
-        with self._translated("doesn't answer a search as it should"):
+        with self._translated("responds incorrectly to a search"):
             self._ldap.search(
                 base,
                 search_filter,
@@ -235,14 +289,14 @@ class Wire:
             )
             result = self._ldap.result
             if result["type"] != "searchResDone":
-                raise ValueError(f"a search was answered by a {result['type']}")
-            # What else there is are references to other servers, which aren't followed.
-            answers = self._ldap.response
-            entries = [entry_of(one) for one in answers if one["type"] == "searchResEntry"]
+                raise ValueError(f"the response to a search is a {result['type']}")
+            # The other items are references to other servers, which are not followed.
+            items = self._ldap.response
+            entries = [entry_of(one) for one in items if one["type"] == "searchResEntry"]
             return entries, result
 
     def _whole(self, entry: Entry) -> Entry:
-        """The entry with every value of attributes that the server gave only a range of."""
+        """Return the entry with all values of attributes of which the server sent a range."""
         ranged = [found for name in entry.attributes if (found := _RANGE.fullmatch(name))]
         if not ranged:
             return entry
@@ -254,7 +308,7 @@ class Wire:
         return Entry(entry.dn, attributes)
 
     def _rest(self, dn: str, attribute: str, high: str) -> Iterator[bytes]:
-        """Values after number ``high`` (MS-ADTS 3.1.1.3.1.3.3)."""
+        """Yield the values after number ``high`` (MS-ADTS 3.1.1.3.1.3.3)."""
         count = 0
         while high != "*":
             low = int(high) + 1
@@ -268,37 +322,39 @@ class Wire:
                 if (found := _RANGE.fullmatch(name)) and found["name"] == attribute
             ]
             if len(ranges) != 1 or int(ranges[0][0]["low"]) != low or not ranges[0][1]:
-                raise self._broken(f"doesn't give all values of {attribute}")
+                raise self._broken(f"does not return all values of {attribute}")
             yield from ranges[0][1]
             count += len(ranges[0][1])
             if count > MAX_ENTRIES:
-                raise self._broken(f"doesn't come to an end of the values of {attribute}")
+                raise self._broken(f"returns values of {attribute} without end")
             high = ranges[0][0]["high"]
 
     def _expect_success(self, result: Mapping[str, Any], base: str) -> None:
         if result["result"] == SUCCESS:
             return
-        said = f"{result['description']} ({result['result']}) {result['message']}".strip()
+        text = f"{result['description']} ({result['result']}) {result['message']}".strip()
         if result["result"] == NO_SUCH_OBJECT:
-            raise ProviderUnavailable(f"{self.server}: there is no {base!r}: mend the search base")
+            raise ProviderUnavailable(f"{self.server}: {base!r} does not exist; correct the base")
         if result["result"] in (SIZE_LIMIT, ADMIN_LIMIT):
             raise ProviderUnavailable(
-                f"{self.server} doesn't give all results ({said}): raise its limits for bind_dn"
+                f"{self.server} does not return all results ({text}): raise its limits for bind_dn"
             )
         if result["result"] == REFERRAL:
-            raise ProviderUnavailable(f"{self.server} refers to another for {base!r}: not followed")
-        if result["result"] in _SERVERS_TROUBLE:
-            raise self._broken(f"can't search: {said}")
-        raise ProviderUnavailable(f"{self.server} won't search {base!r}: {said}")
+            raise ProviderUnavailable(
+                f"{self.server} refers to another server for {base!r}: referrals are not followed"
+            )
+        if result["result"] in _SERVER_FAILURES:
+            raise self._broken(f"cannot search: {text}")
+        raise ProviderUnavailable(f"{self.server} rejects a search of {base!r}: {text}")
 
     def _broken(self, what: str) -> ConnectionBroken:
         return ConnectionBroken(f"{self.server} {what}")
 
     @contextmanager
     def _translated(self, what: str) -> Iterator[None]:
-        """Whatever ldap3 raises is this connection's end."""
+        """Translate every exception of ldap3 to ConnectionBroken, and close the connection."""
         if self._aborted.is_set():
-            raise self._broken("was given up")
+            raise self._broken("took too long")
         try:
             if self._receiver is not None:
                 self._receiver.begin()
@@ -310,13 +366,13 @@ class Wire:
             raise ConnectionBroken(f"{self.server} {what}: {_cause(exc)}") from exc
         if self._aborted.is_set():
             self.close()
-            raise self._broken("was given up")
+            raise self._broken("took too long")
 
 
 def _cause(exc: Exception) -> str:
-    """What happened, on one line and not too long: a server may have chosen the words."""
+    """Return the cause as one line of limited length: a server may have chosen the text."""
     return f"{type(exc).__name__}: {exc}".replace("\n", " ")[:300]
 
 
-Opener = Callable[[ServerAddress], Wire]
-"""Makes a wire to a server, open."""
+Opener = Callable[[ServerAddress], LdapConnection]
+"""A function that opens a connection to a server."""

@@ -1,18 +1,22 @@
-"""A directory, as asked from the event loop: threads, connections, fail-over, deadlines.
+"""A directory for use from the event loop: threads, connections, failover, deadlines.
 
-ldap3 blocks, so it has threads of its own, ``connections`` of them. What is asked of a directory
-(sign somebody in, search) is one piece of work on one thread, with a :class:`Session`:
+ldap3 blocks, so it runs on ``connections`` threads of its own. Each operation (a sign-in, a search)
+runs on one thread with a :class:`DirectorySession`:
 
-* searches go over a connection bound as the service account, which is kept for the next work;
-* a password is verified by a bind on a fresh connection, which is closed at once: nothing is ever
-  searched with somebody else's rights.
+* searches use a connection that is bound as the service account and kept for the next operation;
+* a password is verified by a bind on a new connection, which is then closed: no search ever runs
+  with a user's permissions.
 
-So the directory sees twice as many connections as there are threads at the most, however many
-people sign in. Work that finds no thread waits; more than ``max_waiting`` are turned away. Each
-has a deadline that begins when it is asked for: then its caller is told that the directory is
-unavailable, and its connections are shut so that its thread comes back soon.
+The directory therefore has at most twice as many connections as there are threads. Operations wait
+for a free thread; more than ``max_waiting`` are rejected. Each operation has a deadline from the
+call on. At the deadline the caller gets ProviderUnavailable, and the connections are shut down so
+that the thread becomes free.
 
-A search that breaks is repeated once on a new connection, perhaps with another server.
+A search on a connection that breaks is repeated once on a new connection, perhaps with another
+server.
+
+The module is over 300 lines because deadlines, threads and connections of one directory share their
+locks: apart, each could only be read together with the others.
 """
 
 import asyncio
@@ -20,57 +24,60 @@ import ssl
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
-import structlog
-
-from providers.base import ProviderUnavailable
-from providers.ldap_answers import Bound, Entry
-from providers.ldap_servers import ServerAddress, ServerLine
-from providers.ldap_settings import DirectorySettings
-from providers.ldap_wire import ConnectionBroken, Patience, Scope, Wire
+from config.address_policy import ANY_ADDRESS, AddressPolicy
+from config.loggers import get_logger
+from providers.base import ProviderUnavailable, Throttled
+from providers.ldap.connection import ConnectionBroken, LdapConnection, Scope, Timeouts
+from providers.ldap.directory_settings import DirectorySettings
+from providers.ldap.results import BindResult, Entry
+from providers.ldap.servers import ServerAddress, ServerList
+from providers.network.addresses import AddressMemory
+from providers.settings.certificates import tls_context
 
 IDLE_SECONDS = 60.0
-"""A connection that wasn't used for so long isn't trusted to be one: firewalls forget them."""
+"""A connection that is idle for longer is closed: firewalls drop idle connections."""
 
 RETRY_AFTER = 5
-"""Seconds after which to come back, where a directory is down or busy."""
+"""Seconds after which clients may retry if a directory is down or busy."""
 
-_LOG = structlog.get_logger("sekisho.directory")
+_LOG = get_logger(__name__)
 T = TypeVar("T")
 
 
-class Session:
-    """The connections of one piece of work. Used by one thread; ``abort`` may come from any."""
+class DirectorySession:
+    """The connections of one operation, for one thread. Any thread may call ``abort``."""
 
     def __init__(self, directory: "Directory") -> None:
         self._directory = directory
-        self._wires: list[Wire] = []
-        self._service: Wire | None = None
+        self._wires: list[LdapConnection] = []
+        self._service: LdapConnection | None = None
         self._aborted = False
         self._lock = threading.Lock()
         self.round_trips = 0
-        """Questions that were asked, for those who count."""
+        """The number of requests to the directory, for tests and measurements."""
 
     def search(
         self, base: str, search_filter: str, attributes: Sequence[str], scope: Scope = "SUBTREE"
     ) -> list[Entry]:
-        """All that the filter finds, as the service account sees it. Raises ProviderUnavailable."""
-        return self._twice(lambda wire: wire.search(base, search_filter, attributes, scope))
+        """Return all entries that the service account finds. Raises ProviderUnavailable."""
+        return self._with_retry(lambda wire: wire.search(base, search_filter, attributes, scope))
 
     def some(
         self, base: str, search_filter: str, attributes: Sequence[str], limit: int
     ) -> list[Entry]:
-        """Up to ``limit`` of what the filter finds. Raises ProviderUnavailable."""
-        return self._twice(lambda wire: wire.some(base, search_filter, attributes, limit))
+        """Return up to ``limit`` entries that the filter finds. Raises ProviderUnavailable."""
+        return self._with_retry(lambda wire: wire.some(base, search_filter, attributes, limit))
 
-    def verify(self, dn: str, password: bytes) -> Bound:
-        """What the directory says to this password. Raises ProviderUnavailable."""
+    def verify(self, dn: str, password: bytes) -> BindResult:
+        """Return the result of a bind with this password. Raises ProviderUnavailable."""
         self.round_trips += 1
         return self._directory.on_any_server(self, lambda wire: wire.bind(dn, password))
 
-    def adopt(self, wire: Wire) -> None:
-        """Count a connection as this session's, so that it ends with it."""
+    def adopt(self, wire: LdapConnection) -> None:
+        """Add a connection to this session, so that ``abort`` closes it."""
         with self._lock:
             self._wires.append(wire)
             aborted = self._aborted
@@ -78,7 +85,7 @@ class Session:
             wire.abort()
 
     def abort(self) -> None:
-        """End whatever the session's thread waits for."""
+        """Interrupt the session's thread."""
         with self._lock:
             self._aborted = True
             wires = list(self._wires)
@@ -87,19 +94,19 @@ class Session:
 
     @property
     def aborted(self) -> bool:
-        """Whether nobody waits for the outcome any more."""
+        """Whether the caller no longer waits for the result."""
         return self._aborted
 
-    def finish(self, *, well: bool) -> None:
-        """Give the service account's connection back, or close it."""
+    def finish(self, *, reusable: bool) -> None:
+        """Return the service account's connection to the directory, or close it."""
         with self._lock:
             wire, self._service = self._service, None
             self._wires.clear()
-            well = well and not self._aborted
+            reusable = reusable and not self._aborted
         if wire is not None:
-            self._directory.give_back(wire, well=well)
+            self._directory.release(wire, reusable=reusable)
 
-    def _twice(self, work: Callable[[Wire], T]) -> T:
+    def _with_retry(self, work: Callable[[LdapConnection], T]) -> T:
         self.round_trips += 1
         if self._service is None:
             self._service = self._directory.take(self)
@@ -108,44 +115,57 @@ class Session:
         except ConnectionBroken as exc:
             if self._aborted:
                 raise
-            _LOG.info("a directory connection broke; trying once more", problem=str(exc))
-            self._directory.broke(self._service)
+            _LOG.info("a directory connection broke; retrying once", problem=str(exc))
+            self._directory.connection_broken(self._service)
             self._service = None
             self._service = self._directory.take(self, fresh=True)
             return work(self._service)
 
 
 class Directory:
-    """See the module's text. ``name`` is the provider's."""
+    """Threads and connections of one directory; see the module's docstring.
 
-    def __init__(self, name: str, settings: DirectorySettings, clock: Callable[[], float]) -> None:
+    ``name`` is the provider's.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: DirectorySettings,
+        clock: Callable[[], float],
+        addresses: AddressPolicy = ANY_ADDRESS,
+    ) -> None:
         self._name = name
         self._settings = settings
         self._clock = clock
-        self._line = ServerLine(settings.addresses, clock)
-        self._patience = Patience(
+        self._servers = ServerList(settings.addresses, clock)
+        self._memory = AddressMemory(clock)
+        self._addresses = addresses
+        self._timeouts = Timeouts(
             settings.connect_timeout.total_seconds(), settings.answer_timeout.total_seconds()
         )
         self._threads = ThreadPoolExecutor(settings.connections, thread_name_prefix=f"ldap-{name}")
         self._waiting = 0
         self._context: ssl.SSLContext | None = None
-        self._idle: list[tuple[Wire, float]] = []
+        self._idle: list[tuple[LdapConnection, float]] = []
         self._lock = threading.Lock()
-        self._sessions: set[Session] = set()
+        self._sessions: set[DirectorySession] = set()
 
     async def start(self) -> None:
-        """Read the certificates. Raises ProviderUnavailable where they can't be."""
+        """Read the certificates. Raises ProviderUnavailable if that fails."""
         file = self._settings.ca_file
         loop = asyncio.get_running_loop()
         try:
-            self._context = await loop.run_in_executor(None, _tls_context, file)
+            self._context = await loop.run_in_executor(
+                None, _tls_context, file, self._settings.ca_pem
+            )
         except (OSError, ValueError) as exc:
             raise ProviderUnavailable(
-                f"the provider {self._name!r} can't read certificates from ca_file {file}: {exc}"
+                f"the provider {self._name!r} cannot read certificates of ca_file {file}: {exc}"
             ) from exc
 
     async def close(self) -> None:
-        """Hang up, whatever is going on."""
+        """Interrupt all operations and close all connections."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         for session in list(self._sessions):
             session.abort()
@@ -154,68 +174,73 @@ class Directory:
         for wire, _ in idle:
             wire.close()
 
-    async def run(self, work: Callable[[Session], T]) -> T:
-        """Do ``work`` on a thread. Raises ProviderUnavailable, and whatever else ``work`` does."""
+    async def run(self, work: Callable[[DirectorySession], T]) -> T:
+        """Run ``work`` on a thread. Raises ProviderUnavailable, and the exceptions of ``work``."""
         if self._waiting >= self._settings.max_waiting + self._settings.connections:
-            raise ProviderUnavailable("too many wait for the directory", retry_after=RETRY_AFTER)
-        session = Session(self)
+            raise ProviderUnavailable(
+                "too many operations wait for the directory", retry_after=RETRY_AFTER
+            )
+        session = DirectorySession(self)
         seconds = self._settings.sign_in_timeout.total_seconds()
         try:
-            doing = asyncio.wrap_future(self._threads.submit(self._do, session, work))
+            future = asyncio.wrap_future(self._threads.submit(self._do, session, work))
         except RuntimeError as exc:
             raise ProviderUnavailable(f"the provider {self._name!r} is closed") from exc
         self._waiting += 1
         self._sessions.add(session)
         try:
-            done, _ = await asyncio.wait({doing}, timeout=seconds)
+            done, _ = await asyncio.wait({future}, timeout=seconds)
             if not done:
                 _LOG.warning("the directory took too long", provider=self._name, seconds=seconds)
                 raise ProviderUnavailable(
                     f"the directory took longer than {seconds:g} s", retry_after=RETRY_AFTER
                 )
-            if doing.cancelled():
+            if future.cancelled():
                 raise ProviderUnavailable(f"the provider {self._name!r} is closed")
-            return doing.result()
+            return future.result()
         finally:
-            # Whoever gives up leaves a thread behind, or its place in the line.
-            doing.cancel()
+            # After a timeout the operation still has a thread, or waits for one.
+            future.cancel()
             session.abort()
             self._sessions.discard(session)
             self._waiting -= 1
 
-    def _do(self, session: Session, work: Callable[[Session], T]) -> T:
-        well = False
+    def _do(self, session: DirectorySession, work: Callable[[DirectorySession], T]) -> T:
+        reusable = False
         try:
             if session.aborted:
-                raise ProviderUnavailable("nobody waits for it any more")
+                raise ProviderUnavailable("the caller no longer waits")
             outcome = work(session)
-            well = True
+            reusable = True
             return outcome
+        except Throttled:
+            reusable = True  # not a failure of the directory
+            raise
         except ProviderUnavailable as exc:
             _LOG.warning("the directory is unavailable", provider=self._name, problem=str(exc))
             raise
         finally:
-            session.finish(well=well)
+            session.finish(reusable=reusable)
 
-    def take(self, session: Session, *, fresh: bool = False) -> Wire:
-        """A connection bound as the service account. Raises ProviderUnavailable."""
+    def take(self, session: DirectorySession, *, fresh: bool = False) -> LdapConnection:
+        """Return a connection that is bound as the service account. Raises ProviderUnavailable."""
         wire = None if fresh else self._from_idle()
         if wire is not None:
             session.adopt(wire)
             return wire
         return self._connect(session, self._bind_service)
 
-    def give_back(self, wire: Wire, *, well: bool) -> None:
-        """Keep a service account's connection for the next work, where it is well."""
-        if not well:
+    def release(self, wire: LdapConnection, *, reusable: bool) -> None:
+        """Keep a service account's connection for the next operation, if it is reusable."""
+        if not reusable:
             wire.close()
             return
         with self._lock:
             self._idle.append((wire, self._clock()))
 
-    def broke(self, wire: Wire) -> None:
-        """A connection stopped working: away with it, and with the server's others."""
-        self._line.failed(wire.server)
+    def connection_broken(self, wire: LdapConnection) -> None:
+        """Close a broken connection, and all idle connections to the same server."""
+        self._servers.failed(wire.server)
         wire.close()
         with self._lock:
             gone = [one for one, _ in self._idle if one.server == wire.server]
@@ -223,17 +248,19 @@ class Directory:
         for one in gone:
             one.close()
 
-    def on_any_server(self, session: Session, work: Callable[[Wire], T]) -> T:
-        """Do ``work`` on a fresh connection to the first server that can. Closes it."""
+    def on_any_server(self, session: DirectorySession, work: Callable[[LdapConnection], T]) -> T:
+        """Run ``work`` on a new connection to the first usable server, then close it."""
         outcome: list[T] = []
         self._connect(session, lambda wire: outcome.append(work(wire))).close()
         return outcome[0]
 
-    def _connect(self, session: Session, prepare: Callable[[Wire], None]) -> Wire:
-        """A connection to the first server that can be used, prepared."""
+    def _connect(
+        self, session: DirectorySession, prepare: Callable[[LdapConnection], None]
+    ) -> LdapConnection:
+        """Return a prepared connection to the first usable server."""
         problems = []
-        for server in self._line.order():
-            wire = Wire(server, self._patience)
+        for server in self._servers.order():
+            wire = LdapConnection(server, self._timeouts, self._memory, self._addresses)
             session.adopt(wire)
             try:
                 self._open(wire)
@@ -242,36 +269,36 @@ class Directory:
                 wire.close()
                 if session.aborted:
                     raise
-                self._line.failed(server)
+                self._servers.failed(server)
                 problems.append(str(exc))
                 continue
             except BaseException:
                 wire.close()
                 raise
-            self._line.worked(server)
+            self._servers.worked(server)
             return wire
         raise ProviderUnavailable(
-            f"no server of the directory can be used: {'; '.join(problems)}",
+            f"no server of the directory is usable: {'; '.join(problems)}",
             retry_after=RETRY_AFTER,
         )
 
-    def _open(self, wire: Wire) -> None:
+    def _open(self, wire: LdapConnection) -> None:
         if self._context is None:
-            raise ProviderUnavailable(f"the provider {self._name!r} isn't started")
+            raise ProviderUnavailable(f"the provider {self._name!r} has not started")
         name = self._settings.tls_server_name or wire.server.host
         wire.open(self._context, name, start_tls=self._settings.start_tls)
 
-    def _bind_service(self, wire: Wire) -> None:
+    def _bind_service(self, wire: LdapConnection) -> None:
         dn, password = self._settings.bind_dn, self._settings.bind_password
         if dn is None or password is None:
             return  # searches are anonymous
         bound = wire.bind(dn, password.get_secret_value().encode())
         if not bound.accepted:
             raise ConnectionBroken(
-                f"{wire.server} refuses the service account {dn!r}: {bound.code} {bound.message}"
+                f"{wire.server} rejects the service account {dn!r}: {bound.code} {bound.message}"
             )
 
-    def _from_idle(self) -> Wire | None:
+    def _from_idle(self) -> LdapConnection | None:
         stale = []
         found = None
         with self._lock:
@@ -286,11 +313,11 @@ class Directory:
         return found
 
     def _is_first(self, server: ServerAddress) -> bool:
-        """Whether this is the server to ask now: after a fail-over, back to the first one."""
-        return self._line.order()[0] == server
+        """Return whether ``server`` is the preferred one, so that a failover ends in time."""
+        return self._servers.order()[0] == server
 
 
-def _tls_context(file: object) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(file) if file is not None else None)
+def _tls_context(ca_file: Path | None, ca_pem: str | None) -> ssl.SSLContext:
+    context = tls_context(ca_file, ca_pem)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

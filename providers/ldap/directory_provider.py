@@ -1,234 +1,233 @@
-"""The provider type ``activedirectory``: people of an Active Directory domain.
+"""A provider that signs in, refreshes and finds the users of a directory.
 
-A service account finds whose name was typed; then their password is verified by a bind as them,
-and their groups are read. People and groups are keyed by objectGUID, which a renaming or a move
-doesn't change and which is never given to another.
+The procedure is the same for LDAP servers and Active Directory. A service account (or an anonymous
+connection) finds the entry with the login name, a bind as that entry verifies the password, and the
+service account reads the groups. :class:`DirectorySchema` holds the differences: names, keys,
+account status and groups.
 
-What can't be anybody's password (an empty one, one with a NUL) is never sent: a bind without a
-password succeeds for everybody (RFC 4513 §5.1.2). For an unknown name a bind is tried all the same,
-as nobody, so that it takes as long as for a known one.
+A password that no account can have (empty, or with a NUL) is never sent: a bind without a password
+succeeds as anonymous (RFC 4513 §5.1.2). For an unknown login name the provider binds as an entry
+that does not exist, so that the response takes as long as for a known name.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
-from pydantic import BaseModel
-
-from providers.active_directory_account import closed_for, guid_bytes
-from providers.active_directory_groups import GROUP_SCHEME, GroupFinder, principal_id
-from providers.active_directory_names import TypedName, parse_name
-from providers.active_directory_settings import ActiveDirectorySettings
-from providers.active_directory_subcodes import refusal
+from config.address_policy import ANY_ADDRESS, AddressPolicy
 from providers.base import (
-    Attempt,
+    ExternalGroup,
     ExternalIdentity,
     FoundPrincipal,
     Outcome,
-    Provider,
-    ProviderContext,
+    PasswordAttempt,
     ProviderUnavailable,
-    Refused,
+    Rejected,
 )
-from providers.ldap_answers import INVALID_CREDENTIALS, Entry
-from providers.ldap_credentials import is_name, password_bytes
-from providers.ldap_directory import Directory, Session
-from providers.ldap_filters import all_of, any_of, begins, equals
-from providers.ldap_search import found_principals
+from providers.ldap.credentials import is_name, password_bytes
+from providers.ldap.directory import Directory, DirectorySession
+from providers.ldap.directory_settings import DirectorySettings
+from providers.ldap.filters import all_of, any_of, begins
+from providers.ldap.results import BindResult, Entry
+from providers.ldap.search_results import found_principals
 
-USER_SCHEME = "activedirectory_user"
+
+@dataclass(frozen=True, slots=True)
+class EntryQuery:
+    """How to find the users, or the groups, of a directory.
+
+    ``attributes`` are read from each entry. A search by text looks in ``search_attributes``.
+    """
+
+    base: str
+    filter: str
+    attributes: tuple[str, ...]
+    search_attributes: tuple[str, ...]
+
+    def find(self, session: DirectorySession, condition: str) -> list[Entry]:
+        """Return all entries that also meet ``condition``. Raises ProviderUnavailable."""
+        return session.search(self.base, all_of(self.filter, condition), self.attributes)
+
+    def find_by_text(self, session: DirectorySession, text: str, limit: int) -> list[Entry]:
+        """Return up to ``limit`` entries with a value that begins with ``text``.
+
+        Raises:
+            ProviderUnavailable: the directory does not respond.
+
+        """
+        condition = any_of(*(begins(one, text) for one in self.search_attributes))
+        return session.some(self.base, all_of(self.filter, condition), self.attributes, limit)
 
 
-class ActiveDirectoryProvider:
-    """Signs in, searches and refreshes people of a domain."""
+class DirectorySchema(Protocol):
+    """How one type of directory represents users and groups.
+
+    ``user_scheme`` begins the principal ids of users. Every method may raise ProviderUnavailable
+    for an entry that lacks a required attribute, or has one that cannot be read.
+    """
+
+    user_scheme: str
+    users: EntryQuery
+    groups: EntryQuery
+    username_attribute: str
+    display_name_attribute: str
+    email_attribute: str
+
+    @property
+    def unknown_user_dn(self) -> str:
+        """Return the DN of an entry that does not exist, to bind as for unknown login names."""
+
+    def login_filter(self, username: str) -> str | None:
+        """Return the filter for a login name; None if no user can have that name."""
+
+    def preferred(self, found: list[Entry], username: str) -> list[Entry]:
+        """Return the entries that take precedence if a login name finds several."""
+
+    def key_filter(self, key: str) -> str | None:
+        """Return the filter for the key of a principal id; None if it is not a key."""
+
+    def principal_id(self, user: Entry) -> str:
+        """Return the principal id of a user's entry."""
+
+    def disabled_reason(self, user: Entry, now: float) -> str | None:
+        """Return why the account must not be used at ``now`` (seconds since 1970), or None."""
+
+    def bind_rejection(self, bound: BindResult) -> Rejected | None:
+        """Return why the directory rejected a bind, or None if it accepted it."""
+
+    def groups_of(self, session: DirectorySession, user: Entry) -> tuple[ExternalGroup, ...]:
+        """Return every group of a user."""
+
+    def usable_groups(self, entries: Sequence[Entry]) -> list[ExternalGroup]:
+        """Return the groups of ``entries``, without those that have a reserved name or no key."""
+
+
+class DirectoryProvider:
+    """Password sign-in, refresh and principal search with one directory."""
 
     def __init__(
         self,
         name: str,
-        settings: ActiveDirectorySettings,
+        settings: DirectorySettings,
+        schema: DirectorySchema,
         clock: Callable[[], float],
+        addresses: AddressPolicy = ANY_ADDRESS,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._name = name
-        self._settings = settings
+        self._schema = schema
+        self._search_limit = settings.search_limit
         self._wall_clock = wall_clock
-        self._base = settings.user_base or settings.domain_dn
-        self._attributes = (
-            "objectGUID",
-            "objectSid",
-            "primaryGroupID",
-            "userAccountControl",
-            "accountExpires",
-            "cn",
-            settings.username_attribute,
-            settings.principal_name_attribute,
-            settings.display_name_attribute,
-            settings.email_attribute,
-        )
-        self._groups = GroupFinder(settings)
-        self._directory = Directory(name, settings, clock)
+        self._directory = Directory(name, settings, clock, addresses)
 
     @property
     def name(self) -> str:
-        """What the operator called it."""
+        """The provider's name in the configuration."""
         return self._name
 
     async def start(self) -> None:
-        """Read the certificates. The directory itself may be down: that passes."""
+        """Read the certificates. The directory need not be available yet."""
         await self._directory.start()
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close all connections."""
         await self._directory.close()
 
     async def check(self) -> None:
-        """Whether the service account can read the domain."""
+        """Raise ProviderUnavailable unless the service account can read the search base."""
+        base = self._schema.users.base
 
-        def read(session: Session) -> None:
-            if not session.search(self._base, "(objectClass=*)", ["1.1"], "BASE"):
-                raise ProviderUnavailable(f"{self._base!r} isn't there, or can't be read")
+        def read(session: DirectorySession) -> None:
+            if not session.search(base, "(objectClass=*)", ["1.1"], "BASE"):
+                raise ProviderUnavailable(f"{base!r} does not exist or cannot be read")
 
         await self._directory.run(read)
 
-    async def authenticate(self, attempt: Attempt) -> Outcome:
-        """Who it is, by a bind with their password."""
+    async def authenticate(self, attempt: PasswordAttempt) -> Outcome:
+        """Return the identity with this login name, if a bind with the password succeeds."""
         password = password_bytes(attempt.password)
-        if isinstance(password, Refused):
+        if isinstance(password, Rejected):
             return password
-        typed = parse_name(
-            attempt.username, domain=self._settings.domain, short_domain=self._settings.netbios
+        return await self._directory.run(
+            lambda session: self._sign_in(session, attempt.username, password, attempt.found)
         )
-        return await self._directory.run(lambda session: self._sign_in(session, typed, password))
 
     async def search(self, text: str, *, limit: int) -> Sequence[FoundPrincipal]:
-        """People and groups whose names begin with ``text``."""
-        limit = min(limit, self._settings.search_limit)
+        """Return users and groups with a name that begins with ``text``."""
+        limit = min(limit, self._search_limit)
         if limit < 1 or not is_name(text, empty=True):
             return []
         return await self._directory.run(lambda session: self._find(session, text, limit))
 
     async def refresh(self, principal_id: str, secret: str | None) -> Outcome:
-        """What has become of somebody, asked with the service account."""
+        """Return the current identity of a user, as the service account reads it."""
         scheme, _, key = principal_id.partition("://")
-        try:
-            guid = guid_bytes(key)
-        except ValueError:
-            return Refused("not_of_this_directory")
-        if scheme != USER_SCHEME:
-            return Refused("not_of_this_directory")
-        return await self._directory.run(lambda session: self._look_again(session, guid))
+        condition = self._schema.key_filter(key) if scheme == self._schema.user_scheme else None
+        if condition is None:
+            return Rejected("not_of_this_directory")
+        return await self._directory.run(lambda session: self._refresh(session, condition))
 
-    def _sign_in(self, session: Session, typed: TypedName | None, password: bytes) -> Outcome:
-        found = self._named(session, typed) if typed else []
+    def _sign_in(
+        self,
+        session: DirectorySession,
+        username: str,
+        password: bytes,
+        count: Callable[[str], None],
+    ) -> Outcome:
+        found = self._named(session, username)
         if len(found) != 1:
-            session.verify(f"CN=sekisho-asks-for-nobody,{self._base}", password)
-            return Refused("ambiguous_name" if found else "unknown_user")
+            session.verify(self._schema.unknown_user_dn, password)
+            return Rejected("ambiguous_name" if found else "unknown_user")
         user = found[0]
-        bound = session.verify(user.dn, password)
-        if not bound.accepted:
-            if bound.code != INVALID_CREDENTIALS:
-                return Refused("refused_by_directory", f"LDAP result {bound.code}")
-            return refusal(bound.message)
-        return self._identity(session, user)
+        count(self._schema.principal_id(user))
+        rejected = self._schema.bind_rejection(session.verify(user.dn, password))
+        return rejected or self._identity(session, user)
 
-    def _named(self, session: Session, typed: TypedName) -> list[Entry]:
-        """Those who have the name. Of a UPN and an account's name alike, the UPN's owner."""
-        ways = []
-        if typed.account:
-            ways.append(equals(self._settings.username_attribute, typed.account))
-        if typed.principal:
-            ways.append(equals(self._settings.principal_name_attribute, typed.principal))
-        found = session.search(
-            self._base, all_of(self._settings.user_filter, any_of(*ways)), self._attributes
-        )
-        if len(found) < 2 or not typed.principal:
-            return found
-        principal = typed.principal.casefold()
-        attribute = self._settings.principal_name_attribute
-        return [one for one in found if one.text(attribute).casefold() == principal] or found
+    def _named(self, session: DirectorySession, username: str) -> list[Entry]:
+        condition = self._schema.login_filter(username)
+        if condition is None:
+            return []
+        found = self._schema.users.find(session, condition)
+        return found if len(found) < 2 else self._schema.preferred(found, username)
 
-    def _look_again(self, session: Session, guid: bytes) -> Outcome:
-        wanted = all_of(self._settings.user_filter, equals("objectGUID", guid))
-        found = session.search(self._base, wanted, self._attributes)
-        if not found:
-            return Refused("gone")
-        return self._identity(session, found[0])
+    def _refresh(self, session: DirectorySession, condition: str) -> Outcome:
+        found = self._schema.users.find(session, condition)
+        if len(found) > 1:
+            raise ProviderUnavailable(f"several entries match {condition}: the key is not unique")
+        return self._identity(session, found[0]) if found else Rejected("gone")
 
-    def _identity(self, session: Session, user: Entry) -> Outcome:
-        closed = self._closed(user)
-        if closed is not None:
-            return Refused(closed)
-        username = user.text(self._settings.username_attribute)
+    def _identity(self, session: DirectorySession, user: Entry) -> Outcome:
+        reason = self._schema.disabled_reason(user, self._wall_clock())
+        if reason is not None:
+            return Rejected(reason)
+        username = user.text(self._schema.username_attribute)
         if not username:
-            raise ProviderUnavailable(f"{user.dn!r} has no {self._settings.username_attribute}")
+            raise ProviderUnavailable(f"{user.dn!r} has no {self._schema.username_attribute}")
         return ExternalIdentity(
-            principal_id=principal_id(USER_SCHEME, user),
+            principal_id=self._schema.principal_id(user),
             username=username,
             display_name=self._display_name(user),
-            groups=self._groups.of(session, user),
-            email=user.text(self._settings.email_attribute),
+            groups=self._schema.groups_of(session, user),
+            email=user.text(self._schema.email_attribute),
         )
-
-    def _closed(self, user: Entry) -> str | None:
-        attributes = {one: user.text(one) for one in ("userAccountControl", "accountExpires")}
-        try:
-            return closed_for(attributes, self._wall_clock())
-        except ValueError as exc:
-            raise ProviderUnavailable(
-                f"the directory gives no userAccountControl of {user.dn!r}: may bind_dn read it?"
-            ) from exc
 
     def _display_name(self, user: Entry) -> str:
-        return user.text(self._settings.display_name_attribute) or user.text("cn")
+        return user.text(self._schema.display_name_attribute) or user.text("cn")
 
-    def _find(self, session: Session, text: str, limit: int) -> list[FoundPrincipal]:
-        settings = self._settings
-        people = session.some(
-            self._base,
-            all_of(settings.user_filter, any_of(*_each_begins(settings.search_attributes, text))),
-            self._attributes,
-            limit,
-        )
-        names = dict.fromkeys((settings.group_name_attribute, "cn"))
-        groups = session.some(
-            settings.group_base or settings.domain_dn,
-            all_of(settings.group_filter, any_of(*_each_begins(names, text))),
-            ("objectGUID", *names),
-            limit,
-        )
+    def _find(self, session: DirectorySession, text: str, limit: int) -> list[FoundPrincipal]:
+        users = self._schema.users.find_by_text(session, text, limit)
+        groups = self._schema.groups.find_by_text(session, text, limit)
         return found_principals(
-            [self._found_user(one) for one in people],
+            [self._found_user(one) for one in users],
             [
                 FoundPrincipal(one.principal_id, one.name, "group", one.name)
-                for one in self._groups.expressed(groups)
+                for one in self._schema.usable_groups(groups)
             ],
             limit,
         )
 
     def _found_user(self, user: Entry) -> FoundPrincipal:
-        name = user.text(self._settings.username_attribute)
-        shown = self._display_name(user)
-        return FoundPrincipal(principal_id(USER_SCHEME, user), name, "user", shown)
-
-
-def _each_begins(attributes: Sequence[str] | dict[str, None], text: str) -> list[str]:
-    return [begins(attribute, text) for attribute in attributes]
-
-
-@dataclass(frozen=True, slots=True)
-class ActiveDirectoryType:
-    """The entry point ``activedirectory``."""
-
-    settings_model: type[BaseModel] = ActiveDirectorySettings
-
-    def schemes(self, name: str, settings: Any) -> tuple[str, ...]:
-        """The schemes of its principals: GUIDs are unique over all directories."""
-        return (USER_SCHEME, GROUP_SCHEME)
-
-    def create(self, name: str, settings: Any, context: ProviderContext) -> Provider:
-        """A provider called ``name``."""
-        return ActiveDirectoryProvider(name, settings, context.clock)
-
-
-PROVIDER = ActiveDirectoryType()
+        username = user.text(self._schema.username_attribute)
+        display_name = self._display_name(user)
+        return FoundPrincipal(self._schema.principal_id(user), username, "user", display_name)

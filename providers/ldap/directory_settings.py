@@ -1,14 +1,15 @@
-"""What every directory needs to know: servers, TLS, the service account, limits."""
+"""Settings of every directory: servers, TLS, the service account, limits."""
 
 from datetime import timedelta
-from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
-from config.section import Duration, Section
-from providers.ldap_filters import is_attribute, is_filter
-from providers.ldap_servers import ServerAddress, parse_server
+from config.section import Duration
+from providers.ldap.filters import is_attribute, is_filter
+from providers.ldap.servers import ServerAddress, parse_server
+from providers.settings.certificates import CertificateSettings
+from providers.settings.effects import Effect
 
 
 def _filter(text: str) -> str:
@@ -19,12 +20,12 @@ def _filter(text: str) -> str:
 
 def _attribute(text: str) -> str:
     if not is_attribute(text):
-        raise ValueError(f"{text!r} is not an attribute's name")
+        raise ValueError(f"{text!r} is not the name of an attribute")
     return text
 
 
 Filter = Annotated[str, AfterValidator(_filter)]
-"""An operator's search filter (RFC 4515)."""
+"""A search filter (RFC 4515)."""
 
 Attribute = Annotated[str, AfterValidator(_attribute)]
 """The name of an attribute."""
@@ -33,47 +34,59 @@ Dn = Annotated[str, Field(min_length=3, pattern="=")]
 """A distinguished name."""
 
 
-class DirectorySettings(Section):
-    """How to reach a directory. Providers add what they look for in it."""
+class DirectorySettings(CertificateSettings):
+    """The connection to a directory. Subclasses add the settings of users and groups."""
+
+    EFFECTS: ClassVar = {
+        "servers": Effect.DESTINATION | Effect.BACKEND,
+        "start_tls": Effect.DESTINATION,
+        "allow_plain": Effect.DESTINATION,
+        "tls_server_name": Effect.DESTINATION,
+        "connect_timeout": Effect.NONE,
+        "answer_timeout": Effect.NONE,
+        "sign_in_timeout": Effect.NONE,
+        "connections": Effect.NONE,
+        "max_waiting": Effect.NONE,
+        "search_limit": Effect.NONE,
+        # The password is sent only in a bind as this account.
+        "bind_dn": Effect.DESTINATION,
+    }
 
     servers: Annotated[tuple[str, ...], Field(min_length=1)]
     """URLs (``ldaps://dc1``, ``ldap://dc1:1389``), tried in this order."""
 
     start_tls: bool = False
-    """Encrypt ``ldap://`` connections by StartTLS before anything else is said."""
+    """Encrypt ``ldap://`` connections by StartTLS before anything else is sent."""
 
     allow_plain: bool = False
-    """Accept ``ldap://`` without TLS: passwords go over the network as they are."""
-
-    ca_file: Path | None = None
-    """The certificates (PEM) that servers' certificates are verified with; else the system's."""
+    """Accept ``ldap://`` without TLS: passwords are sent unencrypted."""
 
     tls_server_name: str | None = None
-    """The name that servers' certificates must have; else each server's host."""
+    """The name in servers' certificates. Default: each server's host."""
 
     connect_timeout: Duration = timedelta(seconds=3)
-    """How long connecting and the TLS handshake may take, with one server."""
+    """The time limit for a connection to one server, TLS handshake included."""
 
     answer_timeout: Duration = timedelta(seconds=10)
-    """How long a server may be silent."""
+    """The time limit for a server's response."""
 
     sign_in_timeout: Duration = timedelta(seconds=20)
-    """How long a sign-in, a search or a refresh may take in all, waiting and fail-over included."""
+    """The time limit for a sign-in, search or refresh in total, waiting and failover included."""
 
     connections: Annotated[int, Field(ge=1, le=64)] = 4
-    """Threads that talk to the directory; each holds two connections at the most."""
+    """Threads that use the directory. Each has at most two connections."""
 
     max_waiting: Annotated[int, Field(ge=1, le=10_000)] = 256
-    """Sign-ins and searches that may wait for a thread; more are answered 503."""
+    """Sign-ins and searches that may wait for a thread. Further ones get 503."""
 
     search_limit: Annotated[int, Field(ge=1, le=1000)] = 50
-    """The most people, and the most groups, that a search for principals finds."""
+    """The most users, and the most groups, that a search for principals returns."""
 
     bind_dn: Annotated[str, Field(min_length=1)] | None = None
-    """The service account that searches: a DN, or whatever name the directory takes for one."""
+    """The service account for searches: a DN, or another name that the directory accepts."""
 
     bind_password: SecretStr | None = None
-    """Its password; better: ``bind_password_file``."""
+    """The service account's password. Prefer ``bind_password_file``."""
 
     @field_validator("servers")
     @classmethod
@@ -90,7 +103,7 @@ class DirectorySettings(Section):
         if plain and not self.start_tls and not self.allow_plain:
             raise ValueError(
                 f"{plain[0]} would send passwords in the clear; use ldaps:// or start_tls: true "
-                "(or allow_plain: true, where that is meant)"
+                "(or allow_plain: true, if that is intended)"
             )
         return self
 
@@ -100,7 +113,7 @@ class DirectorySettings(Section):
         if self.bind_dn and not secret:
             raise ValueError("bind_dn needs bind_password or bind_password_file, and not empty")
         if self.bind_password is not None and not self.bind_dn:
-            raise ValueError("bind_password is there without bind_dn")
+            raise ValueError("bind_password needs bind_dn")
         return self
 
     @property

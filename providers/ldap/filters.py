@@ -1,8 +1,7 @@
-r"""LDAP search filters (RFC 4515), built so that nothing anybody typed is more than a value. Pure.
+r"""LDAP search filters (RFC 4515), in which user input is never more than a value. Pure.
 
-A value is escaped byte by byte: whatever isn't plainly harmless becomes ``\xx`` (RFC 4515 §3),
-which is more than the RFC asks for and means the same. Filters that an operator wrote come in as
-they are.
+Values are escaped byte by byte: all but a few harmless characters become ``\xx`` (RFC 4515 §3).
+That is more than the RFC requires and means the same. Filters from an operator are used unchanged.
 """
 
 import re
@@ -15,43 +14,43 @@ _ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]*(?:;[A-Za-z0-9-]+)*", re.ASCII)
 
 
 def escape(value: str | bytes) -> str:
-    """``value`` as an assertion value. Raises UnicodeEncodeError for a lone surrogate."""
+    """Return ``value`` as an assertion value. Raises UnicodeEncodeError for a lone surrogate."""
     raw = value.encode() if isinstance(value, str) else value
     return "".join(chr(byte) if byte in _HARMLESS else f"\\{byte:02x}" for byte in raw)
 
 
 def equals(attribute: str, value: str | bytes) -> str:
-    """Entries whose ``attribute`` has that value."""
+    """Match entries whose ``attribute`` has that value."""
     return f"({attribute}={escape(value)})"
 
 
 def begins(attribute: str, text: str) -> str:
-    """Entries that have a value of ``attribute`` that begins with ``text``; any, for no text."""
+    """Match entries whose ``attribute`` begins with ``text``. Empty text matches any value."""
     return f"({attribute}={escape(text)}*)"
 
 
 def in_chain(attribute: str, dn: str) -> str:
-    """Entries whose ``attribute`` leads to ``dn``, directly or over others."""
+    """Match entries whose ``attribute`` leads to ``dn``, directly or through other entries."""
     return f"({attribute}:{IN_CHAIN}:={escape(dn)})"
 
 
 def all_of(*filters: str) -> str:
-    """Entries that every filter finds."""
+    """Match entries that every filter matches."""
     return filters[0] if len(filters) == 1 else f"(&{''.join(filters)})"
 
 
 def any_of(*filters: str) -> str:
-    """Entries that some filter finds."""
+    """Match entries that at least one filter matches."""
     return filters[0] if len(filters) == 1 else f"(|{''.join(filters)})"
 
 
 def is_attribute(text: str) -> bool:
-    """Whether ``text`` is an attribute's name (RFC 4512 §2.5), options included."""
+    """Return whether ``text`` is the name of an attribute (RFC 4512 §2.5), with any options."""
     return _ATTRIBUTE.fullmatch(text) is not None
 
 
 def is_filter(text: str) -> bool:
-    """Whether ``text`` looks like one whole filter: parentheses around it, and balanced."""
+    """Return whether ``text`` looks like one complete filter, in balanced parentheses."""
     depth = 0
     for position, character in enumerate(text):
         if character == "(":

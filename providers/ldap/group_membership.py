@@ -1,28 +1,26 @@
-"""The groups of somebody in an LDAP directory, groups in groups included.
+"""The groups of a user in an LDAP directory, including nested groups.
 
-Membership is written in groups (``member``, ``uniqueMember``: DNs; ``memberUid``: names; and a
-person's ``gidNumber``), so it is found by searching upwards, a level at a time. Where the server
-keeps ``memberOf``, that is read instead. Both end where groups go in circles: no group is looked at
-twice.
+Groups contain their members (``member``, ``uniqueMember``: DNs; ``memberUid``: names), or a user's
+``gidNumber`` names a group. The groups are found by one search per level. If the server maintains
+``memberOf``, that is read instead. Cycles are handled: no group is visited twice.
 """
 
 from collections.abc import Iterable, Sequence
 
-import structlog
-
-from impersonation.policy import ReservedName, refuse_reserved
+from config.loggers import get_logger
+from impersonation.reserved_names import ReservedName, reject_reserved
 from providers.base import ExternalGroup
-from providers.ldap_answers import Entry
-from providers.ldap_directory import Session
-from providers.ldap_filters import all_of, any_of, equals
-from providers.ldap_groups import batches, climb, complete
-from providers.ldap_profile import OpenLdapSettings
+from providers.ldap.directory import DirectorySession
+from providers.ldap.filters import all_of, any_of, equals
+from providers.ldap.nested_groups import batches, complete, expand_nested
+from providers.ldap.results import Entry
+from providers.ldap.settings import OpenLdapSettings
 
-_LOG = structlog.get_logger("sekisho.ldap")
+_LOG = get_logger(__name__)
 
 
-class Membership:
-    """Finds groups as configured. ``scheme`` is that of group principals."""
+class GroupMembershipResolver:
+    """The groups of users, as configured. ``scheme`` begins the ids of group principals."""
 
     def __init__(self, settings: OpenLdapSettings, scheme: str) -> None:
         self._settings = settings
@@ -30,17 +28,17 @@ class Membership:
         self._base = settings.group_base or settings.base
         self._attributes = (settings.key_attribute, settings.group_name_attribute)
 
-    def of(self, session: Session, user: Entry) -> tuple[ExternalGroup, ...]:
-        """Every group of ``user``. Raises ProviderUnavailable."""
+    def of(self, session: DirectorySession, user: Entry) -> tuple[ExternalGroup, ...]:
+        """Return every group of ``user``. Raises ProviderUnavailable."""
         by_dn: dict[str, Entry] = {}
         if self._settings.member_of_attribute:
             self._read(session, user, by_dn)
         else:
             self._look_up(session, user, by_dn)
-        return complete(self.expressed(by_dn.values()))
+        return complete(self.usable(by_dn.values()))
 
-    def expressed(self, entries: Iterable[Entry]) -> list[ExternalGroup]:
-        """Groups as Sekisho knows them, without those that have no key or a reserved name."""
+    def usable(self, entries: Iterable[Entry]) -> list[ExternalGroup]:
+        """Return the groups of ``entries``, without those that have no key or a reserved name."""
         groups = []
         for entry in entries:
             key = entry.text(self._settings.key_attribute)
@@ -49,14 +47,14 @@ class Membership:
                 _LOG.warning("a group without a key is left out", group=entry.dn)
                 continue
             try:
-                refuse_reserved([name])
+                reject_reserved([name])
             except ReservedName:
                 _LOG.warning("a group with a reserved name is left out", group=entry.dn)
                 continue
             groups.append(ExternalGroup(f"{self._scheme}://{key}", name))
         return groups
 
-    def _look_up(self, session: Session, user: Entry, by_dn: dict[str, Entry]) -> None:
+    def _look_up(self, session: DirectorySession, user: Entry, by_dn: dict[str, Entry]) -> None:
         """Search for groups that name the user, then for those that name these, and so on."""
         first = [equals(one, user.dn) for one in self._settings.member_attributes]
         first += self._posix(user)
@@ -64,44 +62,47 @@ class Membership:
             return
         direct = self._search(session, any_of(*first), by_dn)
         if self._settings.nested_groups == "search" and self._settings.member_attributes:
-            climb(direct, lambda batch: self._naming(session, batch, by_dn))
+            expand_nested(direct, lambda batch: self._naming(session, batch, by_dn))
 
     def _posix(self, user: Entry) -> list[str]:
         settings = self._settings
         ways = []
-        username = user.text(settings.username_attribute)
-        if settings.member_uid_attribute and username:
-            ways.append(equals(settings.member_uid_attribute, username))
+        if settings.member_uid_attribute:
+            # A group may contain any of a user's names: the order of values has no meaning.
+            names = dict.fromkeys(user.texts(settings.username_attribute))
+            ways += [equals(settings.member_uid_attribute, one) for one in names if one]
         number = user.text("gidNumber") if settings.primary_groups else ""
         if number:
             ways.append(all_of(equals("objectClass", "posixGroup"), equals("gidNumber", number)))
         return ways
 
-    def _naming(self, session: Session, names: Sequence[str], by_dn: dict[str, Entry]) -> list[str]:
+    def _naming(
+        self, session: DirectorySession, names: Sequence[str], by_dn: dict[str, Entry]
+    ) -> list[str]:
         ways = [equals(one, dn) for one in self._settings.member_attributes for dn in names]
         return self._search(session, any_of(*ways), by_dn)
 
-    def _search(self, session: Session, which: str, by_dn: dict[str, Entry]) -> list[str]:
+    def _search(self, session: DirectorySession, which: str, by_dn: dict[str, Entry]) -> list[str]:
         wanted = all_of(self._settings.group_filter, which)
         found = session.search(self._base, wanted, self._attributes)
         by_dn.update((one.dn, one) for one in found)
         return [one.dn for one in found]
 
-    def _read(self, session: Session, user: Entry, by_dn: dict[str, Entry]) -> None:
-        """Follow ``memberOf``, through groups that don't count, too; keep those that count."""
+    def _read(self, session: DirectorySession, user: Entry, by_dn: dict[str, Entry]) -> None:
+        """Follow ``memberOf`` through all groups, and keep those that ``group_filter`` matches."""
         attribute = self._settings.member_of_attribute
         assert attribute is not None
         names = user.texts(attribute)
         if self._settings.nested_groups == "search" and names:
-            names = climb(names, lambda batch: self._above(session, batch, attribute))
+            names = expand_nested(names, lambda batch: self._above(session, batch, attribute))
         for batch in batches(dict.fromkeys(names)):
             self._search(session, _named(batch), by_dn)
 
-    def _above(self, session: Session, names: Sequence[str], attribute: str) -> list[str]:
+    def _above(self, session: DirectorySession, names: Sequence[str], attribute: str) -> list[str]:
         found = session.search(self._settings.base, _named(names), [attribute])
         return [dn for entry in found for dn in entry.texts(attribute)]
 
 
 def _named(names: Sequence[str]) -> str:
-    """Entries with those DNs (RFC 5020)."""
+    """Match entries with those DNs (RFC 5020)."""
     return any_of(*(equals("entryDN", name) for name in names))

@@ -1,22 +1,22 @@
-"""Reading a directory's answers from the socket, in place of ldap3's own way.
+"""Read a directory's messages from the socket, in place of ldap3's own reader.
 
-ldap3 reads until the messages end where its buffer does, however much that is. Here each message is
-looked at before ldap3 decodes it, an answer has a size at which it is nonsense, and bytes behind an
-answer are noticed.
+ldap3 reads without a limit until a message ends at the end of its buffer. This reader validates
+each message before ldap3 decodes it, limits the size of a response, and detects bytes after a
+response.
 """
 
 from typing import Any
 
-from providers.ldap_ber import Malformed, check_message, message_size
+from providers.ldap.ber import MalformedMessage, check_message, message_size
 
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
-"""What a server may say to one question."""
+MAX_RESPONSE_BYTES = 64 * 1024 * 1024
+"""The limit for the response to one request."""
 
 RECEIVE_BYTES = 64 * 1024
 
 
-class Receiver:
-    """Takes the place of ldap3's ``receiving``: whole messages, looked at, and not without end."""
+class MessageReader:
+    """A replacement for ldap3's ``receiving`` that returns complete, valid messages."""
 
     def __init__(self, ldap: Any) -> None:
         self._ldap = ldap
@@ -24,15 +24,20 @@ class Receiver:
         self._received = 0
 
     def __call__(self) -> list[bytes]:
-        """The next message; none where the server hung up. Raises Malformed, OSError."""
+        """Return the next message; none if the server closed the connection.
+
+        Raises:
+            MalformedMessage: a message is invalid, or a response too large.
+            OSError: reading failed.
+        """
         buffer = bytearray(self._rest)
         while True:
             size = message_size(bytes(buffer[:6]))
             if size is not None and len(buffer) >= size:
                 self._rest = bytes(buffer[size:])
                 return [check_message(bytes(buffer[:size]))]
-            if self._received + max(size or 0, len(buffer)) > MAX_ANSWER_BYTES:
-                raise Malformed("an answer is too large")
+            if self._received + max(size or 0, len(buffer)) > MAX_RESPONSE_BYTES:
+                raise MalformedMessage("a response is too large")
             data = self._ldap.socket.recv(RECEIVE_BYTES)
             if not data:
                 return []
@@ -40,13 +45,13 @@ class Receiver:
             buffer += data
 
     def begin(self) -> None:
-        """The next question."""
+        """Begin a request: reset the size of the response."""
         self._received = 0
 
     def end(self) -> None:
-        """The answer is complete: what follows nobody asked for. Raises Malformed.
+        """Check that nothing follows the complete response. Raises MalformedMessage.
 
-        In front of a TLS handshake it would be somebody in between who says it.
+        Before a TLS handshake, further bytes could come from an attacker in between.
         """
         if self._rest:
-            raise Malformed("more than an answer")
+            raise MalformedMessage("data after a response")

@@ -1,4 +1,4 @@
-"""Groups that groups are in, by one search a level, with an end even where they go in circles."""
+"""Nested groups, with one search per level. Cycles are handled."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -7,21 +7,24 @@ from typing import TypeVar
 from providers.base import ExternalGroup, ProviderUnavailable
 
 BATCH = 100
-"""Values in one filter: more make filters that servers refuse, or look at for long."""
+"""Values in one filter. Servers reject longer filters, or take long for them."""
 
 MAX_LEVELS = 50
-"""Levels after which nesting is a mistake."""
+"""The limit of levels: deeper nesting is a mistake."""
 
 MAX_GROUPS = 10_000
-"""Groups after which somebody can't be expressed to a cluster any more."""
+"""The limit of a user's groups: more cannot be sent to a cluster."""
 
 T = TypeVar("T")
 
 
-def climb(start: Sequence[T], parents: Callable[[Sequence[T]], Iterable[T]]) -> list[T]:
-    """``start``, their parents, the parents of those: each once, level by level.
+def expand_nested(start: Sequence[T], parents: Callable[[Sequence[T]], Iterable[T]]) -> list[T]:
+    """Return ``start``, their parents, the parents of those, …, without duplicates.
 
-    ``parents`` gets no more than BATCH at a time. Raises ProviderUnavailable where it doesn't end.
+    ``parents`` is called with at most BATCH values.
+
+    Raises:
+        ProviderUnavailable: there are too many levels or groups.
     """
     seen = dict.fromkeys(start)
     level = list(seen)
@@ -33,21 +36,21 @@ def climb(start: Sequence[T], parents: Callable[[Sequence[T]], Iterable[T]]) -> 
             return list(seen)
         seen.update(above)
         if len(seen) > MAX_GROUPS:
-            raise ProviderUnavailable(f"somebody is in more than {MAX_GROUPS} groups")
+            raise ProviderUnavailable(f"a user is in more than {MAX_GROUPS} groups")
         level = list(above)
     raise ProviderUnavailable(f"groups are nested more than {MAX_LEVELS} levels deep")
 
 
 def batches(values: Iterable[T]) -> Iterator[list[T]]:
-    """``values``, BATCH at a time."""
+    """Yield ``values`` in lists of at most BATCH."""
     rest = iter(values)
     while batch := list(islice(rest, BATCH)):
         yield batch
 
 
 def complete(groups: Iterable[ExternalGroup]) -> tuple[ExternalGroup, ...]:
-    """Each group once, in a stable order. Raises ProviderUnavailable where they are too many."""
+    """Return each group once, in a stable order. Raises ProviderUnavailable for too many."""
     by_id = {group.principal_id: group for group in groups}
     if len(by_id) > MAX_GROUPS:
-        raise ProviderUnavailable(f"somebody is in more than {MAX_GROUPS} groups")
+        raise ProviderUnavailable(f"a user is in more than {MAX_GROUPS} groups")
     return tuple(by_id[one] for one in sorted(by_id))

@@ -1,4 +1,4 @@
-"""What a directory answers: entries, and the results of binds and searches. Pure."""
+"""Entries and results of binds and searches. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ SUCCESS, SIZE_LIMIT, REFERRAL, ADMIN_LIMIT, NO_SUCH_OBJECT = 0, 4, 10, 11, 32
 CONSTRAINT_VIOLATION, INVALID_CREDENTIALS, UNWILLING = 19, 49, 53
 
 REFUSALS = frozenset({CONSTRAINT_VIOLATION, NO_SUCH_OBJECT, 48, INVALID_CREDENTIALS, 50, UNWILLING})
-"""Results of a bind (RFC 4511 appendix A) that are about who binds; others are about the server."""
+"""Results of a bind (RFC 4511 appendix A) that concern the account; others concern the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,26 +21,26 @@ class Entry:
     attributes: Mapping[str, Sequence[bytes]]
 
     def raw(self, attribute: str) -> Sequence[bytes]:
-        """The values of an attribute; none where it isn't there."""
+        """Return the values of an attribute, which may be none."""
         return self.attributes.get(attribute.lower(), ())
 
     def first(self, attribute: str) -> bytes | None:
-        """The first value, if there is one."""
+        """Return the first value, or None."""
         values = self.raw(attribute)
         return values[0] if values else None
 
     def text(self, attribute: str) -> str:
-        """The first value as text, or nothing. Raises ProviderUnavailable where it isn't text."""
+        """Return the first value as text, or an empty text. Raises ProviderUnavailable."""
         return _text(self.first(attribute) or b"", attribute)
 
     def texts(self, attribute: str) -> list[str]:
-        """All values as text. Raises ProviderUnavailable where one isn't."""
+        """Return all values as text. Raises ProviderUnavailable if one is not text."""
         return [_text(value, attribute) for value in self.raw(attribute)]
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
-    """What a server said to a bind. ``policy`` is the password policy control's value."""
+class BindResult:
+    """The result of a bind. ``policy`` is the password policy control's value."""
 
     code: int
     message: str
@@ -48,14 +48,14 @@ class Bound:
 
     @property
     def accepted(self) -> bool:
-        """Whether it was the right password."""
+        """Whether the password was correct."""
         return self.code == SUCCESS
 
 
-def entry_of(answer: Mapping[str, Any]) -> Entry:
-    """ldap3's account of an entry. Raises ValueError where its name is missing or not text."""
-    raw = answer["raw_attributes"]
-    dn = bytes(answer["raw_dn"]).decode()
+def entry_of(item: Mapping[str, Any]) -> Entry:
+    """Convert an entry of ldap3. Raises ValueError if its name is missing or not text."""
+    raw = item["raw_attributes"]
+    dn = bytes(item["raw_dn"]).decode()
     if not dn:
         raise ValueError("an entry without a name")
     return Entry(dn, {str(name).lower(): tuple(values or ()) for name, values in raw.items()})

@@ -1,4 +1,4 @@
-"""What a search for people and groups answers. Pure."""
+"""The results of a search for users and groups. Pure."""
 
 from collections.abc import Iterable
 from itertools import chain, islice
@@ -9,7 +9,7 @@ from providers.base import FoundPrincipal
 def found_principals(
     people: Iterable[FoundPrincipal], groups: Iterable[FoundPrincipal], limit: int
 ) -> list[FoundPrincipal]:
-    """``limit`` at the most, by name; neither people nor groups push all of the others out."""
+    """Return at most ``limit`` principals by name, with room for both users and groups."""
     ordered_people, ordered_groups = _by_name(people), _by_name(groups)
     room = max(limit - len(ordered_people), limit // 2)
     kept = list(islice(ordered_groups, room))

@@ -1,7 +1,7 @@
-"""The servers of a directory: their addresses, and which of them to try first. Pure.
+"""The servers of a directory: their addresses, and the order of attempts. Pure.
 
-Servers are tried in the order in which the operator wrote them. One that failed goes to the end of
-the line for half a minute, so that a dead first server costs its timeout once and not every time.
+Servers are tried in the configured order. A server that failed comes last for half a minute, so
+that an unavailable first server costs one timeout, and not one for each operation.
 """
 
 import threading
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 REST_SECONDS = 30.0
-"""How long a server that failed is only tried when no other is left."""
+"""How long a failed server is tried last."""
 
 _PORTS = {"ldap": 389, "ldaps": 636}
 
 
 @dataclass(frozen=True, slots=True)
 class ServerAddress:
-    """Where a server listens, and whether with TLS from the first byte (``ldaps``)."""
+    """The address of a server, and whether it uses TLS from the first byte (``ldaps``)."""
 
     host: str
     port: int
@@ -29,7 +29,7 @@ class ServerAddress:
 
 
 def parse_server(text: str) -> ServerAddress:
-    """``ldaps://dc1`` or ``ldaps://[::1]:1636``. Raises ValueError with a sentence."""
+    """Parse ``ldaps://dc1`` or ``ldaps://[::1]:1636``. Raises ValueError with a sentence."""
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -38,12 +38,12 @@ def parse_server(text: str) -> ServerAddress:
     if parts.scheme not in _PORTS or not parts.hostname:
         raise ValueError(f"{text!r} is not a server's URL; write it like ldaps://dc1.example.com")
     if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError(f"{text!r} has more than a scheme, a host and a port; leave the rest away")
+        raise ValueError(f"{text!r} has more than scheme, host and port; remove the rest")
     return ServerAddress(parts.hostname, port or _PORTS[parts.scheme], parts.scheme == "ldaps")
 
 
-class ServerLine:
-    """The servers, in the order in which to try them. May be used from several threads."""
+class ServerList:
+    """The servers in the order of attempts. Safe for several threads."""
 
     def __init__(self, servers: Sequence[ServerAddress], clock: Callable[[], float]) -> None:
         self._servers = tuple(servers)
@@ -52,7 +52,7 @@ class ServerLine:
         self._lock = threading.Lock()
 
     def order(self) -> list[ServerAddress]:
-        """Every server: as configured, those that failed lately last, longest ago first."""
+        """Return all servers as configured, with recently failed ones last, oldest first."""
         now = self._clock()
         with self._lock:
             failed = {
@@ -61,11 +61,11 @@ class ServerLine:
         return sorted(self._servers, key=lambda server: failed.get(server, float("-inf")))
 
     def failed(self, server: ServerAddress) -> None:
-        """That server could not be used just now."""
+        """Record that a server failed now."""
         with self._lock:
             self._failed[server] = self._clock()
 
     def worked(self, server: ServerAddress) -> None:
-        """That server answers."""
+        """Record that a server works."""
         with self._lock:
             self._failed.pop(server, None)

@@ -1,62 +1,82 @@
-"""The settings of the provider types ``openldap`` and ``freeipa``: one set, two defaults."""
+"""The settings of the provider types ``openldap`` and ``freeipa``, with their defaults."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from providers.ldap_settings import Attribute, DirectorySettings, Dn, Filter
+from providers.ldap.directory_settings import Attribute, DirectorySettings, Dn, Filter
+from providers.settings.effects import Effect
 
 
 class OpenLdapSettings(DirectorySettings):
-    """How to find people and their groups in an LDAP directory; defaults for OpenLDAP's schemas."""
+    """Users and groups of an LDAP directory, with defaults for OpenLDAP's schemas."""
+
+    EFFECTS: ClassVar = {
+        "base": Effect.MEANING | Effect.BACKEND,
+        "user_base": Effect.MEANING,
+        "group_base": Effect.MEANING,
+        "user_filter": Effect.MEANING,
+        "group_filter": Effect.MEANING,
+        "key_attribute": Effect.MEANING | Effect.BACKEND,
+        "username_attribute": Effect.MEANING,
+        "display_name_attribute": Effect.NONE,
+        "email_attribute": Effect.NONE,
+        "group_name_attribute": Effect.MEANING,
+        "member_attributes": Effect.MEANING,
+        "member_uid_attribute": Effect.MEANING,
+        "primary_groups": Effect.MEANING,
+        "member_of_attribute": Effect.MEANING,
+        "nested_groups": Effect.MEANING,
+        "search_attributes": Effect.NONE,
+    }
 
     base: Dn
     """The directory's suffix: ``dc=example,dc=com``."""
 
     user_base: Dn | None = None
-    """Where people are; else ``base``."""
+    """The search base of users. Default: ``base``."""
 
     group_base: Dn | None = None
-    """Where groups are; else ``base``."""
+    """The search base of groups. Default: ``base``."""
 
     user_filter: Filter = "(|(objectClass=inetOrgPerson)(objectClass=posixAccount))"
-    """Who may sign in, and is found."""
+    """The users who may sign in, and whom a search finds."""
 
     group_filter: Filter = (
         "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))"
     )
-    """Which groups count."""
+    """The groups that count."""
 
     key_attribute: Attribute = "entryUUID"
-    """What never changes about a person or group, and is never used again: the principal's key."""
+    """The key of principals: unique, never changed, and never reused."""
 
     username_attribute: Attribute = "uid"
-    """What people type, and are called."""
+    """The login name and user name."""
 
     display_name_attribute: Attribute = "displayName"
-    """What people are shown as; else ``cn``."""
+    """The display name of users. Default: ``cn``."""
 
     email_attribute: Attribute = "mail"
-    """People's e-mail addresses."""
+    """The e-mail address of users."""
 
     group_name_attribute: Attribute = "cn"
-    """What groups are called."""
+    """The name of groups."""
 
     member_attributes: tuple[Attribute, ...] = ("member", "uniqueMember")
     """Attributes of groups that hold the DNs of members."""
 
     member_uid_attribute: Attribute | None = "memberUid"
-    """The attribute of groups that holds the names of members (posixGroup); null for none."""
+    """The attribute of groups with the names of members (posixGroup); null: none."""
 
     primary_groups: bool = True
-    """Whether a person's ``gidNumber`` makes them a member of the posixGroup that has it."""
+    """Whether a user's ``gidNumber`` makes them a member of the posixGroup with that number."""
 
     member_of_attribute: Attribute | None = None
-    """The attribute of people and groups that names their groups (``memberOf``), where the server
-    keeps one: then it is read, and ``member_attributes`` aren't searched for."""
+    """The attribute of users and groups that names their groups (``memberOf``), if the server
+    maintains one. It is then read instead of searching for ``member_attributes``."""
 
     nested_groups: Literal["search", "none"] = "search"
-    """Whether groups in groups are found, by a search (or reading) a level; circles do no harm."""
+    """Whether nested groups count. Each level takes one search; cycles are handled."""
 
     search_attributes: Annotated[tuple[Attribute, ...], Field(min_length=1)] = (
         "uid",
@@ -64,11 +84,11 @@ class OpenLdapSettings(DirectorySettings):
         "sn",
         "mail",
     )
-    """Where a search for people looks; a group is looked for by its name."""
+    """The attributes in which a search for users looks. Groups are found by name."""
 
 
 class FreeIpaSettings(OpenLdapSettings):
-    """The same with FreeIPA's defaults: its own keys, and ``memberOf``, which the server keeps."""
+    """The same settings with FreeIPA's defaults: its keys, and ``memberOf``."""
 
     user_filter: Filter = "(&(objectClass=person)(objectClass=posixAccount))"
     group_filter: Filter = "(objectClass=ipaUserGroup)"

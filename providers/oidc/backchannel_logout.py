@@ -1,26 +1,26 @@
-"""Being told that somebody has signed out there (OpenID Connect Back-Channel Logout 1.0)."""
+"""Logout tokens of an issuer (OpenID Connect Back-Channel Logout 1.0)."""
 
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from providers.base import Refused
-from providers.jwt_bearer import read_unverified
-from providers.jwt_claims import check_issued
-from providers.oidc_identity import identity_of
-from providers.oidc_issuer import Issuer
-from providers.oidc_settings import OidcSettings
+from providers.base import Rejected
+from providers.jwt.unverified import read_unverified
+from providers.jwt.validation import check_issued
+from providers.oidc.identity import identity_of
+from providers.oidc.issuer import Issuer
+from providers.oidc.settings import OidcSettings
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 LONGEST_AGE = 300.0
-"""Seconds since it was issued; older ones are refused."""
+"""The most seconds since a logout token was issued."""
 
 MAX_REMEMBERED = 10_000
 
 
 class OidcLogout:
-    """Reads the logout tokens of one issuer."""
+    """Validates the logout tokens of one issuer."""
 
     def __init__(
         self,
@@ -35,32 +35,32 @@ class OidcLogout:
         self._wall_clock = wall_clock
         self._used: OrderedDict[str, float] = OrderedDict()
 
-    async def logged_out(self, logout_token: str) -> str | Refused:
-        """The principal who has signed out, by the checks of §2.6."""
-        said = read_unverified(logout_token)
-        if said is None:
-            return Refused("malformed")
+    async def logged_out(self, logout_token: str) -> str | Rejected:
+        """Return the principal that signed out, after the checks of §2.6."""
+        unverified = read_unverified(logout_token)
+        if unverified is None:
+            return Rejected("malformed")
         now, skew = self._wall_clock(), self._settings.clock_skew.total_seconds()
-        refusal = (
+        rejection = (
             check_issued(
-                # "exp" came with a later edition: without one, its age is what counts.
-                {"exp": _number(said.claims, "iat") + LONGEST_AGE, **said.claims},
+                # Early editions have no "exp": without it, the token's age decides.
+                {"exp": _number(unverified.claims, "iat") + LONGEST_AGE, **unverified.claims},
                 issuer=self._settings.issuer,
                 audiences=[self._settings.client_id or ""],
                 now=now,
                 skew=skew,
             )
-            or _not_a_logout(said.claims)
-            or await self._issuer.signed(logout_token, said, self._settings.algorithms)
+            or _not_a_logout(unverified.claims)
+            or await self._issuer.signed(logout_token, unverified, self._settings.algorithms)
         )
-        if refusal is not None:
-            return refusal
-        if _number(said.claims, "iat") < now - skew - LONGEST_AGE:
-            return Refused("expired")
-        if not self._first_time(said.claims["jti"], now):
-            return Refused("used_before")
-        identity = identity_of(self._name, self._settings, said.claims)
-        return identity if isinstance(identity, Refused) else identity.principal_id
+        if rejection is not None:
+            return rejection
+        if _number(unverified.claims, "iat") < now - skew - LONGEST_AGE:
+            return Rejected("expired")
+        if not self._first_time(unverified.claims["jti"], now):
+            return Rejected("used_before")
+        identity = identity_of(self._name, self._settings, unverified.claims)
+        return identity if isinstance(identity, Rejected) else identity.principal_id
 
     def _first_time(self, jti: str, now: float) -> bool:
         while self._used and (
@@ -73,15 +73,15 @@ class OidcLogout:
         return True
 
 
-def _not_a_logout(claims: Mapping[str, Any]) -> Refused | None:
+def _not_a_logout(claims: Mapping[str, Any]) -> Rejected | None:
     events = claims.get("events")
     if not isinstance(events, Mapping) or not isinstance(events.get(EVENT), Mapping):
-        return Refused("not_a_logout")
+        return Rejected("not_a_logout")
     if "nonce" in claims:
-        # So that nobody passes an ID token off as one (§2.4).
-        return Refused("not_a_logout", "it has a nonce")
+        # An ID token must not be accepted as a logout token (§2.4).
+        return Rejected("not_a_logout", "it has a nonce")
     if not isinstance(claims.get("jti"), str):
-        return Refused("missing_claim", "jti")
+        return Rejected("missing_claim", "jti")
     return None
 
 

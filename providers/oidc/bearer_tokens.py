@@ -1,20 +1,23 @@
-"""An issuer's JWTs as credentials: verified, and matched with the rules."""
+"""An issuer's JWTs as credentials: verification and rules."""
 
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from providers.base import BearerScope, Refused, Verified
-from providers.claim_rules import ClaimRule, first_match
-from providers.jwt_bearer import Unverified, read_unverified
-from providers.jwt_claims import check_issued
-from providers.oidc_identity import identity_of, sign_in_refusal
-from providers.oidc_issuer import Issuer
-from providers.oidc_settings import BearerSettings, OidcSettings
+from providers.base import BearerScope, Rejected, Verified
+from providers.jwt.rules import ClaimRule, first_match
+from providers.jwt.unverified import Unverified, read_unverified
+from providers.jwt.validation import check_issued
+from providers.oidc.groups import Warn
+from providers.oidc.identity import identity_of, sign_in_rejection
+from providers.oidc.issuer import Issuer
+from providers.oidc.settings import BearerSettings, OidcSettings
 
 _TYPES = frozenset({None, "jwt", "at+jwt"})
-"""Header ``typ``, without ``application/``: others are for something else (RFC 8725 §3.11)."""
+"""Accepted values of ``typ``, without ``application/``. Others have other purposes (RFC 8725
+§3.11).
+"""
 
 
 class OidcBearers:
@@ -26,67 +29,72 @@ class OidcBearers:
         settings: OidcSettings,
         issuer: Issuer,
         wall_clock: Callable[[], float] = time.time,
+        warn: Warn = lambda text: None,
     ) -> None:
         self._name = name
         self._settings = settings
         self._issuer = issuer
         self._wall_clock = wall_clock
+        self._warn = warn
 
     def claims(self, bearer: str) -> bool:
-        """Whether it says that the issuer has issued it."""
+        """Return whether ``bearer`` names the issuer."""
         if self._settings.bearer is None:
             return False
-        said = read_unverified(bearer)
-        return said is not None and said.claims.get("iss") == self._settings.issuer
+        unverified = read_unverified(bearer)
+        return unverified is not None and unverified.claims.get("iss") == self._settings.issuer
 
-    async def verify(self, bearer: str) -> Verified | Refused | None:
-        """Whose it is and for what. Raises ProviderUnavailable where the keys aren't known."""
-        accepted, said = self._settings.bearer, read_unverified(bearer)
-        if accepted is None or said is None:
-            return Refused("malformed")
-        refusal = await self._refusal(bearer, said, accepted)
-        refusal = refusal or sign_in_refusal(self._settings, said.claims)
-        if refusal is not None:
-            return refusal
-        rule = first_match(accepted.rules, said.claims) if accepted.rules else None
-        if isinstance(rule, Refused):
+    async def verify(self, bearer: str) -> Verified | Rejected | None:
+        """Return the token's identity and limits. Raises ProviderUnavailable without keys."""
+        accepted, unverified = self._settings.bearer, read_unverified(bearer)
+        if accepted is None or unverified is None:
+            return Rejected("malformed")
+        rejection = await self._rejection(bearer, unverified, accepted)
+        rejection = rejection or sign_in_rejection(self._settings, unverified.claims)
+        if rejection is not None:
+            return rejection
+        rule = first_match(accepted.rules, unverified.claims) if accepted.rules else None
+        if isinstance(rule, Rejected):
             return rule
-        return self._verified(said.claims, accepted, rule)
+        return self._verified(unverified.claims, accepted, rule)
 
-    async def _refusal(
-        self, bearer: str, said: Unverified, accepted: BearerSettings
-    ) -> Refused | None:
-        kind = said.header.get("typ")
+    async def _rejection(
+        self, bearer: str, unverified: Unverified, accepted: BearerSettings
+    ) -> Rejected | None:
+        kind = unverified.header.get("typ")
         kind = kind.lower().removeprefix("application/") if isinstance(kind, str) else kind
         if not isinstance(kind, str | None) or kind not in _TYPES:
-            return Refused("wrong_type")
-        # The claims first: who shows an expired token shall cost no signature.
-        refusal = check_issued(
-            said.claims,
+            return Rejected("wrong_type")
+        # Claims first: an expired token must not cost the verification of a signature.
+        rejection = check_issued(
+            unverified.claims,
             issuer=self._settings.issuer,
             audiences=accepted.audiences,
             now=self._wall_clock(),
             skew=self._settings.clock_skew.total_seconds(),
         )
-        return refusal or await self._issuer.signed(bearer, said, self._settings.algorithms)
+        return rejection or await self._issuer.signed(bearer, unverified, self._settings.algorithms)
 
     def _verified(
         self, claims: Mapping[str, Any], accepted: BearerSettings, rule: ClaimRule | None
-    ) -> Verified | Refused:
+    ) -> Verified | Rejected:
         groups = rule.groups if rule is not None else ()
-        identity = identity_of(self._name, self._settings, claims, more_groups=groups)
-        if isinstance(identity, Refused):
+        identity = identity_of(
+            self._name, self._settings, claims, more_groups=groups, warn=self._warn
+        )
+        if isinstance(identity, Rejected):
             return identity
         scope = BearerScope(lifetime=accepted.token_lifetime)
         if rule is not None:
             scope = BearerScope(
                 clusters=rule.clusters,
                 projects=rule.projects,
-                read_only=rule.read_only,
+                read_only=rule.read_only or rule.proxy_read,
+                proxy_read=rule.proxy_read,
                 lifetime=rule.lifetime or accepted.token_lifetime,
                 rule=rule.name,
             )
-        # The same tolerance at its end as at every other look at it.
+        # The same clock skew applies to the end as to the other checks.
         skew = self._settings.clock_skew.total_seconds()
         expires_at = datetime.fromtimestamp(claims["exp"] + skew, UTC)
         return Verified(identity, expires_at, direct=accepted.direct, scope=scope)

@@ -1,18 +1,20 @@
-"""What is usual at well-known issuers. Any of it can be set otherwise."""
+"""Defaults for well-known issuers. Settings override them."""
 
 from collections.abc import Mapping
 from typing import Any
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
-    # A client scope with a "Group Membership" mapper makes the claim "groups".
-    "keycloak": {"groups_claim": "groups"},
-    # Google has no groups in its tokens, and gives refresh tokens only where they are asked for.
+    # A client scope with a "Group Membership" mapper creates the claim "groups". Refresh tokens
+    # without offline_access end with Keycloak's session, after half an hour without activity.
+    "keycloak": {"groups_claim": "groups", "offline_access": "always"},
+    # Google has no groups in its tokens, and issues refresh tokens only on request.
     "google": {
         "issuer": "https://accounts.google.com",
         "username_claim": "email",
+        "offline_access": "never",
         "authorize_parameters": {"access_type": "offline", "prompt": "consent"},
     },
-    # "sub" is another one for each application there; "oid" is the person.
+    # "sub" differs for each application; "oid" identifies the user.
     "entra": {
         "subject_claim": "oid",
         "groups_claim": "groups",
@@ -22,14 +24,15 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "groups_claim": "groups",
         "scopes": ("openid", "profile", "email", "groups", "offline_access"),
     },
-    # Its ID tokens have the direct groups only; the whole list is at userinfo.
+    # ID tokens have direct groups only; userinfo has the whole list.
     "gitlab": {
         "issuer": "https://gitlab.com",
         "username_claim": "preferred_username",
         "groups_claim": "groups",
         "userinfo": "always",
+        "offline_access": "never",
     },
-    # Numeric ids: names of repositories can be taken over by others once they are free.
+    # Numeric ids: others can take over the name of a deleted repository.
     "github-actions": {
         "issuer": "https://token.actions.githubusercontent.com",
         "subject_claim": "repository_id",

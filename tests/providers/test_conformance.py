@@ -1,4 +1,4 @@
-"""Every provider keeps the contract, the example in the documentation included."""
+"""Contract tests of providers, including the example in the documentation."""
 
 import importlib.util
 import sys
@@ -10,13 +10,13 @@ from argon2 import PasswordHasher
 
 from providers import local
 from providers.base import Account
-from providers.contract import check_password_provider
+from providers.conformance.password import check_password_provider
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "sekisho-provider-example"
 
 
 class OneAccount:
-    """A store with alice in it."""
+    """A store of local accounts with one user."""
 
     def __init__(self) -> None:
         password_hash = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(
@@ -31,7 +31,7 @@ class OneAccount:
         self._alice = Account("u-alice", "alice", True, password_hash)
 
 
-async def test_the_local_provider_keeps_the_contract() -> None:
+async def test_local_provider_meets_the_contract() -> None:
     await check_password_provider(
         local.PROVIDER,
         local.LocalSettings(),
@@ -40,22 +40,22 @@ async def test_the_local_provider_keeps_the_contract() -> None:
     )
 
 
-async def test_the_example_keeps_the_contract() -> None:
+async def test_example_provider_meets_the_contract() -> None:
     module = _example()
-    settings = module.ExampleSettings(person="zoe", secret="sesame open")
+    settings = module.ExampleSettings(username="zoe", password="sesame open")
     await check_password_provider(module.PROVIDER, settings, valid=("zoe", "sesame open"))
 
 
-async def test_the_contract_catches_a_provider_that_breaks_it() -> None:
+async def test_contract_rejects_a_provider_with_undeclared_schemes() -> None:
     module = _example()
-    settings = module.ExampleSettings(person="zoe", secret="sesame open")
+    settings = module.ExampleSettings(username="zoe", password="sesame open")
 
-    class Liar(module.ExampleType):  # type: ignore[name-defined,misc]
+    class WrongSchemes(module.ExampleType):  # type: ignore[name-defined,misc]
         def schemes(self, name: str, settings: object) -> tuple[str, ...]:
             return ("other",)
 
-    with pytest.raises(AssertionError, match="not of a scheme that the type declares"):
-        await check_password_provider(Liar(), settings, valid=("zoe", "sesame open"))
+    with pytest.raises(AssertionError, match="does not declare the scheme"):
+        await check_password_provider(WrongSchemes(), settings, valid=("zoe", "sesame open"))
 
 
 def _example() -> ModuleType:

@@ -1,4 +1,4 @@
-"""A provider in front of the session's Active Directory."""
+"""Fixtures: a provider for the session's Active Directory."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -7,27 +7,28 @@ from typing import Any
 
 import pytest
 
-from providers.active_directory import ActiveDirectoryProvider
-from tests.parts.samba import Samba
+from providers.active_directory.provider import active_directory_provider
+from providers.ldap.directory_provider import DirectoryProvider
+from tests.support.samba import Samba
 
-Providing = Callable[..., Coroutine[Any, Any, ActiveDirectoryProvider]]
+MakeProvider = Callable[..., Coroutine[Any, Any, DirectoryProvider]]
 
 
 @pytest.fixture
-async def providing(samba: Samba) -> AsyncIterator[Providing]:
-    """Makes started providers; keyword arguments are settings. They end with the test."""
+async def make_provider(samba: Samba) -> AsyncIterator[MakeProvider]:
+    """Return a factory of started providers, closed after the test. ``changes`` are settings."""
     async with AsyncExitStack() as stack:
 
-        async def make(**changes: Any) -> ActiveDirectoryProvider:
-            made = ActiveDirectoryProvider("corp", samba.settings(**changes), time.monotonic)
-            await made.start()
-            stack.push_async_callback(made.close)
-            return made
+        async def make(**changes: Any) -> DirectoryProvider:
+            provider = active_directory_provider("corp", samba.settings(**changes), time.monotonic)
+            await provider.start()
+            stack.push_async_callback(provider.close)
+            return provider
 
         yield make
 
 
 @pytest.fixture
-async def corp(providing: Providing) -> ActiveDirectoryProvider:
-    """The provider as most operators have it."""
-    return await providing()
+async def corp(make_provider: MakeProvider) -> DirectoryProvider:
+    """Return a provider with common settings."""
+    return await make_provider()

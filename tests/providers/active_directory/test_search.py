@@ -1,16 +1,16 @@
-"""Finding people and groups in a real Active Directory, by the beginning of a name."""
+"""Tests of searches in a real Active Directory."""
 
 import uuid
 
 import pytest
 
-from providers.active_directory import ActiveDirectoryProvider
-from tests.parts.samba import BASE, Samba, group_record, user_record
-from tests.providers.active_directory.conftest import Providing
+from providers.ldap.directory_provider import DirectoryProvider
+from tests.providers.active_directory.conftest import MakeProvider
+from tests.support.samba import BASE, Samba, group_record, user_record
 
 
-async def test_people_and_groups_are_found_by_how_their_names_begin(
-    corp: ActiveDirectoryProvider, samba: Samba
+async def test_search_finds_users_and_groups_by_prefix(
+    corp: DirectoryProvider, samba: Samba
 ) -> None:
     mark = uuid.uuid4().hex[:8]
     samba.add(
@@ -34,15 +34,15 @@ async def test_people_and_groups_are_found_by_how_their_names_begin(
     assert await corp.search(f"nna{mark}", limit=10) == []
 
 
-async def test_a_search_finds_as_many_as_asked_for_and_no_more_than_configured(
-    providing: Providing, samba: Samba
+async def test_search_result_is_bounded_by_request_and_setting(
+    make_provider: MakeProvider, samba: Samba
 ) -> None:
     mark = uuid.uuid4().hex[:8]
     ou = f"OU=found-{mark},{BASE}"
     samba.add([f"dn: {ou}\nobjectClass: organizationalUnit\n"])
     samba.add([user_record(f"f{mark}{number:03d}", base=ou) for number in range(30)])
     samba.add([group_record(f"f{mark}g{number:03d}", base=ou) for number in range(30)])
-    corp = await providing(user_base=ou, group_base=ou, search_limit=20)
+    corp = await make_provider(user_base=ou, group_base=ou, search_limit=20)
     for limit in (1, 7, 20, 1000):
         assert len(await corp.search(f"f{mark}", limit=limit)) == min(limit, 20)
     kinds = [one.kind for one in await corp.search(f"f{mark}", limit=20)]
@@ -53,11 +53,9 @@ async def test_a_search_finds_as_many_as_asked_for_and_no_more_than_configured(
 @pytest.mark.parametrize(
     "text", ["*", "*)(objectClass=*", "a*b", "\\2a", "(", ")", "\\", "\0", "\ud800", "x" * 3000]
 )
-async def test_nothing_that_is_typed_is_a_wildcard_or_a_filter(
-    corp: ActiveDirectoryProvider, text: str
-) -> None:
+async def test_search_text_is_no_wildcard_or_filter(corp: DirectoryProvider, text: str) -> None:
     assert await corp.search(text, limit=10) == []
 
 
-async def test_no_text_finds_anybody_up_to_the_limit(corp: ActiveDirectoryProvider) -> None:
+async def test_search_without_text_returns_limit_results(corp: DirectoryProvider) -> None:
     assert len(await corp.search("", limit=3)) == 3

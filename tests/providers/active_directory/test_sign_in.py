@@ -1,4 +1,4 @@
-"""Signing in to a real Active Directory: who gets in, under which names, and who doesn't."""
+"""Tests of sign-ins to a real Active Directory."""
 
 import asyncio
 import time
@@ -6,25 +6,34 @@ import uuid
 
 import pytest
 
-from providers.active_directory import PROVIDER, ActiveDirectoryProvider
-from providers.base import Attempt, ExternalIdentity, Outcome, ProviderUnavailable, Refused
-from providers.contract import check_password_provider
-from tests.parts.samba import DOMAIN, PASSWORD, Samba, dn_of
-from tests.providers.active_directory.conftest import Providing
+from providers.active_directory.provider import PROVIDER
+from providers.base import (
+    ExternalIdentity,
+    Outcome,
+    PasswordAttempt,
+    ProviderUnavailable,
+    Rejected,
+    Throttled,
+)
+from providers.conformance.password import check_password_provider
+from providers.ldap.directory_provider import DirectoryProvider
+from providers.throttle import Limits, ThrottledAuthenticator
+from tests.providers.active_directory.conftest import MakeProvider
+from tests.support.samba import DOMAIN, PASSWORD, Samba, dn_of
 
 
 @pytest.fixture(scope="module")
 def alice(samba: Samba) -> str:
-    """An ordinary user of the tests below."""
-    return samba.user()
+    """Create an ordinary user."""
+    return samba.create_user()
 
 
-def let_in(outcome: Outcome) -> ExternalIdentity:
+def signed_in(outcome: Outcome) -> ExternalIdentity:
     assert isinstance(outcome, ExternalIdentity), outcome
     return outcome
 
 
-async def test_the_provider_keeps_the_contract(samba: Samba, alice: str) -> None:
+async def test_provider_meets_the_contract(samba: Samba, alice: str) -> None:
     await check_password_provider(PROVIDER, samba.settings(), valid=(alice, PASSWORD))
 
 
@@ -41,59 +50,63 @@ async def test_the_provider_keeps_the_contract(samba: Samba, alice: str) -> None
         "{}@corp",
     ],
 )
-async def test_a_person_signs_in_under_each_form_of_their_name(
-    corp: ActiveDirectoryProvider, alice: str, form: str
+async def test_user_signs_in_with_each_form_of_name(
+    corp: DirectoryProvider, alice: str, form: str
 ) -> None:
     typed = form.format(alice)
     for name in (typed, typed.upper()):
-        identity = let_in(await corp.authenticate(Attempt(name, PASSWORD)))
+        identity = signed_in(await corp.authenticate(PasswordAttempt(name, PASSWORD)))
         assert identity.username == alice
         assert identity.display_name == f"{alice} of the tests"
         assert identity.email == f"{alice}@example.test"
 
 
-async def test_a_principal_name_may_have_any_suffix(
-    corp: ActiveDirectoryProvider, samba: Samba
+async def test_principal_name_with_any_suffix_signs_in(
+    corp: DirectoryProvider, samba: Samba
 ) -> None:
-    name = samba.user(userPrincipalName=f"somebody-{uuid.uuid4().hex[:8]}@elsewhere.test")
-    samba.change(
+    name = samba.create_user(userPrincipalName=f"user-{uuid.uuid4().hex[:8]}@elsewhere.test")
+    samba.modify(
         f"dn: {dn_of(name)}\nchangetype: modify\nreplace: userPrincipalName\n"
         f"userPrincipalName: {name}.s@elsewhere.test\n"
     )
     for typed in (f"{name}.s@elsewhere.test", name, f"{name}@{DOMAIN}"):
-        assert let_in(await corp.authenticate(Attempt(typed, PASSWORD))).username == name
-    other = await corp.authenticate(Attempt(f"{name}@elsewhere.test", PASSWORD))
-    assert other == Refused("unknown_user")
+        assert signed_in(await corp.authenticate(PasswordAttempt(typed, PASSWORD))).username == name
+    other = await corp.authenticate(PasswordAttempt(f"{name}@elsewhere.test", PASSWORD))
+    assert other == Rejected("unknown_user")
 
 
-async def test_start_tls(providing: Providing, samba: Samba, alice: str) -> None:
-    corp = await providing(servers=[f"ldap://{samba.host}"], start_tls=True)
-    let_in(await corp.authenticate(Attempt(alice, PASSWORD)))
-
-
-async def test_a_domain_controller_that_wants_tls_and_gets_none(
-    providing: Providing, samba: Samba, alice: str
+async def test_start_tls_sign_in_succeeds(
+    make_provider: MakeProvider, samba: Samba, alice: str
 ) -> None:
-    corp = await providing(servers=[f"ldap://{samba.host}"], allow_plain=True)
+    corp = await make_provider(servers=[f"ldap://{samba.host}"], start_tls=True)
+    signed_in(await corp.authenticate(PasswordAttempt(alice, PASSWORD)))
+
+
+async def test_plain_connection_to_server_that_requires_tls_is_unavailable(
+    make_provider: MakeProvider, samba: Samba, alice: str
+) -> None:
+    corp = await make_provider(servers=[f"ldap://{samba.host}"], allow_plain=True)
     with pytest.raises(ProviderUnavailable, match="strongerAuthRequired"):
-        await corp.authenticate(Attempt(alice, PASSWORD))
+        await corp.authenticate(PasswordAttempt(alice, PASSWORD))
 
 
-async def test_the_service_account_may_be_named_as_people_are(
-    providing: Providing, alice: str
+async def test_service_account_with_user_name_form_is_accepted(
+    make_provider: MakeProvider, alice: str
 ) -> None:
     for name in ("CORP\\Administrator", f"Administrator@{DOMAIN}"):
-        corp = await providing(bind_dn=name)
+        corp = await make_provider(bind_dn=name)
         await corp.check()
-        let_in(await corp.authenticate(Attempt(alice, PASSWORD)))
+        signed_in(await corp.authenticate(PasswordAttempt(alice, PASSWORD)))
 
 
-async def test_200_sign_ins_at_once(providing: Providing, alice: str) -> None:
-    corp = await providing(sign_in_timeout="100s", nested_groups="none")
+async def test_200_concurrent_sign_ins_do_not_block_the_loop(
+    make_provider: MakeProvider, alice: str
+) -> None:
+    corp = await make_provider(sign_in_timeout="100s", nested_groups="none")
     pauses: list[float] = []
     done = asyncio.Event()
 
-    async def heart() -> None:
+    async def heartbeat() -> None:
         last = time.monotonic()
         while not done.is_set():
             await asyncio.sleep(0.01)
@@ -101,14 +114,43 @@ async def test_200_sign_ins_at_once(providing: Providing, alice: str) -> None:
             pauses.append(now - last)
             last = now
 
-    beating = asyncio.create_task(heart())
-    began = time.monotonic()
+    beating = asyncio.create_task(heartbeat())
+    started = time.monotonic()
     outcomes = await asyncio.gather(
-        *(corp.authenticate(Attempt(alice, PASSWORD)) for _ in range(200))
+        *(corp.authenticate(PasswordAttempt(alice, PASSWORD)) for _ in range(200))
     )
-    took = time.monotonic() - began
+    elapsed = time.monotonic() - started
     done.set()
     await beating
-    print(f"200 sign-ins in {took:.2f} s; longest pause of the loop {max(pauses) * 1000:.0f} ms")
+    print(f"200 sign-ins in {elapsed:.2f} s; longest pause of the loop {max(pauses) * 1000:.0f} ms")
     assert all(isinstance(one, ExternalIdentity) for one in outcomes)
     assert max(pauses) < 1.0
+
+
+async def test_failures_with_each_form_of_name_are_counted_together(
+    corp: DirectoryProvider, samba: Samba
+) -> None:
+    name = samba.create_user()
+    throttled = ThrottledAuthenticator(corp, Limits(attempts_per_user=5), time.monotonic)
+    forms = (name, f"CORP\\{name}", f"{DOMAIN}\\{name}", f"{name}@{DOMAIN}", f"{name}@corp")
+    for form in forms:
+        refused = await throttled.authenticate(PasswordAttempt(form, "wrong", "10.0.0.1"))
+        assert isinstance(refused, Rejected)
+        assert refused.reason == "wrong_password"
+    for form in (*forms, f"corp\\{name.upper()}", f"CORP.EXAMPLE.TEST\\{name}"):
+        with pytest.raises(Throttled):
+            await throttled.authenticate(PasswordAttempt(form, PASSWORD, "10.0.0.1"))
+    signed_in(await throttled.authenticate(PasswordAttempt(name, PASSWORD, "10.0.0.2")))
+
+
+async def test_failures_with_equivalent_spellings_are_counted_together(
+    corp: DirectoryProvider, samba: Samba
+) -> None:
+    name = samba.create_user()
+    throttled = ThrottledAuthenticator(corp, Limits(attempts_per_user=3), time.monotonic)
+    wide = "".join(chr(ord(one) + 0xFEE0) for one in name)
+    for form in (name, name.upper(), f" {name}"):
+        await throttled.authenticate(PasswordAttempt(form, "wrong", "10.0.0.1"))
+    for form in (wide, f"{name}\u200b", f"\u00ad{name}", name.title()):
+        with pytest.raises(Throttled):
+            await throttled.authenticate(PasswordAttempt(form, PASSWORD, "10.0.0.1"))

@@ -1,4 +1,4 @@
-"""A GitHub, and providers for it, each started."""
+"""Fixtures: a fake GitHub, and started providers for it."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from providers.github import GithubProvider
-from providers.github_settings import GithubSettings
-from tests.parts.alone import free_port
-from tests.parts.fake_github import CLIENT, SECRET, FakeGithub, fake_github
+from providers.github.provider import GithubProvider
+from providers.github.settings import GithubSettings
+from tests.support.fake_github import CLIENT, SECRET, FakeGithub, fake_github
+from tests.support.isolation import free_port
 
 Make = Callable[..., Awaitable[GithubProvider]]
 
 
 class WallClock:
-    """The time of day, which a test may put forward."""
+    """Wall clock that the test may advance."""
 
     ahead = 0.0
 
@@ -36,16 +36,16 @@ async def github() -> AsyncIterator[FakeGithub]:
 
 @pytest.fixture
 async def make(github: FakeGithub, wall_clock: WallClock) -> AsyncIterator[Make]:
-    """Makes providers with those settings beside the usual ones."""
-    made = []
+    """Return a factory of started providers. ``changes`` override settings."""
+    started = []
 
     async def make(**changes: Any) -> GithubProvider:
         values = {"client_id": CLIENT, "client_secret": SECRET, "base_url": github.root} | changes
         provider = GithubProvider("ghe", GithubSettings.model_validate(values), wall_clock)
         await provider.start()
-        made.append(provider)
+        started.append(provider)
         return provider
 
     yield make
-    for one in made:
+    for one in started:
         await one.close()

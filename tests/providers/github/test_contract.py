@@ -1,17 +1,17 @@
-"""GitHub's provider keeps the contract."""
+"""Contract tests of the GitHub provider."""
 
 from urllib.parse import parse_qsl, urlsplit
 
-from providers.contract import check_browser, check_refresher, check_search
-from providers.github import PROVIDER, GithubProvider
-from providers.github_settings import GithubSettings
-from tests.parts.fake_github import CLIENT, SECRET, FakeGithub
+from providers.conformance.capabilities import check_browser, check_refresher, check_search
+from providers.github.provider import PROVIDER, GithubProvider
+from providers.github.settings import GithubSettings
 from tests.providers.github.conftest import Make
+from tests.support.fake_github import CLIENT, SECRET, FakeGithub
 
 
-async def test_it_signs_in_refreshes_and_finds(make: Make, github: FakeGithub) -> None:
-    github.person("alice", orgs={"acme": "active", "alpine": "active"})
-    github.person("alan")
+async def test_github_provider_meets_the_contract(make: Make, github: FakeGithub) -> None:
+    github.create_user("alice", orgs={"acme": "active", "alpine": "active"})
+    github.create_user("alan")
     github._issue("alan")
     (token,) = github.tokens
     provider: GithubProvider = await make(search_token=token)

@@ -1,4 +1,4 @@
-"""The GitHub of the tests answers as GitHub's own OpenAPI description says."""
+"""Tests of the fake GitHub against GitHub's OpenAPI description."""
 
 import json
 from collections.abc import Callable
@@ -11,10 +11,10 @@ from openapi_schema_validator import OAS30Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
-from tests.parts.fake_github import CLIENT, SECRET, FakeGithub
-from tests.parts.npm import installed
+from tests.support.fake_github import CLIENT, SECRET, FakeGithub
+from tests.support.npm import installed_packages
 
-FOLDER = Path(__file__).parents[2] / "parts" / "octokit_openapi"
+FOLDER = Path(__file__).parents[2] / "support" / "octokit_openapi"
 DESCRIPTION = "node_modules/@octokit/openapi/generated/api.github.com.json"
 NAME = "urn:github"
 
@@ -22,9 +22,9 @@ Check = Callable[[str, str, int, Any], None]
 
 
 @pytest.fixture(scope="module")
-def described() -> Check:
-    """Compares an answer with the description of its operation and status."""
-    description = json.loads((installed(FOLDER) / DESCRIPTION).read_text())
+def check_response() -> Check:
+    """Return a check of a response against the description of its operation and status."""
+    description = json.loads((installed_packages(FOLDER) / DESCRIPTION).read_text())
     registry = Registry().with_resource(NAME, DRAFT4.create_resource(description))
 
     def check(method: str, path: str, status: int, body: Any) -> None:
@@ -40,12 +40,12 @@ def described() -> Check:
     return check
 
 
-async def test_its_answers_are_as_github_describes_them(
-    github: FakeGithub, described: Check
+async def test_fake_github_responses_match_openapi_description(
+    github: FakeGithub, check_response: Check
 ) -> None:
-    top = github.team("acme", "engineering")
-    team = github.team("acme", "platform", parent=top)
-    github.person(
+    top = github.create_team("acme", "engineering")
+    team = github.create_team("acme", "platform", parent=top)
+    github.create_user(
         "alice",
         name="Alice",
         orgs={"acme": "active", "other": "pending"},
@@ -65,20 +65,22 @@ async def test_its_answers_are_as_github_describes_them(
             ("/user/teams", "/user/teams"),
             ("/orgs/acme/teams", "/orgs/{org}/teams"),
             ("/orgs/acme/teams/platform", "/orgs/{org}/teams/{team_slug}"),
-            ("/orgs/acme/teams/nobody", "/orgs/{org}/teams/{team_slug}"),
+            ("/orgs/acme/teams/unknown", "/orgs/{org}/teams/{team_slug}"),
             ("/search/users?q=a+in:login&per_page=10", "/search/users"),
         ):
-            async with session.get(api + path, headers=headers) as answer:
-                described("get", operation, answer.status, await answer.json())
-        async with session.get(api + "/user") as answer:
-            assert answer.status == 401
-            described("get", "/user", 401, await answer.json())
-        for given in (token, "gone"):
+            async with session.get(api + path, headers=headers) as response:
+                check_response("get", operation, response.status, await response.json())
+        async with session.get(api + "/user") as response:
+            assert response.status == 401
+            check_response("get", "/user", 401, await response.json())
+        for access_token in (token, "unknown"):
             url = f"{api}/applications/{CLIENT}/token"
-            async with session.post(url, json={"access_token": given}, headers=basic) as answer:
-                described(
+            async with session.post(
+                url, json={"access_token": access_token}, headers=basic
+            ) as response:
+                check_response(
                     "post",
                     "/applications/{client_id}/token",
-                    answer.status,
-                    await answer.json(),
+                    response.status,
+                    await response.json(),
                 )

@@ -1,4 +1,4 @@
-"""Signing in at GitHub: who it is, in what, and whether that is enough."""
+"""Tests of sign-ins at GitHub."""
 
 import json
 from typing import Any
@@ -7,11 +7,11 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from aiohttp import web
 
-from providers.base import ExternalGroup, ExternalIdentity, Pending, ProviderUnavailable, Refused
-from providers.github import PROVIDER, GithubProvider
-from providers.github_settings import GithubSettings
-from tests.parts.fake_github import CLIENT, FakeGithub
+from providers.base import ExternalGroup, ExternalIdentity, Pending, ProviderUnavailable, Rejected
+from providers.github.provider import PROVIDER, GithubProvider
+from providers.github.settings import GithubSettings
 from tests.providers.github.conftest import Make
+from tests.support.fake_github import CLIENT, FakeGithub
 
 BACK = "https://sekisho.example/v1/login/ghe/callback"
 
@@ -24,9 +24,7 @@ async def sign_in(
     return await provider.finish_browser(BACK, start.keep, back)
 
 
-async def test_people_are_sent_away_with_pkce_and_the_scopes_that_are_needed(
-    make: Make, github: FakeGithub
-) -> None:
+async def test_start_browser_sends_pkce_and_needed_scopes(make: Make, github: FakeGithub) -> None:
     start = await (await make()).start_browser(BACK)
     parts = urlsplit(start.url)
     query = dict(parse_qsl(parts.query))
@@ -45,13 +43,13 @@ async def test_people_are_sent_away_with_pkce_and_the_scopes_that_are_needed(
     assert "scope" not in dict(parse_qsl(urlsplit(app.url).query))
 
 
-async def test_who_it_is_comes_with_organisations_and_teams_by_number(
+async def test_finish_browser_returns_identity_with_organisation_and_team_ids(
     make: Make, github: FakeGithub
 ) -> None:
-    top = github.team("acme", "engineering")
-    middle = github.team("acme", "platform", parent=top)
-    team = github.team("acme", "gate", parent=middle)
-    alice = github.person(
+    top = github.create_team("acme", "engineering")
+    middle = github.create_team("acme", "platform", parent=top)
+    team = github.create_team("acme", "gate", parent=middle)
+    alice = github.create_user(
         "alice",
         name="Alice Example",
         orgs={"acme": "active", "other": "pending"},
@@ -66,7 +64,7 @@ async def test_who_it_is_comes_with_organisations_and_teams_by_number(
         "Alice Example",
         "a@acme.example",
     )
-    # Who is in a team is in those above it; an invitation is no membership.
+    # A team member is also in the parent teams. An invitation is no membership.
     assert set(found.groups) == {
         ExternalGroup(f"github_ghe_org://{acme}", "acme"),
         ExternalGroup(f"github_ghe_team://{team.id}", "acme/gate"),
@@ -77,9 +75,9 @@ async def test_who_it_is_comes_with_organisations_and_teams_by_number(
     assert json.loads(found.secret)["access_token"] not in repr(found)
 
 
-async def test_a_new_name_is_the_same_principal(make: Make, github: FakeGithub) -> None:
+async def test_renamed_user_keeps_principal_id(make: Make, github: FakeGithub) -> None:
     provider = await make()
-    alice = github.person("alice")
+    alice = github.create_user("alice")
     before = await sign_in(provider, github)
     github.users["alicia"] = alice
     alice.login = "alicia"
@@ -88,10 +86,10 @@ async def test_a_new_name_is_the_same_principal(make: Make, github: FakeGithub) 
     assert after.username == "alicia"
 
 
-async def test_lists_are_read_to_their_end(make: Make, github: FakeGithub) -> None:
+async def test_paged_lists_are_read_completely(make: Make, github: FakeGithub) -> None:
     github.page_size = 7
-    teams = [github.team("acme", f"team-{number}") for number in range(50)]
-    github.person(
+    teams = [github.create_team("acme", f"team-{number}") for number in range(50)]
+    github.create_user(
         "alice",
         orgs={f"org-{number}": "active" for number in range(30)} | {"acme": "active"},
         teams=[team.id for team in teams],
@@ -100,18 +98,16 @@ async def test_lists_are_read_to_their_end(make: Make, github: FakeGithub) -> No
     assert len(found.groups) == 81
 
 
-async def test_teams_that_are_above_each_other_come_to_an_end(
-    make: Make, github: FakeGithub
-) -> None:
-    one = github.team("acme", "one")
-    two = github.team("acme", "two", parent=one)
+async def test_circular_teams_are_returned(make: Make, github: FakeGithub) -> None:
+    one = github.create_team("acme", "one")
+    two = github.create_team("acme", "two", parent=one)
     one.parent = two.id
-    github.person("alice", orgs={"acme": "active"}, teams=[one.id])
+    github.create_user("alice", orgs={"acme": "active"}, teams=[one.id])
     assert len((await sign_in(await make(), github)).groups) == 3
 
 
 @pytest.mark.parametrize(
-    ("settings", "let_in"),
+    ("settings", "allowed"),
     [
         ({}, True),
         ({"allowed_orgs": ["ACME"]}, True),
@@ -126,16 +122,46 @@ async def test_teams_that_are_above_each_other_come_to_an_end(
         ({"allowed_orgs": ["other"], "allowed_users": ["alice"]}, True),
     ],
 )
-async def test_who_is_allowed_comes_in(
-    make: Make, github: FakeGithub, settings: dict[str, Any], let_in: bool
+async def test_sign_in_follows_allowed_settings(
+    make: Make, github: FakeGithub, settings: dict[str, Any], allowed: bool
 ) -> None:
-    top = github.team("acme", "engineering")
-    team = github.team("acme", "gate", parent=top)
-    github.person("alice", orgs={"acme": "active", "invited": "pending"}, teams=[team.id])
+    top = github.create_team("acme", "engineering")
+    team = github.create_team("acme", "gate", parent=top)
+    github.create_user("alice", orgs={"acme": "active", "invited": "pending"}, teams=[team.id])
     found = await sign_in(await make(**settings), github)
-    assert isinstance(found, ExternalIdentity) is let_in
-    if not let_in:
+    assert isinstance(found, ExternalIdentity) is allowed
+    if not allowed:
         assert found.reason == "not_allowed"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"allowed_users": ["{user}"]},
+        {"allowed_orgs": ["{org}"]},
+        {"allowed_teams": ["{org}/gate"]},
+        {"allowed_teams": ["{team}"]},
+    ],
+)
+async def test_configured_number_is_an_id_and_not_a_name(
+    make: Make, github: FakeGithub, settings: dict[str, Any]
+) -> None:
+    team = github.create_team("acme", "gate")
+    owner = github.create_user("alice", orgs={"acme": "active"}, teams=[team.id])
+    numbers = {"user": owner.id, "org": github.orgs["acme"], "team": team.id}
+    # Any user may register a name of digits, here the ids of other accounts.
+    same_name = github.create_team(str(numbers["org"]), "gate")
+    numeric_team = github.create_team("other", str(numbers["team"]))
+    github.create_user(
+        str(numbers["user"]),
+        orgs={str(numbers["org"]): "active"},
+        teams=[same_name.id, numeric_team.id],
+    )
+    named = {key: [one.format(**numbers) for one in value] for key, value in settings.items()}
+    provider = await make(**named)
+    assert isinstance(await sign_in(provider, github), ExternalIdentity)
+    refused = await sign_in(provider, github, str(numbers["user"]))
+    assert refused.reason == "not_allowed"
 
 
 @pytest.mark.parametrize(
@@ -147,23 +173,23 @@ async def test_who_is_allowed_comes_in(
         ("code_refused", {"code": "made up"}),
     ],
 )
-async def test_what_the_browser_brings_must_be_the_answer(
+async def test_invalid_browser_response_is_rejected(
     make: Make, github: FakeGithub, reason: str, query: dict[str, str]
 ) -> None:
-    github.person("alice")
+    github.create_user("alice")
     refused = await sign_in(await make(), github, **query)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Rejected)
     assert refused.reason == reason
 
 
-async def test_whoever_holds_back_a_scope_isnt_let_in(make: Make, github: FakeGithub) -> None:
-    github.person("alice")
+async def test_sign_in_without_required_scope_is_rejected(make: Make, github: FakeGithub) -> None:
+    github.create_user("alice")
     github.granted_scopes = "user:email"
-    assert await sign_in(await make(), github) == Refused("scope_missing", "read:org")
+    assert await sign_in(await make(), github) == Rejected("scope_missing", "read:org")
 
 
-async def test_an_address_may_be_kept_from_us(make: Make, github: FakeGithub) -> None:
-    github.person("alice", emails=[("a@acme.example", True, True)])
+async def test_sign_in_without_email_permission_succeeds(make: Make, github: FakeGithub) -> None:
+    github.create_user("alice", emails=[("a@acme.example", True, True)])
     github.granted_scopes = "read:org"
     assert (await sign_in(await make(), github)).email == ""
     github.granted_scopes = "read:org,user:email"
@@ -171,13 +197,13 @@ async def test_an_address_may_be_kept_from_us(make: Make, github: FakeGithub) ->
     assert (await sign_in(await make(), github)).email == ""
 
 
-async def test_a_suspended_account_is_refused(make: Make, github: FakeGithub) -> None:
-    github.person("alice", suspended=True)
-    assert await sign_in(await make(), github) == Refused("account_suspended")
+async def test_suspended_account_is_rejected(make: Make, github: FakeGithub) -> None:
+    github.create_user("alice", suspended=True)
+    assert await sign_in(await make(), github) == Rejected("account_suspended")
 
 
 @pytest.mark.parametrize(
-    ("where", "status", "text"),
+    ("path", "status", "text"),
     [
         ("/access_token", 500, "{}"),
         ("/access_token", 200, "<html>"),
@@ -195,27 +221,27 @@ async def test_a_suspended_account_is_refused(make: Make, github: FakeGithub) ->
         ("/user/teams", 200, '[{"id": "x"}]'),
     ],
 )
-async def test_a_github_that_fails_refuses_nobody(
-    make: Make, github: FakeGithub, where: str, status: int, text: str
+async def test_failed_github_response_is_unavailable(
+    make: Make, github: FakeGithub, path: str, status: int, text: str
 ) -> None:
-    github.person("alice")
+    github.create_user("alice")
     provider = await make()
-    github.fault, github.fault_on = web.Response(status=status, text=text), where
+    github.fault, github.fault_on = web.Response(status=status, text=text), path
     with pytest.raises(ProviderUnavailable):
         await sign_in(provider, github)
 
 
-async def test_the_next_page_is_here_or_nowhere(make: Make, github: FakeGithub) -> None:
-    github.person("alice")
+async def test_next_page_at_another_host_is_refused(make: Make, github: FakeGithub) -> None:
+    github.create_user("alice")
     elsewhere = {"Link": '<https://evil.example/page2>; rel="next"'}
     github.fault = web.Response(text="[]", headers=elsewhere)
     github.fault_on = "/user/teams"
-    with pytest.raises(ProviderUnavailable, match="somewhere else"):
+    with pytest.raises(ProviderUnavailable, match="at another host"):
         await sign_in(await make(), github)
 
 
-async def test_a_code_is_typed_on_another_device(make: Make, github: FakeGithub) -> None:
-    alice = github.person("alice")
+async def test_device_sign_in_maps_each_poll_response(make: Make, github: FakeGithub) -> None:
+    alice = github.create_user("alice")
     provider = await make()
     start = await provider.start_device()
     assert (start.user_code, start.interval, start.expires_in) == ("WDJB-MJHT", 5, 900)
@@ -223,8 +249,8 @@ async def test_a_code_is_typed_on_another_device(make: Make, github: FakeGithub)
     assert await provider.poll_device(start.keep) == Pending(5)
     for state, expected in (
         ("slow_down", Pending(10)),
-        ("expired_token", Refused("expired_token")),
-        ("access_denied", Refused("access_denied")),
+        ("expired_token", Rejected("expired_token")),
+        ("access_denied", Rejected("access_denied")),
     ):
         github.devices[code] = state
         assert await provider.poll_device(start.keep) == expected
@@ -246,23 +272,36 @@ async def test_a_code_is_typed_on_another_device(make: Make, github: FakeGithub)
         ("https://git.acme.example", "https://git.acme.example/api/v3"),
     ],
 )
-def test_the_api_is_where_each_github_has_it(base_url: str, api: str) -> None:
+def test_api_url_follows_base_url(base_url: str, api: str) -> None:
     values = {"client_id": "x", "client_secret": "y", "base_url": base_url, "allow_anyone": True}
     assert GithubSettings.model_validate(values).api == api
 
 
-def test_everybody_on_github_com_comes_in_by_no_accident() -> None:
+def test_github_com_without_allow_list_is_rejected() -> None:
     values = {"client_id": "x", "client_secret": "y"}
-    with pytest.raises(ValueError, match="lets in everybody"):
+    with pytest.raises(ValueError, match="everyone with a GitHub account"):
         GithubSettings.model_validate(values)
     GithubSettings.model_validate(values | {"allowed_orgs": ["acme"]})
     with pytest.raises(ValueError, match="https"):
         GithubSettings.model_validate(values | {"base_url": "http://git.acme.example"})
 
 
-def test_another_github_has_numbers_of_its_own() -> None:
+def test_schemes_of_github_enterprise_contain_provider_name() -> None:
     values = {"client_id": "x", "client_secret": "y"}
     public = GithubSettings.model_validate(values | {"allow_anyone": True})
     own = GithubSettings.model_validate(values | {"base_url": "https://git.acme.example"})
     assert PROVIDER.schemes("a", public) == ("github_user", "github_org", "github_team")
     assert PROVIDER.schemes("a", own) == ("github_a_user", "github_a_org", "github_a_team")
+
+
+async def test_sign_in_that_another_provider_began_is_rejected(
+    make: Make, github: FakeGithub
+) -> None:
+    provider = await make()
+    start = await provider.start_browser(BACK)
+    query = {"state": start.keep["state"], "code": "code-1"}
+    kept = {"state": start.keep["state"]}
+    finished = await provider.finish_browser(BACK, kept, query)
+    assert finished == Rejected("state_mismatch", "another provider began the sign-in")
+    polled = await provider.poll_device({"device_code": "code-1"})
+    assert polled == Rejected("expired", "another provider began the sign-in")

@@ -1,4 +1,4 @@
-"""Providers in front of the session's OpenLDAP."""
+"""Fixtures: providers for the session's OpenLDAP."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -7,30 +7,31 @@ from typing import Any
 
 import pytest
 
-from providers.ldap import LdapProvider
-from providers.ldap_profile import FreeIpaSettings, OpenLdapSettings
-from tests.parts.openldap import OpenLdap
+from providers.ldap.directory_provider import DirectoryProvider
+from providers.ldap.provider import ldap_provider
+from providers.ldap.settings import FreeIpaSettings, OpenLdapSettings
+from tests.support.openldap import OpenLdap
 
-Providing = Callable[..., Coroutine[Any, Any, LdapProvider]]
+MakeProvider = Callable[..., Coroutine[Any, Any, DirectoryProvider]]
 
 
 @pytest.fixture
-async def providing(openldap: OpenLdap) -> AsyncIterator[Providing]:
-    """Makes started providers; keyword arguments are settings. They end with the test."""
+async def make_provider(openldap: OpenLdap) -> AsyncIterator[MakeProvider]:
+    """Return a factory of started providers, closed after the test. ``changes`` are settings."""
     async with AsyncExitStack() as stack:
 
-        async def make(kind: str = "openldap", **changes: Any) -> LdapProvider:
+        async def make(kind: str = "openldap", **changes: Any) -> DirectoryProvider:
             model = FreeIpaSettings if kind == "freeipa" else OpenLdapSettings
             settings = model.model_validate(openldap.config(**changes))
-            made = LdapProvider("ldap", kind, settings, time.monotonic)
-            await made.start()
-            stack.push_async_callback(made.close)
-            return made
+            provider = ldap_provider("ldap", kind, settings, time.monotonic)
+            await provider.start()
+            stack.push_async_callback(provider.close)
+            return provider
 
         yield make
 
 
 @pytest.fixture
-async def ldap(providing: Providing) -> LdapProvider:
-    """The provider as most operators have it."""
-    return await providing()
+async def ldap(make_provider: MakeProvider) -> DirectoryProvider:
+    """Return a provider with common settings."""
+    return await make_provider()

@@ -1,15 +1,26 @@
-"""Signing in to a real OpenLDAP."""
+"""Tests of sign-ins to a real OpenLDAP."""
 
 import time
 import uuid
+from collections.abc import Callable
 
 import pytest
 
-from providers.base import Attempt, ExternalIdentity, Outcome, ProviderUnavailable, Refused
-from providers.contract import check_password_provider
-from providers.ldap import OPENLDAP, LdapProvider
-from providers.ldap_profile import OpenLdapSettings
-from tests.parts.openldap import (
+from providers.base import (
+    ExternalIdentity,
+    Outcome,
+    PasswordAttempt,
+    ProviderUnavailable,
+    Rejected,
+    Throttled,
+)
+from providers.conformance.password import check_password_provider
+from providers.ldap.directory_provider import DirectoryProvider
+from providers.ldap.provider import OPENLDAP
+from providers.ldap.settings import OpenLdapSettings
+from providers.throttle import Limits, ThrottledAuthenticator
+from tests.providers.ldap.conftest import MakeProvider
+from tests.support.openldap import (
     BASE,
     OPEN,
     PASSWORD,
@@ -19,7 +30,6 @@ from tests.parts.openldap import (
     user_dn,
     user_record,
 )
-from tests.providers.ldap.conftest import Providing
 
 
 def identity(outcome: Outcome) -> ExternalIdentity:
@@ -27,21 +37,21 @@ def identity(outcome: Outcome) -> ExternalIdentity:
     return outcome
 
 
-async def groups_of(ldap: LdapProvider, name: str) -> set[str]:
-    found = identity(await ldap.authenticate(Attempt(name, PASSWORD))).groups
+async def groups_of(ldap: DirectoryProvider, name: str) -> set[str]:
+    found = identity(await ldap.authenticate(PasswordAttempt(name, PASSWORD))).groups
     assert all(one.principal_id.startswith("openldap_group://") for one in found)
     return {one.name for one in found}
 
 
-async def test_the_provider_keeps_the_contract(openldap: OpenLdap) -> None:
+async def test_provider_meets_the_contract(openldap: OpenLdap) -> None:
     settings = OpenLdapSettings.model_validate(openldap.config())
-    await check_password_provider(OPENLDAP, settings, valid=(openldap.user(), PASSWORD))
+    await check_password_provider(OPENLDAP, settings, valid=(openldap.create_user(), PASSWORD))
 
 
-async def test_a_person_signs_in_with_their_uid(ldap: LdapProvider, openldap: OpenLdap) -> None:
-    name = openldap.user()
+async def test_sign_in_with_the_uid_succeeds(ldap: DirectoryProvider, openldap: OpenLdap) -> None:
+    name = openldap.create_user()
     for typed in (name, f" {name} ", name.upper()):
-        found = identity(await ldap.authenticate(Attempt(typed, PASSWORD)))
+        found = identity(await ldap.authenticate(PasswordAttempt(typed, PASSWORD)))
         scheme, _, key = found.principal_id.partition("://")
         assert scheme == "openldap_user"
         assert str(uuid.UUID(key)) == key
@@ -49,87 +59,108 @@ async def test_a_person_signs_in_with_their_uid(ldap: LdapProvider, openldap: Op
         assert found.email == f"{name}@example.test"
 
 
-async def test_without_a_service_account_searches_are_anonymous(
-    providing: Providing, openldap: OpenLdap
+async def test_provider_without_service_account_searches_anonymously(
+    make_provider: MakeProvider, openldap: OpenLdap
 ) -> None:
     name = f"u{uuid.uuid4().hex[:12]}"
     openldap.add([user_record(name, base=OPEN)])
-    ldap = await providing(bind_dn=None, bind_password=None, base=OPEN)
+    ldap = await make_provider(bind_dn=None, bind_password=None, base=OPEN)
     await ldap.check()
-    assert identity(await ldap.authenticate(Attempt(name, PASSWORD))).username == name
-    assert await ldap.authenticate(Attempt(name, "wrong")) == Refused("wrong_password")
-    closed = await providing(bind_dn=None, bind_password=None)
+    assert identity(await ldap.authenticate(PasswordAttempt(name, PASSWORD))).username == name
+    assert await ldap.authenticate(PasswordAttempt(name, "wrong")) == Rejected("wrong_password")
+    denied = await make_provider(bind_dn=None, bind_password=None)
     with pytest.raises(ProviderUnavailable, match="insufficientAccessRights"):
-        await closed.check()
+        await denied.check()
 
 
 @pytest.mark.parametrize(
     "name",
-    ["", " ", "*", "nobody-there", "*)(uid=*", "\\2a", "a\0b", "\ud800", "x" * 5000, "uid=x"],
+    ["", " ", "*", "unknown-user", "*)(uid=*", "\\2a", "a\0b", "\ud800", "x" * 5000, "uid=x"],
 )
-async def test_a_name_that_is_nobodys(ldap: LdapProvider, name: str) -> None:
-    assert await ldap.authenticate(Attempt(name, PASSWORD)) == Refused("unknown_user")
+async def test_sign_in_with_unknown_name_is_rejected(ldap: DirectoryProvider, name: str) -> None:
+    assert await ldap.authenticate(PasswordAttempt(name, PASSWORD)) == Rejected("unknown_user")
 
 
 @pytest.mark.parametrize("password", ["", "\0", "wrong", "\ud800", "x" * 5000, "\u00ad"])
-async def test_what_is_not_the_password_is_never_a_successful_bind(
-    ldap: LdapProvider, openldap: OpenLdap, password: str
+async def test_invalid_password_is_rejected(
+    ldap: DirectoryProvider, openldap: OpenLdap, password: str
 ) -> None:
-    outcome = await ldap.authenticate(Attempt(openldap.user(), password))
-    assert isinstance(outcome, Refused)
+    outcome = await ldap.authenticate(PasswordAttempt(openldap.create_user(), password))
+    assert isinstance(outcome, Rejected)
     assert outcome.reason in ("password_empty", "wrong_password", "password_too_long")
 
 
-async def test_two_people_of_one_name_are_nobody(ldap: LdapProvider, openldap: OpenLdap) -> None:
-    name = openldap.user()
+async def test_sign_in_with_an_ambiguous_name_is_rejected(
+    ldap: DirectoryProvider, openldap: OpenLdap
+) -> None:
+    name = openldap.create_user()
     openldap.add([user_record(name, base=f"ou=elsewhere,{BASE}")])
-    assert await ldap.authenticate(Attempt(name, PASSWORD)) == Refused("ambiguous_name")
+    assert await ldap.authenticate(PasswordAttempt(name, PASSWORD)) == Rejected("ambiguous_name")
 
 
-async def test_groups_of_every_kind_count(ldap: LdapProvider, openldap: OpenLdap) -> None:
-    name = openldap.user(
+async def test_groups_of_every_class_are_returned(
+    ldap: DirectoryProvider, openldap: OpenLdap
+) -> None:
+    name = openldap.create_user(
         classes="posixAccount", uidNumber="1001", gidNumber="5001", homeDirectory="/"
     )
-    names = openldap.group("groupOfNames", member=[user_dn(name)])
-    unique = openldap.group("groupOfUniqueNames", uniqueMember=[user_dn(name)])
-    posix = openldap.group("posixGroup", memberUid=[name], gidNumber=["5002"])
-    primary = openldap.group("posixGroup", gidNumber=["5001"])
-    openldap.group("posixGroup", memberUid=[f"{name}2"], gidNumber=["5003"])
+    names = openldap.create_group("groupOfNames", member=[user_dn(name)])
+    unique = openldap.create_group("groupOfUniqueNames", uniqueMember=[user_dn(name)])
+    posix = openldap.create_group("posixGroup", memberUid=[name], gidNumber=["5002"])
+    primary = openldap.create_group("posixGroup", gidNumber=["5001"])
+    openldap.create_group("posixGroup", memberUid=[f"{name}2"], gidNumber=["5003"])
     assert await groups_of(ldap, name) == {names, unique, posix, primary}
 
 
-async def test_groups_in_groups_count_and_circles_have_an_end(
-    ldap: LdapProvider, openldap: OpenLdap, providing: Providing
+async def test_posix_groups_are_found_by_each_uid_value(
+    ldap: DirectoryProvider, openldap: OpenLdap
 ) -> None:
-    name = openldap.user()
-    first = openldap.group("groupOfNames", member=[user_dn(name)])
-    second = openldap.group("groupOfUniqueNames", uniqueMember=[group_dn(first)])
-    third = openldap.group("groupOfNames", member=[group_dn(second)])
-    openldap.change(
+    """The order of several ``uid`` values in a response has no meaning."""
+    name = openldap.create_user()
+    others = [f"{name}-{letter}" for letter in "az"]
+    values = "".join(f"uid: {other}\n" for other in others)
+    openldap.modify(f"dn: {user_dn(name)}\nchangetype: modify\nadd: uid\n{values}")
+    groups = {
+        openldap.create_group("posixGroup", memberUid=[one], gidNumber=[str(number)])
+        for number, one in enumerate([name, *others], start=6001)
+    }
+    openldap.create_group("posixGroup", memberUid=[f"{name}-b"], gidNumber=["6009"])
+    assert await groups_of(ldap, name) == groups
+    assert await groups_of(ldap, others[1]) == groups
+
+
+async def test_nested_and_circular_groups_are_returned(
+    ldap: DirectoryProvider, openldap: OpenLdap, make_provider: MakeProvider
+) -> None:
+    name = openldap.create_user()
+    first = openldap.create_group("groupOfNames", member=[user_dn(name)])
+    second = openldap.create_group("groupOfUniqueNames", uniqueMember=[group_dn(first)])
+    third = openldap.create_group("groupOfNames", member=[group_dn(second)])
+    openldap.modify(
         f"dn: {group_dn(first)}\nchangetype: modify\nadd: member\n"
         f"member: {group_dn(third)}\nmember: {group_dn(first)}\n"
     )
     assert await groups_of(ldap, name) == {first, second, third}
-    assert await groups_of(await providing(nested_groups="none"), name) == {first}
+    assert await groups_of(await make_provider(nested_groups="none"), name) == {first}
 
 
 @pytest.mark.parametrize("member_of", [None, "memberOf"])
-async def test_somebody_in_1000_groups_five_levels_deep_signs_in_quickly(
-    openldap: OpenLdap, providing: Providing, thousand: str, member_of: str | None
+async def test_user_with_1000_nested_groups_signs_in_within_two_cpu_seconds(
+    openldap: OpenLdap, make_provider: MakeProvider, user_in_1000_groups: str, member_of: str | None
 ) -> None:
-    ldap = await providing(member_of_attribute=member_of)
-    own, began = time.process_time(), time.monotonic()
-    assert len(await groups_of(ldap, thousand)) == 1000
-    took, ours = time.monotonic() - began, time.process_time() - own
-    print(f"{member_of or 'member'}: {took:.2f} s; CPU {ours:.2f} s here")
-    # What it costs here, not how long it took: other tests may be keeping the processors busy.
-    assert ours < 2.0
+    ldap = await make_provider(member_of_attribute=member_of)
+    cpu_started, started = time.process_time(), time.monotonic()
+    assert len(await groups_of(ldap, user_in_1000_groups)) == 1000
+    elapsed, cpu = time.monotonic() - started, time.process_time() - cpu_started
+    print(f"{member_of or 'member'}: {elapsed:.2f} s; CPU {cpu:.2f} s")
+    # Measure CPU time and not elapsed time, because other tests may use the processors.
+    assert cpu < 2.0
 
 
 @pytest.fixture(scope="module")
-def thousand(openldap: OpenLdap) -> str:
-    """Somebody in 1,000 groups: 200 chains of five."""
-    name, mark = openldap.user(), uuid.uuid4().hex[:8]
+def user_in_1000_groups(openldap: OpenLdap) -> str:
+    """Create a user in 1,000 groups: 200 chains of five nested groups."""
+    name, mark = openldap.create_user(), uuid.uuid4().hex[:8]
     records = []
     for chain in range(200):
         member = user_dn(name)
@@ -141,84 +172,90 @@ def thousand(openldap: OpenLdap) -> str:
     return name
 
 
-async def test_memberof_is_read_where_the_server_keeps_it(
-    openldap: OpenLdap, providing: Providing
+async def test_groups_are_read_from_member_of_attribute(
+    openldap: OpenLdap, make_provider: MakeProvider
 ) -> None:
-    ldap = await providing(member_of_attribute="memberOf")
-    name = openldap.user()
-    first = openldap.group("groupOfNames", member=[user_dn(name)])
-    second = openldap.group("groupOfNames", member=[group_dn(first)])
-    openldap.change(
+    ldap = await make_provider(member_of_attribute="memberOf")
+    name = openldap.create_user()
+    first = openldap.create_group("groupOfNames", member=[user_dn(name)])
+    second = openldap.create_group("groupOfNames", member=[group_dn(first)])
+    openldap.modify(
         f"dn: {group_dn(first)}\nchangetype: modify\nadd: member\nmember: {group_dn(second)}\n"
     )
     assert await groups_of(ldap, name) == {first, second}
-    direct = await providing(member_of_attribute="memberOf", nested_groups="none")
+    direct = await make_provider(member_of_attribute="memberOf", nested_groups="none")
     assert await groups_of(direct, name) == {first}
 
 
-async def test_somebody_who_is_renamed_stays_the_same(
-    ldap: LdapProvider, openldap: OpenLdap
-) -> None:
-    name = openldap.user()
-    group = openldap.group("groupOfNames", member=[user_dn(name)])
-    before = identity(await ldap.authenticate(Attempt(name, PASSWORD)))
-    openldap.change(
+async def test_renamed_user_keeps_principal_id(ldap: DirectoryProvider, openldap: OpenLdap) -> None:
+    name = openldap.create_user()
+    group = openldap.create_group("groupOfNames", member=[user_dn(name)])
+    before = identity(await ldap.authenticate(PasswordAttempt(name, PASSWORD)))
+    openldap.modify(
         f"dn: {user_dn(name)}\nchangetype: modrdn\nnewrdn: uid={name}-new\ndeleteoldrdn: 1\n"
         f"newsuperior: ou=elsewhere,{BASE}\n"
     )
-    after = identity(await ldap.authenticate(Attempt(f"{name}-new", PASSWORD)))
+    after = identity(await ldap.authenticate(PasswordAttempt(f"{name}-new", PASSWORD)))
     assert after.principal_id == before.principal_id
     assert {one.name for one in after.groups} == {group}
     assert identity(await ldap.refresh(before.principal_id, None)).username == f"{name}-new"
 
 
-async def test_a_refresh_refuses_who_is_gone_locked_for_ever_or_expired(
-    ldap: LdapProvider, openldap: OpenLdap
+async def test_refresh_of_deleted_locked_or_expired_user_is_rejected(
+    ldap: DirectoryProvider, openldap: OpenLdap
 ) -> None:
-    gone, locked = openldap.user(), openldap.user()
-    expired = openldap.user(classes="shadowAccount", shadowExpire="1")
-    for name in (gone, locked):
-        who = identity(await ldap.authenticate(Attempt(name, PASSWORD))).principal_id
-        assert identity(await ldap.refresh(who, None)).principal_id == who
-        if name == gone:
-            openldap.change(f"dn: {user_dn(name)}\nchangetype: delete\n")
-            assert await ldap.refresh(who, None) == Refused("gone")
+    deleted, locked = openldap.create_user(), openldap.create_user()
+    expired = openldap.create_user(classes="shadowAccount", shadowExpire="1")
+    for name in (deleted, locked):
+        principal_id = identity(
+            await ldap.authenticate(PasswordAttempt(name, PASSWORD))
+        ).principal_id
+        assert identity(await ldap.refresh(principal_id, None)).principal_id == principal_id
+        if name == deleted:
+            openldap.modify(f"dn: {user_dn(name)}\nchangetype: delete\n")
+            assert await ldap.refresh(principal_id, None) == Rejected("gone")
         else:
-            openldap.change(
+            openldap.modify(
                 f"dn: {user_dn(name)}\nchangetype: modify\nadd: pwdAccountLockedTime\n"
                 "pwdAccountLockedTime: 000001010000Z\n"
             )
-            assert await ldap.refresh(who, None) == Refused("account_disabled")
-    assert await ldap.authenticate(Attempt(expired, PASSWORD)) == Refused("account_expired")
-    for odd in (
+            assert await ldap.refresh(principal_id, None) == Rejected("account_disabled")
+    assert await ldap.authenticate(PasswordAttempt(expired, PASSWORD)) == Rejected(
+        "account_expired"
+    )
+    for foreign in (
         "",
         "openldap_user://",
         "openldap_group://x",
         "openldap_user://*",
         "github_user://1",
     ):
-        assert isinstance(await ldap.refresh(odd, None), Refused)
+        assert isinstance(await ldap.refresh(foreign, None), Rejected)
 
 
-async def test_the_password_policy_says_why(ldap: LdapProvider, openldap: OpenLdap) -> None:
-    name = openldap.user()
+async def test_password_policy_gives_reason_of_rejection(
+    ldap: DirectoryProvider, openldap: OpenLdap
+) -> None:
+    name = openldap.create_user()
     for _ in range(5):
-        assert await ldap.authenticate(Attempt(name, "wrong")) == Refused("wrong_password")
-    assert await ldap.authenticate(Attempt(name, PASSWORD)) == Refused("account_locked")
-    reset = openldap.user()
-    openldap.change(
+        assert await ldap.authenticate(PasswordAttempt(name, "wrong")) == Rejected("wrong_password")
+    assert await ldap.authenticate(PasswordAttempt(name, PASSWORD)) == Rejected("account_locked")
+    reset = openldap.create_user()
+    openldap.modify(
         f"dn: {user_dn(reset)}\nchangetype: modify\nreplace: pwdReset\npwdReset: TRUE\n"
     )
-    assert await ldap.authenticate(Attempt(reset, PASSWORD)) == Refused("must_change_password")
+    assert await ldap.authenticate(PasswordAttempt(reset, PASSWORD)) == Rejected(
+        "must_change_password"
+    )
 
 
-async def test_people_and_groups_are_found_by_how_their_names_begin(
-    ldap: LdapProvider, openldap: OpenLdap
+async def test_search_finds_users_and_groups_by_prefix(
+    ldap: DirectoryProvider, openldap: OpenLdap
 ) -> None:
     mark = uuid.uuid4().hex[:8]
-    people = [openldap.user(f"anna{mark}{number}") for number in range(3)]
-    openldap.user(f"other{mark}")
-    group = openldap.group("groupOfNames", member=[user_dn(people[0])])
+    people = [openldap.create_user(f"anna{mark}{number}") for number in range(3)]
+    openldap.create_user(f"other{mark}")
+    group = openldap.create_group("groupOfNames", member=[user_dn(people[0])])
     found = await ldap.search(f"anna{mark}", limit=10)
     assert [(one.kind, one.name) for one in found] == [("user", name) for name in people]
     assert [one.kind for one in await ldap.search(group, limit=10)] == ["group"]
@@ -227,8 +264,8 @@ async def test_people_and_groups_are_found_by_how_their_names_begin(
         assert await ldap.search(typed, limit=10) == []
 
 
-async def test_more_results_than_the_server_gives_at_once_come_in_pages(
-    ldap: LdapProvider, openldap: OpenLdap
+async def test_search_over_server_size_limit_returns_all_pages(
+    ldap: DirectoryProvider, openldap: OpenLdap
 ) -> None:
     mark = uuid.uuid4().hex[:8]
     ou = f"ou=many-{mark},{BASE}"
@@ -240,8 +277,8 @@ async def test_more_results_than_the_server_gives_at_once_come_in_pages(
     assert len({one.text("uid") for one in found}) == 1100
 
 
-async def test_references_to_other_servers_are_not_followed(
-    ldap: LdapProvider, openldap: OpenLdap, providing: Providing, unused_port: int
+async def test_referrals_are_not_followed(
+    ldap: DirectoryProvider, openldap: OpenLdap, make_provider: MakeProvider, unused_port: int
 ) -> None:
     mark = uuid.uuid4().hex[:8]
     elsewhere = f"ou=referred-{mark},{BASE}"
@@ -250,28 +287,30 @@ async def test_references_to_other_servers_are_not_followed(
         f"ou: referred-{mark}\nref: ldap://127.0.0.1:{unused_port}/{elsewhere}\n"
     )
     openldap.add([record])
-    assert await ldap.authenticate(Attempt("nobody-there", "x")) == Refused("unknown_user")
-    identity(await ldap.authenticate(Attempt(openldap.user(), PASSWORD)))
-    there = await providing(user_base=elsewhere)
+    assert await ldap.authenticate(PasswordAttempt("unknown-user", "x")) == Rejected("unknown_user")
+    identity(await ldap.authenticate(PasswordAttempt(openldap.create_user(), PASSWORD)))
+    referred = await make_provider(user_base=elsewhere)
     with pytest.raises(ProviderUnavailable, match="not followed"):
-        await there.authenticate(Attempt("anybody", PASSWORD))
+        await referred.authenticate(PasswordAttempt("alice", PASSWORD))
 
 
-async def test_a_search_base_that_is_not_there_is_a_broken_backend(providing: Providing) -> None:
-    ldap = await providing(user_base=f"ou=nowhere,{BASE}")
-    with pytest.raises(ProviderUnavailable, match="mend the search base"):
-        await ldap.authenticate(Attempt("anybody", PASSWORD))
+async def test_missing_search_base_is_unavailable(make_provider: MakeProvider) -> None:
+    ldap = await make_provider(user_base=f"ou=nowhere,{BASE}")
+    with pytest.raises(ProviderUnavailable, match="correct the base"):
+        await ldap.authenticate(PasswordAttempt("alice", PASSWORD))
     with pytest.raises(ProviderUnavailable):
         await ldap.check()
 
 
-async def test_the_freeipa_profile_has_its_own_keys_and_states(
-    openldap: OpenLdap, providing: Providing
+async def test_freeipa_provider_uses_freeipa_keys_and_states(
+    openldap: OpenLdap, make_provider: MakeProvider
 ) -> None:
-    ipa = await providing("freeipa")
+    ipa = await make_provider("freeipa")
     posix = {"uidNumber": "1", "gidNumber": "1", "homeDirectory": "/"}
     names = [
-        openldap.user(classes="posixAccount ipaObject", ipaUniqueID=f"key-{mark}", **posix, **more)
+        openldap.create_user(
+            classes="posixAccount ipaObject", ipaUniqueID=f"key-{mark}", **posix, **more
+        )
         for mark, more in (
             ("1", {}),
             ("2", {"nsAccountLock": "TRUE"}),
@@ -279,17 +318,44 @@ async def test_the_freeipa_profile_has_its_own_keys_and_states(
             ("4", {"krbPrincipalExpiration": "22000101000000Z"}),
         )
     ]
-    group = openldap.group(
+    group = openldap.create_group(
         "groupOfNames ipaObject ipaUserGroup",
         member=[user_dn(names[0])],
         ipaUniqueID=["key-group"],
     )
-    found = identity(await ipa.authenticate(Attempt(names[0], PASSWORD)))
+    found = identity(await ipa.authenticate(PasswordAttempt(names[0], PASSWORD)))
     assert found.principal_id == "freeipa_user://key-1"
     assert [(one.principal_id, one.name) for one in found.groups] == [
         ("freeipa_group://key-group", group)
     ]
-    assert await ipa.authenticate(Attempt(names[1], PASSWORD)) == Refused("account_disabled")
-    assert await ipa.authenticate(Attempt(names[2], PASSWORD)) == Refused("account_expired")
-    identity(await ipa.authenticate(Attempt(names[3], PASSWORD)))
+    assert await ipa.authenticate(PasswordAttempt(names[1], PASSWORD)) == Rejected(
+        "account_disabled"
+    )
+    assert await ipa.authenticate(PasswordAttempt(names[2], PASSWORD)) == Rejected(
+        "account_expired"
+    )
+    identity(await ipa.authenticate(PasswordAttempt(names[3], PASSWORD)))
     identity(await ipa.refresh("freeipa_user://key-1", None))
+
+
+async def test_failures_are_counted_by_entry(ldap: DirectoryProvider, openldap: OpenLdap) -> None:
+    name = openldap.create_user()
+    throttled = ThrottledAuthenticator(ldap, Limits(attempts_per_user=3), time.monotonic)
+    for typed in (name, name.upper(), f"{name} "):
+        refused = await throttled.authenticate(PasswordAttempt(typed, "wrong", "10.0.0.1"))
+        assert refused == Rejected("wrong_password")
+    # slapd removes these characters (RFC 4518), so both spellings find the same entry.
+    for typed in (f"{name}\u00ad", f"\u200b{name}"):
+        with pytest.raises(Throttled):
+            await throttled.authenticate(PasswordAttempt(typed, PASSWORD, "10.0.0.1"))
+    found = identity(await ldap.authenticate(PasswordAttempt(name, PASSWORD)))
+    with pytest.raises(Throttled):
+        await ldap.authenticate(PasswordAttempt(name, PASSWORD, found=_refuse(found.principal_id)))
+
+
+def _refuse(expected: str) -> Callable[[str], None]:
+    def refuse(principal_id: str) -> None:
+        assert principal_id == expected
+        raise Throttled(1)
+
+    return refuse

@@ -1,4 +1,4 @@
-"""An issuer that does as told, and providers for it, each started."""
+"""Fixtures: a scripted issuer, and started providers for it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from providers.base import ProviderContext
-from providers.contract import NoAccounts
-from providers.oidc import PROVIDER, OidcDeviceProvider
-from providers.oidc_settings import OidcSettings
-from tests.parts.alone import free_port
-from tests.parts.scripted_issuer import ScriptedIssuer, scripted_issuer
+from providers.conformance.password import NoAccounts
+from providers.oidc.provider import PROVIDER, OidcDeviceProvider
+from providers.oidc.settings import OidcSettings
+from tests.support.isolation import free_port
+from tests.support.scripted_issuer import ScriptedIssuer, scripted_issuer
 
 
 class Clock:
-    """Seconds that go forward when a test says so."""
+    """Clock in seconds that the test advances."""
 
     now = 1000.0
 
@@ -38,8 +38,8 @@ async def issuer() -> AsyncIterator[ScriptedIssuer]:
 
 @pytest.fixture
 async def make(issuer: ScriptedIssuer, clock: Clock) -> AsyncIterator[Make]:
-    """Makes providers with those settings beside the usual ones. None takes one out."""
-    made = []
+    """Return a factory of started providers. ``changes`` override settings, None removes one."""
+    started = []
 
     async def make(**changes: Any) -> OidcDeviceProvider:
         values = {
@@ -51,9 +51,9 @@ async def make(issuer: ScriptedIssuer, clock: Clock) -> AsyncIterator[Make]:
         settings = OidcSettings.model_validate(values)
         provider = PROVIDER.create("corp", settings, ProviderContext(NoAccounts(), clock))
         await provider.start()
-        made.append(provider)
+        started.append(provider)
         return provider  # type: ignore[return-value]
 
     yield make
-    for one in made:
+    for one in started:
         await one.close()

@@ -1,4 +1,4 @@
-"""Claims by path, and conditions on them: laws, and examples."""
+"""Tests of claims by path, and of conditions on claims."""
 
 import re
 import time
@@ -8,34 +8,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.claims import MISSING, claim, holds, matches, text_claim
+from providers.jwt.claims import MISSING, claim, matches, matches_condition, text_claim
 
 TEXTS = st.text(alphabet="ab/*", max_size=12)
 
 
-def by_expression(text: str, glob: str) -> bool:
-    """The same by a regular expression: right, but slow for texts that somebody made for it."""
+def matches_expression(text: str, glob: str) -> bool:
+    """Match with a regular expression: correct, but slow for texts crafted by an attacker."""
     parts = re.split(r"(\*+)", glob)
-    made = "".join(
+    pattern = "".join(
         "[^/]*" if part == "*" else ".*" if part.startswith("*") else re.escape(part)
         for part in parts
     )
-    return re.fullmatch(made, text, re.DOTALL) is not None
+    return re.fullmatch(pattern, text, re.DOTALL) is not None
 
 
 @given(TEXTS, TEXTS)
-def test_a_glob_means_what_its_expression_does(text: str, glob: str) -> None:
-    assert matches(text, glob) == by_expression(text, glob)
+def test_glob_matches_like_its_regular_expression(text: str, glob: str) -> None:
+    assert matches(text, glob) == matches_expression(text, glob)
 
 
 @given(st.text(max_size=50))
-def test_text_without_stars_matches_itself_alone(text: str) -> None:
+def test_glob_without_stars_matches_only_itself(text: str) -> None:
     glob = text.replace("*", "")
     assert matches(glob, glob)
     assert not matches(glob + "x", glob)
 
 
-def test_no_text_takes_long() -> None:
+def test_matching_time_is_bounded() -> None:
     started = time.process_time()
     assert not matches("a" * 8000, "**a" * 20 + "b")
     assert not matches("a" * 8000, "*a" * 20 + "b")
@@ -43,7 +43,7 @@ def test_no_text_takes_long() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "found"),
+    ("path", "expected"),
     [
         ("sub", "1"),
         ("realm_access.roles", ["x"]),
@@ -54,7 +54,7 @@ def test_no_text_takes_long() -> None:
         ("", MISSING),
     ],
 )
-def test_paths_lead_into_objects_but_a_whole_name_comes_first(path: str, found: Any) -> None:
+def test_claim_path_prefers_full_name_over_nested_object(path: str, expected: Any) -> None:
     claims = {
         "sub": "1",
         "realm_access": {"roles": ["x"]},
@@ -62,11 +62,11 @@ def test_paths_lead_into_objects_but_a_whole_name_comes_first(path: str, found: 
         "a.b": "whole",
         "a": {"b": "parts"},
     }
-    assert claim(claims, path) == found
+    assert claim(claims, path) == expected
 
 
 @pytest.mark.parametrize(
-    ("value", "wanted", "met"),
+    ("value", "condition", "expected"),
     [
         ("acme/app", "acme/*", True),
         ("acme/app/x", "acme/*", False),
@@ -88,15 +88,15 @@ def test_paths_lead_into_objects_but_a_whole_name_comes_first(path: str, found: 
         ("c", ("a", "b"), False),
     ],
 )
-def test_conditions_are_met_by_value_and_type(value: Any, wanted: Any, met: bool) -> None:
-    assert holds({"claim": value}, "claim", wanted) is met
+def test_condition_matches_value_and_type(value: Any, condition: Any, expected: bool) -> None:
+    assert matches_condition({"claim": value}, "claim", condition) is expected
 
 
-def test_a_claim_that_isnt_there_meets_nothing() -> None:
-    assert not holds({}, "claim", "**")
+def test_condition_on_missing_claim_does_not_match() -> None:
+    assert not matches_condition({}, "claim", "**")
 
 
-def test_numbers_are_names_but_truth_isnt() -> None:
+def test_text_claim_accepts_numbers_but_no_booleans() -> None:
     assert text_claim({"id": 42}, "id") == "42"
     assert text_claim({"id": True}, "id") == ""
     assert text_claim({"id": ["x"]}, "id") == ""

@@ -1,22 +1,22 @@
-"""The OpenID Connect provider keeps the contract."""
+"""Contract tests of the OpenID Connect provider."""
 
 from urllib.parse import parse_qsl, urlsplit
 
-from providers.contract import check_bearer, check_browser, check_refresher
-from providers.oidc_identity import schemes_of
-from tests.parts.scripted_issuer import ScriptedIssuer
+from providers.conformance.capabilities import check_bearer, check_browser, check_refresher
+from providers.oidc.identity import schemes_of
 from tests.providers.oidc.conftest import Make
+from tests.support.scripted_issuer import ScriptedIssuer
 
 
-async def test_it_signs_in_refreshes_and_verifies(make: Make, issuer: ScriptedIssuer) -> None:
+async def test_oidc_provider_meets_the_contract(make: Make, issuer: ScriptedIssuer) -> None:
     provider = await make(userinfo="never", bearer={"audiences": ["sekisho"], "direct": True})
     schemes = schemes_of("corp")
 
     async def visit(url: str) -> dict[str, str]:
         query = dict(parse_qsl(urlsplit(url).query))
         id_token = issuer.token(nonce=query["nonce"])
-        said = {"id_token": id_token, "access_token": "a", "refresh_token": "r"}
-        issuer.token_answer = (200, said)
+        body = {"id_token": id_token, "access_token": "a", "refresh_token": "r"}
+        issuer.token_response = (200, body)
         return {"state": query["state"], "code": "code-1"}
 
     known = await check_browser(provider, schemes, visit)

@@ -1,14 +1,14 @@
-"""Back-channel logout: whose sessions end, and who can't end them."""
+"""Tests of back-channel logout."""
 
 import time
 from typing import Any
 
 import pytest
 
-from providers.base import Refused
-from providers.oidc_logout import EVENT
-from tests.parts.scripted_issuer import STRANGER, ScriptedIssuer
+from providers.base import Rejected
+from providers.oidc.backchannel_logout import EVENT
 from tests.providers.oidc.conftest import Make
+from tests.support.scripted_issuer import UNTRUSTED_KEY, ScriptedIssuer
 
 
 def logout_token(issuer: ScriptedIssuer, **changes: Any) -> str:
@@ -16,16 +16,16 @@ def logout_token(issuer: ScriptedIssuer, **changes: Any) -> str:
     return issuer.token(header={"typ": "logout+jwt"}, **claims)
 
 
-async def test_the_issuer_says_who_has_signed_out(make: Make, issuer: ScriptedIssuer) -> None:
+async def test_logout_token_returns_principal(make: Make, issuer: ScriptedIssuer) -> None:
     provider = await make()
     assert await provider.logged_out(logout_token(issuer)) == "oidc_corp_user://248289761001"
 
 
-async def test_it_says_so_once(make: Make, issuer: ScriptedIssuer) -> None:
+async def test_logout_token_used_again_is_rejected(make: Make, issuer: ScriptedIssuer) -> None:
     provider = await make()
     token = logout_token(issuer)
     await provider.logged_out(token)
-    assert await provider.logged_out(token) == Refused("used_before")
+    assert await provider.logged_out(token) == Rejected("used_before")
 
 
 @pytest.mark.parametrize(
@@ -43,17 +43,19 @@ async def test_it_says_so_once(make: Make, issuer: ScriptedIssuer) -> None:
         ("expired", {"iat": int(time.time()) - 4000, "exp": int(time.time()) + 60}),
     ],
 )
-async def test_what_is_no_logout_token_is_refused(
+async def test_invalid_logout_token_is_rejected_with_reason(
     make: Make, issuer: ScriptedIssuer, reason: str, changes: dict[str, Any]
 ) -> None:
     refused = await (await make()).logged_out(logout_token(issuer, **changes))
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Rejected)
     assert refused.reason == reason
 
 
-async def test_an_id_token_or_a_strangers_is_refused(make: Make, issuer: ScriptedIssuer) -> None:
+async def test_id_token_or_forged_logout_token_is_rejected(
+    make: Make, issuer: ScriptedIssuer
+) -> None:
     provider = await make()
-    assert await provider.logged_out(issuer.token(nonce="n")) == Refused("not_a_logout")
-    forged = issuer.token(key=STRANGER, events={EVENT: {}}, jti="x")
-    assert await provider.logged_out(forged) == Refused("bad_signature")
-    assert await provider.logged_out("nonsense") == Refused("malformed")
+    assert await provider.logged_out(issuer.token(nonce="n")) == Rejected("not_a_logout")
+    forged = issuer.token(key=UNTRUSTED_KEY, events={EVENT: {}}, jti="x")
+    assert await provider.logged_out(forged) == Rejected("bad_signature")
+    assert await provider.logged_out("nonsense") == Rejected("malformed")

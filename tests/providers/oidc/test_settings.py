@@ -1,18 +1,18 @@
-"""What can be said of an issuer, and what can't."""
+"""Tests of the settings of OpenID Connect."""
 
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from providers.oidc_settings import OidcSettings
+from providers.oidc.settings import OidcSettings
 
 GOOD = {"issuer": "https://id.example", "client_id": "sekisho"}
 RULE = {"name": "r", "match": {"repository": "acme/app"}}
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"issuer": "http://id.example"}, "must begin with https://"),
         ({"issuer": "https://id.example?x=1"}, "without a query"),
@@ -24,9 +24,9 @@ RULE = {"name": "r", "match": {"repository": "acme/app"}}
                 "client_secret": "x",
                 "bearer": {"audiences": ["a"], "direct": True},
             },
-            "without client_id",
+            "client_secret needs client_id",
         ),
-        ({"scopes": ["profile"]}, "must hold openid"),
+        ({"scopes": ["profile"]}, "must contain openid"),
         ({"algorithms": ["HS256"]}, "is not one of"),
         ({"algorithms": ["none"]}, "is not one of"),
         ({"algorithms": []}, "at least 1"),
@@ -40,31 +40,31 @@ RULE = {"name": "r", "match": {"repository": "acme/app"}}
         ({"client_secrets": "x"}, "not permitted"),
     ],
 )
-def test_what_makes_no_sense_is_told(changes: dict[str, Any], said: str) -> None:
+def test_invalid_settings_are_rejected_with_reason(changes: dict[str, Any], message: str) -> None:
     values = {name: value for name, value in {**GOOD, **changes}.items() if value is not None}
     with pytest.raises(ValidationError) as caught:
         OidcSettings.model_validate(values)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_presets_know_what_is_usual_and_anything_can_be_otherwise() -> None:
+def test_preset_sets_defaults_that_settings_override() -> None:
     entra = OidcSettings.model_validate({**GOOD, "preset": "entra"})
     assert (entra.subject_claim, entra.groups_claim) == ("oid", "groups")
     assert "offline_access" in entra.scopes
     google = OidcSettings.model_validate({"preset": "google", "client_id": "x"})
     assert google.issuer == "https://accounts.google.com"
-    mine = OidcSettings.model_validate({**GOOD, "preset": "entra", "subject_claim": "sub"})
-    assert mine.subject_claim == "sub"
+    overridden = OidcSettings.model_validate({**GOOD, "preset": "entra", "subject_claim": "sub"})
+    assert overridden.subject_claim == "sub"
 
 
-def test_a_pipelines_own_preset_needs_no_client() -> None:
+def test_ci_preset_needs_no_client() -> None:
     settings = OidcSettings.model_validate(
         {"preset": "github-actions", "bearer": {"audiences": ["a"], "rules": [RULE]}}
     )
     assert settings.subject_claim == "repository_id"
 
 
-def test_types_of_conditions_are_kept() -> None:
+def test_condition_values_keep_their_types() -> None:
     rule = {"name": "r", "match": {"a": True, "b": "true", "c": 1, "d": ["x", 2]}}
     settings = OidcSettings.model_validate(
         {**GOOD, "bearer": {"audiences": ["a"], "rules": [rule]}}

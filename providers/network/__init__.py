@@ -1,0 +1,4 @@
+"""Connections to names with several addresses, and only to addresses that a policy allows.
+
+May import: ``config``.
+"""
