@@ -1,83 +1,117 @@
-"""The sign-in page: who one is, which clusters one may enter, and a kubeconfig for each.
+"""Serve the pages, their static files and the API's description.
 
-Pages come from files of this package; there is no inline script or style, so that the strict
-Content-Security-Policy can stay as it is. The page itself holds nothing secret: a script asks the
-API for it.
+There is one page for all addresses: its script shows the sign-in form or what the path names (see
+docs/architecture.md, "One page"). It has no inline scripts or styles, so that the strict
+Content-Security-Policy needs no exception, and nothing secret: the script reads everything from the
+API. It is built once and served to any client.
 """
 
+import json
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from management.authentication import anybody
-from management.services import services_of
+from management.api.authentication import public
+from management.api.services import services_of
+from management.web.static_files import MAX_AGE, static_files
+from management.web.static_responses import LazyResponse, StaticResponse
 
 if TYPE_CHECKING:
     import jinja2
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_STATIC = Path(__file__).parent / "static"
-_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+SECTIONS = (
+    "access",
+    "activity",
+    "clusters",
+    "groups",
+    "me",
+    "people",
+    "projects",
+    "providers",
+    "roles",
+)
+"""The first segments of the pages' paths. ``static/frame/routes.js`` has the pages."""
 
 
-@anybody
+@public
 async def index(request: web.Request) -> web.Response:
-    """GET /: the sign-in page."""
-    doors = services_of(request).sign_in.doors
-    context = {
-        "passwords": [name for name, door in doors.items() if door.password is not None],
-        "browsers": [name for name, door in doors.items() if door.browser is not None],
-    }
-    return _page("index.html", context)
-
-
-@anybody
-async def static(request: web.Request) -> web.StreamResponse:
-    """GET /static/{file}: one of the page's own files, by name; there are no folders."""
-    name = request.match_info["file"]
-    file = _STATIC / name
-    if name not in {one.name for one in _STATIC.iterdir()} or file.suffix not in _TYPES:
-        raise web.HTTPNotFound
-    return web.Response(
-        body=file.read_bytes(),
-        headers={"Content-Type": _TYPES[file.suffix], "Cache-Control": "max-age=300"},
+    """Serve ``GET /`` and the path of every other page."""
+    providers = services_of(request).sign_in.providers
+    passwords = tuple(
+        name for name, capabilities in providers.items() if capabilities.password is not None
     )
+    browsers = tuple(
+        name for name, capabilities in providers.items() if capabilities.browser is not None
+    )
+    return _index(passwords, browsers).response(request)
 
 
-@anybody
+@lru_cache(maxsize=16)
+def _index(passwords: tuple[str, ...], browsers: tuple[str, ...]) -> StaticResponse:
+    return _page("index.html", {"passwords": passwords, "browsers": browsers})
+
+
+@public
+async def static(request: web.Request) -> web.StreamResponse:
+    """Serve ``GET /static/{file}``: a file by its name, in memory."""
+    found = static_files().find(request.match_info["file"])
+    if found is None:
+        raise web.HTTPNotFound
+    return found.response(request)
+
+
+@public
 async def openapi(request: web.Request) -> web.Response:
-    """GET /openapi.json: what the API is."""
-    from management.api.document import document  # only now: a start needs none of it
-
-    return web.json_response(document(), headers={"Cache-Control": "max-age=300"})
+    """Serve ``GET /openapi.json``, the description of the API."""
+    return (await _OPENAPI.get()).response(request)
 
 
-@anybody
+@public
 async def docs(request: web.Request) -> web.Response:
-    """GET /docs: the same to read."""
-    from management.api.document import operations
-
-    return _page("docs.html", {"operations": operations()})
+    """Serve ``GET /docs``, the same description as a page."""
+    return (await _DOCS.get()).response(request)
 
 
-def _page(template: str, context: Mapping[str, object]) -> web.Response:
-    text = _templates().get_template(template).render(context)
-    return web.Response(text=text, content_type="text/html", charset="utf-8")
+def _make_openapi() -> StaticResponse:
+    from management.api.v1.openapi import document  # imported late: starting does not need it
+
+    body = json.dumps(document()).encode()
+    return StaticResponse.of(body, "application/json; charset=utf-8", max_age=MAX_AGE)
+
+
+def _make_docs() -> StaticResponse:
+    from management.api.v1.openapi import operations
+
+    return _page("docs.html", {"operations": operations()}, max_age=MAX_AGE)
+
+
+_OPENAPI, _DOCS = LazyResponse(_make_openapi), LazyResponse(_make_docs)
+
+
+def _page(template: str, context: Mapping[str, object], *, max_age: int = 0) -> StaticResponse:
+    files = static_files()
+    known = {"static": f"/static/{files.digest}", "modules": files.modules}
+    text = _templates().get_template(template).render({**known, **context})
+    return StaticResponse.of(text.encode(), "text/html; charset=utf-8", max_age=max_age)
 
 
 @cache
 def _templates() -> "jinja2.Environment":
-    import jinja2  # for the first browser that comes: many a gate never sees one
+    import jinja2  # imported for the first page: many servers never serve a page
 
     return jinja2.Environment(loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True)
 
 
 routes = [
     web.get("/", index),
-    web.get("/static/{file}", static),
+    web.get("/{section:(?:" + "|".join(SECTIONS) + ")}", index),
+    web.get("/{section:(?:" + "|".join(SECTIONS) + ")}/{rest:.*}", index),
+    web.get("/static/{file:.+}", static),
     web.get("/openapi.json", openapi),
     web.get("/docs", docs),
 ]

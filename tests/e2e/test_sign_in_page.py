@@ -1,70 +1,64 @@
-"""The sign-in page in a real browser, with a real cluster behind it."""
+"""The pages in a real browser, with a real cluster behind them."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.parts.kubernetes import kubectl
-from tests.parts.sekisho import PASSWORD, Gate
+from tests.support.kubernetes import kubectl
+from tests.support.pages import Pages
+from tests.support.sekisho import PASSWORD, SekishoWithUsers
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(300)  # the browser may have to be installed first
 
 
-def see(browser: Chrome, wanted: Callable[[Chrome], object]) -> None:
-    WebDriverWait(browser, 20).until(wanted)
+@pytest.fixture
+def pages(proxy: SekishoWithUsers, browser: Chrome, tmp_path: Path) -> Pages:
+    return Pages(browser, proxy.url, tmp_path)
 
 
-def text(browser: Chrome, element: str) -> str:
-    return browser.find_element(By.ID, element).text
-
-
-def sign_in(browser: Chrome, username: str, password: str) -> None:
-    see(browser, lambda b: b.find_element(By.ID, "sign-in").is_displayed())
-    browser.find_element(By.ID, "username").send_keys(username)
-    browser.find_element(By.ID, "password").send_keys(password)
-    browser.find_element(By.CSS_SELECTOR, "#sign-in-form button").click()
-
-
-def test_a_person_signs_in_gets_a_kubeconfig_and_signs_out(
-    gate: Gate, browser: Chrome, tmp_path: Path
+def test_user_signs_in_downloads_a_kubeconfig_and_signs_out(
+    proxy: SekishoWithUsers, pages: Pages, tmp_path: Path
 ) -> None:
-    browser.execute_cdp_cmd(
+    pages.browser.execute_cdp_cmd(
         "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
     )
-    browser.get(gate.url)
-    sign_in(browser, "alice", "wrong")
-    see(browser, lambda b: "not right" in text(b, "message"))
-    browser.find_element(By.ID, "username").clear()
-    browser.find_element(By.ID, "password").clear()
-    sign_in(browser, "alice", PASSWORD)
-    see(browser, lambda b: text(b, "home-title") == "alice")
-    assert gate.users["alice"] in text(browser, "identity")
-    browser.find_element(By.CSS_SELECTOR, "#clusters button").click()
-    see(browser, lambda b: (tmp_path / "test.kubeconfig").exists())
-    see(browser, lambda b: (tmp_path / "test.kubeconfig").read_text().endswith("\n"))
-    whoami = kubectl(tmp_path / "test.kubeconfig", "auth", "whoami")
-    assert gate.users["alice"] in whoami.stdout, whoami.stderr
-    browser.refresh()
-    see(browser, lambda b: text(b, "home-title") == "alice")
-    browser.find_element(By.ID, "sign-out").click()
-    see(browser, lambda b: "signed out" in text(b, "message"))
-    browser.refresh()
-    see(browser, lambda b: b.find_element(By.ID, "sign-in").is_displayed())
-    logged = browser.get_log("browser")  # type: ignore[no-untyped-call]
-    assert [one for one in logged if "Content Security" in one["message"]] == []
+    pages.browser.get(f"{proxy.url}/me")
+    pages.fill_sign_in("alice", "wrong")
+    pages.says("is wrong")
+    pages.fill_sign_in("alice", PASSWORD)
+    pages.titled("alice")
+    pages.shows(proxy.users["alice"])
+    pages.press("Get a kubeconfig for test")
+    pages.find("dialog input[value=token]").click()
+    pages.press("Get kubeconfig", "dialog")
+    pages.press("Download", "dialog")
+    file = tmp_path / "test.kubeconfig"
+    wait_until(lambda: file.exists() and file.read_text().endswith("\n"))
+    whoami = kubectl(file, "auth", "whoami")
+    assert proxy.users["alice"] in whoami.stdout, whoami.stderr
+    pages.browser.refresh()
+    pages.titled("alice")
+    pages.press("Sign out")
+    pages.says("signed out")
+    pages.browser.refresh()
+    pages.see(lambda b: b.find_element(By.ID, "sign-in").is_displayed())
+    assert pages.logged() == []
 
 
-def test_a_given_password_is_changed_at_the_first_sign_in(gate: Gate, browser: Chrome) -> None:
-    given = gate.output.partition("one-time password: ")[2].split()[0]
-    browser.get(gate.url)
-    sign_in(browser, "admin", given)
-    see(browser, lambda b: b.find_element(By.ID, "change").is_displayed())
-    browser.find_element(By.ID, "new-password").send_keys("a password of my own")
-    browser.find_element(By.CSS_SELECTOR, "#change-form button").click()
-    see(browser, lambda b: "has been changed" in text(b, "message"))
+def test_one_time_password_must_be_changed_at_the_first_sign_in(
+    proxy: SekishoWithUsers, pages: Pages
+) -> None:
+    one_time = proxy.output.partition("one-time password: ")[2].split()[0]
+    pages.browser.get(proxy.url)
+    pages.fill_sign_in("admin", one_time)
+    pages.see(lambda b: b.find_element(By.ID, "change").is_displayed())
+    pages.type_into("New password", "a password of my own")
+    pages.press("Change password")
+    pages.says("has been changed")
     body = {"username": "admin", "password": "a password of my own"}
-    assert gate.ask("POST", "/v1/login/local", body=body).json()["must_change_password"] is False
+    assert (
+        proxy.request("POST", "/v1/login/local", body=body).json()["must_change_password"] is False
+    )

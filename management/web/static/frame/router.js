@@ -1,0 +1,115 @@
+// Pages by path. A page module exports a function that gets the view and returns its nodes:
+//
+//   export default async function clusters(view) { return [heading("Clusters"), …]; }
+//
+// view.params: the parts of the path; view.query: URLSearchParams; view.signal: aborted when the
+// reader leaves the page; view.refresh(): render the page again; view.keep({ search: "x" }): write
+// into the query without rendering. The first h1 is the title and gets the focus.
+
+import { Problem, session } from "./api.js";
+import { $, h, put } from "./dom.js";
+
+let routes = [];
+let leave = new AbortController();
+let shown = "";
+
+// Routes are [path, load]: "/clusters/:cluster/:tab?" has two parameters, the last is optional.
+export function start(table) {
+  routes = table.map(([path, load]) => ({
+    names: [...path.matchAll(/:(\w+)/g)].map((one) => one[1]),
+    pattern: new RegExp(`^${path.replace(/\/:\w+\?/g, "(?:/([^/]+))?").replace(/:\w+/g, "([^/]+)")}/?$`),
+    load,
+  }));
+  addEventListener("popstate", (event) => render(event.state?.y || 0));
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[href^='/']");
+    if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
+    const url = new URL(link.href);
+    if (link.target || link.hasAttribute("download") || !find(url.pathname)) return;
+    event.preventDefault();
+    navigate(url.pathname + url.search);
+  });
+}
+
+export function navigate(path, { replace = false } = {}) {
+  if (!replace) history.replaceState({ y: scrollY }, "");
+  history[replace ? "replaceState" : "pushState"](null, "", path);
+  return render(0);
+}
+
+function find(path) {
+  for (const one of routes) {
+    const found = one.pattern.exec(path);
+    if (found) return { load: one.load, params: Object.fromEntries(one.names.map((name, i) => [name, found[i + 1] && decodeURIComponent(found[i + 1])])) };
+  }
+  return null;
+}
+
+// Render the page of the address. Without a session nothing happens: sign-in renders afterwards.
+export async function render(y = scrollY) {
+  if (!session.me) return;
+  leave.abort();
+  leave = new AbortController();
+  const { signal } = leave;
+  const main = $("content");
+  const path = location.pathname;
+  const first = !shown;
+  const moved = shown !== path;
+  shown = path;
+  document.body.classList.remove("menu-open");
+  $("menu").setAttribute("aria-expanded", "false");
+  for (const one of document.querySelectorAll("#sections a")) {
+    const section = one.getAttribute("href");
+    const here = path === section || (section !== "/" && path.startsWith(`${section}/`));
+    if (here) one.setAttribute("aria-current", "page");
+    else one.removeAttribute("aria-current");
+  }
+  main.setAttribute("aria-busy", "true");
+  let nodes;
+  try {
+    const found = find(path);
+    if (!found) throw new Problem(404, { detail: "nothing exists at this address" });
+    const page = (await found.load()).default;
+    const query = new URLSearchParams(location.search);
+    nodes = await page({ params: found.params, query, signal, refresh: () => render(), keep });
+  } catch (error) {
+    if (signal.aborted) return;
+    nodes = problemPage(error);
+  }
+  if (signal.aborted) return;
+  put(main, nodes);
+  main.removeAttribute("aria-busy");
+  const title = main.querySelector("h1");
+  document.title = `${title ? title.textContent : "Sekisho"} · Sekisho`;
+  if (moved && !first && title) {
+    title.tabIndex = -1;
+    title.focus({ preventScroll: true });
+  }
+  scrollTo(0, y);
+}
+
+export function forget() {
+  leave.abort();
+  shown = "";
+}
+
+function keep(values) {
+  const url = new URL(location.href);
+  for (const [name, value] of Object.entries(values)) {
+    if (value) url.searchParams.set(name, value);
+    else url.searchParams.delete(name);
+  }
+  history.replaceState(history.state, "", url);
+}
+
+function problemPage(error) {
+  const known = error instanceof Problem;
+  if (!known) console.error(error);
+  const titles = { 0: "Connection lost", 403: "Not allowed", 404: "Not found" };
+  return [
+    h("h1", null, (known && titles[error.status]) || "This page cannot be shown"),
+    h("p", { role: "alert" }, known ? error.message : "The page could not be loaded. Load it again."),
+    known && error.id && h("p", { class: "faint" }, `Request ${error.id}`),
+    h("p", null, h("button", { type: "button", class: "quiet", onclick: () => (known ? render() : location.reload()) }, "Try again")),
+  ];
+}

@@ -1,0 +1,124 @@
+// One cluster, in tabs: overview, nodes, members, projects, settings.
+
+import { get, holds } from "../frame/api.js";
+import { cores, enc, gib, h, put, when } from "../frame/dom.js";
+import { watch } from "../frame/live.js";
+import { table } from "../frame/table.js";
+import { badge, button, empty, facts, heading, linkButton, panel, tabs } from "../frame/ui.js";
+import { settings } from "./cluster_settings.js";
+import { usage } from "./clusters.js";
+import { getKubeconfig, health, healthBadge } from "./kubeconfig.js";
+import { members } from "./members.js";
+
+// [label, path, permission, part(view, cluster)].
+const TABS = [
+  ["Overview", "", null, overview],
+  ["Nodes", "nodes", "nodes.read", nodes],
+  ["Members", "members", "cluster.members.read", (view, one) => members(view, { base: `/v1/clusters/${enc(one.id)}`, scope: "cluster", place: one.name, edit: holds(one, "cluster.members") })],
+  ["Projects", "projects", null, projects],
+  ["Settings", "settings", "cluster.edit", settings],
+];
+
+export default async function cluster(view) {
+  const { cluster: id, tab = "" } = view.params;
+  const found = await get(`/v1/clusters/${enc(id)}`);
+  const shown = TABS.filter(([, , needs]) => !needs || holds(found, needs));
+  const [, , , part] = shown.find(([, path]) => path === tab) || shown[0];
+  const base = `/clusters/${enc(id)}`;
+  return [
+    heading(found.name, {
+      trail: [["Clusters", "/clusters"]],
+      note: `${found.id} · your role: ${found.role}`,
+      actions: [found.role !== "auditor" && button("Kubeconfig", () => getKubeconfig(found))],
+    }),
+    tabs(found.name, shown.map(([label, path]) => [label, path ? `${base}/${path}` : base, path === tab])),
+    await part(view, found),
+  ];
+}
+
+function overview(view, first) {
+  const place = h("div");
+  watch(`/v1/clusters?name=${enc(first.name)}`, ([now]) => (now ? put(place, summary(now)) : view.refresh()), view);
+  return put(place, summary(first));
+}
+
+function summary(cluster) {
+  const { status } = cluster;
+  const [, word, why] = health(cluster);
+  return [
+    h("div", { class: "grid" },
+      panel("Health", facts(
+        ["State", [healthBadge(cluster), why && h("div", { class: "faint" }, why)]],
+        ["Kubernetes", status?.version],
+        ["Provider", status?.provider],
+        ["Nodes", status?.nodes && `${status.nodes.ready} of ${status.nodes.total} ready`],
+        ["Last response", status && when(status.last_seen_at)],
+        ["Imported", when(cluster.created_at)],
+        ["Labels", Object.entries(cluster.labels).map(([key, value]) => h("code", { class: "label" }, `${key}=${value}`))],
+        ["Address for kubectl", h("code", null, cluster.url)],
+        ["API servers", cluster.servers?.map((one) => h("div", null, h("code", null, one)))],
+        ["Tokens of Sekisho end", cluster.tokens_expire_at && when(cluster.tokens_expire_at)],
+      ), !status && word === "Unknown" && h("p", { class: "faint" }, "Your role does not include the state of this cluster.")),
+      status?.nodes && panel("Capacity", usage(cluster), !status.usage && h("p", { class: "faint" }, "Install metrics-server in the cluster to see what is used."))),
+    status?.conditions?.length > 0 && panel("Conditions", conditions(status.conditions)),
+    status?.warnings && panel("Warnings in the last hour", warnings(status.warnings)),
+  ];
+}
+
+function conditions(found) {
+  const list = table({ caption: "conditions", key: "type", search: false, columns: [
+    { label: "Condition", cell: (one) => one.type },
+    { label: "State", cell: (one) => one.status === "True" ? badge("good", "Yes") : badge("bad", "No") },
+    { label: "Reason", cell: (one) => [one.reason, one.message && h("div", { class: "faint" }, one.message)] },
+    { label: "Since", cell: (one) => when(one.since) },
+  ] });
+  list.update(found);
+  return list.element;
+}
+
+function warnings({ latest, total }) {
+  if (!total) return h("p", { class: "faint" }, "None.");
+  const list = table({ caption: "warnings", key: "id", search: false, columns: [
+    { label: "Reason", cell: (one) => one.reason },
+    { label: "Object", cell: (one) => `${one.kind} ${one.namespace ? `${one.namespace}/` : ""}${one.name}` },
+    { label: "Message", cell: (one) => one.message },
+    { label: "Count", cell: (one) => one.count },
+    { label: "Last", cell: (one) => when(one.last_at) },
+  ] });
+  list.update(latest.map((one, id) => ({ ...one, id })));
+  return list.element;
+}
+
+function nodes(view, { id }) {
+  const list = table({ caption: "nodes", view, key: "uid", sort: "Name", columns: [
+    { label: "Name", cell: (one) => one.name, sort: (one) => one.name, text: (one) => one.name },
+    { label: "State", cell: nodeState, sort: (one) => String(one.ready) },
+    { label: "Roles", cell: (one) => one.roles?.join(", "), text: (one) => one.roles?.join(" ") },
+    { label: "Version", cell: (one) => one.version, sort: (one) => one.version, text: (one) => one.version },
+    { label: "CPU", cell: (one) => one.allocatable?.cpu && cores(one.allocatable.cpu) },
+    { label: "Memory", cell: (one) => one.allocatable?.memory && `${gib(one.allocatable.memory)} GiB` },
+    { label: "System", cell: (one) => [one.os, one.architecture].filter(Boolean).join(", "), text: (one) => one.os },
+    { label: "Since", cell: (one) => when(one.created_at || one.appeared_at), sort: (one) => one.appeared_at },
+  ], empty: empty("No nodes are known.", "They appear when Sekisho has read them from the cluster.") });
+  watch(`/v1/clusters/${enc(id)}/nodes`, list.update, { ...view, key: "uid" });
+  return panel("Nodes", list.element);
+}
+
+function nodeState(one) {
+  const pressed = (one.conditions || []).filter(({ type, status }) => type !== "Ready" && status === "True").map(({ type }) => type);
+  if (!one.ready) return badge("bad", "Not ready");
+  if (pressed.length) return badge("warn", pressed.join(", "));
+  return one.unschedulable ? badge("warn", "Ready, no new pods") : badge("good", "Ready");
+}
+
+function projects(view, cluster) {
+  const create = (holds(cluster, "projects.create") || holds(cluster, "cluster.projects")) && linkButton("Create project", `/projects/new?cluster=${enc(cluster.id)}`, "");
+  const list = table({ caption: "projects", view, sort: "Name", columns: [
+    { label: "Name", cell: (one) => h("a", { href: `/projects/${one.id}` }, one.name), sort: (one) => one.name, text: (one) => `${one.name} ${one.description}` },
+    { label: "Description", cell: (one) => one.description },
+    { label: "Namespaces", cell: (one) => one.namespaces.join(", "), text: (one) => one.namespaces.join(" ") },
+    { label: "Created", cell: (one) => when(one.created_at), sort: (one) => one.created_at },
+  ], empty: empty("No projects here that you may see.", "A project gives people the same rights in several namespaces, with a quota for all of them.") });
+  watch(`/v1/projects?cluster=${enc(cluster.id)}`, list.update, view);
+  return panel("Projects", list.element, { actions: [create] });
+}
