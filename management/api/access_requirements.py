@@ -1,6 +1,6 @@
 """What a caller must hold to call an endpoint. Checked before the endpoint runs.
 
-What isn't there and what the caller may not know of give the same answer.
+A resource that does not exist and one that the caller may not see get the same response.
 """
 
 from dataclasses import dataclass
@@ -8,53 +8,63 @@ from typing import Protocol
 
 from aiohttp import web
 
-from management.authentication import Caller, caller_of
+from management.api.authentication import Caller, caller_of
+from management.api.services import services_of
+from management.api.user_management import require_reach
 from management.authorization.permissions import (
     CLUSTER_MEMBERS,
     PROJECT_MEMBERS,
+    READ_TOKENS,
     SEARCH,
     SEE_PROJECT,
+    USERS,
 )
-from management.problems import Problem
-from management.services import services_of
+from management.errors import no_cluster
+from management.http.problem import ApiProblem
 from store.access_records import Project
-from store.interfaces import Cluster
+from store.records import Cluster, Token, User
 
 CLUSTER = web.RequestKey("cluster", Cluster)
 PROJECT = web.RequestKey("project", Project)
+USER = web.RequestKey("user", User)
+TOKEN = web.RequestKey("token", Token)
 
 
 class Requirement(Protocol):
-    """What must be so."""
+    """A condition for calling an endpoint."""
 
     async def check(self, request: web.Request) -> None:
-        """Raise Problem unless it is so."""
+        """Raise ApiProblem unless the condition holds."""
+
+
+REQUIREMENTS = web.AppKey("requirements", tuple[tuple[str, str, Requirement], ...])
+"""Method, path, and requirement of every endpoint, in matching order."""
 
 
 @dataclass(frozen=True, slots=True)
-class Anybody:
-    """Nothing, not even a credential."""
+class Public:
+    """No condition: not even a credential is needed."""
 
     def __str__(self) -> str:
         return "nothing"
 
     async def check(self, request: web.Request) -> None:
-        """Nothing to check."""
+        """Check nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
-    """A credential. What is answered is the caller's own, or what the caller may see."""
+class AnyUser:
+    """Any valid credential. The response has the caller's own data, or what the caller may see."""
 
     def __str__(self) -> str:
         return "a credential"
 
     async def check(self, request: web.Request) -> None:
-        """Authentication has checked it."""
+        """Check nothing: authentication has run already."""
 
 
 @dataclass(frozen=True, slots=True)
-class Overall:
+class GlobalPermission:
     """A permission of a global role."""
 
     permission: str
@@ -63,31 +73,102 @@ class Overall:
         return self.permission
 
     async def check(self, request: web.Request) -> None:
-        """Raises Problem with 403."""
-        if self.permission not in caller_of(request).access.overall:
-            raise Problem(403, f"this takes the permission {self.permission}; ask an administrator")
+        """Raise ApiProblem with 403 if the caller lacks the permission."""
+        if self.permission not in caller_of(request).access.global_permissions:
+            raise ApiProblem(
+                403, f"this needs the permission {self.permission}: ask an administrator for it"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class OverUser:
+    """The permission to manage users, and all grants that the user of the path holds.
+
+    An endpoint that acts on another user has this requirement or one of the next two. Its change in
+    the store runs with the check of :func:`management.api.user_management.reach_of`.
+    """
+
+    def __str__(self) -> str:
+        return f"{USERS}, and every grant that the user holds"
+
+    async def check(self, request: web.Request) -> None:
+        """Store the user in the request. Raise ApiProblem with 403 or 404."""
+        await GlobalPermission(USERS).check(request)
+        request[USER] = await _reachable(request, request.match_info["id"])
+
+
+@dataclass(frozen=True, slots=True)
+class OverToken:
+    """Ownership of the token of the path, or :class:`OverUser` over its owner."""
+
+    def __str__(self) -> str:
+        return f"a credential; for others' tokens {USERS}, and every grant that their owner holds"
+
+    async def check(self, request: web.Request) -> None:
+        """Store the token in the request. Raise ApiProblem with 403 or 404."""
+        caller = caller_of(request)
+        token = await services_of(request).store.tokens.get(request.match_info["name"])
+        mine = token is not None and token.user_id == caller.user.id
+        if token is None or not (mine or {USERS, READ_TOKENS} & caller.access.global_permissions):
+            raise ApiProblem(404, "you have no such token; see /v1/tokens")
+        if not mine:
+            await GlobalPermission(USERS).check(request)
+        await _reachable(request, token.user_id)
+        request[TOKEN] = token
+
+
+@dataclass(frozen=True, slots=True)
+class OverTokensOf:
+    """Being the user that ``?user=`` names (default: the caller), :class:`OverUser`, or the
+    permission to read all tokens.
+    """
+
+    def __str__(self) -> str:
+        return (
+            f"a credential; for others' tokens {READ_TOKENS}, or {USERS} and every grant that the "
+            "user holds"
+        )
+
+    async def check(self, request: web.Request) -> None:
+        """Store the user in the request. Raise ApiProblem with 403 or 404."""
+        caller = caller_of(request)
+        user_id = request.query.get("user", caller.user.id)
+        if READ_TOKENS in caller.access.global_permissions:
+            request[USER] = await _existing(request, user_id)
+            return
+        if user_id != caller.user.id and USERS not in caller.access.global_permissions:
+            raise ApiProblem(
+                403, f"this needs the permission {USERS}: only your own tokens are listed"
+            )
+        request[USER] = await _reachable(request, user_id)
 
 
 @dataclass(frozen=True, slots=True)
 class InCluster:
-    """To be let into the cluster of the path; with a permission there, if one is named."""
+    """Access to the cluster of the path; with a permission there, if one is given.
+
+    ``entering``: to the cluster itself, and not only to what Sekisho stores about it.
+    """
 
     permission: str | None = None
+    entering: bool = False
 
     def __str__(self) -> str:
-        return (
-            f"{self.permission} in the cluster" if self.permission else "to be let into the cluster"
-        )
+        if self.permission:
+            return f"{self.permission} in the cluster"
+        return "entering the cluster" if self.entering else "access to the cluster"
 
     async def check(self, request: web.Request) -> None:
-        """Raises Problem with 404 or 403. The cluster is kept with the request."""
+        """Store the cluster in the request. Raise ApiProblem with 404 or 403."""
         name = request.match_info["cluster"]
         caller = caller_of(request)
         cluster = await services_of(request).store.clusters.get(name)
-        if cluster is None or not caller.access.enters(cluster.id):
+        access = caller.access.can_enter if self.entering else caller.access.sees_cluster
+        if cluster is None or not access(cluster.id):
             raise no_such_cluster(name)
-        require_in_cluster(caller, cluster, self.permission)
+        # First, so that the audit log has the cluster of a refused request.
         request[CLUSTER] = cluster
+        require_in_cluster(caller, cluster, self.permission)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,70 +181,96 @@ class InProject:
         return f"{self.permission}, in the project"
 
     async def check(self, request: web.Request) -> None:
-        """Raises Problem with 404 or 403. The project and its cluster are kept."""
+        """Store the project and its cluster in the request. Raise ApiProblem with 404 or 403."""
         project, cluster = await visible_project(request, request.match_info["project"])
-        require_in_project(caller_of(request), project, self.permission)
         request[PROJECT], request[CLUSTER] = project, cluster
+        require_in_project(caller_of(request), project, self.permission)
 
 
 @dataclass(frozen=True, slots=True)
-class LetsPeopleIn:
-    """To be somebody who says who may come in: anywhere."""
+class MayManageMembers:
+    """The permission to manage members of any cluster or project, or to search principals."""
 
     def __str__(self) -> str:
-        return f"{SEARCH}, or to let people in somewhere"
+        return f"{SEARCH}, or managing members of a cluster or project"
 
     async def check(self, request: web.Request) -> None:
-        """Raises Problem with 403."""
+        """Raise ApiProblem with 403 if the caller lacks the permission."""
         access = caller_of(request).access
         held = [*access.in_clusters.values(), *access.in_projects.values()]
-        if SEARCH in access.overall or any(
+        if SEARCH in access.global_permissions or any(
             one.permissions & {CLUSTER_MEMBERS, PROJECT_MEMBERS} for one in held
         ):
             return
-        raise Problem(403, "this is for those who let people into a cluster or a project")
+        raise ApiProblem(
+            403,
+            "this needs the permission to manage members of a cluster or project; ask its owner",
+        )
 
 
-def no_such_cluster(name: str) -> Problem:
-    """The same for one that isn't there and one that is none of the caller's business."""
-    return Problem(404, f'cluster "{name}" not found, or you have no access to it')
+def managed_user(request: web.Request) -> User:
+    """Return the user whom the requirement has found."""
+    return request[USER]
+
+
+async def _reachable(request: web.Request, user_id: str) -> User:
+    """Return the user if the caller may act on them; raise ApiProblem otherwise."""
+    user = await _existing(request, user_id)
+    await require_reach(services_of(request).store, caller_of(request), user)
+    return user
+
+
+async def _existing(request: web.Request, user_id: str) -> User:
+    user = await services_of(request).store.users.get(user_id)
+    if user is None:
+        raise ApiProblem(404, "user not found")
+    return user
+
+
+def no_such_cluster(name: str) -> ApiProblem:
+    """Return the same problem for a missing cluster and for one that the caller may not see."""
+    return ApiProblem(404, no_cluster(name))
 
 
 def cluster_of(request: web.Request) -> Cluster:
-    """The cluster that the requirement has found."""
+    """Return the cluster that the requirement has found."""
     return request[CLUSTER]
 
 
 def project_of(request: web.Request) -> Project:
-    """The project that the requirement has found."""
+    """Return the project that the requirement has found."""
     return request[PROJECT]
 
 
 async def visible_project(request: web.Request, project_id: str) -> tuple[Project, Cluster]:
-    """A project that the caller may see, and its cluster. Raises Problem."""
+    """Return a project that the caller may see, and its cluster.
+
+    Raises:
+        ApiProblem: 404 if there is no such project, or the caller may not see it.
+    """
     store = services_of(request).store
     project = await store.projects.get(project_id)
     cluster = await store.clusters.get(project.cluster_id) if project is not None else None
     if project is None or cluster is None or not sees(caller_of(request), project):
-        raise Problem(404, f'project "{project_id}" not found, or you have no access to it')
+        raise ApiProblem(404, f'project "{project_id}" not found, or you have no access to it')
     return project, cluster
 
 
 def sees(caller: Caller, project: Project) -> bool:
-    """Whether a project is the caller's business."""
+    """Return whether the caller may see a project."""
     held = caller.access.in_project(project.id, project.cluster_id)
     return SEE_PROJECT in held.permissions
 
 
 def require_in_project(caller: Caller, project: Project, permission: str) -> None:
-    """Raise Problem with 403 unless the caller holds a permission in a project."""
+    """Raise ApiProblem with 403 unless the caller holds a permission in a project."""
     if permission not in caller.access.in_project(project.id, project.cluster_id).permissions:
-        raise Problem(403, f"this takes the permission {permission} in the project")
+        raise ApiProblem(403, f"this needs the permission {permission} in the project")
 
 
 def require_in_cluster(caller: Caller, cluster: Cluster, permission: str | None) -> None:
-    """Raise Problem with 403 unless the caller holds a permission in a cluster."""
+    """Raise ApiProblem with 403 unless the caller holds a permission in a cluster."""
     if permission is not None and (
         permission not in caller.access.in_cluster(cluster.id).permissions
     ):
-        raise Problem(403, f"this takes the permission {permission} in the cluster")
+        raise ApiProblem(403, f"this needs the permission {permission} in the cluster")

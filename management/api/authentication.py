@@ -1,4 +1,4 @@
-"""Who calls the API: one credential a request, and what it may be used for here."""
+"""Authenticate the caller of an API request: one credential for each request."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -6,114 +6,197 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from management.api.request_limits import RequestLimits
+from management.authentication.authenticated_token import MUST_CHANGE, AuthenticatedToken
+from management.authentication.external_tokens import TokenRejected
+from management.authentication.token_authenticator import TokenAuthenticator
 from management.authorization.access import Access
-from management.credentials import BadCredential, bearer_from
-from management.foreign_bearers import BearerRefused
-from management.problems import CHALLENGE, Problem
-from management.resolver import Resolved, TokenResolver
-from management.sessions import COOKIE, SessionCookies, SessionData
-from management.telling import note, told
-from store.interfaces import User
+from management.http.authorization_header import InvalidAuthorization, bearer_from
+from management.http.problem import CHALLENGE, ApiProblem
+from management.http.request_notes import add_audit_note, address_of, describe_rejection
+from management.identity.session_cookies import COOKIE, SessionCookies, SessionData
+from store.records import User
 
 OPEN = "sekisho_open"
-"""Attribute of handlers that anybody may call."""
+"""Attribute of handlers that need no credential."""
+
+PROBE = "sekisho_probe"
+"""Attribute of handlers that serve health checks."""
 
 _READS = frozenset({"GET", "HEAD"})
-_EVEN_SCOPED = frozenset({("GET", "/v1/me"), ("POST", "/v1/logout")})
+_ALLOWED_SCOPED = frozenset({("GET", "/v1/me"), ("POST", "/v1/logout")})
+_ALLOWED_CONFINED = _ALLOWED_SCOPED | {("POST", "/v1/me/password")}
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody who may call the API. ``session`` is there where a cookie said so."""
+    """The caller of a request. ``session`` is set if a session's cookie authenticated it."""
 
-    resolved: Resolved
+    authenticated: AuthenticatedToken
     session: SessionData | None = field(default=None, repr=False)
 
     @property
     def user(self) -> User:
-        """The user."""
-        return self.resolved.user
+        """Return the user."""
+        return self.authenticated.user
 
     @property
     def access(self) -> Access:
-        """What the user holds, and where."""
-        return self.resolved.access
+        """Return what the user holds, and where."""
+        return self.authenticated.access
 
 
 CALLER = web.RequestKey("caller", Caller)
 
+ON_CALLER: web.RequestKey[Callable[[], None]] = web.RequestKey("on_caller")
+"""Called when a request's caller is known; set by the layer above."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def anybody(handler: Handler) -> Handler:
+def public(handler: Handler) -> Handler:
     """Mark a handler that needs no credential."""
     setattr(handler, OPEN, True)
     return handler
 
 
+def probe(handler: Handler) -> Handler:
+    """Mark a handler that needs no credential and serves health checks."""
+    setattr(handler, PROBE, True)
+    return public(handler)
+
+
 def caller_of(request: web.Request) -> Caller:
-    """Who calls. Only for handlers that aren't open."""
+    """Return the caller. Only for handlers that need a credential."""
     return request[CALLER]
 
 
-def authentication(resolver: TokenResolver, cookies: SessionCookies) -> Middleware:
-    """Middleware: a caller for every handler that isn't open to anybody, else a 401."""
+def authentication(
+    authenticator: TokenAuthenticator, cookies: SessionCookies, limits: RequestLimits
+) -> Middleware:
+    """Return the middleware that finds the caller, or responds with 401.
+
+    Every request counts against ``limits``: as its caller's, or as anonymous.
+    """
 
     @web.middleware
     async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.match_info.http_exception is not None:
+        address = address_of(request)
+        limits.arrive(address)
+        kind = request.match_info.handler
+        if getattr(kind, PROBE, False):
+            permit = limits.probe(address)
+        elif request.match_info.http_exception is not None or getattr(kind, OPEN, False):
+            permit = limits.anonymous(address)
+        else:
+            caller = request[CALLER] = await _identify_and_count(
+                request, authenticator, cookies, limits
+            )
+            on_caller = request.get(ON_CALLER)
+            if on_caller is not None:
+                on_caller()
+            permit = limits.caller(caller.authenticated, address, watch=is_watch(request))
+        try:
             return await handler(request)
-        if not getattr(request.match_info.handler, OPEN, False):
-            request[CALLER] = await identify(request, resolver, cookies)
-        return await handler(request)
+        finally:
+            permit.release()
 
     return authenticate
 
 
-async def identify(
-    request: web.Request, resolver: TokenResolver, cookies: SessionCookies
-) -> Caller:
-    """The caller.
+def is_watch(request: web.Request) -> bool:
+    """Return whether the response is a stream of changes."""
+    return request.query.get("watch") in {"1", "true"}
 
-    Raises Problem with 400, 401 or 403, StoreUnavailable, and ProviderUnavailable.
+
+async def _identify_and_count(
+    request: web.Request,
+    authenticator: TokenAuthenticator,
+    cookies: SessionCookies,
+    limits: RequestLimits,
+) -> Caller:
+    """Return the caller. Count failures against the client's network.
+
+    A request without a credential is anonymous. A request with one is examined regardless of the
+    load from other networks; only failures of its own network count. Also raises what
+    :func:`identify` raises.
+
+    Raises:
+        TooMany: a limit is reached.
+    """
+    address = address_of(request)
+    if "Authorization" not in request.headers and COOKIE not in request.cookies:
+        limits.anonymous(address).release()
+        raise ApiProblem(401, "no credential: sign in first", headers=CHALLENGE)
+    try:
+        return await identify(request, authenticator, cookies, lambda: limits.check(address))
+    except ApiProblem:
+        limits.check(address)
+        limits.failed(address)
+        raise
+
+
+async def identify(
+    request: web.Request,
+    authenticator: TokenAuthenticator,
+    cookies: SessionCookies,
+    before_query: Callable[[], None] = lambda: None,
+) -> Caller:
+    """Return the caller. ``before_query`` is called if the credential is not cached.
+
+    Raises:
+        ApiProblem: 400, 401 or 403.
+        StoreUnavailable: the store cannot be read.
+        ProviderUnavailable: the provider cannot verify an external token now.
     """
     session = await cookies.read(request) if COOKIE in request.cookies else None
     authorizations = request.headers.getall("Authorization", [])
     if len(authorizations) + (session is not None) > 1:
-        raise Problem(400, "two credentials in one request: use one")
+        raise ApiProblem(400, "the request has two credentials: send one")
     if authorizations:
         try:
             bearer = bearer_from(authorizations[0].encode("utf-8", "surrogateescape"))
-        except BadCredential as exc:
-            raise Problem(400, str(exc)) from None
+        except InvalidAuthorization as exc:
+            raise ApiProblem(400, str(exc)) from None
     elif session is not None:
         if not cookies.check_csrf(request, session):
-            raise Problem(
+            raise ApiProblem(
                 403,
-                "a request authorised by a cookie must carry its CSRF token "
+                "a request with a session cookie must carry its CSRF token "
                 "and come from Sekisho's own page",
             )
         bearer = session.bearer.encode("ascii", "replace")
     else:
-        raise Problem(401, "no credential: sign in first", headers=CHALLENGE)
+        raise ApiProblem(401, "no credential: sign in first", headers=CHALLENGE)
     try:
-        resolved = await resolver.resolve(bearer)
-    except BearerRefused as exc:
-        note(request, refused=told(exc.why))
-        resolved = None
-    if resolved is None:
-        raise Problem(
-            401, "the credential is not valid, has ended, or was revoked", headers=CHALLENGE
+        authenticated = authenticator.cached(bearer)
+        if authenticated is None:
+            before_query()
+            authenticated = await authenticator.resolve(bearer)
+    except TokenRejected as exc:
+        add_audit_note(request, rejected=describe_rejection(exc.why))
+        authenticated = None
+    if authenticated is None:
+        raise ApiProblem(
+            401,
+            "the credential is not valid, has ended, or was revoked: sign in again",
+            headers=CHALLENGE,
         )
-    _check_scope(request, resolved)
-    return Caller(resolved, session)
+    _check_scope(request, authenticated)
+    return Caller(authenticated, session)
 
 
-def _check_scope(request: web.Request, resolved: Resolved) -> None:
-    """A token for some clusters is for those, not for the API; a read-only one reads."""
-    if (request.method, request.path) in _EVEN_SCOPED:
+def _check_scope(request: web.Request, authenticated: AuthenticatedToken) -> None:
+    """Check that the token may be used for this request.
+
+    A token with clusters or projects is not valid for the API. A read-only token only reads. A
+    confined session may only change the password.
+    """
+    if authenticated.token.confined and (request.method, request.path) not in _ALLOWED_CONFINED:
+        raise ApiProblem(403, MUST_CHANGE)
+    if (request.method, request.path) in _ALLOWED_SCOPED:
         return
-    if resolved.token.clusters or resolved.token.projects:
-        raise Problem(403, "the token is for its clusters only, not for this API")
-    if resolved.token.read_only and request.method not in _READS:
-        raise Problem(403, "the token is read-only")
+    if authenticated.token.clusters or authenticated.token.projects:
+        raise ApiProblem(403, "the token is valid for its clusters only, not for this API")
+    if authenticated.token.read_only and request.method not in _READS:
+        raise ApiProblem(403, "the token is read-only: use one without read_only or proxy_read")

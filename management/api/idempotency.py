@@ -1,7 +1,7 @@
-"""Creating once: a POST with an ``Idempotency-Key`` is carried out once, however often it comes.
+"""Idempotent creation: a POST with an ``Idempotency-Key`` runs once, however often it is sent.
 
-After draft-ietf-httpapi-idempotency-key-header: the same key with the same request gives the same
-answer again; with another request it is refused. Answers are kept encrypted for a day.
+After draft-ietf-httpapi-idempotency-key-header: the same key with the same request returns the same
+response again; with another request it is rejected. Responses are stored encrypted for a day.
 """
 
 import hashlib
@@ -10,66 +10,80 @@ from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
-from management.authentication import caller_of
-from management.problems import MAX_BODY_BYTES, Problem
-from management.services import services_of
+from management.api.authentication import caller_of
+from management.api.services import services_of
+from management.http.body import body_of
+from management.http.problem import ApiProblem
 
 HEADER = "Idempotency-Key"
-KEPT = timedelta(days=1)
+LIFETIME = timedelta(days=1)
 UNFINISHED = timedelta(minutes=2)
-"""How long a request that never came to an end keeps its key."""
+"""How long a request that never finishes blocks its key."""
 
-MOST_CHARACTERS = 255
+MAX_CHARACTERS = 255
 
-_NOT_KEPT = frozenset({409, 412, 429})
+_NOT_STORED = frozenset({409, 412, 429})
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-async def carried_out_once(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer as before, or carry the request out. Raises Problem."""
+async def with_idempotency_key(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Return the stored response, or run the handler and store its response.
+
+    Raises:
+        ApiProblem: 422 if the key was used for another request, 409 if that request still runs.
+    """
     offered = request.headers.get(HEADER)
     if offered is None:
         return await handler(request)
-    if not 1 <= len(offered) <= MOST_CHARACTERS or not offered.isprintable():
-        raise Problem(422, f"{HEADER} must be 1 to {MOST_CHARACTERS} printable characters")
-    answers = services_of(request).store.answers
-    key = _digest(caller_of(request).user.id, request.method, request.path, offered)
+    if not 1 <= len(offered) <= MAX_CHARACTERS or not offered.isprintable():
+        raise ApiProblem(422, f"{HEADER} must be 1 to {MAX_CHARACTERS} printable characters")
+    records = services_of(request).store.idempotency_records
+    key = _digest(_key_owner(request), request.method, request.path, offered)
     now = datetime.now(UTC)
-    kept = await answers.begin(key, await _content(request), now + UNFINISHED)
-    if kept is not None:
-        if kept.request != await _content(request):
-            raise Problem(422, f"this {HEADER} was used for another request")
-        if kept.status is None or kept.body is None:
-            raise Problem(
-                409, "the same request is being carried out", headers={"Retry-After": "2"}
+    stored = await records.begin(key, await _request_digest(request), now + UNFINISHED)
+    if stored is not None:
+        if stored.request != await _request_digest(request):
+            raise ApiProblem(422, f"this {HEADER} was used for another request: use a new one")
+        if stored.status is None or stored.body is None:
+            raise ApiProblem(
+                409,
+                "the same request is still running; try again later",
+                headers={"Retry-After": "2"},
             )
-        return _again(kept.status, kept.body)
+        return _replay(stored.status, stored.body)
     try:
         response = await handler(request)
     except BaseException:
-        # Nothing was made, or nobody knows: it may be tried again.
-        await answers.abandon(key)
+        # Nothing was created, or the result is unknown: the client may try again.
+        await records.abandon(key)
         raise
-    if not isinstance(response, web.Response) or response.status in _NOT_KEPT:
-        await answers.abandon(key)
+    if not isinstance(response, web.Response) or response.status in _NOT_STORED:
+        await records.abandon(key)
         return response
     body = response.text or ""
-    await answers.finish(key, response.status, f"{response.content_type}\n{body}", now + KEPT)
+    await records.finish(key, response.status, f"{response.content_type}\n{body}", now + LIFETIME)
     return response
 
 
-def _again(status: int, kept: str) -> web.Response:
-    content_type, _, body = kept.partition("\n")
+def _key_owner(request: web.Request) -> str:
+    """Return the owner of the keys: a user in any session, or one other token.
+
+    A response may contain a token that was created in a session, which another token could not
+    create.
+    """
+    token = caller_of(request).authenticated.token
+    return token.user_id if token.kind == "session" else f"{token.user_id} {token.name}"
+
+
+def _replay(status: int, stored: str) -> web.Response:
+    content_type, _, body = stored.partition("\n")
     headers = {"Idempotency-Replayed": "true", "Cache-Control": "no-store"}
     return web.Response(status=status, text=body, content_type=content_type, headers=headers)
 
 
-async def _content(request: web.Request) -> bytes:
-    try:
-        return _digest(request.query_string, (await request.read()).hex())
-    except web.HTTPRequestEntityTooLarge:
-        raise Problem(413, f"the body may have {MAX_BODY_BYTES} bytes at the most") from None
+async def _request_digest(request: web.Request) -> bytes:
+    return _digest(request.query_string, (await body_of(request)).hex())
 
 
 def _digest(*parts: str) -> bytes:

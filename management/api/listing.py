@@ -1,7 +1,8 @@
-"""Lists: the same parameters everywhere, in pages, and as a stream of changes.
+"""Lists with the same parameters everywhere: pages, or a stream of changes.
 
-``limit`` and ``continue`` page, ``sort`` (``-`` before it: downwards) orders, and what each list
-names as its filters must be equal. ``watch=1`` streams what there is and what changes.
+``limit`` and ``continue`` select a page, ``sort`` orders (``-`` before it: descending), and the
+parameters that a list names as filters must be equal. ``watch=1`` streams the items and their
+changes.
 """
 
 import base64
@@ -14,10 +15,12 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
-from management.problems import Problem
+from config.bounded_json import load_json
+from config.labels import InvalidSelector, Selector
+from management.http.problem import ApiProblem
 
-MOST = 1000
-"""Items in a page at most."""
+MAX_ITEMS = 1000
+"""Maximum items in a page."""
 
 Item = dict[str, Any]
 Collect = Callable[[web.Request], Awaitable[Sequence[Item]]]
@@ -27,64 +30,86 @@ _COMMON = frozenset({"limit", "continue", "sort", "watch", "search"})
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """How a list is made. ``collect`` gives all that the caller may see.
+    """One list of the API. ``collect`` returns all items that the caller may see.
 
-    ``answer`` is the model of an item; ``key`` names the field that tells items apart. ``search``
-    looks for a piece of text in the fields ``searched``. The first of ``sorts`` is the order where
-    none is asked for. ``kinds`` are the changes in the store
-    after which the list may be another.
+    ``response`` is the model of an item; ``key`` is the field that identifies an item. ``search``
+    finds text in the fields ``searched``. The first of ``sorts`` is the default order. ``kinds``
+    are the kinds of changes in the store that can change the list. ``labelled``: items have
+    ``labels``, and ``label`` selects by them.
     """
 
     collect: Collect
-    answer: type[BaseModel] | None = None
+    response: type[BaseModel] | None = None
     key: str = "id"
     sorts: tuple[str, ...] = ("name",)
     filters: tuple[str, ...] = ()
     searched: tuple[str, ...] = ("name",)
     kinds: frozenset[str] = frozenset()
     own_parameters: tuple[str, ...] = ()
+    labelled: bool = False
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Return the parameters that this list has and others do not."""
+        return (*self.filters, *self.own_parameters, *(("label",) if self.labelled else ()))
 
 
 async def list_response(listing: Listing, request: web.Request) -> web.Response:
-    """The page that was asked for. Raises Problem."""
+    """Return the requested page.
+
+    Raises:
+        ApiProblem: 422 for an invalid parameter.
+    """
     check_parameters(listing, request.query)
     items = select(listing, await listing.collect(request), request.query)
     return web.json_response(page(listing, items, request.query))
 
 
 def check_parameters(listing: Listing, query: Mapping[str, str]) -> None:
-    """Raise Problem for a parameter that this list doesn't know."""
-    known = _COMMON | set(listing.filters) | set(listing.own_parameters)
+    """Raise ApiProblem with 422 for a parameter that this list does not have."""
+    known = _COMMON | set(listing.parameters)
     unknown = sorted(set(query) - known)
     if unknown:
-        raise Problem(422, f"unknown parameter {unknown[0]}; there are {', '.join(sorted(known))}")
+        raise ApiProblem(
+            422, f"unknown parameter {unknown[0]}; the parameters are {', '.join(sorted(known))}"
+        )
 
 
 def select(listing: Listing, items: Sequence[Item], query: Mapping[str, str]) -> list[Item]:
-    """Those that the filters let through, in order."""
+    """Return the items that match the filters, in order."""
     for name in listing.filters:
         if name in query:
             items = [one for one in items if _text(one.get(name)) == query[name]]
+    if listing.labelled and "label" in query:
+        selector = _selector(query["label"])
+        items = [one for one in items if selector.matches(one.get("labels") or {})]
     wanted = query.get("search", "").casefold()
     if wanted:
         items = [one for one in items if _found(one, wanted, listing.searched)]
-    field, downwards = _sort(listing, query)
-    return sorted(items, key=_order(listing, field), reverse=downwards)
+    field, descending = _sort(listing, query)
+    return sorted(items, key=_order(listing, field), reverse=descending)
 
 
 def page(listing: Listing, items: Sequence[Item], query: Mapping[str, str]) -> dict[str, Any]:
-    """One page of items that are in order, and where the next begins."""
-    field, downwards = _sort(listing, query)
+    """Return one page of ordered items, and the token for the next page."""
+    field, descending = _sort(listing, query)
     order = _order(listing, field)
     after = query.get("continue")
     if after:
-        last = _opened(after, query.get("sort", ""))
-        items = [one for one in items if (order(one) < last if downwards else order(one) > last)]
+        last = _decode_token(after, query.get("sort", ""))
+        items = [one for one in items if (order(one) < last if descending else order(one) > last)]
     limit = _limit(query)
-    answer: dict[str, Any] = {"items": list(items[:limit])}
+    result: dict[str, Any] = {"items": list(items[:limit])}
     if limit is not None and len(items) > limit:
-        answer["continue"] = _sealed(order(items[limit - 1]), query.get("sort", ""))
-    return answer
+        result["continue"] = _encode_token(order(items[limit - 1]), query.get("sort", ""))
+    return result
+
+
+def _selector(text: str) -> Selector:
+    try:
+        return Selector.parse(text)
+    except InvalidSelector as exc:
+        raise ApiProblem(422, f"label: {exc}") from None
 
 
 def _sort(listing: Listing, query: Mapping[str, str]) -> tuple[str, bool]:
@@ -92,7 +117,9 @@ def _sort(listing: Listing, query: Mapping[str, str]) -> tuple[str, bool]:
     field = wanted.removeprefix("-")
     known = [one.removeprefix("-") for one in listing.sorts]
     if field not in known:
-        raise Problem(422, f"sort must be one of {', '.join(known)}, or - and one of them")
+        raise ApiProblem(
+            422, f"sort must be one of {', '.join(known)}, with or without - before it"
+        )
     return field, wanted.startswith("-")
 
 
@@ -114,21 +141,23 @@ def _limit(query: Mapping[str, str]) -> int | None:
     text = query.get("limit")
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MOST):
-        raise Problem(422, f"limit must be a number from 1 to {MOST}")
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MAX_ITEMS):
+        raise ApiProblem(422, f"limit must be a number from 1 to {MAX_ITEMS}")
     return int(text)
 
 
-def _sealed(last: tuple[str, str], sort: str) -> str:
+def _encode_token(last: tuple[str, str], sort: str) -> str:
     return base64.urlsafe_b64encode(json.dumps([sort, *last]).encode()).decode().rstrip("=")
 
 
-def _opened(text: str, sort: str) -> tuple[str, str]:
+def _decode_token(text: str, sort: str) -> tuple[str, str]:
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        told, value, key = json.loads(raw)
-    except (ValueError, TypeError, binascii.Error, RecursionError):
-        raise Problem(422, "continue is not what an earlier page gave") from None
-    if told != sort or not isinstance(value, str) or not isinstance(key, str):
-        raise Problem(422, "continue is of a list in another order")
+        order, value, key = load_json(raw)
+    except (ValueError, TypeError, binascii.Error):
+        raise ApiProblem(422, "continue is not valid: use the value of an earlier page") from None
+    if order != sort or not isinstance(value, str) or not isinstance(key, str):
+        raise ApiProblem(
+            422, "continue belongs to a list with another sort: begin at the first page"
+        )
     return value, key

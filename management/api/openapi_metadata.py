@@ -1,4 +1,4 @@
-"""What an endpoint says of itself beside its words: what it takes, and what it answers."""
+"""The metadata of an endpoint: its request body, response and parameters."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,14 +15,15 @@ FLAG: Mapping[str, Any] = {"type": "string", "enum": ["true", "false"]}
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """``body`` is the model of what a request says; ``answer`` that of what comes with ``status``.
+    """The metadata of one endpoint.
 
-    ``many``: of each of many. ``others``: other statuses of success. ``query``: parameters, as JSON
-    schemas. ``revised``: it takes If-Match.
+    ``body`` is the model of the request's body; ``response`` is the model of the response with
+    ``status``. ``many``: the response is a list. ``others``: other success statuses. ``query``:
+    parameters, as JSON schemas. ``revised``: the endpoint supports If-Match.
     """
 
     body: type[BaseModel] | None = None
-    answer: type[BaseModel] | None = None
+    response: type[BaseModel] | None = None
     status: int = 200
     others: tuple[int, ...] = ()
     many: bool = False
@@ -31,20 +32,20 @@ class Description:
 
 
 _NOTHING = Description()
-_OF = "sekisho_description"
+_ATTRIBUTE = "sekisho_description"
 
 
-def described(**said: Any) -> Callable[[_Served], _Served]:
-    """Describe a handler (see :class:`Description`)."""
+def openapi(**metadata: Any) -> Callable[[_Served], _Served]:
+    """Attach metadata to a handler (see :class:`Description`)."""
 
     def describe(handler: _Served) -> _Served:
-        setattr(handler, _OF, Description(**said))
+        setattr(handler, _ATTRIBUTE, Description(**metadata))
         return handler
 
     return describe
 
 
 def description_of(handler: object) -> Description:
-    """What a handler says of itself."""
-    found: Description = getattr(handler, _OF, _NOTHING)
+    """Return a handler's metadata."""
+    found: Description = getattr(handler, _ATTRIBUTE, _NOTHING)
     return found

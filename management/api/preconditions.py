@@ -1,13 +1,15 @@
-"""Changes that don't overwrite somebody else's: ETag and If-Match (RFC 9110 §13), merge patches."""
+"""Changes that do not overwrite concurrent changes: ETag and If-Match (RFC 9110 §13)."""
 
 import json
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel
 
-from management.problems import Problem, read_json, validated
+from management.http.body import read_json, validated
+from management.http.merge_patch import merge
+from management.http.problem import ApiProblem
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -15,53 +17,42 @@ _PATCHES = frozenset({"application/merge-patch+json", "application/json"})
 
 
 def etag(revision: int) -> str:
-    """The entity tag of a revision."""
+    """Return the entity tag of a revision."""
     return f'"{revision}"'
 
 
-def shown(body: Mapping[str, object], revision: int, status: int = 200) -> web.Response:
-    """An answer with its entity tag."""
+def json_with_etag(body: Mapping[str, object], revision: int, status: int = 200) -> web.Response:
+    """Return a JSON response with its entity tag."""
     return web.json_response(dict(body), status=status, headers={"ETag": etag(revision)})
 
 
 def check_match(request: web.Request, revision: int) -> None:
-    """Raise Problem with 412 where ``If-Match`` names another revision than the one there is."""
-    wanted = request.headers.get("If-Match")
-    if wanted is None or wanted.strip() == "*":
+    """Raise ApiProblem with 412 if ``If-Match`` names another revision."""
+    expected = request.headers.get("If-Match")
+    if expected is None or expected.strip() == "*":
         return
-    if etag(revision) not in {one.strip() for one in wanted.split(",")}:
-        raise Problem(412, "it was changed since you read it: read it again, and try again")
+    if etag(revision) not in {one.strip() for one in expected.split(",")}:
+        raise ApiProblem(412, "the resource has changed since you read it: read it again and retry")
 
 
-def lost_race(request: web.Request) -> Problem:
-    """What was read has been changed before it could be written."""
-    return Problem(
+def conflict(request: web.Request) -> ApiProblem:
+    """Return the problem for a change that lost a race with another one."""
+    return ApiProblem(
         412 if "If-Match" in request.headers else 409,
-        "it was changed by somebody else at the same time: read it again, and try again",
+        "the resource was changed at the same time: read it again and retry",
     )
 
 
 async def read_patch(request: web.Request, current: _Model) -> _Model:
-    """``current`` with the request's JSON merge patch (RFC 7396) in it. Raises Problem.
+    """Return ``current`` with the request's JSON merge patch (RFC 7396) applied.
 
-    Null puts a field back to what it is by default.
+    Null resets a field to its default.
+
+    Raises:
+        ApiProblem: the patch or its result is not valid.
     """
     patch = await read_json(request, _PATCHES)
     if not isinstance(patch, dict):
-        raise Problem(422, "a merge patch of this is a JSON object")
+        raise ApiProblem(422, "the merge patch must be a JSON object")
     merged = merge(current.model_dump(mode="json"), patch)
     return validated(type(current), json.dumps(merged))
-
-
-def merge(old: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    """A JSON merge patch, RFC 7396 §2."""
-    merged = dict(old)
-    for name, value in patch.items():
-        if value is None:
-            merged.pop(name, None)
-        elif isinstance(value, Mapping):
-            before = merged.get(name)
-            merged[name] = merge(before if isinstance(before, Mapping) else {}, value)
-        else:
-            merged[name] = value
-    return merged

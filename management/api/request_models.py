@@ -1,46 +1,79 @@
-"""Fields that many bodies share, and what may be in them."""
+"""Field types that several request bodies share."""
 
-import re
+from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from aiohttp import web
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from management.quantities import parse_quantity
+from config.durations import parse_duration
+from config.labels import KEY_PATTERN, MOST_LABELS, VALUE_PATTERN
+from impersonation.display_names import one_line, trimmed
+from management.http.problem import ApiProblem
+from management.kubernetes.quantity import parse_quantity
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
-
-
-def _one_line(value: str) -> str:
-    # Shown in terminals and pages, and databases can't hold every character.
-    if _CONTROL.search(value):
-        raise ValueError("must be one line, without control characters")
-    return value
 
 
 def _quantity(value: str) -> str:
     if parse_quantity(value) < 0:
-        raise ValueError("must not be less than nothing")
+        raise ValueError("must not be negative")
     return value
 
 
-class Body(BaseModel):
-    """What a request says. What it doesn't know it refuses."""
+def _duration(value: object) -> object:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError("must be text such as 30m, 8h or 90d")
+    return parse_duration(value)
+
+
+class RequestModel(BaseModel):
+    """A request body. Unknown fields are rejected."""
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
-Line = Annotated[str, Field(max_length=256), AfterValidator(_one_line)]
-"""A line of text for people."""
+Ttl = Annotated[timedelta | None, BeforeValidator(_duration)]
+"""A lifetime, such as 30m, 8h or 90d; null: the default."""
 
-Name = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_one_line)]
-"""What people call something."""
+Line = Annotated[str, Field(max_length=256), AfterValidator(one_line)]
+"""One line of text."""
+
+Name = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(trimmed)]
+"""A display name."""
+
+Reference = Annotated[str, Field(max_length=512), AfterValidator(one_line)]
+"""A reference to something by its id or name."""
 
 DnsLabel = Annotated[str, Field(pattern=_DNS_LABEL)]
-"""A name that Kubernetes takes for a namespace (RFC 1123)."""
+"""A name that Kubernetes accepts for a namespace (RFC 1123 label)."""
 
 Quantity = Annotated[str, Field(max_length=64), AfterValidator(_quantity)]
-"""A Kubernetes quantity, like 500m or 4Gi."""
+"""A Kubernetes quantity, such as 500m or 4Gi."""
 
 ResourceName = Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z0-9./_-]+$")]
-"""What a quota counts, like limits.cpu or pods."""
+"""A resource that a quota limits, such as limits.cpu or pods."""
+
+LabelKey = Annotated[str, Field(max_length=317, pattern=KEY_PATTERN)]
+"""The key of a label, as Kubernetes accepts it."""
+
+LabelValue = Annotated[str, Field(max_length=63, pattern=VALUE_PATTERN)]
+"""The value of a label, as Kubernetes accepts it."""
+
+Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=MOST_LABELS)]
+"""Labels of an object."""
+
+
+def query_flag(request: web.Request, name: str) -> bool:
+    """Return a query parameter that is true or false; false if it is missing.
+
+    Raises:
+        ApiProblem: 400 for any other value.
+
+    """
+    value = request.query.get(name, "false")
+    if value not in ("true", "false"):
+        raise ApiProblem(400, f"{name} must be true or false")
+    return value == "true"

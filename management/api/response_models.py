@@ -1,18 +1,18 @@
-"""What the API answers, as models: for its description, and for tests that hold it to them."""
+"""Models of the API's responses, for its description and for contract tests."""
 
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 
-class Answer(BaseModel):
-    """Something that is answered. All that may be in it is named."""
+class ResponseModel(BaseModel):
+    """A response. Every field is declared."""
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
-class ProblemAnswer(BaseModel):
-    """What went wrong (RFC 9457), with the id under which the log has more."""
+class ProblemResponse(BaseModel):
+    """A problem (RFC 9457), with the request id for the log."""
 
     type: str
     title: str
@@ -22,15 +22,20 @@ class ProblemAnswer(BaseModel):
     errors: list[dict[str, str]] | None = None
 
 
-class OwnPrincipal(Answer):
-    """A way in which a user is known."""
+class OwnPrincipal(ResponseModel):
+    """A principal of a user.
+
+    ``refresh``: ``failing``, the provider returns no usable response about it; ``sign_in_needed``,
+    the user must sign in again before it can be refreshed.
+    """
 
     id: str
     provider: str
     display_name: str
+    refresh: Literal["ok", "failing", "sign_in_needed"]
 
 
-class UserAnswer(Answer):
+class UserResponse(ResponseModel):
     """A user."""
 
     id: str
@@ -38,12 +43,13 @@ class UserAnswer(Answer):
     display_name: str
     enabled: bool
     administrator: bool
+    labels: dict[str, str]
     principals: list[OwnPrincipal]
     created_at: str
 
 
-class GroupAnswer(Answer):
-    """A group principal. How many are in it is for those who manage users."""
+class GroupResponse(ResponseModel):
+    """A group principal. Only managers of users see ``members``."""
 
     id: str
     provider: str | None
@@ -51,24 +57,30 @@ class GroupAnswer(Answer):
     members: int | None
 
 
-class OwnGroup(Answer):
-    """A group that one is in."""
+class OwnGroup(ResponseModel):
+    """A group of the caller."""
 
     id: str
     provider: str
     display_name: str
 
 
-class MeAnswer(UserAnswer):
-    """Who the caller is. ``csrf_token`` is there where a cookie said so."""
+class MeResponse(UserResponse):
+    """The caller. ``csrf_token`` is set for a session with a cookie.
+
+    ``permissions`` are the global ones. ``must_change_password``: this session may only change its
+    password.
+    """
 
     groups: list[OwnGroup]
+    permissions: list[str]
     token: str
+    must_change_password: bool
     csrf_token: str | None = None
 
 
-class TokenAnswer(Answer):
-    """A token, but for what makes it one."""
+class TokenResponse(ResponseModel):
+    """A token without its secret."""
 
     name: str
     kind: str
@@ -82,15 +94,17 @@ class TokenAnswer(Answer):
     clusters: list[str]
     projects: list[str]
     read_only: bool
+    proxy_read: bool
+    parent: str | None
 
 
-class NewTokenAnswer(TokenAnswer):
-    """A token that was just made, and the only answer that ever holds it."""
+class NewTokenResponse(TokenResponse):
+    """A new token. No other response contains its secret."""
 
     token: str
 
 
-class RuleAnswer(Answer):
+class RuleResponse(ResponseModel):
     """A rule of Kubernetes RBAC."""
 
     verbs: list[str]
@@ -100,15 +114,15 @@ class RuleAnswer(Answer):
     non_resource_urls: list[str]
 
 
-class RoleContent(Answer):
-    """What a role comes to with what it inherits."""
+class RoleContent(ResponseModel):
+    """The grants of a role with what it inherits."""
 
     permissions: list[str]
-    rules: list[RuleAnswer]
+    rules: list[RuleResponse]
     cluster_roles: list[str]
 
 
-class RoleAnswer(RoleContent):
+class RoleResponse(RoleContent):
     """A role."""
 
     id: str
@@ -117,12 +131,13 @@ class RoleAnswer(RoleContent):
     description: str
     built_in: bool
     inherits: list[str]
+    labels: dict[str, str]
     effective: RoleContent
     created_at: str | None
 
 
-class BindingAnswer(Answer):
-    """Who holds which role in what."""
+class BindingResponse(ResponseModel):
+    """A binding of a role to a user or a group."""
 
     id: str
     role: str
@@ -130,46 +145,54 @@ class BindingAnswer(Answer):
     kind: Literal["user", "group"]
     user: str | None
     group: str | None
+    provider: str | None
+    """The provider of the group or the user (several are separated by commas)."""
     name: str
     cluster: str | None
     project: str | None
     created_at: str
+    labels: dict[str, str]
 
 
-class MemberAnswer(BindingAnswer):
+class MemberResponse(BindingResponse):
     """A member of a cluster or a project."""
 
     username: str | None
     display_name: str
 
 
-class NewMemberAnswer(MemberAnswer):
-    """Somebody who was just let in. ``pending`` says why the cluster doesn't know yet."""
+class NewMemberResponse(MemberResponse):
+    """A new member. ``pending`` is the reason why the cluster does not have the change yet."""
 
     bound: bool
     pending: str | None
 
 
-class ClusterAnswer(Answer):
-    """A cluster. What is seen of it is for ``nodes.read``, where it is for ``cluster.edit``."""
+class ClusterResponse(ResponseModel):
+    """A cluster. ``status`` needs ``nodes.read``, the connection needs ``cluster.edit``.
+
+    ``permissions`` are the caller's in the cluster.
+    """
 
     id: str
     name: str
     role: str
+    permissions: list[str]
     url: str
     created_at: str
     removing_since: str | None
+    labels: dict[str, str]
     status: dict[str, Any] | None = None
     servers: list[str] | None = None
     tls_server_name: str | None = None
-    user_name: str | None = None
-    isolation: str | None = None
+    username_mapping: str | None = None
+    impersonator: str | None = None
     credential_source: str | None = None
     tokens_expire_at: str | None = None
 
 
-class ProjectAnswer(Answer):
-    """A project. ``cluster_name`` is there in lists."""
+class ProjectResponse(ResponseModel):
+    """A project. ``cluster_name`` is set in lists. ``permissions`` are the caller's in it."""
 
     id: str
     cluster: str
@@ -180,12 +203,14 @@ class ProjectAnswer(Answer):
     namespace_quota: dict[str, str]
     container_limits: dict[str, dict[str, str]]
     isolated: bool
+    labels: dict[str, str]
     namespaces: list[str]
+    permissions: list[str]
     created_at: str
 
 
-class NamespaceAnswer(Answer):
-    """A namespace of a project: what it asks for of the quota, and the ``hard`` that it gets."""
+class NamespaceResponse(ResponseModel):
+    """A namespace of a project: the ``quota`` that it requests, and the ``hard`` that it gets."""
 
     name: str
     uid: str
@@ -196,8 +221,15 @@ class NamespaceAnswer(Answer):
     pending: str | None = None
 
 
-class NodeAnswer(BaseModel):
-    """A node, as last seen."""
+class ListedNamespaceResponse(NamespaceResponse):
+    """A namespace in the list of all that the caller may see."""
+
+    cluster_name: str | None
+    project_name: str
+
+
+class NodeResponse(BaseModel):
+    """A node, as last observed."""
 
     uid: str
     name: str
@@ -208,7 +240,39 @@ class NodeAnswer(BaseModel):
     ready: bool | None = None
 
 
-class RevokedAnswer(Answer):
-    """How many were revoked."""
+class RevokedResponse(ResponseModel):
+    """The number of revoked tokens."""
 
     revoked: int
+
+
+class AuditEventResponse(ResponseModel):
+    """An audit event. Empty texts: the request had none, or the caller may not see it."""
+
+    time: str
+    received_at: str
+    request_id: str
+    stage: Literal["ResponseStarted", "ResponseComplete"]
+    verb: str
+    code: int
+    outcome: Literal["success", "refused", "limited", "error"]
+    answered_by: Literal["sekisho", "cluster"]
+    reason: str
+    sign_in: bool
+    user: str
+    username: str
+    principal: str
+    token: str
+    impersonated: str
+    cluster: str
+    cluster_name: str
+    project: str
+    namespace: str
+    api_group: str
+    resource: str
+    subresource: str
+    name: str
+    path: str
+    source: str
+    user_agent: str
+    details: dict[str, Any]

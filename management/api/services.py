@@ -1,48 +1,66 @@
-"""What endpoints work with: put together once, at the start."""
+"""The services that endpoints use, built once at start."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from aiohttp import web
 
-from management.accounts import LocalPasswords
-from management.browser_sign_in import BrowserSignIn
-from management.client_address import ClientAddresses
-from management.oauth.grant import Granting
-from management.provider_registry import ProviderRegistry
-from management.refresh import IdentityRefresh
-from management.resolver import TokenResolver
-from management.sealed import Sealer
-from management.sessions import SessionCookies
-from management.sign_in import SignIn
-from management.tokens import TokenService
+from config.address_policy import DEFAULT_POLICY, AddressPolicy
+from config.namespace_settings import NamespaceSettings
+from management.access.rbac_reader import RbacReader
+from management.api.request_limits import RequestLimits, Unlimited
+from management.api.server_state import ServerState
+from management.authentication.token_authenticator import TokenAuthenticator
+from management.clusters.quota_usage import QuotaUsage
+from management.http.client_address import ClientAddresses
+from management.identity.browser_sign_in import BrowserSignIn
+from management.identity.identity_refresh import IdentityRefresher
+from management.identity.local_passwords import LocalPasswords
+from management.identity.provider_registry import ProviderRegistry
+from management.identity.sealed_state import StateCipher
+from management.identity.session_cookies import SessionCookies
+from management.identity.sign_in import SignInService
+from management.identity.tokens import TokenIssuer
+from management.oauth.grants import GrantServices
 from store.interfaces import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything an endpoint may use. ``ca_pem`` is what clients must trust, None: a public CA."""
+    """Everything that endpoints use. ``ca_pem`` is what clients must trust; None: a public CA."""
 
     store: Store
-    resolver: TokenResolver
-    sign_in: SignIn
+    authenticator: TokenAuthenticator
+    sign_in: SignInService
     browser: BrowserSignIn
-    granting: Granting
-    tokens: TokenService
+    grant_services: GrantServices
+    tokens: TokenIssuer
     passwords: LocalPasswords
     cookies: SessionCookies
-    sealer: Sealer
+    cipher: StateCipher
     external_url: str
     ca_pem: str | None
     session_ttl: timedelta
     addresses: ClientAddresses = field(default_factory=ClientAddresses)
     providers: ProviderRegistry | None = None
-    refresh: IdentityRefresh | None = None
+    refresh: IdentityRefresher | None = None
+    limits: RequestLimits = field(default_factory=Unlimited)
+    namespaces: NamespaceSettings = field(default_factory=NamespaceSettings)
+    rbac: RbacReader = field(default_factory=RbacReader)
+    cluster_addresses: AddressPolicy = DEFAULT_POLICY
+    """The addresses that clusters imported over the API may have."""
+    audit_search: bool = True
+    """Whether audit events are stored for searches."""
+
+    usage: QuotaUsage = field(default_factory=QuotaUsage)
+    state: Callable[[], ServerState] = ServerState
+    """Returns the state of this process."""
 
 
 SERVICES = web.AppKey("services", Services)
 
 
 def services_of(request: web.Request) -> Services:
-    """The services of the application that serves ``request``."""
+    """Return the services of the application that serves ``request``."""
     return request.config_dict[SERVICES]

@@ -1,8 +1,8 @@
-"""Lists that go on: server-sent events (WHATWG HTML §9.2) of what there is and what changes.
+"""Watch a list: server-sent events (WHATWG HTML §9.2) of the items and their changes.
 
-Level-triggered: after a change in the store the list is made again, as the caller may see it then,
-and told where it differs from what was told before. So nothing is told that a plain list wouldn't
-show, and what is no longer the caller's to see is told as gone.
+The stream is level-triggered: after a change in the store the list is collected again with the
+caller's current access, and the differences to the last one are sent. So the stream never contains
+what the plain list would not, and an item that the caller may no longer see is sent as deleted.
 """
 
 import asyncio
@@ -14,31 +14,60 @@ from weakref import WeakSet
 
 from aiohttp import web
 
+from management.api.access_requirements import Requirement
+from management.api.authentication import CALLER, caller_of
 from management.api.listing import Item, Listing, check_parameters, select
-from management.api.requirements import Requirement
-from management.authentication import CALLER, caller_of
-from management.problems import Problem
-from management.services import services_of
-from store.interfaces import Change, StoreError
+from management.api.services import services_of
+from management.http.problem import ApiProblem
+from store.errors import StoreError
+from store.records import Change
 
 STREAMS = web.AppKey("streams", WeakSet[asyncio.Task[Any]])
-"""The streams that run, to be ended with the application."""
+"""The running streams; they end with the application."""
 
-SETTLE_SECONDS = 0.1
-"""How long changes are gathered before the list is made again."""
+DEBOUNCE_SECONDS = 0.1
+"""How long changes are collected before the list is read again."""
 
 HEARTBEAT_SECONDS = 20.0
-"""How often something is sent where nothing changes, so that nobody on the way gives up."""
+"""Interval of comments on an idle stream, so that no proxy times out."""
 
 
 async def watch_response(
-    listing: Listing, who: Requirement, request: web.Request
+    listing: Listing, requirement: Requirement, request: web.Request
 ) -> web.StreamResponse:
-    """Stream the list until the client goes, or the right to it ends. Raises Problem before."""
+    """Stream the list until the client disconnects or the access ends.
+
+    Raises:
+        ApiProblem: before the stream begins, for invalid parameters.
+    """
     check_parameters(listing, request.query)
     if "limit" in request.query or "continue" in request.query:
-        raise Problem(422, "watch: a stream has no pages; leave limit and continue out")
+        raise ApiProblem(422, "watch: a stream has no pages: leave limit and continue out")
     items = select(listing, await listing.collect(request), request.query)
+    response = new_stream(request)
+    async with services_of(request).store.changes.subscribe() as changes:
+        await response.prepare(request)
+        known: dict[str, Item] = {}
+        await _send_changes(response, known, listing, items)
+        await send_event(response, "synced", {"items": len(known)})
+        async for changed in _debounced(changes, listing):
+            if not changed:
+                await response.write(b": keep-alive\n\n")
+                continue
+            try:
+                await revalidate(request, requirement)
+                items = select(listing, await listing.collect(request), request.query)
+            except ApiProblem as problem:
+                await send_event(response, "ended", {"reason": problem.detail})
+                break
+            except StoreError:
+                continue  # When the store is back, it announces that anything may have changed.
+            await _send_changes(response, known, listing, items)
+    return response
+
+
+def new_stream(request: web.Request) -> web.StreamResponse:
+    """Return a response for events, which ends with the application."""
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
     )
@@ -46,46 +75,28 @@ async def watch_response(
     task = asyncio.current_task()
     if task is not None:
         request.config_dict[STREAMS].add(task)
-    async with services_of(request).store.changes.subscribe() as changes:
-        await response.prepare(request)
-        known: dict[str, Item] = {}
-        await _tell(response, known, listing, items)
-        await _send(response, "synced", {"items": len(known)})
-        async for changed in _gathered(changes, listing):
-            if not changed:
-                await response.write(b": still here\n\n")
-                continue
-            try:
-                await _renew(request, who)
-                items = select(listing, await listing.collect(request), request.query)
-            except Problem as problem:
-                await _send(response, "ended", {"reason": problem.detail})
-                break
-            except StoreError:
-                continue  # When the store is back, it says that anything may have changed.
-            await _tell(response, known, listing, items)
     return response
 
 
 async def end_streams(app: web.Application) -> None:
-    """End every stream: the application stops."""
+    """End every stream when the application stops."""
     streams: WeakSet[asyncio.Task[Any]] = app[STREAMS]
     for task in list(streams):
         task.cancel()
 
 
-async def _renew(request: web.Request, who: Requirement) -> None:
-    """Ask again whether the caller may see this, and as whom. Raises Problem."""
+async def revalidate(request: web.Request, requirement: Requirement) -> None:
+    """Check again that the caller may see this list. Raises ApiProblem."""
     caller = caller_of(request)
-    resolved = await services_of(request).resolver.again(caller.resolved)
-    if resolved is None:
-        raise Problem(401, "the credential has ended, or was revoked")
-    request[CALLER] = replace(caller, resolved=resolved)
-    await who.check(request)
+    authenticated = await services_of(request).authenticator.revalidate(caller.authenticated)
+    if authenticated is None:
+        raise ApiProblem(401, "the credential is expired or revoked: sign in again")
+    request[CALLER] = replace(caller, authenticated=authenticated)
+    await requirement.check(request)
 
 
-async def _gathered(changes: AsyncIterator[Change], listing: Listing) -> AsyncIterator[bool]:
-    """True when the list may have changed; False when nothing has for a while."""
+async def _debounced(changes: AsyncIterator[Change], listing: Listing) -> AsyncIterator[bool]:
+    """Yield True when the list may have changed, and False after an idle interval."""
     waiting: asyncio.Future[Change] | None = None
     try:
         while True:
@@ -95,30 +106,34 @@ async def _gathered(changes: AsyncIterator[Change], listing: Listing) -> AsyncIt
                 yield False
                 continue
             change, waiting = waiting.result(), None
-            # Whoever calls may have changed in any case: a token that was revoked ends the stream.
+            # The caller's access may change with any list: a revoked token ends the stream.
             if change.kind in listing.kinds | {"all", "token", "provider"}:
-                await asyncio.sleep(SETTLE_SECONDS)
+                await asyncio.sleep(DEBOUNCE_SECONDS)
                 yield True
     finally:
         if waiting is not None:
             waiting.cancel()
 
 
-async def _tell(
+async def _send_changes(
     response: web.StreamResponse, known: dict[str, Item], listing: Listing, items: list[Item]
 ) -> None:
-    """Tell what differs from what is known, and know it."""
+    """Send the differences between ``items`` and ``known``, and update ``known``."""
     now = {str(one[listing.key]): one for one in items}
     for key, item in now.items():
         if key not in known:
-            await _send(response, "added", item)
+            await send_event(response, "added", item)
         elif known[key] != item:
-            await _send(response, "modified", item)
+            await send_event(response, "modified", item)
     for key in known.keys() - now.keys():
-        await _send(response, "deleted", known[key])
+        await send_event(response, "deleted", known[key])
     known.clear()
     known.update(now)
 
 
-async def _send(response: web.StreamResponse, event: str, data: Item) -> None:
-    await response.write(f"event: {event}\ndata: {json.dumps(data)}\n\n".encode())
+async def send_event(
+    response: web.StreamResponse, event: str, data: Item, event_id: str = ""
+) -> None:
+    """Send an event. A client that reconnects sends the last ``event_id`` in Last-Event-ID."""
+    line = f"id: {event_id}\n" if event_id else ""
+    await response.write(f"{line}event: {event}\ndata: {json.dumps(data)}\n\n".encode())

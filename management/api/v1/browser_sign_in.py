@@ -1,194 +1,227 @@
-"""Signing in at a provider's own pages: away, and back.
+"""Sign in through a provider's pages: start and callback.
 
-A browser stands before these, not a program, so what goes wrong is told on the sign-in page, and a
-command line that waits is told, too (RFC 6749 §4.1.2.1).
+The client is a browser, not a program. So an error is shown on the sign-in page, and sent to the
+command line that waits, if there is one (RFC 6749 §4.1.2.1).
 """
 
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-import structlog
 from aiohttp import web
 
-from management.browser_sign_in import COOKIE, Begun, Errand, clear_cookie, set_cookie
-from management.linking import link_principal, signed_in_recently
-from management.loopback import BadTarget, LoopbackTarget, loopback_target
-from management.oauth.code import make_code
-from management.problems import REQUEST_ID, Problem
-from management.services import Services, services_of
-from management.session_endpoints import is_over
-from management.sessions import begin_session
-from management.sign_in import UnknownProvider
-from management.telling import address_of, note, told
-from providers.base import ExternalIdentity, Outcome, ProviderUnavailable, Refused
-from store.interfaces import StoreUnavailable
+from config.loggers import get_logger
+from management.api.services import Services, services_of
+from management.http.problem import REQUEST_ID, ApiProblem
+from management.http.request_notes import (
+    add_audit_note,
+    address_of,
+    describe_rejection,
+    user_agent_of,
+)
+from management.identity.browser_sign_in import PendingSignIn, SignInPurpose
+from management.identity.loopback_redirect import InvalidRedirect, LoopbackRedirect, loopback_target
+from management.identity.principal_linking import link_principal, signed_in_recently
+from management.identity.session_cookies import begin_session
+from management.identity.sign_in import UnknownProvider
+from management.identity.sign_in_cookies import clear_cookie, set_cookie, sign_in_cookies
+from management.identity.tokens import is_over
+from management.oauth.authorization_code import make_code
+from management.oauth.errors import OAuthError
+from management.oauth.form import read_form
+from providers.base import ExternalIdentity, Outcome, ProviderUnavailable, Rejected
+from store.errors import StoreUnavailable
 
-_LOG = structlog.get_logger("sekisho.sign_in")
+_LOG = get_logger(__name__)
 _NAVIGATES = frozenset({"navigate"})
 _TOPMOST = frozenset({"document"})
 _ERRORS = {"refused": "access_denied", "unavailable": "temporarily_unavailable"}
-_NO_SUCH = "there is no such provider in the browser; see /v1/providers"
+_HOME = "/"
+_FAILED = web.RequestKey("sign_in_failed", bool)
+_NO_SUCH = "no such provider signs in with a browser; see /v1/providers"
 
 
 async def start(request: web.Request) -> web.Response:
-    """GET /v1/login/{provider}/start: off to the provider.
+    """Redirect the browser to the provider.
 
-    With ``redirect_uri``, ``state`` and ``code_challenge`` of a command line: the answer is for it.
+    With ``redirect_uri``, ``state`` and ``code_challenge`` of a command line, the command line gets
+    the result.
     """
-    _navigated(request)
+    _require_navigation(request)
     provider = request.match_info["provider"]
     try:
-        target = loopback_target(_once(request))
-    except BadTarget as exc:
-        raise Problem(400, str(exc)) from None
-    note(request, provider=provider)
+        target = loopback_target(_unique_parameters(request))
+    except InvalidRedirect as exc:
+        raise ApiProblem(400, str(exc)) from None
+    add_audit_note(request, provider=provider)
+    services_of(request).limits.sign_in_begins(address_of(request))
     try:
-        url, cookie = await services_of(request).browser.begin(provider, Errand(target))
+        url, cookie = await services_of(request).browser.begin(provider, SignInPurpose(target))
     except UnknownProvider:
-        raise Problem(404, _NO_SUCH) from None
+        raise ApiProblem(404, _NO_SUCH) from None
     except ProviderUnavailable as exc:
         return _unavailable(request, exc, target)
-    response = _elsewhere(url)
-    set_cookie(response, cookie)
+    response = _redirect(url)
+    set_cookie(request, response, cookie)
     return response
 
 
 async def callback(request: web.Request) -> web.Response:
-    """GET /v1/login/{provider}/callback: back from the provider."""
+    """Complete a sign-in when the provider redirects back."""
     provider = request.match_info["provider"]
-    note(request, provider=provider)
-    begun = services_of(request).browser.begun(provider, request.cookies.get(COOKIE, ""))
-    # None: not this browser, not lately, or not at all: another site may have sent it here.
-    response = _back(request, "again") if begun is None else await _finished(request, begun)
-    clear_cookie(response)
+    add_audit_note(request, provider=provider)
+    cookies, state = sign_in_cookies(request.cookies), request.query.get("state", "")
+    pending = services_of(request).browser.find_pending(provider, cookies, state)
+    if pending is None:
+        # The browser has no such pending sign-in: another site may have sent it here.
+        return _sign_in_failed(request, "again")
+    response = await _finish(request, pending)
+    if request.get(_FAILED):
+        # After a success the cookie stays until it expires: it identifies a repeated callback (back
+        # button).
+        clear_cookie(response, pending.cookie)
     return response
 
 
-async def _finished(request: web.Request, begun: Begun) -> web.Response:
-    services, target = services_of(request), begun.errand.target
+async def _finish(request: web.Request, pending: PendingSignIn) -> web.Response:
+    services, target = services_of(request), pending.purpose.target
     try:
-        done = await services.browser.finish(begun, _once(request))
+        done = await services.browser.finish(pending, _unique_parameters(request))
         if done is None:
-            return _back(request, "again", target)
-        door, outcome = done
-        if begun.errand.link_user:
-            return await _linked(request, begun, outcome)
+            # This browser has finished this sign-in before (the back button, a reload).
+            add_audit_note(request, reason="sign-in: finished before")
+            return _redirect(_HOME)
+        capabilities, outcome = done
+        if pending.purpose.link_user:
+            return await _link(request, pending, outcome)
         if target is not None and isinstance(outcome, ExternalIdentity):
-            return await _coded(request, begun.provider, outcome, target)
-        entered = await services.sign_in.admit(begun.provider, door, outcome, address_of(request))
+            return await _redirect_with_code(request, pending.provider, outcome, target)
+        entered = await services.sign_in.admit(
+            pending.provider,
+            capabilities,
+            outcome,
+            address_of(request),
+            user_agent=user_agent_of(request),
+        )
     except UnknownProvider:
-        return _back(request, "again", target)
+        return _sign_in_failed(request, "again", target)
     except ProviderUnavailable as exc:
         return _unavailable(request, exc, target)
     except StoreUnavailable as exc:
         _LOG.error("store unavailable", error=str(exc))
-        return _back(request, "unavailable", target)
-    if isinstance(entered, Refused):
-        note(request, refused=told(entered))
-        return _back(request, "refused", target)
-    note(request, user=entered.user.id, token=entered.issued.token.name)
+        return _sign_in_failed(request, "unavailable", target)
+    if isinstance(entered, Rejected):
+        add_audit_note(request, rejected=describe_rejection(entered))
+        return _sign_in_failed(request, "refused", target)
+    add_audit_note(request, user=entered.user.id, token=entered.issued.token.name)
     await begin_session(request, entered.issued.bearer)
-    return _elsewhere("/")
+    return _redirect(_HOME)
 
 
-async def _coded(
-    request: web.Request, provider: str, identity: ExternalIdentity, target: LoopbackTarget
+async def _redirect_with_code(
+    request: web.Request, provider: str, identity: ExternalIdentity, target: LoopbackRedirect
 ) -> web.Response:
-    """Somebody has signed in for a command line: a code for it."""
+    """Return the redirect with a code for the command line that began the sign-in."""
     services = services_of(request)
-    door = services.sign_in.doors.get(provider)
-    if door is None:
+    capabilities = services.sign_in.providers.get(provider)
+    if capabilities is None:
         raise UnknownProvider(provider)
-    user = await services.sign_in.user_of(provider, door, identity)
-    if isinstance(user, Refused):
-        services.sign_in.tell_refused(provider, address_of(request), user)
-        note(request, refused=told(user))
-        return _back(request, "refused", target)
-    note(request, user=user.id)
-    code = make_code(services.granting.sealer, provider, user, identity, target)
-    return _elsewhere(target.answer(code=code))
+    user = await services.sign_in.resolve_user(provider, capabilities, identity)
+    if isinstance(user, Rejected):
+        services.sign_in.log_rejection(provider, address_of(request), user)
+        add_audit_note(request, rejected=describe_rejection(user))
+        return _sign_in_failed(request, "refused", target)
+    add_audit_note(request, user=user.id)
+    code = make_code(services.grant_services.cipher, provider, user, identity, target)
+    return _redirect(target.url(code=code))
 
 
-async def _linked(request: web.Request, begun: Begun, outcome: Outcome) -> web.Response:
-    """Somebody has shown that they are this one as well."""
-    services, errand = services_of(request), begun.errand
-    token = await services.store.tokens.get(errand.link_token)
-    user = await services.store.users.get(errand.link_user)
-    door = services.sign_in.doors.get(begun.provider)
+async def _link(request: web.Request, pending: PendingSignIn, outcome: Outcome) -> web.Response:
+    """Link the principal to the user who requested it."""
+    services, purpose = services_of(request), pending.purpose
+    token = await services.store.tokens.get(purpose.link_token)
+    user = await services.store.users.get(purpose.link_user)
+    capabilities = services.sign_in.providers.get(pending.provider)
     live = token is not None and not is_over(token.expires_at) and signed_in_recently(token)
-    if not live or user is None or not user.enabled or door is None:
-        return _back(request, "again")
-    note(request, user=user.id)
+    if not live or user is None or not user.enabled or capabilities is None:
+        return _sign_in_failed(request, "again")
+    add_audit_note(request, user=user.id)
     if not isinstance(outcome, ExternalIdentity):
-        note(request, refused=told(outcome or Refused("refused")))
-        return _back(request, "refused")
+        add_audit_note(request, rejected=describe_rejection(outcome or Rejected("refused")))
+        return _sign_in_failed(request, "refused")
     try:
-        await link_principal(services.store, user.id, begun.provider, door, outcome)
-    except Problem as problem:
-        note(request, refused=problem.detail)
-        return _back(request, "taken" if problem.status == 409 else "refused")
-    note(request, linked=outcome.principal_id)
-    return _elsewhere("/?" + urlencode({"linked": begun.provider}))
+        await link_principal(services.store, user.id, pending.provider, capabilities, outcome)
+    except ApiProblem as problem:
+        add_audit_note(request, rejected=problem.detail)
+        return _sign_in_failed(request, "taken" if problem.status == 409 else "refused")
+    add_audit_note(request, linked=outcome.principal_id)
+    return _redirect("/?" + urlencode({"linked": pending.provider}))
 
 
-def _navigated(request: web.Request) -> None:
-    """Refuse what no person has clicked on: an image or a frame of another site's page."""
+def _require_navigation(request: web.Request) -> None:
+    """Require a top-level navigation: no image or frame of another site's page."""
     modes = request.headers.getall("Sec-Fetch-Mode", [])
     destinations = request.headers.getall("Sec-Fetch-Dest", [])
     if not (_NAVIGATES.issuperset(modes) and _TOPMOST.issuperset(destinations)):
-        raise Problem(403, "a sign-in begins with a link, in a window of its own")
+        raise ApiProblem(
+            403, "a sign-in must begin with a link in a window of its own, not inside another page"
+        )
 
 
-def _once(request: web.Request) -> Mapping[str, str]:
-    """The query, each name once: of two states or codes, who knows which was checked?"""
+def _unique_parameters(request: web.Request) -> Mapping[str, str]:
+    """Return the query; every name may be given only once, so that the checked value is the used
+    one.
+    """
     query = request.query
     if len(set(query)) < len(query):
-        raise Problem(400, "a parameter is there more than once")
+        raise ApiProblem(400, "a parameter may be given only once")
     return dict(query)
 
 
-def _elsewhere(url: str) -> web.Response:
+def _redirect(url: str) -> web.Response:
     return web.Response(status=303, headers={"Location": url, "Cache-Control": "no-store"})
 
 
 def _unavailable(
-    request: web.Request, exc: ProviderUnavailable, target: LoopbackTarget | None
+    request: web.Request, exc: ProviderUnavailable, target: LoopbackRedirect | None
 ) -> web.Response:
     _LOG.warning("provider unavailable", provider=request.match_info["provider"], error=str(exc))
-    return _back(request, "unavailable", target)
+    return _sign_in_failed(request, "unavailable", target)
 
 
-def _back(request: web.Request, why: str, target: LoopbackTarget | None = None) -> web.Response:
-    """To whoever waits for the sign-in that came to nothing."""
-    note(request, reason=f"sign-in: {why}")
+def _sign_in_failed(
+    request: web.Request, why: str, target: LoopbackRedirect | None = None
+) -> web.Response:
+    """Redirect to the command line or the sign-in page with the reason."""
+    add_audit_note(request, reason=f"sign-in: {why}")
+    request[_FAILED] = True
     request_id = request[REQUEST_ID]
     if target is not None:
         error = _ERRORS.get(why, "invalid_request")
-        said = f"the sign-in came to nothing ({why}); request id {request_id}"
-        return _elsewhere(target.answer(error=error, error_description=said))
-    return _elsewhere("/?" + urlencode({"signin": why, "request": request_id}))
+        description = f"the sign-in failed ({why}); request id {request_id}"
+        return _redirect(target.url(error=error, error_description=description))
+    return _redirect("/?" + urlencode({"signin": why, "request": request_id}))
 
 
 async def backchannel_logout(request: web.Request) -> web.Response:
-    """POST /v1/login/{provider}/backchannel-logout: the provider says that somebody has signed out.
+    """End the sessions of a principal whose provider reports a sign-out.
 
-    OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8: every session of that principal ends.
+    OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8.
     """
     services, provider = services_of(request), request.match_info["provider"]
-    note(request, provider=provider)
-    door = services.sign_in.doors.get(provider)
-    if door is None or door.logout is None:
-        raise Problem(404, "there is no such provider that says so")
-    form = await request.post()
-    logout_token = form.get("logout_token")
-    if not isinstance(logout_token, str) or not logout_token:
-        raise Problem(400, "logout_token is missing")
-    principal = await door.logout.logged_out(logout_token)
-    if isinstance(principal, Refused):
-        note(request, refused=told(principal))
-        raise Problem(400, "the logout token was refused")
+    add_audit_note(request, provider=provider)
+    capabilities = services.sign_in.providers.get(provider)
+    if capabilities is None or capabilities.logout is None:
+        raise ApiProblem(404, "no such provider sends logout tokens")
+    try:
+        logout_token = (await read_form(request)).one("logout_token")
+    except OAuthError as exc:
+        raise ApiProblem(exc.status, exc.description, headers=exc.headers) from None
+    principal = await capabilities.logout.logged_out(logout_token)
+    if isinstance(principal, Rejected):
+        add_audit_note(request, rejected=describe_rejection(principal))
+        raise ApiProblem(400, "the logout token was rejected; the audit log has the reason")
     ended = await _end_sessions(services, provider, principal)
-    note(request, ended=str(ended))
+    add_audit_note(request, revoked_count=str(ended))
     return web.Response(status=200, headers={"Cache-Control": "no-store"})
 
 
@@ -196,8 +229,4 @@ async def _end_sessions(services: Services, provider: str, principal_id: str) ->
     known = await services.store.identities.get(principal_id)
     if known is None or known.provider != provider:
         return 0
-    ended = 0
-    for token in await services.store.tokens.list_for(known.user_id):
-        if token.kind == "session" and token.principal_id == principal_id:
-            ended += await services.store.tokens.revoke(token.name)
-    return ended
+    return await services.store.tokens.end_sessions(known.user_id, principal_id=principal_id)

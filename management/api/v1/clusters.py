@@ -1,153 +1,195 @@
-"""Clusters over HTTP: those that the caller may enter, kubeconfigs for them, and imports.
+"""Clusters: list, import, change and remove.
 
-A cluster that isn't there and one that the caller may not enter give the same answer.
+A cluster that does not exist and one that the caller may not enter get the same response.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
-import structlog
 from aiohttp import web
 from pydantic import Field
 
-from management.api import answers
-from management.api.bodies import Body
-from management.api.described import FLAG, described
+from config.loggers import get_logger
+from management.api import response_models
+from management.api.access_requirements import cluster_of
+from management.api.authentication import Caller, caller_of
+from management.api.cluster_connection import ClusterConnection, changed_connection
+from management.api.cluster_failures import IMPORT, cluster_problems, shown_status, with_unreadable
 from management.api.listing import Item, Listing
-from management.api.registrations import own
-from management.api.requirements import cluster_of
-from management.api.revisions import check_match, lost_race, read_patch, shown
-from management.authentication import Caller, caller_of
-from management.authorization.book import RoleBook
-from management.authorization.permissions import EDIT_CLUSTER, NODES
-from management.cluster_errors import AlreadyThere, BadRequest, DownstreamFailed
-from management.clusters import ID, NAME, ClusterService
-from management.import_kubeconfig import BadKubeconfig, from_kubeconfig_text
-from management.kubeconfig import ClusterEntry, cluster_url, render_kubeconfig
-from management.members import MemberService
-from management.problems import Problem, read_body
-from management.services import Services, services_of
-from management.telling import note
-from store.fleet_records import ClusterStatus
-from store.interfaces import Cluster, Isolation, StaleRevision, SubjectName
+from management.api.openapi_metadata import FLAG, openapi
+from management.api.preconditions import check_match, conflict, json_with_etag, read_patch
+from management.api.request_models import Labels, Reference, RequestModel, query_flag
+from management.api.services import Services, services_of
+from management.api.v1.cluster_registrations import grant_ownership
+from management.authorization.permissions import NODES, READ_CLUSTER
+from management.authorization.role_catalog import RoleCatalog
+from management.clusters.cluster_identity import ID, NAME, NameTaken
+from management.clusters.kubeconfig import cluster_url
+from management.clusters.kubeconfig_import import from_kubeconfig_text
+from management.clusters.members import MemberService
+from management.clusters.service import ClusterService
+from management.errors import ClusterOperationFailed
+from management.http.body import read_body
+from management.http.problem import ApiProblem
+from management.http.request_notes import add_audit_note
+from management.kubernetes.cluster_client import unreadable
+from store.errors import StaleRevision
+from store.records import Cluster, ClusterStatus, ImpersonatorMode, UsernameMapping
 
-_LOG = structlog.get_logger("sekisho.clusters")
+_LOG = get_logger(__name__)
 
 
-class ClusterSpec(Body):
-    """What can be changed of a cluster.
+class ClusterSpec(ClusterConnection):
+    """The fields of a cluster that can be changed.
 
-    ``user_name`` is what it is told of users; ``isolation`` whether the gate enters it with one
-    account for all, or with one for each user.
+    ``username_mapping`` is the username that the cluster sees; ``impersonator`` is whether the
+    proxy uses one account in the cluster for all users, or one for each. A changed ``servers``,
+    ``ca_pem`` or ``tls_server_name`` needs ``kubeconfig`` or ``token`` of an administrator of the
+    same cluster: Sekisho checks that it is the same cluster and creates new tokens for itself.
+    Members and their kubeconfigs stay.
     """
 
     name: Annotated[str, Field(pattern=NAME.pattern)]
-    user_name: SubjectName = "id"
-    isolation: Isolation = "shared"
+    username_mapping: UsernameMapping = "id"
+    impersonator: ImpersonatorMode = "shared"
+    labels: Labels = Field(default_factory=dict)
 
 
-class NewCluster(Body):
-    """A kubeconfig that may do anything in the cluster. It is used once, and not kept."""
+class NewCluster(RequestModel):
+    """A cluster to import, with a kubeconfig of its administrator. It is used once, not stored."""
 
     name: Annotated[str, Field(pattern=NAME.pattern)]
     kubeconfig: Annotated[str, Field(max_length=60_000)]
-    context: str | None = None
-    user_name: SubjectName | None = None
+    context: Reference | None = None
+    username_mapping: UsernameMapping | None = None
 
 
 async def collect(request: web.Request) -> Sequence[Item]:
-    """The clusters that the caller may enter."""
+    """List the clusters that the caller may enter, or read."""
     services, caller = services_of(request), caller_of(request)
     statuses = await services.store.fleet.statuses()
-    book = RoleBook(await services.store.roles.list_all())
+    catalog = RoleCatalog(await services.store.roles.list_all())
     return [
-        cluster_json(one, services, caller, book, statuses.get(one.id))
+        cluster_json(one, services, caller, catalog, statuses.get(one.id))
         for one in await services.store.clusters.list_all()
-        if caller.access.enters(one.id)
+        if caller.access.sees_cluster(one.id)
     ]
 
 
 LIST = Listing(
     collect,
-    answer=answers.ClusterAnswer,
+    response=response_models.ClusterResponse,
     sorts=("name", "id", "created_at"),
     filters=("name", "role"),
     kinds=frozenset({"cluster", "status", "user", "group", "role", "project"}),
+    labelled=True,
 )
 
 
-@described(answer=answers.ClusterAnswer)
+@openapi(response=response_models.ClusterResponse)
 async def get_cluster(request: web.Request) -> web.Response:
-    """One cluster, by id or name."""
+    """Return a cluster, by id or name."""
     return await _shown(request, cluster_of(request))
 
 
-@described(body=NewCluster, answer=answers.ClusterAnswer, status=201)
+@openapi(body=NewCluster, response=response_models.ClusterResponse, status=201)
 async def create_cluster(request: web.Request) -> web.Response:
-    """Import a cluster with a kubeconfig. Who imports it owns it."""
+    """Import a cluster with a kubeconfig. The caller becomes its owner."""
     services, caller = services_of(request), caller_of(request)
     body = await read_body(request, NewCluster)
     if await services.store.clusters.get(body.name) is not None:
-        raise Problem(409, f'there is a cluster "{body.name}" already')
-    async with _answered(request):
-        access = from_kubeconfig_text(body.kubeconfig, body.context)
+        raise ApiProblem(409, NameTaken.hidden)
+    async with cluster_problems(request, IMPORT):
+        # In a thread: parsing even a bounded document would block other requests for too long.
+        access = await asyncio.to_thread(from_kubeconfig_text, body.kubeconfig, body.context)
+        endpoint = replace(access.endpoint, addresses=services.cluster_addresses)
         imported = await ClusterService(services.store).import_cluster(
-            body.name, access.endpoint, access.credential, user_name=body.user_name
+            body.name, endpoint, access.credential, username_mapping=body.username_mapping
         )
     cluster = imported.cluster
     assert cluster is not None
-    note(request, made=cluster.id)
-    await own(services, cluster, caller.user)
+    add_audit_note(request, created=cluster.id)
+    await grant_ownership(services, cluster, caller.user)
     return await _shown(request, cluster, 201)
 
 
-@described(body=ClusterSpec, answer=answers.ClusterAnswer, revised=True)
+@openapi(body=ClusterSpec, response=response_models.ClusterResponse, revised=True)
 async def change_cluster(request: web.Request) -> web.Response:
-    """Change how a cluster is called, and how the gate enters it."""
+    """Change a cluster's name, its connection, and how the proxy enters it."""
     services, cluster = services_of(request), cluster_of(request)
     check_match(request, cluster.revision)
     current = ClusterSpec(
-        name=cluster.name, user_name=cluster.user_name, isolation=cluster.isolation
+        name=cluster.name,
+        username_mapping=cluster.username_mapping,
+        impersonator=cluster.impersonator,
+        labels=dict(cluster.labels),
+        servers=list(cluster.servers),
+        tls_server_name=cluster.tls_server_name,
     )
     body = await read_patch(request, current)
     named = await services.store.clusters.get(body.name)
     if ID.fullmatch(body.name) or (named is not None and named.id != cluster.id):
-        raise Problem(409, f'"{body.name}" is taken, or like an id')
-    wanted = replace(cluster, name=body.name, user_name=body.user_name, isolation=body.isolation)
+        raise ApiProblem(
+            409, f'the name "{body.name}" is taken, or looks like an id: choose another'
+        )
+    wanted = replace(
+        cluster,
+        name=body.name,
+        username_mapping=body.username_mapping,
+        impersonator=body.impersonator,
+        labels=body.labels,
+    )
     try:
-        await services.store.clusters.replace(wanted, revision=cluster.revision)
+        changed = await _changed(request, wanted, body)
     except StaleRevision:
-        raise lost_race(request) from None
-    if wanted.user_name != cluster.user_name and wanted.controller_token is not None:
-        await MemberService(services.store).settle_all(wanted)
-    note(request, changed=cluster.id)
-    return await _shown(request, replace(wanted, revision=cluster.revision + 1))
+        raise conflict(request) from None
+    if wanted.username_mapping != cluster.username_mapping and wanted.controller_token is not None:
+        await MemberService(services.store).reconcile_all(changed)
+    add_audit_note(request, changed=cluster.id)
+    return await _shown(request, replace(changed, revision=cluster.revision + 1))
 
 
-@described(status=204, others=(202,), revised=True, query={"keep_downstream": FLAG})
+async def _changed(request: web.Request, wanted: Cluster, place: ClusterConnection) -> Cluster:
+    """Store the cluster, installed at its new address first if that has changed."""
+    services = services_of(request)
+    async with cluster_problems(request, IMPORT):
+        to = await changed_connection(wanted, place, services.cluster_addresses)
+        if to is not None:
+            return await ClusterService(services.store).move(wanted, *to)
+    await services.store.clusters.replace(wanted, revision=wanted.revision)
+    return wanted
+
+
+@openapi(status=204, others=(202,), revised=True, query={"keep_cluster_objects": FLAG})
 async def delete_cluster(request: web.Request) -> web.Response:
-    """Take Sekisho out of a cluster and forget it. Nobody enters it from now on.
+    """Remove a cluster and Sekisho's objects in it. Users lose access immediately.
 
-    If it is away, what is ours in it is taken away when it is back (202), unless it is gone for
-    good: ``?keep_downstream=true`` forgets it at once.
+    If the cluster does not respond, Sekisho removes its objects when it is back (202). If it will
+    never be back, ``?keep_cluster_objects=true`` removes the cluster from Sekisho only.
     """
     services, cluster = services_of(request), cluster_of(request)
     check_match(request, cluster.revision)
     service = ClusterService(services.store)
-    keep = _flag(request, "keep_downstream")
-    note(request, deleted=cluster.id)
+    keep = query_flag(request, "keep_cluster_objects")
+    add_audit_note(request, deleted=cluster.id)
+    if cluster.unreadable and not keep:
+        raise ApiProblem(
+            409,
+            f"{unreadable(cluster)}; or forget it with ?keep_cluster_objects=true: what is "
+            "Sekisho's in it stays there then",
+        )
     if keep or cluster.controller_token is None:
-        await service.remove(cluster.id, keep_downstream=True)
+        await service.remove(cluster.id, keep_cluster_objects=True)
         return web.Response(status=204)
     removing = replace(cluster, removing_since=cluster.removing_since or datetime.now(UTC))
     await services.store.clusters.replace(removing)
     try:
         await service.remove(cluster.id)
-    except DownstreamFailed as exc:
-        _LOG.warning("cluster not cleaned yet", cluster=cluster.name, error=str(exc))
+    except ClusterOperationFailed as exc:
+        _LOG.warning("cluster not cleaned up yet", cluster=cluster.name, error=str(exc))
         return await _shown(request, replace(removing, revision=cluster.revision + 1), 202)
     return web.Response(status=204)
 
@@ -155,94 +197,41 @@ async def delete_cluster(request: web.Request) -> web.Response:
 async def _shown(request: web.Request, cluster: Cluster, status: int = 200) -> web.Response:
     services, caller = services_of(request), caller_of(request)
     statuses = await services.store.fleet.statuses()
-    book = RoleBook(await services.store.roles.list_all())
-    body = cluster_json(cluster, services, caller, book, statuses.get(cluster.id))
-    return shown(body, cluster.revision, status)
-
-
-@described(query={"exec": FLAG})
-async def kubeconfig(request: web.Request) -> web.Response:
-    """POST (or GET, to download) /v1/clusters/{cluster}/kubeconfig: a kubeconfig as YAML.
-
-    It holds a new token for that cluster, which may do no more than the credential that asked for
-    it and, unless that was a sign-in, ends no later. With ``?exec=true`` it holds no token, and
-    kubectl asks ``sekisho credential``.
-    """
-    services, caller = services_of(request), caller_of(request)
-    cluster = cluster_of(request)
-    token = None
-    if not _flag(request, "exec"):
-        token = await _kubeconfig_token(services, caller, [cluster])
-    return _rendered(services, caller, [cluster], token, cluster.name)
-
-
-def _rendered(
-    services: Services,
-    caller: Caller,
-    clusters: Sequence[Cluster],
-    token: str | None,
-    name: str,
-) -> web.Response:
-    text = render_kubeconfig(
-        external_url=services.external_url,
-        clusters=[ClusterEntry(one.id, one.name) for one in clusters],
-        user=caller.user.username,
-        token=token,
-        ca_pem=services.ca_pem,
-    )
-    return web.Response(
-        text=text,
-        content_type="application/yaml",
-        headers={
-            "Cache-Control": "no-store",
-            "Content-Disposition": f'attachment; filename="{name}.yaml"',
-        },
-    )
-
-
-@described(query={"exec": FLAG})
-async def every_kubeconfig(request: web.Request) -> web.Response:
-    """One kubeconfig for every cluster that the caller may enter, each as a context.
-
-    With one new token for all of them, or with ``?exec=true`` none.
-    """
-    services, caller = services_of(request), caller_of(request)
-    clusters = [
-        one for one in await services.store.clusters.list_all() if caller.access.enters(one.id)
-    ]
-    if not clusters:
-        raise Problem(404, "there is no cluster that you may enter")
-    token = None
-    if not _flag(request, "exec"):
-        token = await _kubeconfig_token(services, caller, clusters)
-    return _rendered(services, caller, clusters, token, "sekisho")
+    catalog = RoleCatalog(await services.store.roles.list_all())
+    body = cluster_json(cluster, services, caller, catalog, statuses.get(cluster.id))
+    return json_with_etag(body, cluster.revision, status)
 
 
 def cluster_json(
     cluster: Cluster,
     services: Services,
     caller: Caller,
-    book: RoleBook,
+    catalog: RoleCatalog,
     status: ClusterStatus | None,
 ) -> Item:
-    """A cluster as the API shows one. Where it is, and how, is for those who may change it."""
+    """Return a cluster as the API shows it; its connection only to those who may read it."""
     held = caller.access.in_cluster(cluster.id).permissions
     body: Item = {
         "id": cluster.id,
         "name": cluster.name,
-        "role": _role_in(caller, cluster, book),
+        "role": _role_in(caller, cluster, catalog),
+        "permissions": sorted(held),
         "url": cluster_url(services.external_url, cluster.id),
         "created_at": cluster.created_at.isoformat(),
         "removing_since": _time(cluster.removing_since),
+        "labels": dict(cluster.labels),
     }
     if status is not None and NODES in held:
-        body["status"] = {**status.data, "seen_at": status.updated_at.isoformat()}
-    if EDIT_CLUSTER in held:
+        seen = status.data if READ_CLUSTER in held else shown_status(dict(status.data))
+        body["status"] = {**seen, "seen_at": status.updated_at.isoformat()}
+    if cluster.unreadable:
+        body["status"] = with_unreadable(cluster, body.get("status") or {})
+    if READ_CLUSTER in held:
         body |= {
             "servers": list(cluster.servers),
             "tls_server_name": cluster.tls_server_name,
-            "user_name": cluster.user_name,
-            "isolation": cluster.isolation,
+            "username_mapping": cluster.username_mapping,
+            "impersonator": cluster.impersonator,
             "credential_source": cluster.credential_source.value,
             "tokens_expire_at": _time(cluster.tokens_expire_at),
         }
@@ -253,49 +242,16 @@ def _time(when: datetime | None) -> str | None:
     return when.isoformat() if when is not None else None
 
 
-def _role_in(caller: Caller, cluster: Cluster, book: RoleBook) -> str:
-    """What the caller is in a cluster, in a word."""
+def _role_in(caller: Caller, cluster: Cluster, catalog: RoleCatalog) -> str:
+    """Return the caller's role in a cluster, as one word."""
     if caller.access.owns_clusters:
         return "administrator"
+    if not caller.access.can_enter(cluster.id):
+        return "auditor"
     held = caller.access.roles.get(cluster.id, ())
-    names = [role.name for one in held if (role := book.get(one)) is not None]
-    # The widest of those that are always there, if it is among them.
+    names = [role.name for one in held if (role := catalog.get(one)) is not None]
+    # The widest built-in role, if the caller has one.
     for name in ("owner", "member", "read-only"):
         if name in names:
             return name
     return names[0] if names else "project"
-
-
-async def _kubeconfig_token(services: Services, caller: Caller, clusters: Sequence[Cluster]) -> str:
-    used = caller.resolved.token
-    issued = await services.tokens.issue(
-        caller.user,
-        kind="kubeconfig",
-        principal_id=caller.resolved.identity.principal_id,
-        not_after=used.expires_at if used.kind != "session" else None,
-        clusters=[one.id for one in clusters],
-        read_only=used.read_only,
-        description=f"kubeconfig for {', '.join(one.name for one in clusters)}"[:256],
-    )
-    return issued.bearer
-
-
-def _flag(request: web.Request, name: str) -> bool:
-    value = request.query.get(name, "false")
-    if value not in ("true", "false"):
-        raise Problem(400, f"{name} must be true or false")
-    return value == "true"
-
-
-@asynccontextmanager
-async def _answered(request: web.Request) -> AsyncIterator[None]:
-    """What an import says no to, as answers: to whoever has given the cluster's address."""
-    try:
-        yield
-    except AlreadyThere as exc:
-        raise Problem(409, str(exc)) from exc
-    except (BadRequest, BadKubeconfig) as exc:
-        raise Problem(422, str(exc)) from exc
-    except DownstreamFailed as exc:
-        _LOG.warning("cluster refused", path=request.path, error=str(exc))
-        raise Problem(502, str(exc)) from exc

@@ -1,32 +1,33 @@
-"""One's principals: refreshed, linked, unlinked; and the end of all one's tokens."""
+"""The caller's principals and tokens, and the same of other users for managers."""
 
-import structlog
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import SecretStr
 
-from management.accounts import end_sign_ins
-from management.api import answers
-from management.api.described import described
-from management.api.users import require_managed
-from management.authentication import Caller, caller_of
-from management.browser_sign_in import Errand, set_cookie
-from management.linking import link_principal, signed_in_recently
-from management.problems import Problem, read_body
-from management.refresh import IdentityRefresh
-from management.services import Services, services_of
-from management.session_endpoints import user_json
-from management.sign_in import UnknownProvider
-from management.telling import address_of, note, told
-from providers.base import Attempt, ExternalIdentity, ProviderUnavailable, Refused
+from config.loggers import get_logger
+from management.api import response_models
+from management.api.access_requirements import managed_user
+from management.api.authentication import Caller, caller_of
+from management.api.openapi_metadata import openapi
+from management.api.request_models import RequestModel
+from management.api.services import Services, services_of
+from management.api.user_management import reach_of
+from management.api.v1.users import user_json
+from management.http.body import read_body
+from management.http.problem import ApiProblem
+from management.http.request_notes import add_audit_note, address_of, describe_rejection
+from management.identity.browser_sign_in import SignInPurpose
+from management.identity.identity_refresh import IdentityRefresher
+from management.identity.principal_linking import link_principal, signed_in_recently
+from management.identity.sign_in import UnknownProvider
+from management.identity.sign_in_cookies import set_cookie
+from providers.base import ExternalIdentity, PasswordAttempt, ProviderUnavailable, Rejected
 
-_LOG = structlog.get_logger("sekisho.identities")
-_NO_SUCH = "there is no such provider; see /v1/providers"
+_LOG = get_logger(__name__)
+_NO_SUCH = "provider not found; see /v1/providers"
 
 
-class Link(BaseModel):
-    """The proof of the second principal; of a provider in the browser, its name alone."""
-
-    model_config = ConfigDict(extra="forbid", defer_build=True)
+class Link(RequestModel):
+    """The proof of another principal; for a provider with browser sign-in, its name alone."""
 
     provider: str
     username: str | None = None
@@ -34,128 +35,135 @@ class Link(BaseModel):
 
 
 async def refresh_own(request: web.Request) -> web.Response:
-    """POST /v1/me/refresh: ask one's providers again, now."""
+    """Refresh the caller's principals at their providers now."""
     return await _refreshed(request, caller_of(request).user.id)
 
 
 async def refresh_user(request: web.Request) -> web.Response:
-    """POST /v1/users/{id}/refresh: the same of anybody, for those who manage users."""
-    user = await require_managed(request, request.match_info["id"])
-    return await _refreshed(request, user.id)
+    """Refresh a user's principals at their providers now."""
+    return await _refreshed(request, managed_user(request).id)
 
 
-class PasswordReset(BaseModel):
-    """A password to hand over; it must be changed at the next sign-in."""
-
-    model_config = ConfigDict(extra="forbid", defer_build=True)
+class PasswordReset(RequestModel):
+    """A password to hand over; the user must change it at the next sign-in, within 24 hours."""
 
     new_password: SecretStr
     revoke_tokens: bool = False
 
 
-@described(body=PasswordReset, status=204)
+@openapi(body=PasswordReset, status=204)
 async def reset_password(request: web.Request) -> web.Response:
-    """POST /v1/users/{id}/password: for those who manage users. The user's sessions end."""
-    services = services_of(request)
-    user = await require_managed(request, request.match_info["id"])
+    """Set a user's password. The user's sessions end."""
+    services, user = services_of(request), managed_user(request)
     body = await read_body(request, PasswordReset)
-    await services.passwords.reset(user, body.new_password.get_secret_value())
-    ended = await end_sign_ins(services.store, user.id, tokens=body.revoke_tokens)
-    note(request, ended=str(ended))
+    ended = await services.passwords.reset(
+        user,
+        body.new_password.get_secret_value(),
+        revoke_tokens=body.revoke_tokens,
+        check=reach_of(caller_of(request), user.id),
+    )
+    add_audit_note(request, revoked_count=str(ended))
     return web.Response(status=204)
 
 
-@described(body=Link, status=201, others=(200,))
+@openapi(body=Link, status=201, others=(200,))
 async def link(request: web.Request) -> web.StreamResponse:
-    """POST /v1/me/principals: be known in one more way. Needs both proofs, and both fresh.
+    """Link another principal to the caller. Needs both proofs, and both recent.
 
-    Without a password: the URL at which the browser, with the cookie that is set, gives the other.
+    Without a password, the response has the URL where the browser, with the cookie that is set,
+    gives the other proof.
     """
     services, caller = services_of(request), caller_of(request)
-    _recently(caller)
+    _require_recent_sign_in(caller)
     body = await read_body(request, Link)
-    note(request, provider=body.provider)
+    add_audit_note(request, provider=body.provider)
     if body.username is None or body.password is None:
-        return await _link_in_browser(services, caller, body.provider)
-    door = services.sign_in.doors.get(body.provider)
-    if door is None or door.password is None:
-        raise Problem(404, _NO_SUCH)
-    attempt = Attempt(body.username, body.password.get_secret_value(), address_of(request))
-    outcome = await door.password.authenticate(attempt)
+        return await _link_in_browser(request, caller, body.provider)
+    capabilities = services.sign_in.providers.get(body.provider)
+    if capabilities is None or capabilities.password is None:
+        raise ApiProblem(404, _NO_SUCH)
+    attempt = PasswordAttempt(body.username, body.password.get_secret_value(), address_of(request))
+    outcome = await capabilities.password.authenticate(attempt)
     if not isinstance(outcome, ExternalIdentity):
-        note(request, refused=told(outcome or Refused("refused")))
-        raise Problem(403, "the user name or the password is not right, or may not sign in")
-    await link_principal(services.store, caller.user.id, body.provider, door, outcome)
-    return await _own(services, caller, 201)
+        add_audit_note(request, rejected=describe_rejection(outcome or Rejected("refused")))
+        raise ApiProblem(403, "the username or password is wrong, or the user may not sign in")
+    await link_principal(services.store, caller.user.id, body.provider, capabilities, outcome)
+    return await _own_user(services, caller, 201)
 
 
-async def _link_in_browser(services: Services, caller: Caller, provider: str) -> web.Response:
-    token = caller.resolved.token.name
-    errand = Errand(link_user=caller.user.id, link_token=token)
+async def _link_in_browser(
+    request: web.Request, caller: Caller, provider: str
+) -> web.StreamResponse:
+    token = caller.authenticated.token.name
+    purpose = SignInPurpose(link_user=caller.user.id, link_token=token)
     try:
-        url, cookie = await services.browser.begin(provider, errand)
+        url, cookie = await services_of(request).browser.begin(provider, purpose)
     except UnknownProvider:
-        raise Problem(404, _NO_SUCH) from None
+        raise ApiProblem(404, _NO_SUCH) from None
     response = web.json_response({"url": url}, headers={"Cache-Control": "no-store"})
-    set_cookie(response, cookie)
+    set_cookie(request, response, cookie)
     return response
 
 
-@described(status=204)
+@openapi(status=204)
 async def unlink(request: web.Request) -> web.Response:
-    """DELETE /v1/me/principals/{id}: its tokens end with it. Never the last, nor that in use."""
+    """Unlink a principal; its tokens end. The last one and the one in use cannot be unlinked."""
     services, caller = services_of(request), caller_of(request)
-    _recently(caller)
+    _require_recent_sign_in(caller)
     principal_id = request.match_info["id"]
-    if principal_id == caller.resolved.identity.principal_id:
-        raise Problem(409, "this is how you have signed in; sign in another way to unlink it")
+    if principal_id == caller.authenticated.identity.principal_id:
+        raise ApiProblem(
+            409, "you have signed in with this principal: sign in with another one to unlink it"
+        )
     known = await services.store.identities.get(principal_id)
     await services.store.identities.unlink(caller.user.id, principal_id)
-    note(request, unlinked=principal_id)
+    add_audit_note(request, unlinked=principal_id)
     if known is not None and known.secret is not None:
-        await _give_back(services, known.provider, principal_id, known.secret)
+        await _revoke_grant(services, known.provider, principal_id, known.secret)
     return web.Response(status=204)
 
 
-async def _give_back(services: Services, provider: str, principal_id: str, secret: str) -> None:
-    """Have the provider revoke what it gave us. It is unlinked here whatever comes of that."""
-    door = services.sign_in.doors.get(provider)
-    if door is None or door.grants is None:
+async def _revoke_grant(services: Services, provider: str, principal_id: str, secret: str) -> None:
+    """Revoke the provider's grant. A failure does not undo the unlinking."""
+    capabilities = services.sign_in.providers.get(provider)
+    if capabilities is None or capabilities.grants is None:
         return
     try:
-        await door.grants.revoke_grant(principal_id, secret)
+        await capabilities.grants.revoke_grant(principal_id, secret)
     except ProviderUnavailable as exc:
         _LOG.warning("grant not revoked", provider=provider, error=str(exc))
 
 
-@described(answer=answers.RevokedAnswer)
+@openapi(response=response_models.RevokedResponse)
 async def revoke_all(request: web.Request) -> web.Response:
-    """DELETE /v1/me/tokens: end every token and session of one's own, but the one in use."""
+    """Revoke all of the caller's tokens and sessions, except the one in use."""
     caller = caller_of(request)
     revoked = await services_of(request).store.identities.revoke_tokens(
-        user_id=caller.user.id, keep=caller.resolved.token.name
+        user_id=caller.user.id, keep=caller.authenticated.token.name
     )
     return web.json_response({"revoked": revoked})
 
 
-def _recently(caller: Caller) -> None:
-    if not signed_in_recently(caller.resolved.token):
-        raise Problem(403, "sign in again first: this needs a sign-in of the last 15 minutes")
+def _require_recent_sign_in(caller: Caller) -> None:
+    if not signed_in_recently(caller.authenticated.token):
+        raise ApiProblem(403, "this needs a sign-in within the last 15 minutes: sign in again")
 
 
 async def _refreshed(request: web.Request, user_id: str) -> web.Response:
-    refresh: IdentityRefresh | None = services_of(request).refresh
+    refresh: IdentityRefresher | None = services_of(request).refresh
     if refresh is None:
-        raise Problem(404, "nobody is refreshed here")
+        raise ApiProblem(404, "this server does not refresh identities")
     results = await refresh.user(user_id)
-    note(request, refreshed=" ".join(f"{principal}={result}" for principal, result in results))
+    add_audit_note(
+        request, refreshed=" ".join(f"{principal}={result}" for principal, result in results)
+    )
     return web.json_response(
         {"items": [{"principal": principal, "result": result} for principal, result in results]}
     )
 
 
-async def _own(services: Services, caller: Caller, status: int) -> web.Response:
+async def _own_user(services: Services, caller: Caller, status: int) -> web.Response:
     user = await services.store.users.get(caller.user.id)
     if user is None:
-        raise Problem(404, "there is no such user")
+        raise ApiProblem(404, "user not found")
     return web.json_response(user_json(user), status=status)

@@ -1,170 +1,180 @@
-"""Who holds what in a cluster and in a project."""
+"""Members of clusters and projects, and their roles."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 
 from aiohttp import web
 
-from management.api import answers
-from management.api.bindings import (
-    NewHolder,
-    asked_holder,
-    asked_role,
-    binding_json,
-    require_may_hand_out,
-)
-from management.api.bodies import Body
-from management.api.described import described
+from management.api import response_models
+from management.api.access_requirements import CLUSTER, PROJECT
 from management.api.listing import Item, Listing
-from management.api.requirements import CLUSTER, PROJECT
-from management.authorization.book import RoleBook
-from management.cluster_errors import BadRequest, NoSuchUser
-from management.members import Granted, MemberService
-from management.problems import Problem, read_body
-from management.services import services_of
-from management.subjects import Holder, find_holder
-from management.telling import note
-from store.access_records import Binding, Project, Role
-from store.interfaces import Cluster, Store, User
+from management.api.openapi_metadata import TEXT, openapi
+from management.api.request_models import Reference, RequestModel
+from management.api.services import services_of
+from management.api.v1.role_bindings import (
+    NewBinding,
+    binding_json,
+    requested_role,
+    requested_subject,
+    require_may_grant,
+    users_by_id,
+)
+from management.authorization.role_catalog import RoleCatalog
+from management.clusters.members import GrantResult, MemberService
+from management.errors import InvalidRequest, UserNotFound
+from management.http.body import read_body
+from management.http.problem import ApiProblem
+from management.http.request_notes import add_audit_note
+from management.identity.subjects import RoleSubject, find_role_subject
+from store.access_interfaces import Taking
+from store.access_records import Binding, Project
+from store.interfaces import Store
+from store.records import Cluster, User
 
 
-class MemberRole(Body):
-    """What somebody holds from now on, by the role's id or name."""
+class MemberRole(RequestModel):
+    """The new role of a member, by id or name."""
 
-    role: str
+    role: Reference
 
 
 async def collect(request: web.Request) -> Sequence[Item]:
-    """The members of the cluster or project of the path."""
+    """List the members of the cluster or project."""
     store, (cluster, project) = services_of(request).store, _place(request)
-    book = RoleBook(await store.roles.list_all())
+    catalog = RoleCatalog(await store.roles.list_all())
     held = await MemberService(store).members(cluster, project)
-    users = await _users(store, held)
-    return [member_json(one, book, users) for one in held]
+    users, owners = await users_by_id(store, held), await store.claims.owners()
+    return [member_json(one, catalog, users, owners) for one in held]
 
 
 LIST = Listing(
     collect,
-    answer=answers.MemberAnswer,
+    response=response_models.MemberResponse,
     sorts=("name", "id", "role", "created_at"),
     filters=("role", "user", "group", "kind"),
     searched=("name", "username", "display_name", "group"),
     kinds=frozenset({"user", "group", "role", "access"}),
+    labelled=True,
 )
 
 
-@described(body=NewHolder, answer=answers.NewMemberAnswer, status=201)
+@openapi(body=NewBinding, response=response_models.NewMemberResponse, status=201)
 async def add_member(request: web.Request) -> web.Response:
-    """Let a user or a group hold a role, beside what they hold there already.
+    """Grant a role to a user or a group, in addition to the roles that they hold there.
 
-    ``bound`` is false where the cluster doesn't know yet; ``pending`` says why.
+    ``bound`` is false if the cluster does not have the change yet; ``pending`` has the reason.
     """
     services = services_of(request)
-    body = await read_body(request, NewHolder)
-    holder = await asked_holder(services, body)
-    return await _hold(request, holder, body.role, instead=False, status=201)
+    body = await read_body(request, NewBinding)
+    holder = await requested_subject(services, body)
+    return await _grant(request, holder, body.role, instead=False, status=201, labels=body.labels)
 
 
-@described(body=MemberRole, answer=answers.NewMemberAnswer)
+@openapi(body=MemberRole, response=response_models.NewMemberResponse)
 async def put_member(request: web.Request) -> web.Response:
-    """Let a user or a group that is known hold this role there, and no other."""
+    """Replace the roles of a user or a known group there with this role."""
     services = services_of(request)
     body = await read_body(request, MemberRole)
-    holder = await _named(services.store, request.match_info["member"])
-    return await _hold(request, holder, body.role, instead=True, status=200)
+    holder = await _find_member(services.store, request.match_info["member"])
+    return await _grant(request, holder, body.role, instead=True, status=200)
 
 
-@described(status=204)
+@openapi(status=204, query={"role": TEXT})
 async def remove_member(request: web.Request) -> web.Response:
-    """Take every role away that somebody holds there."""
+    """Remove all roles that a member holds there; with ``?role=``, only that one."""
     services, (cluster, project) = services_of(request), _place(request)
-    holder = await _named(services.store, request.match_info["member"])
-    await _require_reach(request, holder)
-    revoked = await MemberService(services.store).remove(cluster, holder, project)
+    holder = await _find_member(services.store, request.match_info["member"])
+    catalog = RoleCatalog(await services.store.roles.list_all())
+    role_id, name = None, request.query.get("role")
+    if name is not None:
+        role_id = requested_role(catalog, "project" if project else "cluster", name).id
+    revoked = await MemberService(services.store).remove(
+        cluster, holder, project, role_id=role_id, check=_may_take(request, catalog)
+    )
     if not revoked.existed:
-        raise Problem(404, f'"{holder.name}" is no member')
-    note(request, holder=holder.id)
+        what = "is not a member" if name is None else f"does not hold {name!r}"
+        raise ApiProblem(404, f'"{holder.name}" {what}')
+    add_audit_note(request, holder=holder.id)
     return web.Response(status=204)
 
 
-def member_json(binding: Binding, book: RoleBook, users: dict[str, User]) -> Item:
-    """A member as the API shows one."""
+def member_json(
+    binding: Binding, catalog: RoleCatalog, users: Mapping[str, User], owners: Mapping[str, str]
+) -> Item:
+    """Return a member as the API shows it."""
     user = users.get(binding.user_id or "")
     return {
-        **binding_json(binding, book),
+        **binding_json(binding, catalog, owners, users),
         "username": user.username if user is not None else None,
         "display_name": user.display_name if user is not None else binding.name,
     }
 
 
-async def _hold(
-    request: web.Request, holder: Holder, role_name: str, *, instead: bool, status: int
+async def _grant(
+    request: web.Request,
+    holder: RoleSubject,
+    role_name: str,
+    *,
+    instead: bool,
+    status: int,
+    labels: Mapping[str, str] | None = None,
 ) -> web.Response:
     store, (cluster, project) = services_of(request).store, _place(request)
-    book = RoleBook(await store.roles.list_all())
-    role = asked_role(book, "project" if project is not None else "cluster", role_name)
-    require_may_hand_out(
-        request, role, book, cluster_id=cluster.id, project_id=project.id if project else None
+    catalog = RoleCatalog(await store.roles.list_all())
+    role = requested_role(catalog, "project" if project is not None else "cluster", role_name)
+    require_may_grant(
+        request, role, catalog, cluster_id=cluster.id, project_id=project.id if project else None
     )
-    if instead:
-        await _require_reach(request, holder)
-    granted = await _granted(store, cluster, project, holder, role, instead=instead)
-    note(request, role=role.id, holder=holder.id)
+    check = _may_take(request, catalog)
+    granted = await _granted(
+        MemberService(store).add(
+            cluster, holder, role, project, instead=instead, labels=labels, check=check
+        )
+    )
+    add_audit_note(request, role=role.id, holder=holder.id)
     users = {holder.user.id: holder.user} if holder.user is not None else {}
-    body = member_json(granted.binding, book, users)
-    body |= {"bound": granted.bound, "pending": _told(request, granted)}
+    body = member_json(granted.binding, catalog, users, await store.claims.owners())
+    body |= {"bound": granted.bound, "pending": _pending_reason(request, granted)}
     return web.json_response(body, status=status)
 
 
-async def _granted(
-    store: Store,
-    cluster: Cluster,
-    project: Project | None,
-    holder: Holder,
-    role: Role,
-    *,
-    instead: bool,
-) -> Granted:
+async def _granted(adding: Awaitable[GrantResult]) -> GrantResult:
+    """Return the result, or raise ApiProblem with 422 for a grant that is not possible."""
     try:
-        return await MemberService(store).add(cluster, holder, role, project, instead=instead)
-    except BadRequest as exc:
-        raise Problem(422, str(exc)) from None
+        return await adding
+    except InvalidRequest as exc:
+        raise ApiProblem(422, str(exc)) from None
 
 
-async def _require_reach(request: web.Request, holder: Holder) -> None:
-    """Nobody takes away what they couldn't have given."""
-    store, (cluster, project) = services_of(request).store, _place(request)
-    book = RoleBook(await store.roles.list_all())
-    for one in await MemberService(store).members(cluster, project):
-        role = book.get(one.role_id)
-        if one.subject == holder.id and role is not None:
-            require_may_hand_out(
-                request,
-                role,
-                book,
-                cluster_id=cluster.id,
-                project_id=project.id if project else None,
-            )
+def _may_take(request: web.Request, catalog: RoleCatalog) -> Taking:
+    """Return a check for the store: a caller may remove only what the caller may grant."""
+    cluster, project = _place(request)
+    project_id = project.id if project is not None else None
+
+    def check(taken: Sequence[Binding]) -> None:
+        for one in taken:
+            role = catalog.get(one.role_id)
+            if role is not None:
+                require_may_grant(
+                    request, role, catalog, cluster_id=cluster.id, project_id=project_id
+                )
+
+    return check
 
 
-def _told(request: web.Request, granted: Granted) -> str | None:
-    """Why the cluster doesn't know yet; its address and words are for who may change it."""
+def _pending_reason(request: web.Request, granted: GrantResult) -> str | None:
+    """Return why the cluster does not have the change yet; the audit log has the details."""
     if granted.pending is None or granted.cluster.controller_token is None:
         return granted.pending
-    note(request, pending=granted.pending)
-    return "the cluster is away or refuses; it is told as soon as it answers"
+    add_audit_note(request, pending=granted.pending)
+    return "the cluster does not respond or rejects the change; Sekisho retries until it succeeds"
 
 
 def _place(request: web.Request) -> tuple[Cluster, Project | None]:
     return request[CLUSTER], request.get(PROJECT)
 
 
-async def _named(store: Store, name: str) -> Holder:
+async def _find_member(store: Store, name: str) -> RoleSubject:
     try:
-        return await find_holder(store, name)
-    except NoSuchUser as exc:
-        raise Problem(404, str(exc)) from None
-
-
-async def _users(store: Store, held: Sequence[Binding]) -> dict[str, User]:
-    ids = sorted({one.user_id for one in held if one.user_id is not None})
-    return {user.id: user for user in await store.users.get_many(ids)}
+        return await find_role_subject(store, name)
+    except UserNotFound as exc:
+        raise ApiProblem(404, str(exc)) from None

@@ -1,20 +1,20 @@
-"""Nodes of the clusters in which the caller may see them."""
+"""Nodes of the clusters where the caller may read them."""
 
 from collections.abc import Sequence
 
 from aiohttp import web
 
-from management.api import answers
+from management.api import response_models
+from management.api.access_requirements import CLUSTER
+from management.api.authentication import caller_of
 from management.api.listing import Item, Listing
-from management.api.requirements import CLUSTER
-from management.authentication import caller_of
+from management.api.services import services_of
 from management.authorization.permissions import NODES
-from management.services import services_of
-from store.fleet_records import Node
+from store.records import Node
 
 
 async def collect(request: web.Request) -> Sequence[Item]:
-    """Nodes, of the path's cluster if it names one; ``?left=true``: also those that have left."""
+    """List the nodes, of one cluster if the path names it; ``?left=true``: also removed ones."""
     services, caller = services_of(request), caller_of(request)
     cluster = request.get(CLUSTER)
     clusters = [cluster] if cluster is not None else await services.store.clusters.list_all()
@@ -24,15 +24,17 @@ async def collect(request: web.Request) -> Sequence[Item]:
         if NODES in caller.access.in_cluster(one.id).permissions
     }
     found = await services.store.fleet.nodes(sorted(names))
-    gone_too = request.query.get("left") == "true"
+    include_left = request.query.get("left") == "true"
     return [
-        node_json(one, names[one.cluster_id]) for one in found if gone_too or one.left_at is None
+        node_json(one, names[one.cluster_id])
+        for one in found
+        if include_left or one.left_at is None
     ]
 
 
 LIST = Listing(
     collect,
-    answer=answers.NodeAnswer,
+    response=response_models.NodeResponse,
     key="uid",
     sorts=("name", "cluster_name", "appeared_at"),
     filters=("cluster", "cluster_name", "name", "ready"),
@@ -42,7 +44,7 @@ LIST = Listing(
 
 
 def node_json(node: Node, cluster_name: str) -> Item:
-    """A node as the API shows one."""
+    """Return a node as the API shows it."""
     return {
         **node.data,
         "cluster": node.cluster_id,

@@ -1,4 +1,4 @@
-"""The API's description, OpenAPI 3.1, made from the table that also makes the routes."""
+"""The API's description, OpenAPI 3.1, generated from the route table."""
 
 import importlib.metadata
 import re
@@ -9,25 +9,26 @@ from apispec import APISpec
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from management.api.answers import ProblemAnswer
-from management.api.listing import MOST, Listing
-from management.api.requirements import Anybody
-from management.api.table import TABLE, Endpoint
+from management.api.access_requirements import Public
+from management.api.listing import MAX_ITEMS, Listing
+from management.api.response_models import ProblemResponse
+from management.api.v1.route_table import TABLE, Endpoint
 
 _REFERENCE = "#/components/schemas/{model}"
-_PARAMETER = re.compile(r"\{([a-z]+)(?::[^}]*)?\}")
+_PARAMETER = re.compile(r"\{([a-z_]+)(?::[^}]*)?\}")
+_WORD = re.compile(r"[a-z0-9]+")
 _TITLE = re.compile(r"^(?:GET|POST|PUT|PATCH|DELETE)[^:]*:\s*")
 _PATCH = "application/merge-patch+json"
 
 
 @cache
 def document() -> dict[str, Any]:
-    """The description."""
+    """Return the OpenAPI document."""
     spec = APISpec(
         title="Sekisho",
         version=importlib.metadata.version("sekisho"),
         openapi_version="3.1.0",
-        info={"description": "Who may enter which cluster, and as what. See docs/api.md."},
+        info={"description": "Manage users, clusters, projects and access. See docs/api.md."},
     )
     spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
     for name, schema in _schemas().items():
@@ -40,9 +41,9 @@ def document() -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    models: set[type[BaseModel]] = {ProblemAnswer}
+    models: set[type[BaseModel]] = {ProblemResponse}
     models |= {one.description.body for one in TABLE if one.description.body is not None}
-    models |= {one.description.answer for one in TABLE if one.description.answer is not None}
+    models |= {one.description.response for one in TABLE if one.description.response is not None}
     ordered = sorted(models, key=lambda model: model.__name__)
     _, schemas = models_json_schema(
         [(model, "validation") for model in ordered], ref_template=_REFERENCE
@@ -52,7 +53,7 @@ def _schemas() -> dict[str, Any]:
 
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
-    summary, _, description = _TITLE.sub("", endpoint.words).strip().partition("\n\n")
+    summary, _, description = _TITLE.sub("", endpoint.documentation).strip().partition("\n\n")
     operation: dict[str, Any] = {
         "summary": " ".join(summary.split()),
         "description": " ".join(description.split()),
@@ -60,14 +61,14 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "tags": [endpoint.path.split("/")[2]],
         "parameters": _parameters(endpoint),
         "responses": _responses(endpoint),
-        "security": [] if isinstance(endpoint.who, Anybody) else [{"bearer": []}],
-        "x-requires": str(endpoint.who),
+        "security": [] if isinstance(endpoint.requirement, Public) else [{"bearer": []}],
+        "x-requires": str(endpoint.requirement),
     }
     if endpoint.description.body is not None:
         kinds = ["application/json"] + ([_PATCH] if endpoint.method == "PATCH" else [])
         schema = _reference(endpoint.description.body)
         if endpoint.method == "PATCH":
-            # Any part of it (RFC 7396); what comes of it is what must be right.
+            # Any part of the model (RFC 7396); the result is validated.
             schema = {
                 "type": "object",
                 "description": f"A merge patch of {endpoint.description.body.__name__}.",
@@ -78,7 +79,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _identifier(endpoint: Endpoint) -> str:
-    words = re.findall(r"[a-z0-9]+", _PARAMETER.sub(r"\1", endpoint.path.removeprefix("/v1")))
+    words = _WORD.findall(_PARAMETER.sub(r"\1", endpoint.path.removeprefix("/v1")))
     return "_".join([endpoint.method.lower(), *words])
 
 
@@ -96,7 +97,7 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     ]
     if endpoint.method in {"PATCH", "DELETE"} and endpoint.description.revised:
         found.append({"name": "If-Match", "in": "header", "schema": {"type": "string"}})
-    if endpoint.method == "POST" and not isinstance(endpoint.who, Anybody):
+    if endpoint.method == "POST" and not isinstance(endpoint.requirement, Public):
         key = {"type": "string", "minLength": 1, "maxLength": 255}
         found.append({"name": "Idempotency-Key", "in": "header", "schema": key})
     return found
@@ -106,31 +107,31 @@ def _list_parameters(listing: Listing) -> list[dict[str, Any]]:
     plain = [one.removeprefix("-") for one in listing.sorts]
     sorts = [*plain, *(f"-{one}" for one in plain)]
     schemas: dict[str, Any] = {
-        "limit": {"type": "integer", "minimum": 1, "maximum": MOST},
-        "continue": {"type": "string", "description": "What the page before gave."},
+        "limit": {"type": "integer", "minimum": 1, "maximum": MAX_ITEMS},
+        "continue": {"type": "string", "description": "The value from the previous page."},
         "sort": {"type": "string", "enum": sorts},
         "search": {"type": "string", "description": f"In {', '.join(listing.searched)}."},
         "watch": {"type": "string", "enum": ["1", "true"], "description": "Stream changes."},
     }
-    schemas |= {name: {"type": "string"} for name in (*listing.filters, *listing.own_parameters)}
+    schemas |= {name: {"type": "string"} for name in listing.parameters}
     return [{"name": name, "in": "query", "schema": one} for name, one in schemas.items()]
 
 
 def _responses(endpoint: Endpoint) -> dict[str, Any]:
-    problem = {"application/problem+json": {"schema": _reference(ProblemAnswer)}}
+    problem = {"application/problem+json": {"schema": _reference(ProblemResponse)}}
     responses: dict[str, Any] = {
-        "default": {"description": "What went wrong", "content": problem},
+        "default": {"description": "Error", "content": problem},
         str(endpoint.description.status): {"description": "Done", **_content(endpoint)},
     }
     return responses | {
-        str(one): {"description": "Done otherwise"} for one in endpoint.description.others
+        str(one): {"description": "Accepted"} for one in endpoint.description.others
     }
 
 
 def _content(endpoint: Endpoint) -> dict[str, Any]:
-    if endpoint.description.answer is None:
+    if endpoint.description.response is None:
         return {}
-    schema: dict[str, Any] = _reference(endpoint.description.answer)
+    schema: dict[str, Any] = _reference(endpoint.description.response)
     if not isinstance(endpoint.serve, Listing) and not endpoint.description.many:
         return {"content": {"application/json": {"schema": schema}}}
     page = {
@@ -154,7 +155,7 @@ def _reference(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def operations() -> dict[str, list[dict[str, Any]]]:
-    """What there is, for a page: by first word of the path, each with its models resolved."""
+    """Return the operations for the page, by first word of the path, with models resolved."""
     described = document()
     schemas = described["components"]["schemas"]
     found: dict[str, list[dict[str, Any]]] = {}
@@ -178,7 +179,7 @@ def _fields(schema: dict[str, Any], schemas: dict[str, Any]) -> list[dict[str, A
 
 
 def _type(schema: dict[str, Any]) -> str:
-    """A word or two for what a field may be."""
+    """Return a short name for the type of a field."""
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
     if "enum" in schema:

@@ -1,69 +1,81 @@
-"""Who holds a global role."""
+"""Bindings of global roles."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from aiohttp import web
 from pydantic import model_validator
 
-from management.api import answers
-from management.api.bodies import Body, Line
-from management.api.described import described
+from management.api import response_models
+from management.api.authentication import caller_of
 from management.api.listing import Item, Listing
-from management.authentication import caller_of
-from management.authorization.book import RoleBook
+from management.api.openapi_metadata import openapi
+from management.api.request_models import Labels, Line, Reference, RequestModel
+from management.api.services import Services, services_of
 from management.authorization.escalation import lacking_for
-from management.cluster_errors import BadRequest, NoSuchUser
-from management.problems import Problem, read_body
-from management.services import Services, services_of
-from management.subjects import Holder, find_user, group_holder
-from management.telling import note
-from management.users import random_id
+from management.authorization.role_catalog import RoleCatalog
+from management.errors import InvalidRequest, UserNotFound
+from management.http.body import read_body
+from management.http.problem import ApiProblem
+from management.http.request_notes import add_audit_note
+from management.identity.subjects import RoleSubject, find_group, find_user
+from management.identity.users import random_id
 from store.access_records import Binding, Role, Scope
+from store.interfaces import Store
+from store.records import User
 
 
-class NewHolder(Body):
-    """A user (by id, username or principal) or a group principal, and a role by id or name."""
+class NewBinding(RequestModel):
+    """A user (by id, principal or username) or a group principal, and a role by id or name.
 
-    role: str
-    user: str | None = None
-    group: str | None = None
+    ``provider`` selects the provider if several could be meant. ``labels`` replace those of the
+    binding if it exists; without them, it keeps its labels.
+    """
+
+    role: Reference
+    user: Reference | None = None
+    group: Reference | None = None
+    provider: Reference | None = None
     name: Line = ""
-    """What people call the group."""
+    """The display name of the group."""
+    labels: Labels | None = None
 
     @model_validator(mode="after")
-    def _one(self) -> "NewHolder":
+    def _one(self) -> "NewBinding":
         if (self.user is None) == (self.group is None):
-            raise ValueError("give either a user or a group")
+            raise ValueError("send either user or group")
         return self
 
 
 async def collect(request: web.Request) -> Sequence[Item]:
-    """Every binding to a global role."""
+    """List the bindings of global roles."""
     services = services_of(request)
-    book = RoleBook(await services.store.roles.list_all())
-    return [binding_json(one, book) for one in await services.store.bindings.overall()]
+    catalog = RoleCatalog(await services.store.roles.list_all())
+    held = await services.store.bindings.overall()
+    owners, users = await services.store.claims.owners(), await users_by_id(services.store, held)
+    return [binding_json(one, catalog, owners, users) for one in held]
 
 
 LIST = Listing(
     collect,
-    answer=answers.BindingAnswer,
+    response=response_models.BindingResponse,
     sorts=("name", "id", "role", "created_at"),
     filters=("role", "user", "group"),
     searched=("name", "user", "group"),
     kinds=frozenset({"user", "group", "role"}),
+    labelled=True,
 )
 
 
-@described(body=NewHolder, answer=answers.BindingAnswer, status=201)
+@openapi(body=NewBinding, response=response_models.BindingResponse, status=201)
 async def create_binding(request: web.Request) -> web.Response:
-    """Let somebody hold a global role, beside what they hold already."""
+    """Grant a global role, in addition to the roles already held."""
     services = services_of(request)
-    body = await read_body(request, NewHolder)
-    book = RoleBook(await services.store.roles.list_all())
-    role = asked_role(book, "global", body.role)
-    holder = await asked_holder(services, body)
-    require_may_hand_out(request, role, book)
+    body = await read_body(request, NewBinding)
+    catalog = RoleCatalog(await services.store.roles.list_all())
+    role = requested_role(catalog, "global", body.role)
+    holder = await requested_subject(services, body)
+    require_may_grant(request, role, catalog)
     binding = await services.store.bindings.create(
         Binding(
             id=random_id("b"),
@@ -72,31 +84,49 @@ async def create_binding(request: web.Request) -> web.Response:
             group_id=None if holder.user is not None else holder.id,
             name=holder.name,
             created_at=datetime.now(UTC),
-        )
+            labels=body.labels or {},
+        ),
+        relabel=body.labels is not None,
     )
-    note(request, role=role.id, holder=holder.id)
-    return web.json_response(binding_json(binding, book), status=201)
+    add_audit_note(request, role=role.id, holder=holder.id)
+    owners, users = (
+        await services.store.claims.owners(),
+        await users_by_id(services.store, [binding]),
+    )
+    return web.json_response(binding_json(binding, catalog, owners, users), status=201)
 
 
-@described(status=204)
+@openapi(status=204)
 async def delete_binding(request: web.Request) -> web.Response:
-    """Take a global role away. The last administrator stays one."""
+    """Remove a global role. The last administrator keeps the role."""
     services = services_of(request)
     found = await services.store.bindings.get(request.match_info["binding"])
     if found is None or found.target:
-        raise Problem(404, "there is no such binding")
-    book = RoleBook(await services.store.roles.list_all())
-    role = book.get(found.role_id)
+        raise ApiProblem(404, "binding not found")
+    catalog = RoleCatalog(await services.store.roles.list_all())
+    role = catalog.get(found.role_id)
     if role is not None:
-        require_may_hand_out(request, role, book)
+        require_may_grant(request, role, catalog)
     await services.store.bindings.delete(found.id)
-    note(request, role=found.role_id, holder=found.subject)
+    add_audit_note(request, role=found.role_id, holder=found.subject)
     return web.Response(status=204)
 
 
-def binding_json(binding: Binding, book: RoleBook) -> Item:
-    """A binding as the API shows one."""
-    role = book.get(binding.role_id)
+async def users_by_id(store: Store, held: Sequence[Binding]) -> Mapping[str, User]:
+    """Return the users of bindings, by id."""
+    ids = sorted({one.user_id for one in held if one.user_id is not None})
+    return {user.id: user for user in await store.users.get_many(ids)}
+
+
+def binding_json(
+    binding: Binding, catalog: RoleCatalog, owners: Mapping[str, str], users: Mapping[str, User]
+) -> Item:
+    """Return a binding as the API shows it; ``provider`` is the group's or the user's."""
+    role = catalog.get(binding.role_id)
+    user = users.get(binding.user_id or "")
+    provider = owners.get((binding.group_id or "").partition("://")[0])
+    if user is not None:
+        provider = ", ".join(sorted({one.provider for one in user.principals})) or None
     return {
         "id": binding.id,
         "role": role.name if role is not None else binding.role_id,
@@ -104,45 +134,57 @@ def binding_json(binding: Binding, book: RoleBook) -> Item:
         "kind": "user" if binding.user_id is not None else "group",
         "user": binding.user_id,
         "group": binding.group_id,
+        "provider": provider,
         "name": binding.name,
         "cluster": binding.cluster_id,
         "project": binding.project_id,
+        "labels": dict(binding.labels),
         "created_at": binding.created_at.isoformat(),
     }
 
 
-def asked_role(book: RoleBook, scope: Scope, name: str) -> Role:
-    """The role of that id or name. Raises Problem with 422."""
-    role = book.named(scope, name)
+def requested_role(catalog: RoleCatalog, scope: Scope, name: str) -> Role:
+    """Return the role with that id or name in the scope, or raise ApiProblem with 422."""
+    role = catalog.named(scope, name)
     if role is None:
-        known = ", ".join(sorted(one.name for one in book if one.scope == scope))
-        raise Problem(422, f"role: there is no {scope} role {name[:64]!r}; there are {known}")
+        known = ", ".join(sorted(one.name for one in catalog if one.scope == scope))
+        raise ApiProblem(422, f"role: {scope} role {name[:64]!r} not found; the roles are {known}")
     return role
 
 
-async def asked_holder(services: Services, body: NewHolder) -> Holder:
-    """Whom a body names. Raises Problem with 422 or 404."""
+async def requested_subject(services: Services, body: NewBinding) -> RoleSubject:
+    """Return the user or group that a body names.
+
+    Raises:
+        ApiProblem: 404 if it is not found, 422 if it is ambiguous or not valid.
+    """
     try:
         if body.group is not None:
-            return group_holder(body.group, body.name)
-        user = await find_user(services.store, body.user or "")
-    except NoSuchUser as exc:
-        raise Problem(404, str(exc)) from None
-    except BadRequest as exc:
-        raise Problem(422, str(exc)) from None
-    return Holder(user.id, user.username, user)
+            running = services.providers.everything() if services.providers is not None else []
+            trusted = [one.name for one in running if one.spec.origin == "config"]
+            return await find_group(
+                services.store, body.group, body.name, body.provider, trusted=trusted
+            )
+        user = await find_user(services.store, body.user or "", body.provider)
+    except UserNotFound as exc:
+        raise ApiProblem(404, str(exc)) from None
+    except InvalidRequest as exc:
+        raise ApiProblem(422, str(exc)) from None
+    return RoleSubject(user.id, user.username, user)
 
 
-def require_may_hand_out(
+def require_may_grant(
     request: web.Request,
     role: Role,
-    book: RoleBook,
+    catalog: RoleCatalog,
     *,
     cluster_id: str | None = None,
     project_id: str | None = None,
 ) -> None:
-    """Raise Problem with 403 where the caller doesn't hold what the role comes to there."""
+    """Raise ApiProblem with 403 unless the caller holds all that the role grants there."""
     access = caller_of(request).access
-    missing = lacking_for(role, book, access, cluster_id=cluster_id, project_id=project_id)
+    missing = lacking_for(role, catalog, access, cluster_id=cluster_id, project_id=project_id)
     if missing:
-        raise Problem(403, f"you don't hold this yourself: {', '.join(missing[:5])}")
+        raise ApiProblem(
+            403, f"you may grant only what you hold; you lack: {', '.join(missing[:5])}"
+        )

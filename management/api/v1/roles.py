@@ -1,4 +1,4 @@
-"""Roles: those that are always there, and those that people make."""
+"""Roles, built-in and custom."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -6,29 +6,41 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from aiohttp import web
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from management.api import answers
-from management.api.bodies import Body, Line, Name
-from management.api.described import described
+from management.api import response_models
+from management.api.authentication import Caller, caller_of
 from management.api.listing import Item, Listing
-from management.api.revisions import check_match, lost_race, read_patch, shown
-from management.authentication import Caller, caller_of
-from management.authorization.book import BadRole, RoleBook
+from management.api.openapi_metadata import FLAG, openapi
+from management.api.preconditions import check_match, conflict, json_with_etag, read_patch
+from management.api.request_models import Labels, Line, Name, Reference, RequestModel, query_flag
+from management.api.services import Services, services_of
 from management.authorization.escalation import lacking_for
 from management.authorization.permissions import PERMISSIONS
-from management.problems import Problem, read_body
-from management.services import Services, services_of
-from management.telling import note
-from management.users import random_id
+from management.authorization.role_catalog import InvalidRole, RoleCatalog
+from management.http.body import read_body
+from management.http.problem import ApiProblem
+from management.http.request_notes import add_audit_note
+from management.identity.users import random_id
 from store.access_records import PolicyRule, Role, Scope
-from store.interfaces import Conflict, StaleRevision
+from store.errors import Conflict, StaleRevision
+
+
+def _segment(value: str) -> str:
+    if value in {".", ".."}:
+        raise ValueError("must not be . or ..")
+    return value
+
 
 Word = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[!-~]+$")]
 Words = Annotated[list[Word], Field(max_length=64)]
+ClusterRoleName = Annotated[
+    str, Field(min_length=1, max_length=253, pattern=r"^[!-$&-.0-~]+$"), AfterValidator(_segment)
+]
+"""A name that RBAC accepts: a path segment."""
 
 
-class Rule(Body):
+class RuleModel(RequestModel):
     """A rule of Kubernetes RBAC: verbs on resources, or on URLs."""
 
     verbs: Annotated[list[Word], Field(min_length=1, max_length=64)]
@@ -40,106 +52,145 @@ class Rule(Body):
     non_resource_urls: Words = Field(default_factory=list)
 
     @model_validator(mode="after")
-    def _one_or_the_other(self) -> "Rule":
+    def _one_or_the_other(self) -> "RuleModel":
         if self.non_resource_urls:
             if self.api_groups or self.resources or self.resource_names:
-                raise ValueError("a rule is about resources or about URLs, not both")
+                raise ValueError("a rule has resources or non_resource_urls, not both")
         elif not (self.api_groups and self.resources):
-            raise ValueError('without URLs a rule has api_groups ("" is the core) and resources')
+            raise ValueError(
+                'a rule without non_resource_urls needs api_groups ("" is the core group) '
+                "and resources"
+            )
         return self
 
     def record(self) -> PolicyRule:
-        """The rule as it is stored."""
+        """Return the rule as it is stored."""
         return PolicyRule(**{key: tuple(value) for key, value in self.model_dump().items()})
 
 
-class RoleSpec(Body):
-    """What can be changed of a role."""
+class RoleSpec(RequestModel):
+    """The fields of a role that can be changed."""
 
     name: Name
     description: Line = ""
-    permissions: Annotated[list[str], Field(max_length=64)] = Field(default_factory=list)
-    rules: Annotated[list[Rule], Field(max_length=256)] = Field(default_factory=list)
-    cluster_roles: Annotated[list[Word], Field(max_length=64)] = Field(default_factory=list)
-    inherits: Annotated[list[str], Field(max_length=32)] = Field(default_factory=list)
+    permissions: Annotated[list[Reference], Field(max_length=64)] = Field(default_factory=list)
+    rules: Annotated[list[RuleModel], Field(max_length=256)] = Field(default_factory=list)
+    cluster_roles: Annotated[list[ClusterRoleName], Field(max_length=64)] = Field(
+        default_factory=list
+    )
+    inherits: Annotated[list[Reference], Field(max_length=32)] = Field(default_factory=list)
+    labels: Labels = Field(default_factory=dict)
 
 
 class NewRole(RoleSpec):
-    """A role to make."""
+    """A role to create."""
 
     scope: Scope
 
 
 async def collect(request: web.Request) -> Sequence[Item]:
-    """Every role."""
-    book = await _book(services_of(request))
-    return [role_json(one, book) for one in book]
+    """List all roles."""
+    catalog = await _catalog(services_of(request))
+    return [role_json(one, catalog) for one in catalog]
 
 
 LIST = Listing(
     collect,
-    answer=answers.RoleAnswer,
+    response=response_models.RoleResponse,
     sorts=("name", "id", "scope"),
     filters=("scope", "name", "built_in"),
     searched=("name", "description", "id"),
     kinds=frozenset({"role"}),
+    labelled=True,
 )
 
 
-@described(answer=answers.RoleAnswer)
+@openapi(response=response_models.RoleResponse)
 async def get_role(request: web.Request) -> web.Response:
-    """One role, and what it comes to with what it inherits."""
-    book = await _book(services_of(request))
-    role = _asked(request, book)
-    return shown(role_json(role, book), role.revision)
+    """Return a role, and its effective grants with what it inherits."""
+    catalog = await _catalog(services_of(request))
+    role = _asked(request, catalog)
+    return json_with_etag(role_json(role, catalog), role.revision)
 
 
-@described(body=NewRole, answer=answers.RoleAnswer, status=201)
+@openapi(
+    body=NewRole,
+    response=response_models.RoleResponse,
+    status=201,
+    others=(200,),
+    query={"dry_run": FLAG},
+)
 async def create_role(request: web.Request) -> web.Response:
-    """Make a role. It can't hold more than who makes it does everywhere."""
-    services = services_of(request)
+    """Create a role. It may not grant more than the caller holds everywhere.
+
+    With ``?dry_run=true`` the role is checked and returned with 200, and nothing is stored.
+    """
+    services, dry_run = services_of(request), query_flag(request, "dry_run")
     body = await read_body(request, NewRole)
-    book = await _book(services)
+    catalog = await _catalog(services)
     role = _role(random_id("r"), body.scope, body, datetime.now(UTC))
-    _check(role, book, caller_of(request))
+    _check(role, catalog, caller_of(request))
+    if dry_run:
+        return web.json_response(role_json(role, RoleCatalog([*_made(catalog), role])))
     await services.store.roles.create(role)
-    note(request, made=role.id)
-    return shown(role_json(role, RoleBook([*_made(book), role])), role.revision, 201)
+    add_audit_note(request, created=role.id)
+    return json_with_etag(role_json(role, RoleCatalog([*_made(catalog), role])), role.revision, 201)
 
 
-@described(body=RoleSpec, answer=answers.RoleAnswer, revised=True)
+@openapi(
+    body=RoleSpec,
+    response=response_models.RoleResponse,
+    revised=True,
+    query={"dry_run": FLAG},
+)
 async def change_role(request: web.Request) -> web.Response:
-    """Change a role for everybody who holds it, or inherits it."""
+    """Change a role for all who hold or inherit it.
+
+    The caller must hold all that the role grants, before and after the change, everywhere. With
+    ``?dry_run=true`` the change is checked, and nothing is stored.
+    """
     services, caller = services_of(request), caller_of(request)
-    book = await _book(services)
-    role = _changeable(_asked(request, book))
+    dry_run = query_flag(request, "dry_run")
+    catalog = await _catalog(services)
+    role = _changeable(_asked(request, catalog))
+    _require_all_of(role, catalog, caller)
     check_match(request, role.revision)
     body = await read_patch(request, _spec(role))
     wanted = replace(_role(role.id, role.scope, body, role.created_at), revision=role.revision)
-    _check(wanted, book, caller)
+    _check(wanted, catalog, caller)
+    others = [one for one in _made(catalog) if one.id != role.id]
+    if dry_run:
+        return json_with_etag(role_json(wanted, RoleCatalog([*others, wanted])), role.revision)
     try:
         changed = await services.store.roles.replace(wanted, revision=role.revision)
     except StaleRevision:
-        raise lost_race(request) from None
-    note(request, changed=role.id)
-    others = [one for one in _made(book) if one.id != role.id]
-    return shown(role_json(changed, RoleBook([*others, changed])), changed.revision)
+        raise conflict(request) from None
+    add_audit_note(request, changed=role.id)
+    return json_with_etag(role_json(changed, RoleCatalog([*others, changed])), changed.revision)
 
 
-@described(status=204, revised=True)
+@openapi(status=204, revised=True)
 async def delete_role(request: web.Request) -> web.Response:
-    """Delete a role that nobody holds and none inherits."""
+    """Delete a role that is neither bound nor inherited.
+
+    The caller must hold all that the role grants.
+    """
     services = services_of(request)
-    role = _changeable(_asked(request, await _book(services)))
+    catalog = await _catalog(services)
+    role = _changeable(_asked(request, catalog))
+    _require_all_of(role, catalog, caller_of(request))
     check_match(request, role.revision)
-    await services.store.roles.delete(role.id)
-    note(request, deleted=role.id)
+    try:
+        await services.store.roles.delete(role.id, revision=role.revision)
+    except StaleRevision:
+        raise conflict(request) from None
+    add_audit_note(request, deleted=role.id)
     return web.Response(status=204)
 
 
-def role_json(role: Role, book: RoleBook) -> Item:
-    """A role as the API shows one; ``effective`` is with what it inherits."""
-    content = book.content(role.id)
+def role_json(role: Role, catalog: RoleCatalog) -> Item:
+    """Return a role as the API shows it; ``effective`` includes what it inherits."""
+    content = catalog.content(role.id)
     return {
         "id": role.id,
         "scope": role.scope,
@@ -150,6 +201,7 @@ def role_json(role: Role, book: RoleBook) -> Item:
         "rules": [asdict(one) for one in role.rules],
         "cluster_roles": list(role.cluster_roles),
         "inherits": list(role.inherits),
+        "labels": dict(role.labels),
         "effective": {
             "permissions": sorted(content.permissions),
             "rules": [asdict(one) for one in content.rules],
@@ -163,9 +215,12 @@ def _role(role_id: str, scope: Scope, body: RoleSpec, created_at: datetime | Non
     unknown = sorted(set(body.permissions) - PERMISSIONS[scope])
     if unknown:
         known = ", ".join(sorted(PERMISSIONS[scope]))
-        raise Problem(422, f"permissions: {unknown[0]} is not one of {known}")
+        raise ApiProblem(422, f"permissions: {unknown[0]} is not one of {known}")
     if scope == "global" and (body.rules or body.cluster_roles):
-        raise Problem(422, "rules: a global role has permissions; rules hold in clusters")
+        raise ApiProblem(
+            422,
+            "rules: a global role has permissions only; use a cluster or project role for rules",
+        )
     return Role(
         id=role_id,
         scope=scope,
@@ -175,54 +230,68 @@ def _role(role_id: str, scope: Scope, body: RoleSpec, created_at: datetime | Non
         rules=tuple(one.record() for one in body.rules),
         cluster_roles=tuple(dict.fromkeys(body.cluster_roles)),
         inherits=tuple(dict.fromkeys(body.inherits)),
+        labels=body.labels,
         created_at=created_at,
     )
 
 
 def _spec(role: Role) -> RoleSpec:
-    return RoleSpec(
+    return RoleSpec.model_construct(
         name=role.name,
         description=role.description,
         permissions=list(role.permissions),
         rules=[
-            Rule(**{key: list(value) for key, value in asdict(one).items()}) for one in role.rules
+            RuleModel(**{key: list(value) for key, value in asdict(one).items()})
+            for one in role.rules
         ],
         cluster_roles=list(role.cluster_roles),
         inherits=list(role.inherits),
+        labels=dict(role.labels),
     )
 
 
-def _check(role: Role, book: RoleBook, caller: Caller) -> None:
-    """Raise Problem for what can't be, or is more than the caller holds."""
-    named = book.named(role.scope, role.name)
+def _check(role: Role, catalog: RoleCatalog, caller: Caller) -> None:
+    """Raise ApiProblem if the role is not valid, or grants more than the caller holds."""
+    named = catalog.named(role.scope, role.name)
     if named is not None and named.id != role.id:
-        raise Conflict(f'there is a {role.scope} role "{role.name}" already')
+        raise Conflict(f'a {role.scope} role "{role.name}" exists already')
     try:
-        book.check(role)
-    except BadRole as exc:
-        raise Problem(422, str(exc)) from None
-    others = [one for one in _made(book) if one.id != role.id]
-    missing = lacking_for(role, RoleBook([*others, role]), caller.access)
+        catalog.check(role)
+    except InvalidRole as exc:
+        raise ApiProblem(422, str(exc)) from None
+    others = [one for one in _made(catalog) if one.id != role.id]
+    _require_all_of(role, RoleCatalog([*others, role]), caller)
+
+
+def _require_all_of(role: Role, catalog: RoleCatalog, caller: Caller) -> None:
+    """Raise ApiProblem with 403 unless the caller holds all that a role grants, everywhere.
+
+    A role may be bound in any place, so its grants must be held in every place.
+    """
+    missing = lacking_for(role, catalog, caller.access)
     if missing:
-        raise Problem(403, f"you don't hold this yourself, everywhere: {', '.join(missing[:5])}")
+        raise ApiProblem(
+            403,
+            f"a role may have only what you hold everywhere; you lack: {', '.join(missing[:5])}",
+        )
 
 
-def _made(book: RoleBook) -> list[Role]:
-    return [one for one in book if not one.built_in]
+def _made(catalog: RoleCatalog) -> list[Role]:
+    return [one for one in catalog if not one.built_in]
 
 
-async def _book(services: Services) -> RoleBook:
-    return RoleBook(await services.store.roles.list_all())
+async def _catalog(services: Services) -> RoleCatalog:
+    return RoleCatalog(await services.store.roles.list_all())
 
 
-def _asked(request: web.Request, book: RoleBook) -> Role:
-    role = book.get(request.match_info["role"])
+def _asked(request: web.Request, catalog: RoleCatalog) -> Role:
+    role = catalog.get(request.match_info["role"])
     if role is None:
-        raise Problem(404, "there is no such role")
+        raise ApiProblem(404, "role not found")
     return role
 
 
 def _changeable(role: Role) -> Role:
     if role.built_in:
-        raise Problem(409, "the role is always there as it is: make one that inherits it")
+        raise ApiProblem(409, "built-in roles cannot be changed: create a role that inherits it")
     return role

@@ -1,8 +1,8 @@
-"""Every endpoint of the API: what it is called by, and who may call it.
+"""The table of all endpoints: method, path, handler and requirement.
 
-This is the one place where routes are made, and nothing is served without a line here. What the
-last column asks for is checked before the endpoint runs; what more an endpoint asks for is in its
-words (``docs/api.md`` and ``/openapi.json`` are of the same words).
+Routes are made from this table only, so nothing is served without a line here. The requirement in
+the last column is checked before the handler runs. Further conditions are in the handler's
+docstring, which is also the text of ``/openapi.json``.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,35 +11,48 @@ from typing import Any
 
 from aiohttp import web
 
-from management import browser_endpoints as browser
-from management import cluster_endpoints as clusters
-from management import identity_endpoints as identities
-from management import principal_endpoints as principals
-from management import provider_endpoints as providers
-from management import session_endpoints as sessions
-from management import token_endpoints as tokens
-from management.api import (
-    bindings,
+from management.api.access_requirements import (
+    AnyUser,
+    GlobalPermission,
+    InCluster,
+    InProject,
+    MayManageMembers,
+    OverToken,
+    OverTokensOf,
+    OverUser,
+    Public,
+    Requirement,
+)
+from management.api.listing import Listing
+from management.api.openapi_metadata import Description, description_of
+from management.api.v1 import (
+    audit,
+    cluster_registrations,
+    clusters,
+    explanations,
     groups,
+    identities,
+    kubeconfigs,
     members,
     namespaces,
     nodes,
+    overview,
+    permissions,
+    principals,
     projects,
-    registrations,
+    provider_types,
+    providers,
+    role_bindings,
     roles,
+    sessions,
+    tokens,
+    usage,
+    user_access,
     users,
+    who_can,
 )
-from management.api.described import Description, description_of
-from management.api.listing import Listing
-from management.api.requirements import (
-    Anybody,
-    InCluster,
-    InProject,
-    LetsPeopleIn,
-    Overall,
-    Requirement,
-    SignedIn,
-)
+from management.api.v1 import browser_sign_in as browser
+from management.api.v1 import token_endpoint as oauth
 from management.authorization.permissions import (
     CLUSTER_MEMBERS,
     CREATE_CLUSTERS,
@@ -50,51 +63,52 @@ from management.authorization.permissions import (
     OVERALL_BINDINGS,
     PROJECT_MEMBERS,
     PROVIDERS,
+    READ_BINDINGS,
+    READ_CLUSTER_MEMBERS,
+    READ_PROVIDERS,
+    READ_USERS,
     ROLES,
     SEE_PROJECT,
     USERS,
 )
-from management.oauth import endpoint as oauth
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-ANYBODY, SIGNED_IN = Anybody(), SignedIn()
+PUBLIC, SIGNED_IN = Public(), AnyUser()
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A line of the table."""
+    """One line of the table."""
 
     method: str
     path: str
     serve: Handler | Listing
-    who: Requirement
+    requirement: Requirement
 
     @property
-    def words(self) -> str:
-        """What it says of itself."""
-        said: Any = self.serve.collect if isinstance(self.serve, Listing) else self.serve
-        return said.__doc__ or ""
+    def documentation(self) -> str:
+        """Return the documentation of the endpoint."""
+        handler: Any = self.serve.collect if isinstance(self.serve, Listing) else self.serve
+        return handler.__doc__ or ""
 
     @property
     def description(self) -> Description:
-        """What it takes and answers."""
+        """Return the metadata of the endpoint."""
         if isinstance(self.serve, Listing):
-            return Description(answer=self.serve.answer, many=True)
+            return Description(response=self.serve.response, many=True)
         return description_of(self.serve)
 
 
 TABLE = (
     # Signing in and out
-    Endpoint("GET", "/v1/providers", sessions.providers, ANYBODY),
-    Endpoint("POST", "/v1/login/{provider}", sessions.login, ANYBODY),
-    Endpoint("POST", "/v1/login/{provider}/device", oauth.begin_device, ANYBODY),
-    Endpoint("GET", "/v1/login/{provider}/start", browser.start, ANYBODY),
-    Endpoint("GET", "/v1/login/{provider}/callback", browser.callback, ANYBODY),
-    Endpoint(
-        "POST", "/v1/login/{provider}/backchannel-logout", browser.backchannel_logout, ANYBODY
-    ),
-    Endpoint("POST", "/v1/token", oauth.token, ANYBODY),
+    Endpoint("GET", "/v1/providers", sessions.providers, PUBLIC),
+    Endpoint("POST", "/v1/login/{provider}", sessions.login, PUBLIC),
+    Endpoint("POST", "/v1/login/{provider}/device", oauth.begin_device, PUBLIC),
+    Endpoint("GET", "/v1/login/{provider}/start", browser.start, PUBLIC),
+    Endpoint("GET", "/v1/login/{provider}/callback", browser.callback, PUBLIC),
+    Endpoint("POST", "/v1/login/{provider}/backchannel-logout", browser.backchannel_logout, PUBLIC),
+    Endpoint("POST", "/v1/token", oauth.token, PUBLIC),
     Endpoint("POST", "/v1/logout", sessions.logout, SIGNED_IN),
     # Oneself
     Endpoint("GET", "/v1/me", sessions.me, SIGNED_IN),
@@ -103,53 +117,84 @@ TABLE = (
     Endpoint("POST", "/v1/me/principals", identities.link, SIGNED_IN),
     Endpoint("DELETE", "/v1/me/principals/{id:.+}", identities.unlink, SIGNED_IN),
     Endpoint("DELETE", "/v1/me/tokens", identities.revoke_all, SIGNED_IN),
-    # Tokens: one's own; others' take users.manage
-    Endpoint("GET", "/v1/tokens", tokens.LIST, SIGNED_IN),
+    Endpoint("GET", "/v1/overview", overview.overview, SIGNED_IN),
+    # Tokens: the caller's own; other users' need users.manage
+    Endpoint("GET", "/v1/tokens", tokens.LIST, OverTokensOf()),
     Endpoint("POST", "/v1/tokens", tokens.create, SIGNED_IN),
-    Endpoint("DELETE", "/v1/tokens/{name}", tokens.revoke, SIGNED_IN),
+    Endpoint("DELETE", "/v1/tokens/{name}", tokens.revoke, OverToken()),
     # Users and groups
-    Endpoint("GET", "/v1/users", users.LIST, Overall(USERS)),
-    Endpoint("POST", "/v1/users", users.create_user, Overall(USERS)),
-    Endpoint("GET", "/v1/users/{id}", users.get_user, Overall(USERS)),
-    Endpoint("PATCH", "/v1/users/{id}", users.change_user, Overall(USERS)),
-    Endpoint("DELETE", "/v1/users/{id}", users.delete_user, Overall(USERS)),
-    Endpoint("DELETE", "/v1/users/{id}/tokens", users.revoke_all, Overall(USERS)),
-    Endpoint("POST", "/v1/users/{id}/password", identities.reset_password, Overall(USERS)),
-    Endpoint("POST", "/v1/users/{id}/refresh", identities.refresh_user, Overall(USERS)),
+    Endpoint("GET", "/v1/users", users.LIST, GlobalPermission(READ_USERS)),
+    Endpoint("POST", "/v1/users", users.create_user, GlobalPermission(USERS)),
+    Endpoint("GET", "/v1/users/{id}", users.get_user, GlobalPermission(READ_USERS)),
+    Endpoint("PATCH", "/v1/users/{id}", users.change_user, OverUser()),
+    Endpoint("DELETE", "/v1/users/{id}", users.delete_user, OverUser()),
+    Endpoint("DELETE", "/v1/users/{id}/tokens", users.revoke_all, OverUser()),
+    Endpoint("POST", "/v1/users/{id}/password", identities.reset_password, OverUser()),
+    Endpoint("POST", "/v1/users/{id}/refresh", identities.refresh_user, OverUser()),
     Endpoint("GET", "/v1/groups", groups.LIST, SIGNED_IN),
-    Endpoint("GET", "/v1/principals", principals.search, LetsPeopleIn()),
-    # Roles, and who holds a global one
+    Endpoint("GET", "/v1/groups/{id:.+}/members", groups.MEMBERS, GlobalPermission(READ_USERS)),
+    Endpoint("GET", "/v1/groups/{id:.+}/access", user_access.of_group, SIGNED_IN),
+    Endpoint("GET", "/v1/principals", principals.search, MayManageMembers()),
+    # Roles, and bindings of global roles
     Endpoint("GET", "/v1/roles", roles.LIST, SIGNED_IN),
-    Endpoint("POST", "/v1/roles", roles.create_role, Overall(ROLES)),
+    Endpoint("POST", "/v1/roles", roles.create_role, GlobalPermission(ROLES)),
     Endpoint("GET", "/v1/roles/{role}", roles.get_role, SIGNED_IN),
-    Endpoint("PATCH", "/v1/roles/{role}", roles.change_role, Overall(ROLES)),
-    Endpoint("DELETE", "/v1/roles/{role}", roles.delete_role, Overall(ROLES)),
-    Endpoint("GET", "/v1/bindings", bindings.LIST, Overall(OVERALL_BINDINGS)),
-    Endpoint("POST", "/v1/bindings", bindings.create_binding, Overall(OVERALL_BINDINGS)),
+    Endpoint("PATCH", "/v1/roles/{role}", roles.change_role, GlobalPermission(ROLES)),
+    Endpoint("DELETE", "/v1/roles/{role}", roles.delete_role, GlobalPermission(ROLES)),
+    Endpoint("GET", "/v1/permissions", permissions.LIST, SIGNED_IN),
+    Endpoint("GET", "/v1/bindings", role_bindings.LIST, GlobalPermission(READ_BINDINGS)),
     Endpoint(
-        "DELETE", "/v1/bindings/{binding}", bindings.delete_binding, Overall(OVERALL_BINDINGS)
+        "POST", "/v1/bindings", role_bindings.create_binding, GlobalPermission(OVERALL_BINDINGS)
+    ),
+    Endpoint(
+        "DELETE",
+        "/v1/bindings/{binding}",
+        role_bindings.delete_binding,
+        GlobalPermission(OVERALL_BINDINGS),
     ),
     # Providers
-    Endpoint("POST", "/v1/providers", providers.create, Overall(PROVIDERS)),
-    Endpoint("GET", "/v1/providers/{name}", providers.show, Overall(PROVIDERS)),
-    Endpoint("PATCH", "/v1/providers/{name}", providers.change, Overall(PROVIDERS)),
-    Endpoint("DELETE", "/v1/providers/{name}", providers.delete, Overall(PROVIDERS)),
-    Endpoint("POST", "/v1/providers/{name}/test", providers.test, Overall(PROVIDERS)),
+    Endpoint("POST", "/v1/providers", providers.create, GlobalPermission(PROVIDERS)),
+    Endpoint("GET", "/v1/providers/{name}", providers.show, GlobalPermission(READ_PROVIDERS)),
+    Endpoint("PATCH", "/v1/providers/{name}", providers.change, GlobalPermission(PROVIDERS)),
+    Endpoint("DELETE", "/v1/providers/{name}", providers.delete, GlobalPermission(PROVIDERS)),
+    Endpoint("POST", "/v1/providers/{name}/test", providers.test, GlobalPermission(PROVIDERS)),
+    Endpoint("GET", "/v1/provider-states", providers.LIST, GlobalPermission(READ_PROVIDERS)),
+    Endpoint("GET", "/v1/provider-types", provider_types.LIST, GlobalPermission(READ_PROVIDERS)),
+    Endpoint(
+        "POST",
+        "/v1/provider-types/{type}/test",
+        provider_types.try_settings,
+        GlobalPermission(PROVIDERS),
+    ),
     # Clusters: those that one may enter
     Endpoint("GET", "/v1/clusters", clusters.LIST, SIGNED_IN),
-    Endpoint("POST", "/v1/clusters", clusters.create_cluster, Overall(CREATE_CLUSTERS)),
+    Endpoint("POST", "/v1/clusters", clusters.create_cluster, GlobalPermission(CREATE_CLUSTERS)),
     Endpoint(
-        "POST", "/v1/registrations", registrations.create_registration, Overall(CREATE_CLUSTERS)
+        "POST",
+        "/v1/registrations",
+        cluster_registrations.create_registration,
+        GlobalPermission(CREATE_CLUSTERS),
     ),
-    Endpoint("POST", "/v1/registrations/complete", registrations.complete_registration, ANYBODY),
+    Endpoint(
+        "POST", "/v1/registrations/complete", cluster_registrations.complete_registration, PUBLIC
+    ),
     Endpoint("GET", "/v1/clusters/{cluster}", clusters.get_cluster, InCluster()),
     Endpoint("PATCH", "/v1/clusters/{cluster}", clusters.change_cluster, InCluster(EDIT_CLUSTER)),
     Endpoint("DELETE", "/v1/clusters/{cluster}", clusters.delete_cluster, InCluster(EDIT_CLUSTER)),
-    Endpoint("GET", "/v1/clusters/{cluster}/kubeconfig", clusters.kubeconfig, InCluster()),
-    Endpoint("POST", "/v1/clusters/{cluster}/kubeconfig", clusters.kubeconfig, InCluster()),
-    Endpoint("GET", "/v1/kubeconfig", clusters.every_kubeconfig, SIGNED_IN),
-    Endpoint("POST", "/v1/kubeconfig", clusters.every_kubeconfig, SIGNED_IN),
-    Endpoint("GET", "/v1/clusters/{cluster}/members", members.LIST, InCluster(CLUSTER_MEMBERS)),
+    Endpoint(
+        "GET", "/v1/clusters/{cluster}/kubeconfig", kubeconfigs.kubeconfig, InCluster(entering=True)
+    ),
+    Endpoint(
+        "POST",
+        "/v1/clusters/{cluster}/kubeconfig",
+        kubeconfigs.make_kubeconfig,
+        InCluster(entering=True),
+    ),
+    Endpoint("GET", "/v1/kubeconfig", kubeconfigs.every_kubeconfig, SIGNED_IN),
+    Endpoint("POST", "/v1/kubeconfig", kubeconfigs.make_every_kubeconfig, SIGNED_IN),
+    Endpoint(
+        "GET", "/v1/clusters/{cluster}/members", members.LIST, InCluster(READ_CLUSTER_MEMBERS)
+    ),
     Endpoint(
         "POST", "/v1/clusters/{cluster}/members", members.add_member, InCluster(CLUSTER_MEMBERS)
     ),
@@ -167,12 +212,22 @@ TABLE = (
     ),
     Endpoint("GET", "/v1/clusters/{cluster}/nodes", nodes.LIST, InCluster(NODES)),
     Endpoint("GET", "/v1/nodes", nodes.LIST, SIGNED_IN),
+    # Questions about access
+    Endpoint("GET", "/v1/me/access", user_access.own, SIGNED_IN),
+    Endpoint("GET", "/v1/requests/{request_id}/explanation", explanations.explanation, SIGNED_IN),
+    Endpoint("GET", "/v1/users/{id}/access", user_access.of_user, GlobalPermission(READ_USERS)),
+    Endpoint("GET", "/v1/clusters/{cluster}/who-can", who_can.answer, InCluster()),
+    Endpoint("GET", "/v1/clusters/{cluster}/reach", who_can.reach, InCluster(READ_CLUSTER_MEMBERS)),
+    # The audit log: those events that one may see
+    Endpoint("GET", "/v1/audit", audit.search, SIGNED_IN),
     # Projects
+    Endpoint("GET", "/v1/namespaces", namespaces.LIST_ALL, SIGNED_IN),
     Endpoint("GET", "/v1/projects", projects.LIST, SIGNED_IN),
     Endpoint("POST", "/v1/projects", projects.create_project, SIGNED_IN),
     Endpoint("GET", "/v1/projects/{project}", projects.get_project, InProject(SEE_PROJECT)),
     Endpoint("PATCH", "/v1/projects/{project}", projects.change_project, InProject(EDIT_PROJECT)),
     Endpoint("DELETE", "/v1/projects/{project}", projects.delete_project, InProject(EDIT_PROJECT)),
+    Endpoint("GET", "/v1/projects/{project}/usage", usage.project_usage, InProject(SEE_PROJECT)),
     Endpoint("GET", "/v1/projects/{project}/members", members.LIST, InProject(SEE_PROJECT)),
     Endpoint(
         "POST", "/v1/projects/{project}/members", members.add_member, InProject(PROJECT_MEMBERS)
@@ -209,4 +264,4 @@ TABLE = (
         InProject(NAMESPACES),
     ),
 )
-"""In the order in which they are looked for."""
+"""In matching order."""

@@ -1,35 +1,40 @@
-"""From the table to routes: nothing runs before what the table asks for is there."""
+"""Build the routes from the table; each checks its requirement first."""
 
 from collections.abc import Iterator
 
 from aiohttp import web
 
+from management.api.access_requirements import Public, Requirement
+from management.api.authentication import is_watch, public
+from management.api.idempotency import with_idempotency_key
 from management.api.listing import Listing, list_response
-from management.api.once import carried_out_once
-from management.api.requirements import Anybody
-from management.api.table import TABLE, Endpoint, Handler
-from management.api.watching import watch_response
-from management.authentication import anybody
+from management.api.v1.route_table import TABLE, Endpoint, Handler
+from management.api.watch import watch_response
 
 
 def routes() -> Iterator[web.RouteDef]:
-    """Every route of the table."""
+    """Yield the route of every line of the table."""
     for one in TABLE:
         yield web.route(one.method, one.path, handler_of(one))
 
 
+def requirements() -> tuple[tuple[str, str, Requirement], ...]:
+    """Return method, path, and requirement of every line of the table."""
+    return tuple((one.method, one.path, one.requirement) for one in TABLE)
+
+
 def handler_of(endpoint: Endpoint) -> Handler:
-    """What serves an endpoint, once the caller is known."""
+    """Return the handler of an endpoint: the requirement's check, then the endpoint."""
 
     async def serve(request: web.Request) -> web.StreamResponse:
-        await endpoint.who.check(request)
+        await endpoint.requirement.check(request)
         if isinstance(endpoint.serve, Listing):
-            if request.query.get("watch") in {"1", "true"}:
-                return await watch_response(endpoint.serve, endpoint.who, request)
+            if is_watch(request):
+                return await watch_response(endpoint.serve, endpoint.requirement, request)
             return await list_response(endpoint.serve, request)
-        if endpoint.method == "POST" and not isinstance(endpoint.who, Anybody):
-            return await carried_out_once(request, endpoint.serve)
+        if endpoint.method == "POST" and not isinstance(endpoint.requirement, Public):
+            return await with_idempotency_key(request, endpoint.serve)
         return await endpoint.serve(request)
 
-    serve.__doc__ = endpoint.words
-    return anybody(serve) if isinstance(endpoint.who, Anybody) else serve
+    serve.__doc__ = endpoint.documentation
+    return public(serve) if isinstance(endpoint.requirement, Public) else serve

@@ -1,158 +1,176 @@
-"""Users, for those who manage them. Nobody manages who holds more than they do themselves."""
+"""Users, for managers of users. A manager acts only on users who hold no more."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC
 from typing import Annotated
 
 from aiohttp import web
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
-from management.accounts import end_sign_ins
-from management.api import answers
-from management.api.bodies import Body, Line, Name
-from management.api.described import described
+from impersonation.display_names import trimmed, visible
+from management.api import response_models
+from management.api.access_requirements import managed_user
+from management.api.authentication import caller_of
 from management.api.listing import Item, Listing
-from management.api.revisions import check_match, lost_race, read_patch, shown
-from management.authentication import Caller, caller_of
-from management.authorization.access import Access, access_of
-from management.authorization.book import RoleBook
-from management.problems import Problem, read_body
-from management.services import Services, services_of
-from management.session_endpoints import user_json
-from management.telling import note
-from management.users import MAX_USERNAME_LENGTH, checked_username, new_user
-from store.interfaces import StaleRevision, User
+from management.api.openapi_metadata import openapi
+from management.api.preconditions import check_match, conflict, json_with_etag, read_patch
+from management.api.request_models import Labels, Line, Name, RequestModel
+from management.api.services import services_of
+from management.api.user_management import reach_of
+from management.http.body import read_body
+from management.http.problem import ApiProblem
+from management.http.request_notes import add_audit_note
+from management.identity.users import MAX_USERNAME_LENGTH, checked_username, new_user
+from store.errors import StaleRevision
+from store.records import Principal, User
 
 
-class NewUser(Body):
-    """A local user; the password must be changed at the first sign-in.
+class NewUser(RequestModel):
+    """A local user; the password must be changed at the first sign-in, within 24 hours.
 
-    Without a password the user can't sign in until one is set or a principal is linked.
+    Without a password, the user cannot sign in until one is set or a principal is linked.
     """
 
-    username: Annotated[str, Field(min_length=1, max_length=MAX_USERNAME_LENGTH)]
+    username: Annotated[
+        str, Field(min_length=1, max_length=MAX_USERNAME_LENGTH), AfterValidator(trimmed)
+    ]
     display_name: Line = ""
+    labels: Labels = Field(default_factory=dict)
     password: SecretStr | None = None
 
 
-class UserSpec(Body):
-    """What can be changed of a user."""
+class UserSpec(RequestModel):
+    """The fields of a user that can be changed."""
 
     display_name: Name
     enabled: bool = True
+    labels: Labels = Field(default_factory=dict)
 
 
 async def collect(request: web.Request) -> Sequence[Item]:
-    """Every user."""
+    """List all users."""
     return [user_json(one) for one in await services_of(request).store.users.list_all()]
 
 
 LIST = Listing(
     collect,
-    answer=answers.UserAnswer,
+    response=response_models.UserResponse,
     sorts=("username", "display_name", "created_at", "id"),
     filters=("username", "enabled", "administrator"),
     searched=("username", "display_name", "id"),
     kinds=frozenset({"user"}),
+    labelled=True,
 )
 
 
-@described(answer=answers.UserAnswer)
+@openapi(response=response_models.UserResponse)
 async def get_user(request: web.Request) -> web.Response:
-    """One user."""
+    """Return a user."""
     user = await _asked(request)
-    return shown(user_json(user), user.revision)
+    return json_with_etag(user_json(user), user.revision)
 
 
-@described(body=NewUser, answer=answers.UserAnswer, status=201)
+@openapi(body=NewUser, response=response_models.UserResponse, status=201)
 async def create_user(request: web.Request) -> web.Response:
-    """Make a local user."""
+    """Create a local user."""
     services = services_of(request)
     body = await read_body(request, NewUser)
     try:
         username = checked_username(body.username)
     except ValueError as exc:
-        raise Problem(422, f"username: {exc}") from None
-    user = new_user(username, display_name=body.display_name)
-    hashed = None
+        raise ApiProblem(422, f"username: {exc}") from None
+    user = replace(new_user(username, display_name=body.display_name), labels=body.labels)
+    password = None
     if body.password is not None:
-        hashed = await services.passwords.hashed(body.password.get_secret_value())
-    await services.store.users.create(user, password_hash=hashed, must_change=hashed is not None)
-    note(request, made=user.id)
-    return shown(user_json(user), user.revision, 201)
+        password = await services.passwords.given(user, body.password.get_secret_value())
+    await services.store.users.create(user, password=password)
+    add_audit_note(request, created=user.id)
+    return json_with_etag(user_json(user), user.revision, 201)
 
 
-@described(body=UserSpec, answer=answers.UserAnswer, revised=True)
+@openapi(body=UserSpec, response=response_models.UserResponse, revised=True)
 async def change_user(request: web.Request) -> web.Response:
-    """Change a user. One who is disabled is cut off at once, wherever they are."""
-    services, user = services_of(request), await _managed(request)
+    """Change a user. Disabling a user ends their sessions and requests immediately."""
+    services, user = services_of(request), managed_user(request)
     check_match(request, user.revision)
-    wanted = await read_patch(
-        request, UserSpec(display_name=user.display_name, enabled=user.enabled)
+    # A provider's display name may be longer, and must not block other changes.
+    shown_as = visible(user.display_name)[:64].strip() or user.id
+    current = UserSpec.model_construct(
+        display_name=shown_as, enabled=user.enabled, labels=dict(user.labels)
     )
+    wanted = await read_patch(request, current)
     try:
         changed = await services.store.users.update(
             user.id,
-            display_name=wanted.display_name,
+            display_name=user.display_name
+            if wanted.display_name == shown_as
+            else wanted.display_name,
             enabled=wanted.enabled,
+            labels=wanted.labels,
             revision=user.revision,
+            check=reach_of(caller_of(request), user.id),
         )
     except StaleRevision:
-        raise lost_race(request) from None
-    note(request, changed=user.id)
-    return shown(user_json(changed), changed.revision)
+        raise conflict(request) from None
+    add_audit_note(request, changed=user.id)
+    return json_with_etag(user_json(changed), changed.revision)
 
 
-@described(status=204, revised=True)
+@openapi(status=204, revised=True)
 async def delete_user(request: web.Request) -> web.Response:
-    """Delete a user with all they hold. What they made stays."""
-    services, user = services_of(request), await _managed(request)
+    """Delete a user with all their tokens and bindings. What the user created stays."""
+    services, user = services_of(request), managed_user(request)
     check_match(request, user.revision)
     if user.id == caller_of(request).user.id:
-        raise Problem(409, "this is yourself: let another administrator delete you")
-    await services.store.users.delete(user.id)
-    note(request, deleted=user.id)
+        raise ApiProblem(409, "you cannot delete yourself: ask another administrator")
+    check = reach_of(caller_of(request), user.id)
+    await services.store.users.delete(user.id, check=check)
+    add_audit_note(request, deleted=user.id)
     return web.Response(status=204)
 
 
-@described(answer=answers.RevokedAnswer)
+@openapi(response=response_models.RevokedResponse)
 async def revoke_all(request: web.Request) -> web.Response:
-    """End every token and session of a user."""
-    services, user = services_of(request), await _managed(request)
-    ended = await end_sign_ins(services.store, user.id, tokens=True)
-    note(request, ended=str(ended))
+    """Revoke every token and session of a user."""
+    services, user = services_of(request), managed_user(request)
+    check = reach_of(caller_of(request), user.id)
+    ended = await services.store.identities.revoke_tokens(user_id=user.id, check=check)
+    add_audit_note(request, revoked_count=str(ended))
     return web.json_response({"revoked": ended})
-
-
-async def require_managed(request: web.Request, user_id: str) -> User:
-    """The user, if the caller may manage them. Raises Problem with 404 or 403."""
-    services, caller = services_of(request), caller_of(request)
-    user = await services.store.users.get(user_id)
-    if user is None:
-        raise Problem(404, "there is no such user")
-    theirs = await access_of_user(services, user)
-    if not _reaches(caller, theirs):
-        raise Problem(403, "the user holds more than you do, so you can't manage them")
-    return user
-
-
-async def access_of_user(services: Services, user: User) -> Access:
-    """What a user holds, by name and through groups."""
-    groups = [one.id for one in await services.store.users.memberships(user.id)]
-    held = await services.store.tokens.holdings(user.id, groups)
-    return access_of(held.bindings, RoleBook(held.roles))
-
-
-def _reaches(caller: Caller, theirs: Access) -> bool:
-    mine = caller.access
-    return theirs.overall <= mine.overall and (mine.administrator or not theirs.administrator)
 
 
 async def _asked(request: web.Request) -> User:
     user = await services_of(request).store.users.get(request.match_info["id"])
     if user is None:
-        raise Problem(404, "there is no such user")
+        raise ApiProblem(404, "user not found")
     return user
 
 
-async def _managed(request: web.Request) -> User:
-    return await require_managed(request, request.match_info["id"])
+def user_json(user: User) -> dict[str, object]:
+    """Return a user as the API shows it."""
+    return {
+        "id": user.id,
+        "username": user.username,
+        "display_name": user.display_name,
+        "enabled": user.enabled,
+        "administrator": user.administrator,
+        "labels": dict(user.labels),
+        "principals": [
+            {
+                "id": one.id,
+                "provider": one.provider,
+                "display_name": one.name,
+                "refresh": _refresh_state(one),
+            }
+            for one in user.principals
+        ],
+        "created_at": user.created_at.astimezone(UTC).isoformat(),
+    }
+
+
+def _refresh_state(principal: Principal) -> str:
+    """Return whether the principal can be refreshed: ``ok``, ``failing`` or ``sign_in_needed``."""
+    if principal.grant_ended_at is not None:
+        return "sign_in_needed"
+    return "failing" if principal.refresh_failures else "ok"

@@ -1,4 +1,4 @@
-"""People in every role there is, and the API that they call. The cluster answers nobody."""
+"""Users in every role, and the API that they call. The cluster never responds."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -8,19 +8,20 @@ from typing import Any
 
 import pytest
 
-from management.tokens import TokenService
+from management.identity.tokens import TokenIssuer, TokenSpec
 from store.access_records import Project
 from store.database import open_store
 from store.encryption import Keyring, generate_key
 from store.interfaces import Store
-from tests.parts.management_app import Client, served, token_service
 from tests.store.records import NOW, a_binding, a_cluster, a_user
+from tests.support.management_app import Client, make_token_issuer, serve_management
 
 HELD: dict[str, tuple[str, str | None, str | None] | None] = {
-    "nobody": None,
+    "plain": None,
     "standard": ("standard-user", None, None),
     "restricted": ("restricted-administrator", None, None),
     "admin": ("administrator", None, None),
+    "auditor": ("auditor", None, None),
     "c-owner": ("cluster-owner", "c-prod", None),
     "c-member": ("cluster-member", "c-prod", None),
     "c-reader": ("cluster-read-only", "c-prod", None),
@@ -28,12 +29,12 @@ HELD: dict[str, tuple[str, str | None, str | None] | None] = {
     "p-member": ("project-member", "c-prod", "p-shop"),
     "p-reader": ("project-read-only", "c-prod", "p-shop"),
 }
-"""Who holds what, and where."""
+"""The roles of each user, and where they are held."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the API answered."""
+    """A response of the API."""
 
     status: int
     body: Any
@@ -41,18 +42,20 @@ class Answer:
 
 
 class Api:
-    """Asks as anybody of :data:`HELD`."""
+    """Sends requests as any user of :data:`HELD`."""
 
-    def __init__(self, store: Store, tokens: TokenService, client: Client) -> None:
+    def __init__(self, store: Store, tokens: TokenIssuer, client: Client) -> None:
         self.store = store
         self.tokens = tokens
         self.client = client
 
     async def bearer(self, name: str) -> str:
-        """A fresh token of somebody's."""
+        """Issue a new token for a user."""
         found = await self.store.users.get(f"u-{name}")
         assert found is not None
-        return (await self.tokens.issue(found, kind="session", ttl=timedelta(hours=1))).bearer
+        return (
+            await self.tokens.issue(found, TokenSpec(kind="session", ttl=timedelta(hours=1)))
+        ).bearer
 
     async def __call__(
         self,
@@ -62,20 +65,20 @@ class Api:
         body: Any = None,
         **headers: str,
     ) -> Answer:
-        """Ask; ``If_Match="x"`` sends ``If-Match``."""
+        """Send a request; ``If_Match="x"`` sends ``If-Match``."""
         sent = {key.replace("_", "-"): value for key, value in headers.items()}
         if name is not None:
             sent["Authorization"] = f"Bearer {await self.bearer(name)}"
         async with self.client.request(
             method, path, headers=sent, json=body, allow_redirects=False
         ) as answer:
-            told = await (answer.json() if "json" in answer.content_type else answer.text())
-            return Answer(answer.status, told, answer.headers)
+            body = await (answer.json() if "json" in answer.content_type else answer.text())
+            return Answer(answer.status, body, answer.headers)
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    """Everybody, the cluster ``prod`` and the project ``shop`` in it; nobody is in ``other``."""
+    """Create users, the clusters ``prod`` and ``other``, and the project ``shop`` in ``prod``."""
     opened = await open_store(f"sqlite:///{tmp_path}/store.db", Keyring.parse(generate_key()))
     for name in ("prod", "other"):
         await opened.clusters.create(
@@ -93,7 +96,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 @pytest.fixture
 async def api(store: Store) -> AsyncIterator[Api]:
-    """The API."""
-    tokens = token_service(store)
-    async with served(store, tokens) as client:
+    """The API over HTTP."""
+    tokens = make_token_issuer(store)
+    async with serve_management(store, tokens) as client:
         yield Api(store, tokens, client)

@@ -1,4 +1,4 @@
-"""Lists: pages, order, filters, and streams of what changes."""
+"""Lists: pages, order, filters, and streams of changes."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from management.api.listing import Listing, page, select
-from management.problems import Problem
+from management.http.problem import ApiProblem
 from tests.management.api.conftest import HELD, Api
 from tests.store.records import a_binding
 
@@ -39,23 +39,23 @@ ITEMS = st.lists(
 
 
 @given(ITEMS, st.integers(1, 5), st.sampled_from(["name", "-name", "age", "-age"]))
-def test_pages_hold_everything_once_and_in_order(
+def test_pages_contain_every_item_once_in_order(
     items: list[dict[str, Any]], limit: int, sort: str
 ) -> None:
     whole = select(LISTING, items, {"sort": sort})
     query, found = {"sort": sort, "limit": str(limit)}, []
     while True:
-        answer = page(LISTING, whole, query)
-        found += answer["items"]
-        assert len(answer["items"]) <= limit
-        if "continue" not in answer:
+        response = page(LISTING, whole, query)
+        found += response["items"]
+        assert len(response["items"]) <= limit
+        if "continue" not in response:
             break
-        query["continue"] = answer["continue"]
+        query["continue"] = response["continue"]
     assert found == whole
 
 
 @given(ITEMS)
-def test_filters_let_through_what_is_equal(items: list[dict[str, Any]]) -> None:
+def test_filters_select_equal_values(items: list[dict[str, Any]]) -> None:
     red = select(LISTING, items, {"colour": "red", "big": "true"})
     assert {one["id"] for one in red} == {
         one["id"] for one in items if one["colour"] == "red" and one["big"]
@@ -82,40 +82,40 @@ def test_filters_let_through_what_is_equal(items: list[dict[str, Any]]) -> None:
         {"continue": "WyItbmFtZSIsImEiLCJiIl0"},
     ],
 )
-def test_what_makes_no_sense_is_refused(query: dict[str, str]) -> None:
-    with pytest.raises(Problem) as caught:
+def test_invalid_list_parameters_are_rejected(query: dict[str, str]) -> None:
+    with pytest.raises(ApiProblem) as caught:
         page(LISTING, [], query)
     assert caught.value.status == 422
 
 
-async def test_users_come_in_pages(api: Api) -> None:
+async def test_users_are_listed_in_pages(api: Api) -> None:
     names, path = [], "/v1/users?limit=3&sort=username"
     more = ""
     while True:
-        answer = await api("admin", "GET", path + more)
-        names += [one["username"] for one in answer.body["items"]]
-        if "continue" not in answer.body:
+        response = await api("admin", "GET", path + more)
+        names += [one["username"] for one in response.body["items"]]
+        if "continue" not in response.body:
             break
-        more = f"&continue={answer.body['continue']}"
+        more = f"&continue={response.body['continue']}"
     assert names == sorted(HELD)
     assert (await api("admin", "GET", "/v1/users?colour=red")).status == 422
 
 
 @asynccontextmanager
 async def stream(api: Api, who: str, path: str, bearer: str = "") -> AsyncIterator[Any]:
-    """The events of a list that goes on."""
+    """The events of a watched list."""
     bearer = bearer or await api.bearer(who)
     headers = {"Authorization": f"Bearer {bearer}"}
-    async with api.client.get(path, headers=headers) as answer:
-        assert answer.status == 200
-        assert answer.content_type == "text/event-stream"
-        assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        yield _events(answer)
+    async with api.client.get(path, headers=headers) as response:
+        assert response.status == 200
+        assert response.content_type == "text/event-stream"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        yield _events(response)
 
 
-async def _events(answer: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, Any]]:
+async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, Any]]:
     kind = ""
-    async for line in answer.content:
+    async for line in response.content:
         name, _, value = line.decode().rstrip("\n").partition(": ")
         if name == "event":
             kind = value
@@ -124,7 +124,7 @@ async def _events(answer: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, An
 
 
 async def until(events: AsyncIterator[tuple[str, Any]], kind: str) -> Any:
-    """The next event of that kind."""
+    """Return the next event of that kind."""
     async with asyncio.timeout(10):
         async for found, data in events:
             if found == kind:
@@ -132,34 +132,34 @@ async def until(events: AsyncIterator[tuple[str, Any]], kind: str) -> Any:
     raise AssertionError(f"the stream ended without {kind}")
 
 
-async def test_a_stream_tells_what_is_there_and_what_changes(api: Api) -> None:
+async def test_stream_sends_the_items_and_their_changes(api: Api) -> None:
     async with stream(api, "admin", "/v1/clusters/prod/members?watch=1") as events:
         assert (await until(events, "synced"))["items"] == 3
-        await api.store.bindings.create(a_binding("u-nobody", "cluster-member"))
+        await api.store.bindings.create(a_binding("u-plain", "cluster-member"))
         added = await until(events, "added")
-        assert (added["user"], added["role"]) == ("u-nobody", "member")
-        await api.store.users.update("u-nobody", display_name="Somebody")
-        assert (await until(events, "modified"))["display_name"] == "Somebody"
+        assert (added["user"], added["role"]) == ("u-plain", "member")
+        await api.store.users.update("u-plain", display_name="Renamed")
+        assert (await until(events, "modified"))["display_name"] == "Renamed"
         await api.store.bindings.delete(added["id"])
-        assert (await until(events, "deleted"))["user"] == "u-nobody"
+        assert (await until(events, "deleted"))["user"] == "u-plain"
 
 
-async def test_a_stream_shows_what_one_may_see_and_no_more(api: Api) -> None:
-    """What stops being one's own to see is told as gone, and the stream goes on."""
+async def test_stream_shows_only_what_the_caller_may_see(api: Api) -> None:
+    """An item that the caller may no longer see is sent as deleted, and the stream goes on."""
     async with stream(api, "p-member", "/v1/projects?watch=1") as events:
         assert (await until(events, "synced"))["items"] == 1
         await api.store.bindings.delete_of("p-shop", "u-p-member")
         assert (await until(events, "deleted"))["id"] == "p-shop"
 
 
-async def test_a_stream_ends_with_the_right_to_it(api: Api) -> None:
+async def test_stream_ends_when_the_permission_ends(api: Api) -> None:
     async with stream(api, "c-owner", "/v1/clusters/prod/members?watch=1") as events:
         await until(events, "synced")
         await api.store.bindings.delete_of("c-prod", "u-c-owner")
-        assert "no access" in (await until(events, "ended"))["reason"]
+        assert "that you may enter" in (await until(events, "ended"))["reason"]
 
 
-async def test_a_stream_ends_with_its_token(api: Api) -> None:
+async def test_stream_ends_when_its_token_ends(api: Api) -> None:
     bearer = await api.bearer("admin")
     async with stream(api, "admin", "/v1/users?watch=1", bearer) as events:
         await until(events, "synced")
@@ -167,5 +167,5 @@ async def test_a_stream_ends_with_its_token(api: Api) -> None:
         assert "revoked" in (await until(events, "ended"))["reason"]
 
 
-async def test_a_stream_has_no_pages(api: Api) -> None:
+async def test_stream_with_page_parameters_is_rejected(api: Api) -> None:
     assert (await api("admin", "GET", "/v1/users?watch=1&limit=3")).status == 422

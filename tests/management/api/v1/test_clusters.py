@@ -1,4 +1,4 @@
-"""``/v1/clusters`` over real HTTP, with a real store, and a real cluster where one is changed."""
+"""``/v1/clusters`` over HTTP with a real store, and a real cluster where one is changed."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -8,54 +8,60 @@ from typing import Any
 import pytest
 import yaml
 
-from management.clusters import ClusterService
-from management.tokens import TokenService
-from store.interfaces import Cluster, CredentialSource, Store, TokenKind
-from tests.management.clusters.conftest import OwnCluster, user
-from tests.management.clusters.test_import import NOBODY
-from tests.parts.management_app import URL, Client, served, token_service
+from management.authorization.permissions import PERMISSIONS
+from management.clusters.service import ClusterService
+from management.identity.tokens import KUBECONFIGS, TokenIssuer, TokenSpec
+from store.interfaces import Store
+from store.records import Cluster, CredentialSource, TokenKind
+from tests.management import conftest
+from tests.management.clusters.unreachable import UNREACHABLE
+from tests.management.conftest import OwnCluster, user
 from tests.store import records
+from tests.support.management_app import URL, Client, make_token_issuer, serve_management
+
+store = conftest.store
+"""The store of tests/management, not the one of tests/management/api, which has clusters."""
 
 Ask = Callable[..., Awaitable[tuple[int, Any]]]
 
 
 @pytest.fixture
-def tokens(store: Store) -> TokenService:
-    return token_service(store)
+def tokens(store: Store) -> TokenIssuer:
+    return make_token_issuer(store)
 
 
 @pytest.fixture
-async def client(store: Store, tokens: TokenService) -> AsyncIterator[Client]:
-    """The management application on a loopback port."""
-    async with served(store, tokens) as client:
+async def client(store: Store, tokens: TokenIssuer) -> AsyncIterator[Client]:
+    """Serve the management application on a loopback port."""
+    async with serve_management(store, tokens) as client:
         yield client
 
 
 @pytest.fixture
-def ask(store: Store, tokens: TokenService, client: Client) -> Ask:
-    """``await ask("alice", method, path)`` asks with a fresh token of that user."""
+def ask(store: Store, tokens: TokenIssuer, client: Client) -> Ask:
+    """Send a request with a new token of that user: ``await ask("alice", method, path)``."""
 
     async def ask(
         name: str, method: str, path: str, *, kind: TokenKind = "session", body: Any = None
     ) -> tuple[int, Any]:
         found = await store.users.get(user(name).id)
         assert found is not None
-        bearer = (await tokens.issue(found, kind=kind, ttl=timedelta(hours=1))).bearer
+        bearer = (await tokens.issue(found, TokenSpec(kind=kind, ttl=timedelta(hours=1)))).bearer
         headers = {"Authorization": f"Bearer {bearer}"}
-        async with client.request(method, path, headers=headers, json=body) as answer:
-            text = await answer.text()
-            return answer.status, yaml.safe_load(text)
+        async with client.request(method, path, headers=headers, json=body) as response:
+            text = await response.text()
+            return response.status, yaml.safe_load(text)
 
     return ask
 
 
 @pytest.fixture
 async def prod(store: Store) -> Cluster:
-    """A cluster that nothing listens for; alice owns it, and root administers Sekisho."""
+    """A cluster without a listener; alice owns it, and root administers Sekisho."""
     cluster = Cluster(
         id="c-aaaaaaaaaa",
         name="prod",
-        servers=(NOBODY,),
+        servers=(UNREACHABLE,),
         ca_pem=None,
         tls_server_name=None,
         impersonator_token="impersonator-secret",
@@ -75,7 +81,7 @@ async def let_in(store: Store, name: str, role: str) -> None:
     await records.let_in(store, "c-aaaaaaaaaa", user(name).id, f"cluster-{role}")
 
 
-async def test_a_user_sees_the_clusters_they_may_enter(ask: Ask, prod: Cluster) -> None:
+async def test_user_lists_the_clusters_that_they_may_enter(ask: Ask, prod: Cluster) -> None:
     assert await ask("alice", "GET", "/v1/clusters") == (
         200,
         {
@@ -84,13 +90,15 @@ async def test_a_user_sees_the_clusters_they_may_enter(ask: Ask, prod: Cluster) 
                     "id": prod.id,
                     "name": "prod",
                     "role": "owner",
+                    "permissions": sorted(PERMISSIONS["cluster"]),
                     "url": f"{URL}/k8s/clusters/{prod.id}",
                     "created_at": "2026-01-01T00:00:00+00:00",
                     "removing_since": None,
-                    "servers": [NOBODY],
+                    "labels": {},
+                    "servers": [UNREACHABLE],
                     "tls_server_name": None,
-                    "user_name": "id",
-                    "isolation": "shared",
+                    "username_mapping": "id",
+                    "impersonator": "shared",
                     "credential_source": "static",
                     "tokens_expire_at": None,
                 }
@@ -100,11 +108,11 @@ async def test_a_user_sees_the_clusters_they_may_enter(ask: Ask, prod: Cluster) 
     assert (await ask("bob", "GET", "/v1/clusters"))[1] == {"items": []}
 
 
-async def test_an_administrator_sees_every_cluster_and_no_secret(ask: Ask, prod: Cluster) -> None:
+async def test_administrator_lists_every_cluster_without_secrets(ask: Ask, prod: Cluster) -> None:
     status, body = await ask("root", "GET", "/v1/clusters")
     assert status == 200
     assert [one["name"] for one in body["items"]] == ["hidden", "prod"]
-    assert body["items"][0]["servers"] == [NOBODY]
+    assert body["items"][0]["servers"] == [UNREACHABLE]
     assert "secret" not in str(body)
 
 
@@ -119,23 +127,22 @@ async def test_an_administrator_sees_every_cluster_and_no_secret(ask: Ask, prod:
         ("DELETE", f"/members/{user('bob').id}"),
     ],
 )
-async def test_unknown_and_forbidden_look_the_same(
+async def test_unknown_and_forbidden_clusters_get_the_same_response(
     ask: Ask, prod: Cluster, method: str, path: str
 ) -> None:
-    answers = []
+    responses = []
     for name in ("hidden", "absent"):
         body = {"role": "owner"}
         status, said = await ask("alice", method, f"/v1/clusters/{name}{path}", body=body)
-        answers.append((status, said["detail"].replace(name, "X")))
-    assert answers[0] == answers[1]
-    assert answers[0][0] == 404
+        responses.append((status, said["detail"].replace(name, "X")))
+    assert responses[0] == responses[1]
+    assert responses[0][0] == 404
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_a_kubeconfig_holds_a_token_for_that_cluster_alone(
-    ask: Ask, store: Store, prod: Cluster, method: str
+async def test_kubeconfig_token_is_limited_to_its_cluster(
+    ask: Ask, store: Store, prod: Cluster
 ) -> None:
-    status, config = await ask("alice", method, "/v1/clusters/prod/kubeconfig")
+    status, config = await ask("alice", "POST", "/v1/clusters/prod/kubeconfig")
     assert status == 200
     assert config["clusters"][0]["cluster"]["server"] == f"{URL}/k8s/clusters/{prod.id}"
     bearer = config["users"][0]["user"]["token"]
@@ -148,45 +155,63 @@ async def test_a_kubeconfig_holds_a_token_for_that_cluster_alone(
     )
 
 
-async def test_a_token_does_not_live_on_in_a_kubeconfig(
+async def test_kubeconfig_token_ends_with_the_token_that_created_it(
     ask: Ask, store: Store, prod: Cluster
 ) -> None:
-    _, config = await ask("alice", "GET", "/v1/clusters/prod/kubeconfig", kind="token")
+    _, config = await ask("alice", "POST", "/v1/clusters/prod/kubeconfig", kind="token")
     token = await store.tokens.get(config["users"][0]["user"]["token"].partition(":")[0])
     assert token is not None
     assert token.expires_at is not None
     assert token.expires_at <= datetime.now(UTC) + timedelta(hours=1)
 
 
-async def test_a_read_only_token_gets_a_read_only_kubeconfig(
-    client: Client, store: Store, tokens: TokenService, prod: Cluster
+async def test_read_only_token_cannot_create_tokens(
+    client: Client, store: Store, tokens: TokenIssuer, prod: Cluster
 ) -> None:
-    issued = await tokens.issue(user("alice"), kind="token", read_only=True)
+    issued = await tokens.issue(user("alice"), TokenSpec(kind="token", read_only=True))
     headers = {"Authorization": f"Bearer {issued.bearer}"}
-    async with client.get("/v1/clusters/prod/kubeconfig", headers=headers) as answer:
-        config = yaml.safe_load(await answer.text())
-    token = await store.tokens.get(config["users"][0]["user"]["token"].partition(":")[0])
-    assert token is not None
-    assert token.read_only
+    for path in ("/v1/clusters/prod/kubeconfig", "/v1/kubeconfig"):
+        async with client.get(path, headers=headers) as response:
+            config = yaml.safe_load(await response.text())
+        assert config["users"][0]["user"]["exec"]["command"] == "sekisho"
+        async with client.post(path, headers=headers) as response:
+            assert response.status == 403
+    assert [one.name for one in await store.tokens.list_for(user("alice").id)] == [
+        issued.token.name
+    ]
 
 
-async def test_a_kubeconfig_with_exec_holds_no_token(ask: Ask, store: Store, prod: Cluster) -> None:
+async def test_kubeconfig_tokens_of_one_user_for_one_cluster_are_limited(
+    ask: Ask, store: Store, prod: Cluster
+) -> None:
+    """rancher#42603: each download created another token of thirty days."""
+    made = []
+    for _ in range(KUBECONFIGS + 3):
+        _, config = await ask("alice", "POST", "/v1/clusters/prod/kubeconfig")
+        made.append(config["users"][0]["user"]["token"].partition(":")[0])
+        if len(made) == 2:
+            await store.tokens.touch([(made[0], datetime.now(UTC) + timedelta(hours=1))])
+    kept = {one.name for one in await store.tokens.list_for(user("alice").id)} & set(made)
+    assert kept == {made[0], *made[-KUBECONFIGS + 1 :]}
+
+
+async def test_kubeconfig_with_exec_has_no_token(ask: Ask, store: Store, prod: Cluster) -> None:
     _, config = await ask("alice", "POST", "/v1/clusters/prod/kubeconfig?exec=true")
     assert config["users"][0]["user"]["exec"]["command"] == "sekisho"
     assert [one.kind for one in await store.tokens.list_for(user("alice").id)] == ["session"]
 
 
-async def test_a_kubeconfig_is_a_download_that_nobody_keeps(
-    client: Client, tokens: TokenService, prod: Cluster
+async def test_kubeconfig_response_is_an_uncached_download(
+    client: Client, tokens: TokenIssuer, prod: Cluster
 ) -> None:
-    issued = await tokens.issue(user("alice"), kind="session")
+    issued = await tokens.issue(user("alice"), TokenSpec(kind="session"))
     headers = {"Authorization": f"Bearer {issued.bearer}"}
-    async with client.get("/v1/clusters/prod/kubeconfig", headers=headers) as answer:
-        assert answer.headers["Cache-Control"] == "no-store"
-        assert answer.headers["Content-Disposition"] == 'attachment; filename="prod.yaml"'
+    async with client.get("/v1/clusters/prod/kubeconfig", headers=headers) as response:
+        assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers["Content-Disposition"] == 'attachment; filename="prod.yaml"'
 
 
-async def test_owners_and_administrators_see_the_members(
+async def test_owners_and_administrators_list_the_members(
     ask: Ask, store: Store, prod: Cluster
 ) -> None:
     await let_in(store, "bob", "member")
@@ -200,7 +225,9 @@ async def test_owners_and_administrators_see_the_members(
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-async def test_a_member_governs_nothing(ask: Ask, store: Store, prod: Cluster, method: str) -> None:
+async def test_member_without_permission_cannot_manage_members(
+    ask: Ask, store: Store, prod: Cluster, method: str
+) -> None:
     await let_in(store, "bob", "member")
     path = "/v1/clusters/prod/members" + ("" if method == "GET" else f"/{user('bob').id}")
     assert (await ask("bob", method, path, body={"role": "owner"}))[0] == 403
@@ -218,26 +245,26 @@ async def test_a_member_governs_nothing(ask: Ask, store: Store, prod: Cluster, m
         ("bob", {"role": "member", "more": 1}, 422),
     ],
 )
-async def test_a_bad_member_is_refused(
+async def test_invalid_member_is_rejected(
     ask: Ask, prod: Cluster, name: str, body: Any, status: int
 ) -> None:
     path = f"/v1/clusters/prod/members/{name}"
     assert (await ask("alice", "PUT", path, body=body))[0] == status
 
 
-async def test_a_cluster_that_does_not_answer_is_told_later(
+async def test_unreachable_cluster_gets_the_change_later(
     ask: Ask, store: Store, prod: Cluster
 ) -> None:
     path = "/v1/clusters/prod/members/bob"
     status, body = await ask("alice", "PUT", path, body={"role": "member"})
     assert (status, body["bound"]) == (200, False)
-    assert "as soon as it answers" in body["pending"]
-    assert NOBODY not in str(body)
+    assert "retries until it succeeds" in body["pending"]
+    assert UNREACHABLE not in str(body)
     held = await store.bindings.of_subjects(user("bob").id, [])
     assert [one.role_id for one in held] == ["cluster-member"]
 
 
-async def test_members_are_let_in_and_shut_out_downstream(
+async def test_members_are_bound_and_unbound_in_the_cluster(
     clean: OwnCluster, store: Store, ask: Ask
 ) -> None:
     service = ClusterService(store)

@@ -1,4 +1,4 @@
-"""The API's description: valid, and what the API really does."""
+"""The OpenAPI document is valid and describes what the API does."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,9 +9,9 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis import checks, openapi
 
-from management.api.document import document
-from management.api.table import TABLE
-from tests.parts.sekisho import Sekisho, free_port, make_sekisho
+from management.api.v1.openapi import document
+from management.api.v1.route_table import TABLE
+from tests.support.sekisho import Sekisho, free_port, make_sekisho
 
 CHECKS = (
     checks.not_a_server_error,
@@ -20,13 +20,13 @@ CHECKS = (
 )
 
 
-def test_the_description_is_valid_openapi_3_1() -> None:
+def test_openapi_document_is_valid_openapi_3_1() -> None:
     OpenAPIV31SpecValidator(document()).validate()
     for schema in document()["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
 
 
-def test_every_endpoint_is_described_in_a_sentence() -> None:
+def test_every_endpoint_has_a_summary_sentence() -> None:
     described = [one for path in document()["paths"].values() for one in path.values()]
     assert len(described) == len(TABLE)
     assert len({one["operationId"] for one in described}) == len(TABLE)
@@ -36,7 +36,7 @@ def test_every_endpoint_is_described_in_a_sentence() -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sekisho, str]]:
-    """A running Sekisho of these tests' own, and an administrator's token."""
+    """A running Sekisho for this module, and an administrator's token."""
     folder = tmp_path_factory.mktemp("described")
     made = make_sekisho(folder, (free_port(), free_port()))
     made.environment["SEKISHO_LOGIN__ATTEMPTS_PER_ADDRESS"] = "1000000"
@@ -46,20 +46,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sekisho, 
     made.stop()
 
 
-def test_anybody_may_read_it(server: tuple[Sekisho, str]) -> None:
+def test_openapi_document_needs_no_credential(server: tuple[Sekisho, str]) -> None:
     sekisho, _ = server
-    assert sekisho.ask("GET", "/openapi.json").json() == document()
-    page = sekisho.ask("GET", "/docs")
+    assert sekisho.request("GET", "/openapi.json").json() == document()
+    page = sekisho.request("GET", "/docs")
     assert page.headers["Content-Type"].startswith("text/html")
     assert b"/v1/projects/{project}/namespaces" in page.body
 
 
-# What ends the caller's own token, or is the protocol of somebody else.
+# Endpoints that end the caller's token, or that follow another protocol.
 _LEFT_OUT = {"/v1/logout", "/v1/me/tokens", "/v1/me/password", "/v1/token"}
 
 
-def test_the_api_does_what_its_description_says(server: tuple[Sekisho, str]) -> None:
-    """Requests made up from the description: none fails the server, each answer is as described."""
+def test_api_responses_match_the_openapi_document(server: tuple[Sekisho, str]) -> None:
+    """Generated requests never cause a 5xx, and every response matches the document."""
     sekisho, token = server
     schema = openapi.from_dict(document())
     for found in schema.get_all_operations():
@@ -80,7 +80,7 @@ def _tried(operation: Any, sekisho: Sekisho, token: str) -> None:
         suppress_health_check=list(HealthCheck),
     )
     def once(case: Any) -> None:
-        # A stream would go on for ever.
+        # A stream would not end.
         if case.query:
             case.query.pop("watch", None)
         case.call_and_validate(

@@ -1,14 +1,16 @@
-"""Projects over the API, where no cluster need answer; with one: test_keeper.py."""
+"""Projects over the API without a cluster; with one: test_reconciler.py."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from store.access_records import Project, ProjectNamespace
 from tests.management.api.conftest import Api
-from tests.store.records import a_binding
+from tests.store.records import NOW, a_binding
 
 
-async def test_who_makes_a_project_owns_it(api: Api) -> None:
+async def test_project_creator_becomes_its_owner(api: Api) -> None:
     body = {"name": "mine", "cluster": "prod", "quota": {"pods": "10"}, "isolated": True}
     made = await api("c-member", "POST", "/v1/projects", body)
     assert made.status == 201, made.body
@@ -33,7 +35,7 @@ async def test_who_makes_a_project_owns_it(api: Api) -> None:
     ("who", "body", "status"),
     [
         ("p-owner", {"name": "x", "cluster": "prod"}, 403),
-        ("nobody", {"name": "x", "cluster": "prod"}, 404),
+        ("plain", {"name": "x", "cluster": "prod"}, 404),
         ("c-owner", {"name": "x", "cluster": "other"}, 404),
         ("c-owner", {"name": "shop", "cluster": "prod"}, 409),
         ("c-owner", {"name": "x", "cluster": "prod", "quota": {"pods": "many"}}, 422),
@@ -53,25 +55,25 @@ async def test_who_makes_a_project_owns_it(api: Api) -> None:
         ("c-owner", {"cluster": "prod"}, 422),
     ],
 )
-async def test_a_project_that_can_not_be_is_refused(
+async def test_invalid_project_is_rejected(
     api: Api, who: str, body: dict[str, Any], status: int
 ) -> None:
     assert (await api(who, "POST", "/v1/projects", body)).status == status
 
 
-async def test_members_are_let_in_by_their_owners_and_not_above_them(api: Api) -> None:
+async def test_project_owner_manages_members_of_no_higher_role(api: Api) -> None:
     path = "/v1/projects/p-shop/members"
-    put = await api("p-owner", "PUT", f"{path}/nobody", {"role": "member"})
+    put = await api("p-owner", "PUT", f"{path}/plain", {"role": "member"})
     assert (put.status, put.body["role"], put.body["bound"]) == (200, "member", False)
-    assert (await api("nobody", "GET", "/v1/projects/p-shop")).status == 200
-    assert (await api("nobody", "GET", "/v1/clusters/prod")).body["role"] == "project"
-    assert (await api("p-owner", "DELETE", f"{path}/nobody")).status == 204
-    assert (await api("nobody", "GET", "/v1/clusters/prod")).status == 404
+    assert (await api("plain", "GET", "/v1/projects/p-shop")).status == 200
+    assert (await api("plain", "GET", "/v1/clusters/prod")).body["role"] == "project"
+    assert (await api("p-owner", "DELETE", f"{path}/plain")).status == 204
+    assert (await api("plain", "GET", "/v1/clusters/prod")).status == 404
     added = await api("p-owner", "POST", path, {"role": "read-only", "group": "x_group://9"})
     assert (added.status, added.body["group"]) == (201, "x_group://9")
 
 
-async def test_who_may_say_who_comes_in_gives_and_takes_no_more_than_they_hold(api: Api) -> None:
+async def test_member_manager_grants_and_removes_only_what_they_hold(api: Api) -> None:
     doorkeeper = await api(
         "admin",
         "POST",
@@ -82,9 +84,7 @@ async def test_who_may_say_who_comes_in_gives_and_takes_no_more_than_they_hold(a
             "permissions": ["project.members", "project.read"],
         },
     )
-    await api.store.bindings.create(
-        a_binding("u-nobody", doorkeeper.body["id"], "c-prod", "p-shop")
-    )
+    await api.store.bindings.create(a_binding("u-plain", doorkeeper.body["id"], "c-prod", "p-shop"))
     path = "/v1/projects/p-shop/members"
     for method, who, body, status in (
         ("PUT", "standard", {"role": "doorkeeper"}, 200),
@@ -93,10 +93,10 @@ async def test_who_may_say_who_comes_in_gives_and_takes_no_more_than_they_hold(a
         ("DELETE", "p-owner", None, 403),
         ("DELETE", "standard", None, 204),
     ):
-        assert (await api("nobody", method, f"{path}/{who}", body)).status == status, (method, who)
+        assert (await api("plain", method, f"{path}/{who}", body)).status == status, (method, who)
 
 
-async def test_a_token_for_projects_is_for_those_one_may_see(api: Api) -> None:
+async def test_project_token_is_limited_to_visible_projects(api: Api) -> None:
     made = await api("p-member", "POST", "/v1/tokens", {"projects": ["p-shop"]})
     assert (made.status, made.body["projects"], made.body["clusters"]) == (
         201,
@@ -104,7 +104,7 @@ async def test_a_token_for_projects_is_for_those_one_may_see(api: Api) -> None:
         ["c-prod"],
     )
     for who, body in (
-        ("nobody", {"projects": ["p-shop"]}),
+        ("plain", {"projects": ["p-shop"]}),
         ("p-member", {"projects": ["p-none"]}),
         ("admin", {"projects": ["p-shop"], "clusters": ["other"]}),
     ):
@@ -126,13 +126,177 @@ async def test_a_token_for_projects_is_for_those_one_may_see(api: Api) -> None:
         {},
     ],
 )
-async def test_a_namespace_that_can_not_be_is_refused(api: Api, body: dict[str, Any]) -> None:
-    answer = await api("p-member", "POST", "/v1/projects/p-shop/namespaces", body)
-    assert answer.status == 422, answer.body
+async def test_invalid_namespace_is_rejected(api: Api, body: dict[str, Any]) -> None:
+    response = await api("p-member", "POST", "/v1/projects/p-shop/namespaces", body)
+    assert response.status == 422, response.body
 
 
-async def test_a_cluster_that_is_away_makes_no_namespace_and_says_so(api: Api) -> None:
+async def test_namespace_of_an_unreachable_cluster_is_not_created(api: Api) -> None:
     path = "/v1/projects/p-shop/namespaces"
-    answer = await api("p-member", "POST", path, {"name": "web"})
-    assert (answer.status, "127.0.0.1" in answer.body["detail"]) == (502, False)
+    response = await api("p-member", "POST", path, {"name": "web"})
+    assert (response.status, "127.0.0.1" in response.body["detail"]) == (502, False)
     assert (await api("p-member", "GET", path)).body["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"name": "x", "labels": {"istio-injection": "disabled"}}, "labels"),
+        ({"name": "x", "annotations": {"pod-security.kubernetes.io/enforce": "a"}}, "annotations"),
+        ({"name": "x", "annotations": {"openshift.io/sa.scc.uid-range": "0/1"}}, "annotations"),
+        ({"name": "x", "labels": {"policy.example.com/skip": "true"}}, "labels"),
+        ({"name": "kube-x"}, "kube-x"),
+        ({"name": "openshift-x"}, "openshift-x"),
+        ({"name": "cattle-x"}, "cattle-x"),
+        ({"name": "default", "existing": True}, "default"),
+        ({"name": "kube-system", "existing": True}, "kube-system"),
+    ],
+)
+async def test_guarded_keys_and_system_names_need_all_projects(
+    api: Api, body: dict[str, Any], field: str
+) -> None:
+    """Users who may change the project get 502, because the cluster is unreachable."""
+    path = "/v1/projects/p-shop/namespaces"
+    for who in ("p-member", "p-owner", "c-owner", "admin"):
+        response = await api(who, "POST", path, body)
+        if who in {"c-owner", "admin"}:
+            assert response.status == 502, (who, response.body)
+        else:
+            assert (response.status, field in response.body["detail"]) == (
+                422 if field in {"labels", "annotations"} else 403,
+                True,
+            ), (who, response.body)
+
+
+async def test_removing_a_system_namespace_needs_all_projects(api: Api) -> None:
+    await api.store.projects.put_namespace(
+        ProjectNamespace("c-prod", "kube-x", "1", "p-shop", "p-shop")
+    )
+    path = "/v1/projects/p-shop/namespaces/kube-x"
+    for query in ("", "?delete=true"):
+        for who, status in (("p-owner", 403), ("c-owner", 502)):
+            assert (await api(who, "DELETE", f"{path}{query}")).status == status, who
+
+
+async def test_move_not_applied_yet_is_shown_as_pending(api: Api) -> None:
+    await api.store.projects.put_namespace(ProjectNamespace("c-prod", "web", "1", "p-shop"))
+    listed = await api("p-reader", "GET", "/v1/projects/p-shop/namespaces")
+    assert "retries" in listed.body["items"][0]["pending"]
+
+
+async def test_namespaces_of_visible_projects_are_listed_across_clusters(
+    api: Api,
+) -> None:
+    await api.store.projects.create(Project("p-far", "c-other", "far", NOW))
+    for cluster, name, project in (
+        ("c-prod", "web", "p-shop"),
+        ("c-prod", "api", "p-shop"),
+        ("c-other", "web", "p-far"),
+    ):
+        await api.store.projects.put_namespace(
+            ProjectNamespace(cluster, name, f"{cluster}-{name}", project, project)
+        )
+
+    async def listed(who: str, query: str = "") -> list[tuple[str, str, str]]:
+        response = await api(who, "GET", f"/v1/namespaces{query}")
+        assert response.status == 200, response.body
+        return [
+            (one["cluster_name"], one["project_name"], one["name"])
+            for one in response.body["items"]
+        ]
+
+    shop = [("prod", "shop", "api"), ("prod", "shop", "web")]
+    for who in ("p-reader", "p-member", "p-owner", "c-owner"):
+        assert await listed(who) == shop, who
+    for who in ("plain", "standard", "c-reader", "c-member"):
+        assert await listed(who) == [], who
+    assert sorted(await listed("admin")) == sorted([*shop, ("other", "far", "web")])
+    assert await listed("admin", "?cluster_name=other") == [("other", "far", "web")]
+    assert await listed("admin", "?project=p-shop&name=web") == [("prod", "shop", "web")]
+    first = await api("admin", "GET", "/v1/namespaces?limit=2")
+    rest = await api("admin", "GET", f"/v1/namespaces?limit=2&continue={first.body['continue']}")
+    uids = [one["uid"] for one in first.body["items"] + rest.body["items"]]
+    assert sorted(uids) == ["c-other-web", "c-prod-api", "c-prod-web"]
+    assert (await api("admin", "GET", "/v1/namespaces?colour=red")).status == 422
+
+
+async def test_project_owner_grants_the_documented_role(api: Api) -> None:
+    """The role that docs/projects.md creates on the command line."""
+    assert "sekisho role create log-reader --scope project" in Path("docs/projects.md").read_text()
+    rule = {"verbs": ["get", "list"], "resources": ["pods", "pods/log"], "api_groups": [""]}
+    body = {
+        "name": "log-reader",
+        "scope": "project",
+        "permissions": ["project.read"],
+        "rules": [rule],
+    }
+    made = await api("admin", "POST", "/v1/roles", body)
+    assert made.status == 201, made.body
+    path = "/v1/projects/p-shop/members/plain"
+    given = await api("p-owner", "PUT", path, {"role": body["name"]})
+    assert given.status == 200, given.body
+    assert (await api("p-owner", "DELETE", path)).status == 204
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "said"),
+    [
+        ({"quota": {"podz": "1"}}, "quota", "podz"),
+        ({"quota": {"pods": "500m"}}, "quota", "whole number"),
+        ({"namespace_quota": {"pods": "1.5"}}, "namespace_quota", "whole number"),
+        ({"quota": {"requests.cpu": "2", "limits.cpu": "1"}}, "quota", "requests.cpu"),
+        (
+            {"container_limits": {"default": {"cpu": "1"}, "default_request": {"cpu": "2"}}},
+            "container_limits.default_request",
+            "above the limit",
+        ),
+        ({"container_limits": {"default": {"pods": "1"}}}, "container_limits.default", "pods"),
+        (
+            {"quota": {"pods": "1"}, "namespace_quota": {"pods": "2"}},
+            "namespace_quota.pods",
+            "more than",
+        ),
+    ],
+)
+async def test_invalid_quota_is_rejected_with_its_field(
+    api: Api, body: dict[str, Any], field: str, said: str
+) -> None:
+    new = {"name": "x", "cluster": "prod", **body}
+    for method, path, sent in (
+        ("POST", "/v1/projects", new),
+        ("PATCH", "/v1/projects/p-shop", body),
+    ):
+        response = await api("c-owner", method, path, sent)
+        assert response.status == 422, response.body
+        assert field in response.body["detail"]
+        assert said in response.body["detail"]
+
+
+async def test_new_namespace_takes_no_share_from_existing_ones(api: Api) -> None:
+    change = {"quota": {"pods": "10"}, "namespace_quota": {"pods": "4"}}
+    assert (await api("c-owner", "PATCH", "/v1/projects/p-shop", change)).status == 200
+    path = "/v1/projects/p-shop/namespaces"
+    for name in ("web", "api"):
+        await api.store.projects.put_namespace(
+            ProjectNamespace("c-prod", name, name, "p-shop", "p-shop")
+        )
+    asked = await api("p-owner", "POST", path, {"name": "a", "quota": {"pods": "3"}})
+    assert (asked.status, "quota.pods" in asked.body["detail"]) == (422, True)
+    await api.store.projects.put_namespace(ProjectNamespace("c-prod", "a", "a", "p-shop", "p-shop"))
+    listed = (await api("p-owner", "GET", path)).body["items"]
+    assert {one["name"]: one["hard"]["pods"] for one in listed} == {
+        "web": "4",
+        "api": "4",
+        "a": "2",
+    }
+    full = await api("p-owner", "POST", path, {"name": "b"})
+    assert (full.status, "nothing is left" in full.body["detail"]) == (422, True)
+    lower = await api("c-owner", "PATCH", "/v1/projects/p-shop", {"quota": {"pods": "3"}})
+    assert lower.status == 422
+
+
+async def test_user_with_an_odd_provider_name_can_be_disabled(api: Api) -> None:
+    odd = "x" * 80 + "\u202e"
+    await api.store.users.update("u-plain", display_name=odd)
+    changed = await api("admin", "PATCH", "/v1/users/u-plain", {"enabled": False})
+    assert (changed.status, changed.body["enabled"]) == (200, False)
