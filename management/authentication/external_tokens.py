@@ -1,56 +1,56 @@
-"""Tokens that somebody else has issued, as credentials: a trusted issuer's JWTs.
+"""Tokens of other issuers as credentials: JWTs of an issuer that a provider trusts.
 
-Used as they are at the gate, where their provider says so, or exchanged for a token of ours
-(:mod:`management.oauth.exchange`).
+The proxy accepts them directly if their provider is configured so. Otherwise they can be exchanged
+for a token of Sekisho (:mod:`management.oauth.token_exchange`).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-import structlog
-
-from management.door import Door
-from management.scoping import projects_named, within
-from management.sign_in import SignIn
-from management.vouched import memberships_said
-from providers.base import BearerVerifier, ProviderUnavailable, Refused, Verified
-from store.interfaces import Holdings, Membership, Store, Token, User
+from config.loggers import get_logger
+from management.authentication.token_scopes import find_projects, intersect_scope
+from management.identity.identity_validation import memberships_from
+from management.identity.provider_capabilities import ProviderCapabilities
+from management.identity.sign_in import SignInService
+from providers.base import BearerVerifier, ProviderUnavailable, Rejected, Verified
+from store.interfaces import Store
+from store.records import Holdings, Membership, Token, User
 
 MAX_BYTES = 8192
-"""The longest that is looked at."""
+"""Longer tokens are not parsed."""
 
-FOREIGN_PREFIX = "jwt-"
-"""What their names begin with, which stand in logs and nowhere in the store."""
+EXTERNAL_PREFIX = "jwt-"
+"""The prefix of their names, which appear in logs and are never stored."""
 
 SEEN_EVERY = timedelta(minutes=10)
-"""How often the use of one is written down as its owner's having been seen."""
+"""The shortest interval between two updates of ``last_seen_at`` of a token's owner."""
 
-_LEAST = frozenset({"unknown_issuer", "audience_mismatch"})
+_WEAK_REASONS = frozenset({"unknown_issuer", "audience_mismatch"})
 
-_LOG = structlog.get_logger("sekisho.bearers")
+_LOG = get_logger(__name__)
 
 
-class BearerRefused(Exception):
-    """A token that looks like somebody else's isn't accepted. ``why`` is for the audit log."""
+class TokenRejected(Exception):
+    """An external token is not accepted. ``why`` is for the audit log."""
 
-    def __init__(self, why: Refused) -> None:
+    def __init__(self, why: Rejected) -> None:
         super().__init__(why.reason)
         self.why = why
 
 
 @dataclass(frozen=True, slots=True)
-class Vouched:
-    """A token that is good, and through which provider it came."""
+class VerifiedExternalToken:
+    """A verified token, and the provider that verified it."""
 
     provider: str
-    door: Door
+    capabilities: ProviderCapabilities
     verified: Verified
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What a token is worth at the gate: as the store says of one of our own."""
+class TokenGrants:
+    """The grants of an external token, in the form that the store returns for a stored token."""
 
     token: Token
     user: User
@@ -58,118 +58,132 @@ class Standing:
     holdings: Holdings
 
 
-def looks_foreign(bearer: bytes) -> bool:
-    """Whether it may be a JWT: three parts, and no colon, which each of ours has."""
+def is_external_token(bearer: bytes) -> bool:
+    """Return whether it may be a JWT: three parts and no colon, which Sekisho's tokens have."""
     return bearer.count(b".") == 2 and b":" not in bearer and len(bearer) <= MAX_BYTES
 
 
-class ForeignBearers:
-    """Finds out what somebody else's tokens are worth."""
+class ExternalTokens:
+    """Verify tokens of other issuers and determine what they grant."""
 
-    def __init__(self, store: Store, sign_in: SignIn) -> None:
+    def __init__(self, store: Store, sign_in: SignInService) -> None:
         self._store = store
         self._sign_in = sign_in
 
-    async def verify(self, bearer: str) -> Vouched | Refused:
-        """Whose it is, by the first provider that accepts it.
+    async def verify(self, bearer: str) -> VerifiedExternalToken | Rejected:
+        """Return the result of the first provider that accepts the token, or why all reject it.
 
-        Several may trust one issuer, each for its own audience. Raises ProviderUnavailable where
-        none accepts it, and one couldn't say.
+        Several providers may trust one issuer, each for its own audience.
+
+        Raises:
+            ProviderUnavailable: no provider accepts the token, and one of them is unavailable.
+
         """
-        why, unavailable = Refused("unknown_issuer"), None
-        for provider, door, verifier in self._claimants(bearer):
+        why, unavailable = Rejected("unknown_issuer"), None
+        for provider, capabilities, verifier in self._claimants(bearer):
             try:
                 found = await verifier.verify(bearer)
             except ProviderUnavailable as exc:
                 unavailable = exc
                 continue
             if isinstance(found, Verified):
-                return Vouched(provider, door, found)
-            # Whoever it was not for says less about it than whoever it was for.
-            if why.reason in _LEAST:
-                why = found or Refused("refused")
+                return VerifiedExternalToken(provider, capabilities, found)
+            # The reason of a provider that the token is not for tells less than the others.
+            if why.reason in _WEAK_REASONS:
+                why = found or Rejected("refused")
         if unavailable is not None:
             raise unavailable
         return why
 
-    async def standing(self, bearer: bytes, digest: bytes) -> tuple[Vouched, Standing]:
-        """What it is worth as it is.
+    async def authenticate(
+        self, bearer: bytes, digest: bytes
+    ) -> tuple[VerifiedExternalToken, TokenGrants]:
+        """Verify a token that is used directly, without an exchange, and return its grants.
 
-        Raises BearerRefused, ProviderUnavailable and StoreUnavailable.
+        Raises:
+            TokenRejected: the token is not accepted.
+            ProviderUnavailable: the provider cannot verify it now.
+            StoreUnavailable: the store cannot be read.
+
         """
         found = await self.verify(bearer.decode("ascii", "replace"))
-        if isinstance(found, Refused):
-            raise _refused("", found)
+        if isinstance(found, Rejected):
+            raise _rejected("", found)
         if not found.verified.direct:
-            raise _refused(found.provider, Refused("not_direct", "it can only be exchanged"))
-        return found, await self._standing(found, digest)
+            raise _rejected(found.provider, Rejected("not_direct", "it can only be exchanged"))
+        return found, await self._grants(found, digest)
 
-    async def still(self, vouched: Vouched, digest: bytes) -> Standing | None:
-        """What a token that was good is worth now; None where it isn't any more."""
-        if vouched.verified.expires_at <= datetime.now(UTC):
+    async def revalidate(
+        self, external: VerifiedExternalToken, digest: bytes
+    ) -> TokenGrants | None:
+        """Return the current grants of a verified token; None if it is no longer valid."""
+        if external.verified.expires_at <= datetime.now(UTC):
             return None
-        door = self._sign_in.doors.get(vouched.provider)
-        if door is None or door.bearer is None:
+        capabilities = self._sign_in.providers.get(external.provider)
+        if capabilities is None or capabilities.bearer is None:
             return None
         try:
-            return await self._standing(replace(vouched, door=door), digest)
-        except BearerRefused:
+            return await self._grants(replace(external, capabilities=capabilities), digest)
+        except TokenRejected:
             return None
 
-    def _claimants(self, bearer: str) -> list[tuple[str, Door, BearerVerifier]]:
-        doors: Mapping[str, Door] = self._sign_in.doors
+    def _claimants(self, bearer: str) -> list[tuple[str, ProviderCapabilities, BearerVerifier]]:
+        providers: Mapping[str, ProviderCapabilities] = self._sign_in.providers
         return [
-            (name, door, door.bearer)
-            for name, door in doors.items()
-            if door.bearer is not None and door.bearer.claims(bearer)
+            (name, capabilities, capabilities.bearer)
+            for name, capabilities in providers.items()
+            if capabilities.bearer is not None and capabilities.bearer.claims(bearer)
         ]
 
-    async def _standing(self, vouched: Vouched, digest: bytes) -> Standing:
-        identity, scope = vouched.verified.identity, vouched.verified.scope
-        user = await self._sign_in.known_user(vouched.provider, vouched.door, identity, proof=False)
-        if isinstance(user, Refused):
-            raise _refused(vouched.provider, user)
-        user = await self._seen(user, identity.principal_id)
-        # The token's own groups, not those of the last sign-in: two tokens may differ in them.
+    async def _grants(self, external: VerifiedExternalToken, digest: bytes) -> TokenGrants:
+        identity, scope = external.verified.identity, external.verified.scope
+        user = await self._sign_in.known_user(
+            external.provider, external.capabilities, identity, proof=False
+        )
+        if isinstance(user, Rejected):
+            raise _rejected(external.provider, user)
+        user = await self._note_seen(user, identity.principal_id)
+        # The groups in the token, not those of the last sign-in: two tokens may differ in them.
         others = [
             one
             for one in await self._store.users.memberships(user.id)
-            if one.provider != vouched.provider
+            if one.provider != external.provider
         ]
-        clusters = await self._clusters(vouched)
-        projects = within(await projects_named(self._store, scope.projects), clusters)
+        clusters = await self._clusters(external)
+        projects = intersect_scope(await find_projects(self._store, scope.projects), clusters)
         if scope.projects and not projects:
-            # No project would mean no limit.
-            raise _refused(vouched.provider, Refused("no_project"))
+            # An empty list of projects would mean no limit.
+            raise _rejected(external.provider, Rejected("no_project"))
         token = Token(
-            name=FOREIGN_PREFIX + digest.hex()[:10],
+            name=EXTERNAL_PREFIX + digest.hex()[:10],
             kind="bearer",
             digest=digest,
             user_id=user.id,
             principal_id=identity.principal_id,
             description=scope.rule,
             created_at=datetime.now(UTC),
-            expires_at=vouched.verified.expires_at,
+            expires_at=external.verified.expires_at,
             clusters=clusters or tuple(sorted({one.cluster_id for one in projects})),
             projects=tuple(one.id for one in projects),
             read_only=scope.read_only,
+            proxy_read=scope.proxy_read,
         )
-        memberships = others + memberships_said(vouched.provider, identity)
+        memberships = others + memberships_from(external.provider, identity)
         groups = [one.id for one in memberships]
         holdings = await self._store.tokens.holdings(user.id, groups, token.projects)
-        return Standing(token, user, memberships, holdings)
+        return TokenGrants(token, user, memberships, holdings)
 
-    async def _clusters(self, vouched: Vouched) -> tuple[str, ...]:
-        names = vouched.verified.scope.clusters
+    async def _clusters(self, external: VerifiedExternalToken) -> tuple[str, ...]:
+        names = external.verified.scope.clusters
         found = [await self._store.clusters.get(name) for name in names]
         ids = tuple(dict.fromkeys(one.id for one in found if one is not None))
         if names and not ids:
-            # No cluster would mean every cluster.
-            raise _refused(vouched.provider, Refused("no_cluster"))
+            # An empty list of clusters would mean every cluster.
+            raise _rejected(external.provider, Rejected("no_cluster"))
         return ids
 
-    async def _seen(self, user: User, principal_id: str) -> User:
-        """Note now and then that somebody was there; and that they may be again."""
+    async def _note_seen(self, user: User, principal_id: str) -> User:
+        """Update ``last_seen_at`` and re-enable the principal, at most once in ``SEEN_EVERY``."""
         known = await self._store.identities.get(principal_id)
         now = datetime.now(UTC)
         if known is None or (
@@ -182,8 +196,11 @@ class ForeignBearers:
         return await self._store.users.get(user.id) or user
 
 
-def _refused(provider: str, why: Refused) -> BearerRefused:
+def _rejected(provider: str, why: Rejected) -> TokenRejected:
     _LOG.info(
-        "bearer refused", provider=provider or None, reason=why.reason, detail=why.detail or None
+        "external token rejected",
+        provider=provider or None,
+        reason=why.reason,
+        detail=why.detail or None,
     )
-    return BearerRefused(why)
+    return TokenRejected(why)

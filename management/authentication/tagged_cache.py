@@ -1,7 +1,8 @@
-"""A memory of bounded size whose entries can be dropped by what they are about.
+"""A cache of bounded size whose entries can be invalidated by tag.
 
-For entries that are looked up all the time by one key, and have to go at once when something else
-changes that they were made of: dropping costs as much as what is dropped, however much is kept.
+For entries that are looked up often by one key, and must be dropped immediately when something
+changes that they were made from. Dropping costs as much as the entries that are dropped, regardless
+of the size of the cache.
 """
 
 from collections.abc import Callable, Hashable, Iterable
@@ -11,16 +12,16 @@ Key = TypeVar("Key", bound=Hashable)
 Entry = TypeVar("Entry")
 
 
-class Remembered(Generic[Key, Entry]):
-    """Entries by key. ``topics_of`` says what an entry is about, ``bytes_of`` about how large it
-    is; both say the same of it for as long as it is here.
+class TaggedCache(Generic[Key, Entry]):
+    """Entries by key. ``tags_of`` returns an entry's tags, ``bytes_of`` its approximate size.
 
-    The entry that was put in longest ago makes room for a new one. ``entries`` is for look-ups.
+    Both must return the same while the entry is cached. A new entry evicts the oldest ones.
+    ``entries`` is for look-ups.
     """
 
     def __init__(
         self,
-        topics_of: Callable[[Entry], Iterable[Hashable]],
+        tags_of: Callable[[Entry], Iterable[Hashable]],
         bytes_of: Callable[[Entry], int],
         *,
         most: int,
@@ -28,14 +29,14 @@ class Remembered(Generic[Key, Entry]):
     ) -> None:
         self.entries: dict[Key, Entry] = {}
         self.bytes = 0
-        self._about: dict[Hashable, set[Key]] = {}
-        self._topics_of = topics_of
+        self._keys: dict[Hashable, set[Key]] = {}
+        self._tags_of = tags_of
         self._bytes_of = bytes_of
         self._most = most
         self._most_bytes = most_bytes
 
     def put(self, key: Key, entry: Entry) -> None:
-        """Remember ``entry``; not if it alone is larger than everything may be."""
+        """Cache ``entry``, unless it alone is larger than the cache may be."""
         self.drop(key)
         size = self._bytes_of(entry)
         if size > self._most_bytes:
@@ -44,29 +45,29 @@ class Remembered(Generic[Key, Entry]):
             self.drop(next(iter(self.entries)))
         self.entries[key] = entry
         self.bytes += size
-        for topic in self._topics_of(entry):
-            self._about.setdefault(topic, set()).add(key)
+        for tag in self._tags_of(entry):
+            self._keys.setdefault(tag, set()).add(key)
 
     def drop(self, key: Key) -> None:
-        """Forget the entry of ``key``, if there is one."""
+        """Drop the entry of ``key``, if there is one."""
         entry = self.entries.pop(key, None)
         if entry is None:
             return
         self.bytes -= self._bytes_of(entry)
-        for topic in self._topics_of(entry):
-            there = self._about.get(topic)
-            if there is not None:
-                there.discard(key)
-                if not there:
-                    del self._about[topic]
+        for tag in self._tags_of(entry):
+            keys = self._keys.get(tag)
+            if keys is not None:
+                keys.discard(key)
+                if not keys:
+                    del self._keys[tag]
 
-    def drop_about(self, topic: Hashable) -> None:
-        """Forget every entry that is about ``topic``."""
-        for key in tuple(self._about.get(topic, ())):
+    def invalidate_tag(self, tag: Hashable) -> None:
+        """Drop every entry with that tag."""
+        for key in tuple(self._keys.get(tag, ())):
             self.drop(key)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop every entry."""
         self.entries.clear()
-        self._about.clear()
+        self._keys.clear()
         self.bytes = 0

@@ -1,4 +1,4 @@
-"""Projects that a rule names: by id, or as ``<cluster>/<project>`` by what both are called."""
+"""Resolve the projects of a token rule: ids, or names in the form ``<cluster>/<project>``."""
 
 from collections.abc import Collection, Sequence
 
@@ -6,8 +6,8 @@ from store.access_records import Project
 from store.interfaces import Store
 
 
-async def projects_named(store: Store, names: Sequence[str]) -> list[Project]:
-    """Those of the projects that are there."""
+async def find_projects(store: Store, names: Sequence[str]) -> list[Project]:
+    """Return the existing projects among ``names``."""
     if not names:
         return []
     clusters = {one.id: one.name for one in await store.clusters.list_all()}
@@ -20,6 +20,6 @@ async def projects_named(store: Store, names: Sequence[str]) -> list[Project]:
     ]
 
 
-def within(projects: Sequence[Project], clusters: Collection[str]) -> list[Project]:
-    """Those in one of ``clusters``; no clusters: no limit."""
+def intersect_scope(projects: Sequence[Project], clusters: Collection[str]) -> list[Project]:
+    """Return the projects in one of ``clusters``; an empty ``clusters`` means no limit."""
     return [one for one in projects if not clusters or one.cluster_id in clusters]

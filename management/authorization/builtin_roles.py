@@ -1,28 +1,34 @@
-"""The roles that are always there, as data."""
+"""The built-in roles, as data."""
 
 from management.authorization.permissions import (
     ALL_CLUSTERS,
+    AUDIT,
     CREATE_CLUSTERS,
     CREATE_PROJECTS,
     NAMESPACES,
     NODES,
     OVERALL_BINDINGS,
     PERMISSIONS,
+    READ_BINDINGS,
+    READ_CLUSTERS,
+    READ_PROVIDERS,
+    READ_TOKENS,
+    READ_USERS,
     ROLES,
     SEARCH,
     SEE_PROJECT,
     USERS,
 )
 from store.access_records import PolicyRule, Role, Scope
-from store.interfaces import ADMINISTRATOR
+from store.records import ADMINISTRATOR
 
 EVERYTHING = (
     PolicyRule(verbs=("*",), api_groups=("*",), resources=("*",)),
     PolicyRule(verbs=("*",), non_resource_urls=("*",)),
 )
-"""What ``cluster-admin`` may."""
+"""The rules of ``cluster-admin``."""
 
-USER_BASE = "user-base"
+USER_BASE, AUDITOR = "user-base", "auditor"
 
 
 def _role(
@@ -58,21 +64,31 @@ BUILT_IN = {
             "restricted-administrator",
             "global",
             "restricted-administrator",
-            "Everything but the providers and what only an administrator may hand out.",
-            {USERS, ROLES, OVERALL_BINDINGS, CREATE_CLUSTERS, ALL_CLUSTERS, SEARCH},
+            "Everything except the providers and the roles that only an administrator may grant.",
+            {USERS, ROLES, OVERALL_BINDINGS, CREATE_CLUSTERS, ALL_CLUSTERS, SEARCH, AUDIT},
+        ),
+        _role(
+            AUDITOR,
+            "global",
+            AUDITOR,
+            "Reads everything in Sekisho and all audit events, and changes nothing.",
+            {
+                *(READ_USERS, READ_TOKENS, READ_BINDINGS, READ_PROVIDERS, READ_CLUSTERS),
+                *(AUDIT, SEARCH),
+            },
         ),
         _role(
             "standard-user",
             "global",
             "standard-user",
-            "Imports clusters, and finds people to let into them.",
+            "Imports clusters, and searches users and groups to grant them access.",
             {CREATE_CLUSTERS, SEARCH},
         ),
         _role(
             USER_BASE,
             "global",
             USER_BASE,
-            "Signs in. Everybody holds it, bound or not.",
+            "Signs in. Every user holds it, bound or not.",
             set(),
         ),
         _role(
@@ -87,7 +103,7 @@ BUILT_IN = {
             "cluster-member",
             "cluster",
             "member",
-            "Edits what is in every namespace, and makes projects; edit there.",
+            "Edits objects in every namespace, and creates projects; edit there.",
             {CREATE_PROJECTS, NODES},
             "edit",
         ),
@@ -95,7 +111,7 @@ BUILT_IN = {
             "cluster-read-only",
             "cluster",
             "read-only",
-            "Sees what is in every namespace, but no secrets; view there.",
+            "Reads objects in every namespace, except secrets; view there.",
             {NODES},
             "view",
         ),
@@ -111,7 +127,7 @@ BUILT_IN = {
             "project-member",
             "project",
             "member",
-            "Edits what is in the project, and makes namespaces; edit in its namespaces.",
+            "Edits objects in the project, and creates namespaces; edit in its namespaces.",
             {NAMESPACES, SEE_PROJECT},
             "edit",
         ),
@@ -119,13 +135,13 @@ BUILT_IN = {
             "project-read-only",
             "project",
             "read-only",
-            "Sees what is in the project, but no secrets; view in its namespaces.",
+            "Reads objects in the project, except secrets; view in its namespaces.",
             {SEE_PROJECT},
             "view",
         ),
     )
 }
-"""By id. They can't be changed or deleted."""
+"""Built-in roles by id. They cannot be changed or deleted."""
 
 OWNER_OF: dict[Scope, str] = {"cluster": "cluster-owner", "project": "project-owner"}
-"""What whoever makes a cluster or a project is in it."""
+"""The role of a user in the cluster or project that the user creates."""

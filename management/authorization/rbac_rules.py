@@ -1,7 +1,8 @@
-"""Whether rules of Kubernetes RBAC allow all that another rule allows.
+"""Decide whether RBAC rules cover another rule.
 
-As Kubernetes' own escalation check (``validation.Covers``, k8s.io/component-helpers/auth/rbac):
-rules are broken down into single actions, each of which one held rule must allow by itself.
+The algorithm is that of Kubernetes' escalation check (``validation.Covers``,
+k8s.io/component-helpers/auth/rbac): rules are broken down into single actions, and one held rule
+must allow each action by itself.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,19 +12,19 @@ from itertools import product
 from store.access_records import PolicyRule
 
 
-def uncovered(wanted: Iterable[PolicyRule], held: Iterable[PolicyRule]) -> list[PolicyRule]:
-    """The single actions in ``wanted`` that no rule in ``held`` allows."""
+def uncovered_rules(wanted: Iterable[PolicyRule], held: Iterable[PolicyRule]) -> list[PolicyRule]:
+    """Return the single actions in ``wanted`` that no rule in ``held`` allows."""
     owned = list(held)
     return [
         action
         for rule in wanted
-        for action in broken_down(rule)
+        for action in breakdown_rule(rule)
         if not any(covers(one, action) for one in owned)
     ]
 
 
-def broken_down(rule: PolicyRule) -> Iterator[PolicyRule]:
-    """The same as single actions: one verb on one resource, or on one URL, each."""
+def breakdown_rule(rule: PolicyRule) -> Iterator[PolicyRule]:
+    """Yield the single actions of a rule: one verb on one resource, or on one URL."""
     for verb, url in product(rule.verbs, rule.non_resource_urls):
         yield PolicyRule(verbs=(verb,), non_resource_urls=(url,))
     for group, resource, verb in product(rule.api_groups, rule.resources, rule.verbs):
@@ -35,7 +36,11 @@ def broken_down(rule: PolicyRule) -> Iterator[PolicyRule]:
 
 
 def covers(held: PolicyRule, action: PolicyRule) -> bool:
-    """Whether one rule allows one action."""
+    """Return whether one rule allows one action.
+
+    A single request is an action too: with its resource as ``pods/log``, and with its object's name
+    even if that is empty (``RuleAllows``, k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac).
+    """
     [verb] = action.verbs
     if verb not in held.verbs and "*" not in held.verbs:
         return False
@@ -50,12 +55,12 @@ def covers(held: PolicyRule, action: PolicyRule) -> bool:
 
 
 def _named(action: PolicyRule) -> str | None:
-    """The one object that an action is about; None: it is about all."""
+    """Return the object name of an action; None if it is about all objects."""
     return action.resource_names[0] if action.resource_names else None
 
 
 def _resource_covers(held: str, wanted: str) -> bool:
-    """``*`` is all; ``*/status`` is that subresource of all."""
+    """Match resources: ``*`` is all, ``*/status`` is that subresource of all."""
     if held in {"*", wanted}:
         return True
     slash, subresource = held.startswith("*/"), wanted.partition("/")[2]
@@ -63,7 +68,7 @@ def _resource_covers(held: str, wanted: str) -> bool:
 
 
 def _url_covers(held: str, wanted: str) -> bool:
-    """``/healthz/*`` is all below it, as only its last character may be a star."""
+    """Match URLs: ``/healthz/*`` is everything below. Kubernetes drops every star at the end."""
     if held in {"*", wanted}:
         return True
-    return held.endswith("*") and wanted.startswith(held[:-1])
+    return held.endswith("*") and wanted.startswith(held.rstrip("*"))

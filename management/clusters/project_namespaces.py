@@ -1,52 +1,63 @@
-"""Projects' namespaces, here and downstream: made, moved in and out, and deleted.
+"""Create, move and delete the namespaces of projects.
 
-A namespace's place is stored, and its label says the same. What is made here is usable by the
-project's people when the call returns.
+The project of a namespace is in the store and in the namespace's label. A namespace is usable by
+the project's members when the call returns.
 """
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from management.cluster_errors import AlreadyThere, BadRequest, DownstreamFailed
-from management.cluster_records import controller_client
-from management.downstream.client import ClusterClient
-from management.downstream.errors import Clash, DownstreamError
-from management.downstream.objects import NAMESPACE, PROJECT_LABEL, Manifest, collection_path
-from management.settling import settle_with
-from management.wanted.snapshot import take_snapshot
+from management.clusters.operation_errors import cluster_operation
+from management.desired_state.quota_checks import below_use, shrunk
+from management.desired_state.snapshot import take_snapshot
+from management.desired_state.sync import reconcile_with
+from management.errors import AlreadyExists, InvalidRequest
+from management.kubernetes.client import ClusterClient
+from management.kubernetes.cluster_client import controller_client
+from management.kubernetes.errors import ApiConflict, ApiUnreachable, ClusterApiError
+from management.kubernetes.manifests import (
+    NAMESPACE,
+    PROJECT_LABEL,
+    SELECTOR,
+    Manifest,
+    collection_path,
+)
 from store.access_records import Project, ProjectNamespace
-from store.interfaces import Cluster, Store
-
-_SYSTEM = ("kube-", "openshift-", "cattle-")
+from store.interfaces import Store
+from store.records import Cluster
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """Where a namespace is now. ``pending``: what the cluster refused meanwhile; None: nothing."""
+class PlacementResult:
+    """The project of a namespace. ``pending``: why the cluster is not in sync yet, or None."""
 
     namespace: ProjectNamespace
     pending: str | None
 
 
 def checked_namespace(name: str) -> str:
-    """Raise BadRequest for a namespace that isn't anybody's to give away."""
+    """Return the name. Raises InvalidRequest for Sekisho's own namespace."""
     if name == NAMESPACE:
-        raise BadRequest(f"{name} is Sekisho's own")
+        raise InvalidRequest(f"{name} is Sekisho's own")
     return name
 
 
-def is_system(name: str) -> bool:
-    """Whether a namespace is the cluster's own: whoever is in it has the cluster."""
-    return name == NAMESPACE or name.startswith(_SYSTEM)
-
-
 class ProjectNamespaces:
-    """Namespaces of one cluster's projects. Raises ClusterError and StoreError."""
+    """Namespaces of one cluster's projects. Raises ManagementError and StoreError."""
 
     def __init__(self, store: Store, cluster: Cluster) -> None:
         self._store = store
         self._cluster = cluster
+
+    @asynccontextmanager
+    async def _connect(self) -> AsyncIterator[ClusterClient]:
+        """Open a client whose errors are raised as ClusterOperationFailed."""
+        async with (
+            cluster_operation(self._cluster.name),
+            controller_client(self._cluster) as client,
+        ):
+            yield client
 
     async def create(
         self,
@@ -56,12 +67,16 @@ class ProjectNamespaces:
         labels: Mapping[str, str],
         annotations: Mapping[str, str],
         quota: Mapping[str, str],
-    ) -> Placed:
-        """Make a namespace in a project.
+    ) -> PlacementResult:
+        """Create a namespace in a project.
 
-        Raises AlreadyThere where it exists, BadRequest, and DownstreamFailed.
+        Raises:
+            AlreadyExists: the namespace exists.
+            InvalidRequest: the name or the quota is not allowed.
+            ClusterOperationFailed: the cluster rejects it or does not respond.
         """
         checked_namespace(name)
+        candidate = ProjectNamespace(self._cluster.id, name, "", project.id, quota=dict(quota))
         manifest: Manifest = {
             "apiVersion": "v1",
             "kind": "Namespace",
@@ -71,66 +86,118 @@ class ProjectNamespaces:
                 "annotations": dict(annotations),
             },
         }
-        async with _translated(self._cluster), controller_client(self._cluster) as client:
+        async with self._connect() as client:
+            await self._check_use(client, project, candidate)
             try:
-                made = await client.post(collection_path("Namespace"), manifest)
-            except Clash:
-                raise AlreadyThere(
+                made = await client.create(collection_path("Namespace"), manifest)
+            except ApiConflict:
+                raise AlreadyExists(
                     f'there is a namespace "{name}" already; move it into the project instead'
                 ) from None
             return await self._place(client, project, made, quota)
 
     async def current(self, name: str) -> tuple[Manifest, ProjectNamespace | None]:
-        """A namespace as it is, and what is stored of that very one. Raises BadRequest."""
-        async with _translated(self._cluster), controller_client(self._cluster) as client:
+        """Return a namespace and its stored record. Raises InvalidRequest if it does not exist.
+
+        A record with another uid belongs to a deleted namespace with the same name.
+        """
+        async with self._connect() as client:
             found = await client.find(f"{collection_path('Namespace')}/{name}")
         if found is None or found["metadata"].get("deletionTimestamp"):
-            raise BadRequest(f'there is no namespace "{name}" in the cluster')
+            raise InvalidRequest(f'there is no namespace "{name}" in the cluster')
         stored = await self._stored(name)
         uid = found["metadata"]["uid"]
         return found, stored if stored is not None and stored.uid == uid else None
 
     async def move(
         self, project: Project | None, found: Manifest, before: ProjectNamespace | None
-    ) -> Placed:
-        """Put a namespace that is there into a project, or (None) into none.
+    ) -> PlacementResult:
+        """Move an existing namespace into a project, or (None) out of its project.
 
-        Whoever was let in by the project before is let in no more when this returns.
+        Access through the previous project has ended when the call returns, unless the move is
+        pending: then the cluster did not respond, and the controllers complete it. If the cluster
+        rejects the move, the store is restored.
         """
         name = checked_namespace(found["metadata"]["name"])
-        async with _translated(self._cluster), controller_client(self._cluster) as client:
-            change = {"metadata": {"labels": {PROJECT_LABEL: project.id if project else None}}}
+        uid = found["metadata"]["uid"]
+        async with self._connect() as client:
             placed = ProjectNamespace(
                 self._cluster.id,
                 name,
-                found["metadata"]["uid"],
+                uid,
                 project.id if project is not None else None,
                 agreed=before.agreed if before is not None else None,
                 quota=before.quota if before is not None else {},
             )
-            # Stored first: with what is stored, the label is put right if this ends half-way.
+            if project is not None and (before is None or before.project_id != project.id):
+                await self._check_use(client, project, placed)
+            # Stored first: after a failure in between, the controllers repair the label.
             await self._store.projects.put_namespace(placed)
-            await client.patch(f"{collection_path('Namespace')}/{name}", change)
+            labels = {PROJECT_LABEL: placed.project_id}
+            change = {"metadata": {"uid": uid, "labels": labels}}
+            try:
+                await client.patch(f"{collection_path('Namespace')}/{name}", change)
+            except ApiUnreachable as exc:
+                return PlacementResult(placed, str(exc))
+            except ClusterApiError:
+                await self._undo(placed, before)
+                raise
             agreed = replace(placed, agreed=placed.project_id)
             await self._store.projects.put_namespace(agreed)
             concerned = {placed.project_id, before.project_id if before else None} - {None}
-            return await self._settled(client, agreed, sorted(filter(None, concerned)))
+            return await self._reconcile(client, agreed, sorted(filter(None, concerned)))
 
-    async def change_quota(self, found: ProjectNamespace, quota: Mapping[str, str]) -> Placed:
-        """Say what a namespace asks for of its project's quota."""
+    async def _undo(self, placed: ProjectNamespace, before: ProjectNamespace | None) -> None:
+        """Restore the record before a move that the cluster rejected."""
+        if await self._stored(placed.namespace) != placed:
+            return  # Another move has been stored since.
+        if before is not None:
+            await self._store.projects.put_namespace(before)
+        else:
+            await self._store.projects.drop_namespace(
+                placed.cluster_id, placed.namespace, placed.uid
+            )
+
+    async def _check_use(
+        self, client: ClusterClient, project: Project, candidate: ProjectNamespace
+    ) -> None:
+        """Raise InvalidRequest if a new namespace would reduce other quotas below their use."""
+        inside = await self._store.projects.namespaces(project_ids=[project.id])
+        reduced = shrunk(project, inside, candidate)
+        if not reduced:
+            return
+        selector = f"{SELECTOR},{PROJECT_LABEL}={project.id}"
+        quotas, _ = await client.list_all(collection_path("ResourceQuota"), selector)
+        used = {
+            one["metadata"].get("namespace", ""): (one.get("status") or {}).get("used") or {}
+            for one in quotas
+        }
+        taken = list(below_use(reduced, used))
+        if taken:
+            raise InvalidRequest(
+                f"quota: the project's is shared equally, and {'; '.join(taken[:3])}: raise the "
+                "project's quota, or give the namespaces that use less a quota of their own"
+            )
+
+    async def change_quota(
+        self, found: ProjectNamespace, quota: Mapping[str, str]
+    ) -> PlacementResult:
+        """Store the quota that a namespace requests, and reconcile its project."""
         changed = replace(found, quota=dict(quota))
         await self._store.projects.put_namespace(changed)
-        async with _translated(self._cluster), controller_client(self._cluster) as client:
-            return await self._settled(client, changed, [found.project_id or ""])
+        async with self._connect() as client:
+            return await self._reconcile(client, changed, [found.project_id or ""])
 
     async def delete(self, found: ProjectNamespace) -> None:
-        """Delete a namespace with all that is in it."""
+        """Delete a namespace with all its content."""
         name = checked_namespace(found.namespace)
-        async with _translated(self._cluster), controller_client(self._cluster) as client:
+        async with self._connect() as client:
             try:
                 await client.delete(f"{collection_path('Namespace')}/{name}", found.uid)
-            except Clash:
-                raise BadRequest(f'"{name}" is another namespace by now; read it again') from None
+            except ApiConflict:
+                raise InvalidRequest(
+                    f'"{name}" is another namespace by now; read it again'
+                ) from None
 
     async def _place(
         self,
@@ -138,7 +205,7 @@ class ProjectNamespaces:
         project: Project,
         made: Manifest,
         quota: Mapping[str, str],
-    ) -> Placed:
+    ) -> PlacementResult:
         metadata = made["metadata"]
         placed = ProjectNamespace(
             self._cluster.id,
@@ -149,25 +216,19 @@ class ProjectNamespaces:
             quota=dict(quota),
         )
         await self._store.projects.put_namespace(placed)
-        return await self._settled(client, placed, [project.id])
+        return await self._reconcile(client, placed, [project.id])
 
-    async def _settled(
+    async def _reconcile(
         self, client: ClusterClient, placed: ProjectNamespace, projects: list[str]
-    ) -> Placed:
-        outcome = await settle_with(
-            client, await take_snapshot(self._store, self._cluster), projects
-        )
-        return Placed(placed, "; ".join(outcome.failed) or None)
+    ) -> PlacementResult:
+        snapshot = await take_snapshot(self._store, self._cluster)
+        try:
+            result = await reconcile_with(client, snapshot, projects)
+        except ClusterApiError as exc:
+            # The namespace itself is changed. The controllers do the rest.
+            return PlacementResult(placed, str(exc))
+        return PlacementResult(placed, "; ".join(result.failed) or None)
 
     async def _stored(self, name: str) -> ProjectNamespace | None:
         inside = await self._store.projects.namespaces(cluster_id=self._cluster.id)
         return next((one for one in inside if one.namespace == name), None)
-
-
-@asynccontextmanager
-async def _translated(cluster: Cluster) -> AsyncIterator[None]:
-    """What a cluster says no to, in words about it."""
-    try:
-        yield
-    except DownstreamError as exc:
-        raise DownstreamFailed(f'cluster "{cluster.name}": {exc}') from exc

@@ -1,7 +1,7 @@
-"""What ``kubectl apply`` makes of a cluster that registers itself. Pure.
+"""The manifests that an administrator applies to register a cluster. Pure.
 
-The accounts and their rights, and a Job that asks for their tokens and tells us. The Job's own
-account may do that one thing: it is no administrator, and whoever applies this is one.
+They contain Sekisho's service accounts with their rights, and a Job that requests their tokens and
+sends them to Sekisho. The Job's own service account may do only that.
 """
 
 from collections.abc import Sequence
@@ -9,23 +9,22 @@ from typing import Any
 
 import yaml
 
-from management.downstream.objects import (
+from management.desired_state.installation import installation
+from management.kubernetes.manifests import (
     CONTROLLER,
     IMPERSONATOR,
     LABELS,
     NAMESPACE,
     RBAC,
+    REGISTRAR,
     Manifest,
-    setup,
 )
-
-REGISTRAR = "sekisho-registrar"
 
 _MOUNT = "/etc/sekisho-registration"
 
 
 def registration(*, external_url: str, ca_pem: str | None, code: str, image: str) -> list[Manifest]:
-    """Every object, in the order in which it can be made."""
+    """Return all objects in an order in which they can be created."""
     command = ["sekisho", "register", "--server", external_url, "--code-file", f"{_MOUNT}/code"]
     files = {"code": code}
     if ca_pem is not None:
@@ -37,12 +36,19 @@ def registration(*, external_url: str, ca_pem: str | None, code: str, image: str
         "resourceNames": [CONTROLLER, IMPERSONATOR],
         "verbs": ["create"],
     }
+    # After a failed registration, no other account can remove these rights.
+    own_removal = {
+        "apiGroups": [RBAC],
+        "resources": ["rolebindings"],
+        "resourceNames": [REGISTRAR],
+        "verbs": ["delete"],
+    }
     reference = {"apiGroup": RBAC, "kind": "Role", "name": REGISTRAR}
     account = {"kind": "ServiceAccount", "namespace": NAMESPACE, "name": REGISTRAR}
     return [
-        *setup(),
+        *installation(),
         _object("v1", "ServiceAccount"),
-        _object(f"{RBAC}/v1", "Role", rules=[rule]),
+        _object(f"{RBAC}/v1", "Role", rules=[rule, own_removal]),
         _object(f"{RBAC}/v1", "RoleBinding", roleRef=reference, subjects=[account]),
         _object("v1", "Secret", stringData=files),
         _object("batch/v1", "Job", spec=_job(image, command)),
@@ -50,7 +56,7 @@ def registration(*, external_url: str, ca_pem: str | None, code: str, image: str
 
 
 def as_yaml(manifests: Sequence[Manifest]) -> str:
-    """Manifests as ``kubectl apply -f`` reads them."""
+    """Return manifests as YAML for ``kubectl apply -f``."""
     return yaml.safe_dump_all(manifests, sort_keys=False, explicit_start=True)
 
 
@@ -75,7 +81,13 @@ def _job(image: str, command: list[str]) -> dict[str, Any]:
         "volumes": [{"name": "registration", "secret": {"secretName": REGISTRAR}}],
     }
     template = {"metadata": {"labels": dict(LABELS)}, "spec": pod}
-    return {"backoffLimit": 6, "ttlSecondsAfterFinished": 600, "template": template}
+    # activeDeadlineSeconds is the lifetime of the registration code.
+    return {
+        "backoffLimit": 6,
+        "activeDeadlineSeconds": 3600,
+        "ttlSecondsAfterFinished": 600,
+        "template": template,
+    }
 
 
 def _object(version: str, kind: str, **content: Any) -> Manifest:

@@ -1,27 +1,26 @@
-"""Tokens for our two service accounts: asked for by TokenRequest, or kept in a Secret."""
+"""Tokens of service accounts: requested from the TokenRequest API, or read from a Secret."""
 
 import asyncio
 import base64
-import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
-from management.downstream.apply import POLL_SECONDS
-from management.downstream.client import ClusterClient
-from management.downstream.errors import Failed
-from management.downstream.objects import (
+from config.bounded_json import load_json
+from management.desired_state.installation import token_secret_name
+from management.kubernetes.client import POLL_SECONDS, ClusterClient
+from management.kubernetes.errors import ApiRequestFailed
+from management.kubernetes.manifests import (
     CONTROLLER,
     IMPERSONATOR,
     NAMESPACE,
     collection_path,
-    secret_name,
     token_path,
 )
+from management.kubernetes.validation import MalformedObject, bearer, issued_token, mapping
 
 TOKEN_SECONDS = 30 * 24 * 3600
-"""How long a token is asked to live. A cluster may shorten that, and some do to a day or an hour;
-what it says is what is recorded."""
+"""Requested lifetime of a token. A cluster may grant less, and some grant a day or an hour. The
+granted lifetime is stored."""
 
 SECRET_SECONDS = 30.0
 """How long the cluster's token controller may take to fill a Secret."""
@@ -29,7 +28,10 @@ SECRET_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class AccountTokens:
-    """Tokens of the two accounts. ``expire_at`` is when the earlier ends; None: they don't."""
+    """Tokens of the impersonator and the controller.
+
+    ``expire_at`` is when the first of them expires; None: they do not expire.
+    """
 
     impersonator: str = field(repr=False)
     controller: str = field(repr=False)
@@ -37,21 +39,26 @@ class AccountTokens:
 
 
 async def request_tokens(client: ClusterClient, seconds: int = TOKEN_SECONDS) -> AccountTokens:
-    """Fresh tokens for both accounts, to live for ``seconds`` if the cluster agrees."""
-    impersonator, first = await _request_token(client, IMPERSONATOR, seconds)
-    controller, second = await _request_token(client, CONTROLLER, seconds)
+    """Request new tokens for both service accounts, with a lifetime of ``seconds`` if granted."""
+    impersonator, first = await request_token(client, IMPERSONATOR, seconds)
+    controller, second = await request_token(client, CONTROLLER, seconds)
     return AccountTokens(impersonator, controller, min(first, second))
 
 
 async def await_secrets(client: ClusterClient) -> AccountTokens:
-    """The tokens in the accounts' Secrets, as soon as the cluster has put them there."""
+    """Return the tokens in the accounts' Secrets as soon as the cluster has stored them there."""
     return AccountTokens(
         await _await_secret(client, IMPERSONATOR), await _await_secret(client, CONTROLLER), None
     )
 
 
-async def _request_token(client: ClusterClient, account: str, seconds: int) -> tuple[str, datetime]:
-    answer = await client.post(
+async def request_token(client: ClusterClient, account: str, seconds: int) -> tuple[str, datetime]:
+    """Return a new token of a service account in ``sekisho-system``, and when it expires.
+
+    Raises:
+        ClusterApiError: the cluster issues no token.
+    """
+    response = await client.post(
         token_path(account),
         {
             "apiVersion": "authentication.k8s.io/v1",
@@ -59,40 +66,49 @@ async def _request_token(client: ClusterClient, account: str, seconds: int) -> t
             "spec": {"expirationSeconds": seconds},
         },
     )
-    status: Any = answer.get("status")
     try:
-        return status["token"], datetime.fromisoformat(status["expirationTimestamp"])
-    except (TypeError, KeyError, ValueError) as exc:
-        raise Failed(f"the cluster gave no token for the service account {account}") from exc
+        return issued_token(response)
+    except MalformedObject as exc:
+        raise ApiRequestFailed(
+            f"the cluster gave no token for the service account {account} ({exc})"
+        ) from exc
 
 
 async def _await_secret(client: ClusterClient, account: str) -> str:
-    path = f"{collection_path('Secret', NAMESPACE)}/{secret_name(account)}"
+    path = f"{collection_path('Secret', NAMESPACE)}/{token_secret_name(account)}"
     deadline = asyncio.get_running_loop().time() + SECRET_SECONDS
     while True:
-        data = (await client.get(path)).get("data") or {}
+        data = mapping((await client.get(path)).get("data"))
         if data.get("token"):
-            return base64.b64decode(data["token"]).decode("ascii")
+            return _decode(data["token"], account)
         if asyncio.get_running_loop().time() > deadline:
-            raise Failed(
-                f"the cluster put no token into the Secret {secret_name(account)}; "
+            raise ApiRequestFailed(
+                f"the cluster put no token into the Secret {token_secret_name(account)}; "
                 "import without a long-lived Secret"
             )
         await asyncio.sleep(POLL_SECONDS)
 
 
-def claimed_lifetime(token: str) -> tuple[datetime, datetime] | None:
-    """When a service account's token was issued and when it ends, by its own claims.
+def _decode(value: object, account: str) -> str:
+    """Return the token in a field of a Secret. Raises ApiRequestFailed."""
+    try:
+        return bearer(base64.b64decode(str(value), validate=True).decode("ascii"))
+    except (ValueError, MalformedObject) as exc:
+        raise ApiRequestFailed(f"the Secret {token_secret_name(account)} holds no token") from exc
 
-    Read, not verified: the token is ours, and says when to renew it and nothing else. None for a
-    token that isn't a JWT or doesn't end.
+
+def claimed_lifetime(token: str) -> tuple[datetime, datetime] | None:
+    """Return when a service account's token was issued and when it expires, by its own claims.
+
+    The claims are not verified: they only decide when to renew Sekisho's own token. None: the token
+    is not a JWT or does not expire.
     """
     parts = token.split(".")
     if len(parts) != 3:
         return None
     try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-        issued, ends = float(claims["iat"]), float(claims["exp"])
-        return datetime.fromtimestamp(issued, UTC), datetime.fromtimestamp(ends, UTC)
+        claims = load_json(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        issued, expires = float(claims["iat"]), float(claims["exp"])
+        return datetime.fromtimestamp(issued, UTC), datetime.fromtimestamp(expires, UTC)
     except (ValueError, TypeError, KeyError, OverflowError, OSError):
         return None

@@ -1,52 +1,66 @@
-"""Renewing the tokens with which the gate enters clusters, before they end.
+"""Renew the tokens of Sekisho's service accounts in clusters before they expire.
 
-Each replica runs this. A token that was asked for doesn't end the one before it, so two replicas
-that renew at the same time do no harm: the later one finds the record changed and throws its own
-tokens away.
+Each replica runs this. A new token does not end the one before it, so two replicas may renew at the
+same time: the second one finds that the record has changed and discards its tokens.
 """
 
 import asyncio
+import functools
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-import structlog
+from config.loggers import get_logger
+from management.backoff import Backoff
+from management.clusters.clock import utc_now
+from management.clusters.service_account_tokens import (
+    TOKEN_SECONDS,
+    claimed_lifetime,
+    request_tokens,
+)
+from management.errors import ManagementError
+from management.kubernetes.cluster_client import controller_client
+from management.kubernetes.errors import ClusterApiError
+from store.errors import RecordNotFound, StaleRevision, StoreError
+from store.interfaces import Store
+from store.records import Cluster, CredentialSource
 
-from management.cluster_errors import ClusterError
-from management.cluster_records import controller_client, utc_now
-from management.downstream.accounts import TOKEN_SECONDS, claimed_lifetime, request_tokens
-from management.downstream.errors import DownstreamError
-from store.interfaces import Cluster, CredentialSource, Store, StoreError
-
-LIFE_SPENT = 2 / 3
-"""The part of a token's life after which it is renewed; what is left is for outages."""
+RENEWAL_FRACTION = 2 / 3
+"""The part of a token's lifetime after which it is renewed. The rest is reserve for outages."""
 
 JITTER = 0.05
-"""The part of a token's life by which renewals are spread, so that clusters don't all come due at
-once, and replicas seldom together."""
+"""The part of a token's lifetime over which renewals are spread, so that clusters are not all due
+at once, and replicas seldom renew together."""
 
-LOOK_SECONDS = 30.0
-"""How often the store is asked whose tokens are due. No token lives for less than ten minutes."""
+SCAN_SECONDS = 30.0
+"""Interval of scans of the store for tokens that are due. Tokens live for at least ten minutes."""
 
-FIRST_RETRY, LAST_RETRY = timedelta(seconds=30), timedelta(minutes=15)
-"""The pause after a first failure, and the longest; each is twice the one before."""
+FIRST_RETRY, LAST_RETRY = 30.0, 900.0
+"""Seconds of the first and the longest pause after a failure; each pause doubles."""
 
-_LOG = structlog.get_logger("sekisho.renewal")
+RENEWAL_SECONDS = 30.0
+"""How long the renewal of one cluster may take, over all its API servers."""
+
+MAX_CONCURRENT, MAX_CONCURRENT_RETRIES = 16, 8
+"""Concurrent renewals. Clusters that failed before have their own limit, so that clusters that
+respond do not wait for unreachable ones."""
+
+_LOG = get_logger(__name__)
 
 Sleep = Callable[[float], Awaitable[None]]
 
 
 @dataclass(slots=True)
-class _Pause:
-    """Until when a cluster that failed is left alone, and how long it was for."""
+class _Failures:
+    """The pauses of a cluster whose renewal failed. It is not due again before ``until``."""
 
+    backoff: Backoff
     until: datetime
-    length: timedelta
 
 
 class TokenRenewer:
-    """Renews what is due. Time and chance come in from outside; it sleeps for no one."""
+    """Renews tokens that are due. ``now`` and ``chance`` are arguments for tests."""
 
     def __init__(
         self,
@@ -60,96 +74,142 @@ class TokenRenewer:
         self._now = now
         self._chance = chance
         self._seconds = seconds
-        self._pauses: dict[str, _Pause] = {}
+        self._failures: dict[str, _Failures] = {}
         self._draws: dict[str, tuple[str, float]] = {}
+        self._tasks: dict[str, asyncio.Task[str | None]] = {}
+        self._slots = asyncio.Semaphore(MAX_CONCURRENT)
+        self._retry_slots = asyncio.Semaphore(MAX_CONCURRENT_RETRIES)
 
     async def renew_due(self) -> list[str]:
-        """Renew every cluster's tokens that are due; the names of the clusters that got new ones.
+        """Renew all tokens that are due. Return the names of the clusters with new tokens.
 
-        What fails is logged and tried again later. Raises StoreError where the store can't say.
+        Failures are logged and retried later. Raises StoreError if the store is not available.
         """
-        return [
-            cluster.name
-            for cluster in await self._store.clusters.list_all()
-            if self._is_due(cluster) and await self._renewed(cluster)
-        ]
+        renewed = await asyncio.gather(*await self.begin_due())
+        return [name for name in renewed if name is not None]
+
+    async def begin_due(self) -> list[asyncio.Task[str | None]]:
+        """Start the renewals that are due and not running, each in its own task.
+
+        The result of a task is the cluster's name if it got new tokens. Raises StoreError.
+        """
+        clusters = await self._store.clusters.list_all()
+        due = [one for one in clusters if one.id not in self._tasks and self._is_due(one)]
+        for cluster in due:
+            task = asyncio.create_task(self._renew(cluster), name=f"renewal-{cluster.name}")
+            self._tasks[cluster.id] = task
+            task.add_done_callback(functools.partial(self._ended, cluster.id))
+        return [self._tasks[one.id] for one in due]
+
+    def _ended(self, cluster_id: str, task: asyncio.Task[str | None]) -> None:
+        self._tasks.pop(cluster_id, None)
+
+    async def close(self) -> None:
+        """Cancel running renewals."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _renew(self, cluster: Cluster) -> str | None:
+        failed_before = cluster.id in self._failures
+        async with self._retry_slots if failed_before else self._slots:
+            try:
+                return cluster.name if await self._renewed(cluster) else None
+            except StoreError as exc:
+                _LOG.warning("tokens not renewed", cluster=cluster.name, error=str(exc))
+                return None
 
     def _is_due(self, cluster: Cluster) -> bool:
-        if cluster.credential_source is not CredentialSource.TOKEN_REQUEST:
+        if cluster.credential_source is not CredentialSource.TOKEN_REQUEST or cluster.unreadable:
             return False
-        pause = self._pauses.get(cluster.id)
-        if pause is not None and self._now() < pause.until:
+        failures = self._failures.get(cluster.id)
+        if failures is not None and self._now() < failures.until:
             return False
         due = renewal_time(cluster, self._seconds)
-        return due is not None and self._now() >= due + self._spread(cluster)
+        return due is not None and self._now() >= due + self._jitter(cluster)
 
-    def _spread(self, cluster: Cluster) -> timedelta:
-        """How long after its time this replica renews: drawn once for each token."""
+    def _jitter(self, cluster: Cluster) -> timedelta:
+        """Return this replica's delay after the due time: drawn once for each token."""
         token = cluster.impersonator_token
         drawn = self._draws.get(cluster.id)
         if drawn is None or drawn[0] != token:
             drawn = self._draws[cluster.id] = (token, self._chance())
-        return _life(token, self._seconds) * JITTER * drawn[1]
+        return _lifetime(token, self._seconds) * JITTER * drawn[1]
 
     async def _renewed(self, cluster: Cluster) -> bool:
         try:
-            async with controller_client(cluster) as client:
+            async with asyncio.timeout(RENEWAL_SECONDS), controller_client(cluster) as client:
                 tokens = await request_tokens(client, self._seconds)
-        except (DownstreamError, ClusterError) as exc:
-            self._failed(cluster, exc)
+        except TimeoutError:
+            self._failed(cluster, f"no response within {RENEWAL_SECONDS:g} s")
             return False
-        self._pauses.pop(cluster.id, None)
+        except (ClusterApiError, ManagementError) as exc:
+            self._failed(cluster, str(exc))
+            return False
+        self._failures.pop(cluster.id, None)
         current = await self._store.clusters.get(cluster.id)
         if current != cluster:
             return False
-        await self._store.clusters.replace(
-            replace(
-                cluster,
-                impersonator_token=tokens.impersonator,
-                controller_token=tokens.controller,
-                tokens_expire_at=tokens.expire_at,
-            )
+        renewed = replace(
+            cluster,
+            impersonator_token=tokens.impersonator,
+            controller_token=tokens.controller,
+            tokens_expire_at=tokens.expire_at,
         )
+        try:
+            await self._store.clusters.replace(renewed, revision=cluster.revision)
+        except (StaleRevision, RecordNotFound):
+            return False
         _LOG.info("tokens renewed", cluster=cluster.name, until=str(tokens.expire_at))
         return True
 
-    def _failed(self, cluster: Cluster, exc: Exception) -> None:
-        before = self._pauses.get(cluster.id)
-        length = min(before.length * 2, LAST_RETRY) if before else FIRST_RETRY
-        pause = length * (1 + self._chance()) / 2
-        self._pauses[cluster.id] = _Pause(self._now() + pause, length)
-        ended = cluster.tokens_expire_at is not None and cluster.tokens_expire_at <= self._now()
+    def _failed(self, cluster: Cluster, error: str) -> None:
+        failures = self._failures.get(cluster.id)
+        if failures is None:
+            backoff = Backoff(FIRST_RETRY, LAST_RETRY, chance=self._chance)
+            failures = self._failures[cluster.id] = _Failures(backoff, self._now())
+        pause = failures.backoff.pause()
+        failures.until = self._now() + timedelta(seconds=pause)
+        expired = cluster.tokens_expire_at is not None and cluster.tokens_expire_at <= self._now()
         _LOG.error(
-            "tokens have ended; import the cluster again" if ended else "tokens not renewed",
+            "tokens have expired; import the cluster again" if expired else "tokens not renewed",
             cluster=cluster.name,
-            error=str(exc),
+            error=error,
             ends=str(cluster.tokens_expire_at),
-            retry_in=round(pause.total_seconds()),
+            retry_in=round(pause),
         )
 
 
 def renewal_time(cluster: Cluster, seconds: int = TOKEN_SECONDS) -> datetime | None:
-    """When a cluster's tokens should be renewed; None where they don't end.
+    """Return when to renew a cluster's tokens; None if they do not expire.
 
-    By the token's own claims. A token that makes none is taken for one of ``seconds``.
+    The lifetime comes from the token's claims. Without claims it is ``seconds``.
     """
     if cluster.tokens_expire_at is None:
         return None
-    life = _life(cluster.impersonator_token, seconds)
-    return cluster.tokens_expire_at - life * (1 - LIFE_SPENT)
+    lifetime = _lifetime(cluster.impersonator_token, seconds)
+    return cluster.tokens_expire_at - lifetime * (1 - RENEWAL_FRACTION)
 
 
-def _life(token: str, seconds: int) -> timedelta:
+def _lifetime(token: str, seconds: int) -> timedelta:
     claimed = claimed_lifetime(token)
     return claimed[1] - claimed[0] if claimed else timedelta(seconds=seconds)
 
 
 async def renew_forever(store: Store, *, sleep: Sleep = asyncio.sleep) -> None:
-    """Renew every cluster's tokens in time, until cancelled."""
+    """Renew the tokens of all clusters in time, until cancelled."""
     renewer = TokenRenewer(store)
+    try:
+        await _scan_forever(renewer, sleep)
+    finally:
+        await renewer.close()
+
+
+async def _scan_forever(renewer: TokenRenewer, sleep: Sleep) -> None:
     while True:
         try:
-            await renewer.renew_due()
+            await renewer.begin_due()
         except StoreError as exc:
-            _LOG.warning("tokens not looked at", error=str(exc))
-        await sleep(LOOK_SECONDS * (0.5 + random.random()))  # noqa: S311 - not for secrecy
+            _LOG.warning("token scan failed", error=str(exc))
+        await sleep(SCAN_SECONDS * (0.5 + random.random()))  # noqa: S311 - not for secrecy

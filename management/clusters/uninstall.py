@@ -1,8 +1,9 @@
-"""Taking Sekisho out of a cluster, with nothing but its own controller's rights."""
+"""Remove Sekisho's objects from a cluster, with the rights of its own controller."""
 
-from management.downstream.client import ClusterClient
-from management.downstream.errors import Missing, Refused
-from management.downstream.objects import (
+from config.loggers import get_logger
+from management.kubernetes.client import ClusterClient
+from management.kubernetes.errors import ApiForbidden, ApiNotFound, ApiUnreachable, ClusterApiError
+from management.kubernetes.manifests import (
     CONTROLLER,
     IMPERSONATOR,
     NAMESPACE,
@@ -14,6 +15,8 @@ from management.downstream.objects import (
     path_of,
     title,
 )
+
+_LOG = get_logger(__name__)
 
 _KINDS = (
     "ClusterRoleBinding",
@@ -27,31 +30,35 @@ _KINDS = (
 )
 
 
-async def take_out(client: ClusterClient) -> list[str]:
-    """Delete what is ours; the titles of what was there. Raises DownstreamError.
+async def uninstall(client: ClusterClient) -> list[str]:
+    """Delete the objects that Sekisho manages. Return the titles of those that existed.
 
-    The impersonator loses its rights first, the controller last. It can't delete both its binding
-    and its role (each is needed to delete the other), so these go with the namespace that owns
-    them, as soon as the cluster collects its garbage.
+    The impersonator loses its rights first, the controller last. The controller can't delete both
+    its binding and its role (each is needed to delete the other). The cluster's garbage collection
+    deletes them with the namespace that owns them. A label that the cluster does not let Sekisho
+    remove remains; it grants nothing.
+
+    Raises:
+        ClusterApiError: the cluster rejects a deletion or does not respond.
     """
     deleted = []
     for kind in _KINDS:
-        ours = await _ours(client, kind)
-        deleted += [title(one) for one in ours if await client.delete(path_of(one))]
-    await _forget_labels(client)
+        found = await _managed_objects(client, kind)
+        deleted += [title(one) for one in found if await client.delete(path_of(one))]
+    await _remove_labels(client)
     namespace: Manifest = {"kind": "Namespace", "metadata": {"name": NAMESPACE}}
     if await client.delete(path_of(namespace)):
         deleted.append(title(namespace))
     return deleted
 
 
-async def _ours(client: ClusterClient, kind: str) -> list[Manifest]:
-    """What is ours of a kind, the impersonator's first, and not what the controller works by."""
+async def _managed_objects(client: ClusterClient, kind: str) -> list[Manifest]:
+    """Return the managed objects of a kind, the impersonator's first, without the controller's."""
     try:
         items, _ = await client.list_all(collection_path(kind), SELECTOR)
-    except (Missing, Refused) as exc:
-        # What an older import's rights don't reach it can't have made.
-        if isinstance(exc, Refused) and exc.status != 403:
+    except (ApiNotFound, ApiForbidden) as exc:
+        # An older import without rights on a kind can't have created objects of it.
+        if isinstance(exc, ApiForbidden) and exc.status != 403:
             raise
         return []
     found: list[Manifest] = [{**item, "kind": kind} for item in items]
@@ -63,9 +70,17 @@ async def _ours(client: ClusterClient, kind: str) -> list[Manifest]:
     ]
 
 
-async def _forget_labels(client: ClusterClient) -> None:
-    """Namespaces aren't ours, but what they say of projects is."""
+async def _remove_labels(client: ClusterClient) -> None:
+    """Remove the project labels of all namespaces."""
     items, _ = await client.list_all(collection_path("Namespace"), PROJECT_LABEL)
     for item in items:
         change = {"metadata": {"labels": {PROJECT_LABEL: None, SHARED_LABEL: None}}}
-        await client.patch(f"{collection_path('Namespace')}/{item['metadata']['name']}", change)
+        name = item["metadata"]["name"]
+        try:
+            await client.patch(f"{collection_path('Namespace')}/{name}", change)
+        except ClusterApiError as exc:
+            # A namespace that can't be changed does not prevent the removal.
+            _LOG.warning("label of a namespace left behind", namespace=name, error=str(exc))
+            if isinstance(exc, ApiUnreachable):
+                # Raises if the cluster, and not only a webhook, does not respond.
+                await client.get("/version")

@@ -1,66 +1,74 @@
-"""Proof, before anything is stored, that a credential does at every master what it is for."""
+"""Verify a credential at every API server of a cluster before it is stored."""
 
 import asyncio
 from dataclasses import replace
 
-from management.downstream.apply import POLL_SECONDS
-from management.downstream.client import ClusterClient
-from management.downstream.endpoint import Credential, Endpoint
-from management.downstream.errors import Failed, Refused
+from management.kubernetes.client import POLL_SECONDS, ClusterClient
+from management.kubernetes.endpoint import ClusterCredential, ClusterEndpoint
+from management.kubernetes.errors import ApiForbidden, ApiRequestFailed
+from management.kubernetes.validation import text
 
-SETTLE_SECONDS = 10.0
-"""How long a master may take to know rights that were just given: each learns of them by itself."""
+PROPAGATION_SECONDS = 10.0
+"""How long an API server may take to honour new rights. Each server learns of them by itself."""
 
 PROBE = "sekisho:probe"
-"""A user who is nobody, impersonated to see whether that works."""
+"""A user that does not exist. Impersonating it shows whether impersonation works."""
 
 _REVIEW_PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
-async def verify_impersonator(endpoint: Endpoint, token: str, *, settling: bool = False) -> str:
-    """Check at every master that ``token`` may impersonate; the version of the first.
+async def verify_impersonator(
+    endpoint: ClusterEndpoint, token: str, *, new_rights: bool = False
+) -> str:
+    """Check at every API server that ``token`` may impersonate. Return the Kubernetes version.
 
-    ``settling`` gives rights that were just given time to arrive. Raises DownstreamError.
+    ``new_rights``: the rights were just created, so wait for their propagation.
+
+    Raises:
+        ClusterApiError: a server does not accept the token, or does not respond.
     """
     versions = []
     for server in endpoint.servers:
         one = replace(endpoint, servers=(server,))
-        async with ClusterClient(one, Credential(token=token)) as client:
+        async with ClusterClient(one, ClusterCredential(token=token)) as client:
             versions.append(await _version(client, server))
-            await _settled(client, server, SETTLE_SECONDS if settling else 0.0)
+            await _await_rights(client, server, PROPAGATION_SECONDS if new_rights else 0.0)
     return versions[0]
 
 
-async def may_do_anything(endpoint: Endpoint, token: str) -> bool:
-    """Whether the token's own account, with nobody impersonated, is all-powerful."""
-    async with ClusterClient(endpoint, Credential(token=token)) as client:
+async def has_cluster_admin(endpoint: ClusterEndpoint, token: str) -> bool:
+    """Return whether the token's own account, without impersonation, has all rights."""
+    async with ClusterClient(endpoint, ClusterCredential(token=token)) as client:
         return await _allowed(client, {"verb": "*", "group": "*", "resource": "*"}, {})
 
 
 async def _version(client: ClusterClient, server: str) -> str:
-    answer = await client.get("/version")
-    version = answer.get("gitVersion")
-    if not isinstance(version, str):
-        raise Failed(f"{server}/version: no version in the answer; is this a Kubernetes API?")
+    response = await client.get("/version")
+    version = text(response.get("gitVersion"), 100)
+    if not version:
+        raise ApiRequestFailed(
+            f"{server}/version: no version in the response; is this a Kubernetes API?"
+        )
     return version
 
 
-async def _settled(client: ClusterClient, server: str, seconds: float) -> None:
+async def _await_rights(client: ClusterClient, server: str, seconds: float) -> None:
     deadline = asyncio.get_running_loop().time() + seconds
     while True:
         try:
             return await _probe(client, server)
-        except Refused as exc:
+        except ApiForbidden as exc:
             if exc.status == 401 or asyncio.get_running_loop().time() >= deadline:
                 raise
         await asyncio.sleep(POLL_SECONDS)
 
 
 async def _probe(client: ClusterClient, server: str) -> None:
-    """Ask as a user who is nobody whether *they* may impersonate everyone: the answer must be no.
+    """Check that impersonation headers have an effect.
 
-    A yes means that the question was answered for us: something on the way drops the headers, and
-    every user would act with the impersonator's rights.
+    The review, sent as a user that does not exist, asks whether that user may impersonate all
+    users. If the result is yes, it is about Sekisho's own account: an intermediary drops the
+    headers, and every user would act with the impersonator's rights.
     """
     headers = {
         "Impersonate-User": PROBE,
@@ -70,17 +78,17 @@ async def _probe(client: ClusterClient, server: str) -> None:
     }
     try:
         allowed = await _allowed(client, {"verb": "impersonate", "resource": "users"}, headers)
-    except Refused as exc:
+    except ApiForbidden as exc:
         if f'User "{PROBE}" cannot' in str(exc):
-            return  # The cluster lets nobody ask, but it did ask itself about the right user.
+            return  # The review is forbidden, but to the impersonated user, as intended.
         if exc.status == 403:
-            raise Refused(
+            raise ApiForbidden(
                 f"{server}: the token may not impersonate users, groups, uids and extras ({exc})",
                 exc.status,
             ) from exc
         raise
     if allowed:
-        raise Failed(
+        raise ApiRequestFailed(
             f"{server}: the impersonation headers have no effect; a proxy in between drops them"
         )
 
@@ -93,5 +101,5 @@ async def _allowed(
         "kind": "SelfSubjectAccessReview",
         "spec": {"resourceAttributes": attributes},
     }
-    answer = await client.post(_REVIEW_PATH, review, headers)
-    return (answer.get("status") or {}).get("allowed") is True
+    response = await client.post(_REVIEW_PATH, review, headers)
+    return (response.get("status") or {}).get("allowed") is True

@@ -1,7 +1,10 @@
-"""What keeps every cluster as it shall be, and what is known of it up to date.
+"""The loops that keep every cluster in sync with the store, and its status up to date.
 
-One replica looks after a cluster at a time (:mod:`.leadership`). It watches what it cares for
-(:mod:`.informer`), and whenever something changes, there or in the store, it compares all of it
-with what shall be and does what is to be done (:mod:`.keeper`): from any state, any number of
-times.
+:class:`.manager.ControllerManager` starts them for each cluster of which this replica holds the
+lease (:mod:`.leader_election`). :class:`.reconciler.ClusterReconciler` observes a cluster with
+informers (:mod:`.informer`). After each change, in the cluster or in the store, it compares all
+objects with the desired state and repairs the differences, from any state and any number of times.
+:class:`.cluster_status.ClusterStatusObserver` stores the health, nodes and events of a cluster.
+
+May import: ``management.clusters``, ``desired_state``, ``kubernetes``, ``errors``, ``backoff``.
 """

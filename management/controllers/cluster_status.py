@@ -1,42 +1,36 @@
-"""Sees how one cluster is, for as long as this replica looks after it, and writes it down."""
+"""Observe the health, nodes and events of one cluster, and store them as its status."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
-import structlog
-
+from config.loggers import get_logger
+from management.backoff import Backoff
+from management.controllers.event_summary import MAX_EVENTS, event_data, newness, summary
 from management.controllers.informer import Collection, Informer
-from management.downstream.client import ClusterClient
-from management.downstream.errors import DownstreamError, Missing, Refused
-from management.fleet.nodes import node_data, provider_guess, totals
-from management.fleet.warnings import event_data, summary
-from management.quantities import format_quantity, parse_quantity
-from store.fleet_records import ClusterStatus, Node
-from store.interfaces import Cluster, Store, StoreError
+from management.controllers.node_summary import node_data, provider_guess, totals
+from management.controllers.timing import StatusTiming
+from management.kubernetes.client import ClusterClient
+from management.kubernetes.errors import ApiForbidden, ApiNotFound, ClusterApiError
+from management.kubernetes.quantity import format_quantity, parse_quantity
+from management.kubernetes.validation import mapping, text, uid_of
+from store.errors import StoreError
+from store.interfaces import Store
+from store.records import Cluster, ClusterStatus, Node
 
-PROBE_SECONDS = 20.0
-"""How often a cluster is asked whether it is there."""
-
-WRITE_SECONDS = 2.0
-"""How often at most what is seen is written down."""
-
-SEEN_SECONDS = 60.0
-"""How often it is written down that a cluster was seen, where nothing else has changed."""
-
-FIGURES_SECONDS = 60.0
-"""How often metrics-server is asked; it gathers no oftener."""
-
-MOST_EVENTS = 2000
-"""Events kept of a cluster; more are counted and not kept."""
-
-_LOG = structlog.get_logger("sekisho.fleet")
+_LOG = get_logger(__name__)
 
 
-class Observer:
-    """Run :meth:`run` once. ``rbac_error`` says what is amiss with RBAC, None: nothing."""
+class ClusterStatusObserver:
+    """Observes one cluster while this replica leads it. Call :meth:`run` once.
+
+    ``rbac_error`` returns why RBAC is not in sync, or None. ``full``: observe nodes, events and
+    usage as well, for which the credential needs the controller's rights. ``collections`` returns
+    the informers of the reconciler.
+    """
 
     def __init__(
         self,
@@ -45,67 +39,100 @@ class Observer:
         client: ClusterClient,
         *,
         rbac_error: Callable[[], str | None],
-        leads: Callable[[], bool],
+        is_leader: Callable[[], bool],
         full: bool,
+        collections: Callable[[], Iterable[Informer]] = tuple,
+        timing: StatusTiming | None = None,
     ) -> None:
         self._store = store
         self._cluster = cluster
         self._client = client
         self._rbac_error = rbac_error
-        self._leads = leads
+        self._is_leader = is_leader
+        self._timing = timing or StatusTiming()
         self._changed = asyncio.Event()
         self._full = full
-        nodes = Collection("/api/v1/nodes", essence=_essence)
-        events = Collection("/api/v1/events", fields="type!=Normal", essence=event_data)
-        self._nodes = Informer(client, nodes, self._changed.set)
-        self._events = Informer(client, events, self._changed.set)
+        nodes = Collection("/api/v1/nodes", projection=_projection)
+        events = Collection(
+            "/api/v1/events",
+            fields="type!=Normal",
+            projection=event_data,
+            max_items=MAX_EVENTS,
+            rank=newness,
+        )
+        self._nodes = Informer(client, nodes, self._changed.set, self._timing.informer)
+        self._events = Informer(client, events, self._changed.set, self._timing.informer)
+        self._others = collections
         self._conditions: dict[str, dict[str, Any]] = {}
         self._version = ""
-        self._figures: dict[str, Any] | None = None
+        self._usage: dict[str, Any] | None = None
         self._written: dict[str, Any] | None = None
         self._written_at = 0.0
         self._written_seen: datetime | None = None
         self._seen_at: datetime | None = None
 
     async def run(self) -> None:
-        """See until cancelled."""
+        """Observe the cluster until cancelled."""
         await self._resume()
         async with asyncio.TaskGroup() as group:
-            group.create_task(_every(PROBE_SECONDS, self._probe))
+            group.create_task(_every(self._timing.probe_seconds, self._probe))
             group.create_task(self._write_forever())
             if self._full:
-                group.create_task(_every(FIGURES_SECONDS, self._ask_figures))
+                group.create_task(_every(self._timing.usage_seconds, self._read_usage))
                 group.create_task(self._nodes.run())
                 group.create_task(self._events.run())
 
     async def _resume(self) -> None:
-        """Go on from what the replica before has written: since when each condition is so."""
+        """Continue from the stored status: since when each condition has its value."""
         found = await self._store.fleet.status(self._cluster.id)
         if found is not None:
             self._conditions = {one["type"]: one for one in found.data.get("conditions", [])}
             self._version = str(found.data.get("version") or "")
 
     async def _probe(self) -> None:
-        reachable = authenticated = ""
+        unreachable = unauthorized = ""
         try:
-            answer = await self._client.get("/version")
-            self._version = str(answer.get("gitVersion") or "")
-        except Refused as exc:
-            authenticated = str(exc) if exc.status == 401 else ""
-        except DownstreamError as exc:
-            reachable = str(exc)
-        if not reachable:
+            version = await self._client.get("/version")
+            self._version = text(version.get("gitVersion"), 100) or ""
+        except ApiForbidden as exc:
+            unauthorized = str(exc) if exc.status == 401 else ""
+        except ClusterApiError as exc:
+            unreachable = str(exc)
+        if not unreachable:
             self._seen_at = datetime.now(UTC)
-        self._set("Reachable", not reachable, "NoAnswer", reachable)
-        if not reachable:
-            self._set("Authenticated", not authenticated, "Refused", authenticated)
+        self._set("Reachable", not unreachable, "NoResponse", unreachable)
+        if not unreachable:
+            self._set("Authenticated", not unauthorized, "Unauthorized", unauthorized)
         rbac = self._rbac_error()
-        self._set("RBACReady", rbac is None, "NotYet", rbac or "")
+        self._set("RBACReady", rbac is None, "NotReconciled", rbac or "")
         self._changed.set()
 
-    def _set(self, kind: str, well: bool, reason: str, message: str) -> None:
-        """A condition, as Kubernetes' own: since when it is what it is."""
-        status = "True" if well else "False"
+    def _set_synced(self) -> None:
+        """Set the condition: every collection kept in memory is complete and up to date."""
+        every = [self._nodes, self._events, *self._others()]
+        failed = next(
+            (
+                f"{one.path}: {one.error or 'not listed yet'}"
+                for one in every
+                if one.error or not one.synced.is_set()
+            ),
+            None,
+        )
+        left_out = next(
+            (
+                f"{one.path}: {one.malformed} objects are malformed and were left out"
+                for one in every
+                if one.malformed
+            ),
+            None,
+        )
+        reason = "NotListed" if failed else "MalformedObjects"
+        problem = failed or left_out
+        self._set("CollectionsSynced", problem is None, reason, problem or "")
+
+    def _set(self, kind: str, is_true: bool, reason: str, message: str) -> None:
+        """Set a condition, with the time of its last transition as in Kubernetes."""
+        status = "True" if is_true else "False"
         before = self._conditions.get(kind)
         since = datetime.now(UTC).isoformat(timespec="seconds")
         if before is not None and before["status"] == status:
@@ -113,53 +140,60 @@ class Observer:
         self._conditions[kind] = {
             "type": kind,
             "status": status,
-            "reason": "" if well else reason,
-            "message": "" if well else message[:300],
+            "reason": "" if is_true else reason,
+            "message": "" if is_true else message[:300],
             "since": since,
         }
 
-    async def _ask_figures(self) -> None:
-        """What metrics-server says is used, where there is one."""
+    async def _read_usage(self) -> None:
+        """Read the usage of all nodes from metrics-server, if it is installed."""
         try:
             items, _ = await self._client.list_all("/apis/metrics.k8s.io/v1beta1/nodes")
-        except Missing:
-            self._figures = None
-        except DownstreamError:
+        except ApiNotFound:
+            self._usage = None
+        except ClusterApiError:
             return
         else:
-            usage = [one.get("usage") or {} for one in items]
-            self._figures = {
-                name: format_quantity(
-                    sum((parse_quantity(one[name]) for one in usage if name in one), start=_ZERO)
-                )
+            usage = [mapping(one.get("usage")) for one in items]
+            self._usage = {
+                name: format_quantity(sum((_quantity(one.get(name)) for one in usage), start=_ZERO))
                 for name in ("cpu", "memory")
             }
         self._changed.set()
 
     async def _write_forever(self) -> None:
+        timing = self._timing
+        backoff = Backoff(timing.write_seconds, timing.longest_write_pause)
         while True:
+            pause = timing.write_seconds
             try:
-                async with asyncio.timeout(SEEN_SECONDS):
+                async with asyncio.timeout(timing.seen_seconds):
                     await self._changed.wait()
             except TimeoutError:
                 pass
             self._changed.clear()
-            if self._leads():
+            if self._is_leader():
                 try:
                     await self._write()
                 except StoreError as exc:
-                    _LOG.warning("not written down", cluster=self._cluster.name, error=str(exc))
+                    _LOG.warning("status update failed", cluster=self._cluster.name, error=str(exc))
                     self._changed.set()
-            await asyncio.sleep(WRITE_SECONDS)
+                    pause = backoff.pause()
+                else:
+                    backoff.reset()
+            await asyncio.sleep(pause)
 
     async def _write(self) -> None:
         if self._nodes.synced.is_set():
             await self._write_nodes()
+        if self._full:
+            self._set_synced()
         data = self._data()
         now = time.monotonic()
         if data == self._written and (
-            # One that is away was seen last when it was written down.
-            self._seen_at == self._written_seen or now - self._written_at < SEEN_SECONDS
+            # The last response of an unreachable cluster is stored already.
+            self._seen_at == self._written_seen
+            or now - self._written_at < self._timing.seen_seconds
         ):
             return
         seen = self._seen_at or datetime.now(UTC)
@@ -169,42 +203,50 @@ class Observer:
 
     def _data(self) -> dict[str, Any]:
         nodes = [data for _, data in self._nodes.items.values()]
-        events = list(self._events.items.values())[-MOST_EVENTS:]
+        events = self._events.items.values()
         return {
             "version": self._version or None,
             "provider": provider_guess(self._version, nodes),
             "conditions": [self._conditions[key] for key in sorted(self._conditions)],
             "nodes": totals(nodes) if self._nodes.synced.is_set() else None,
-            "usage": self._figures,
+            "usage": self._usage,
             "warnings": summary(events) if self._events.synced.is_set() else None,
         }
 
     async def _write_nodes(self) -> None:
-        """Write down which nodes have come, changed or left."""
+        """Store nodes that appeared, changed or left."""
         now = datetime.now(UTC)
         stored = {one.uid: one for one in await self._store.fleet.nodes([self._cluster.id])}
-        news = []
+        changed = []
         live = {uid: (name, data) for (_, name), (uid, data) in self._nodes.items.items()}
         for uid, (name, data) in live.items():
             before = stored.get(uid)
             if before is None:
-                news.append(Node(self._cluster.id, uid, name, data, now))
+                changed.append(Node(self._cluster.id, uid, name, data, now))
             elif before.data != data or before.left_at is not None:
-                news.append(Node(self._cluster.id, uid, name, data, before.appeared_at))
-        news += [
+                changed.append(Node(self._cluster.id, uid, name, data, before.appeared_at))
+        changed += [
             Node(one.cluster_id, one.uid, one.name, one.data, one.appeared_at, now)
             for one in stored.values()
             if one.uid not in live and one.left_at is None
         ]
-        if news:
-            await self._store.fleet.put_nodes(news)
+        if changed:
+            await self._store.fleet.put_nodes(changed)
 
 
 _ZERO = parse_quantity("0")
 
 
-def _essence(item: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    return str(item["metadata"]["uid"]), node_data(item)
+def _projection(item: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    return uid_of(item), node_data(item)
+
+
+def _quantity(value: object) -> Decimal:
+    """Return a quantity; anything else counts as zero."""
+    try:
+        return parse_quantity(text(value, 65) or "")
+    except ValueError:
+        return _ZERO
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:

@@ -1,43 +1,65 @@
-"""Events of a cluster that somebody should know of, summed up. Pure."""
+"""A summary of the warning events of a cluster. Pure.
 
+A cluster's events are not trusted: each field is checked and cut.
+"""
+
+import heapq
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-MOST_SHOWN = 20
-MOST_CHARACTERS = 200
+from management.kubernetes.validation import mapping, moment, number, text
+
+MAX_SHOWN = 20
+MAX_CHARACTERS = 200
+
+MAX_EVENTS = 2000
+"""Events in the summary: the newest."""
+
+_UNKNOWN_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 def event_data(event: Mapping[str, Any]) -> dict[str, Any]:
-    """What is kept of an Event (core/v1)."""
-    about = event.get("involvedObject") or {}
-    series = event.get("series") or {}
-    last = series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")
+    """Return the fields that are kept of an Event (core/v1)."""
+    involved = mapping(event.get("involvedObject"))
+    series = mapping(event.get("series"))
+    last = (
+        text(series.get("lastObservedTime"), 64)
+        or text(event.get("lastTimestamp"), 64)
+        or text(event.get("eventTime"), 64)
+        or text(mapping(event.get("metadata")).get("creationTimestamp"), 64)
+    )
     return {
-        "type": event.get("type"),
-        "reason": event.get("reason"),
-        "kind": about.get("kind"),
-        "namespace": about.get("namespace"),
-        "name": about.get("name"),
-        "message": str(event.get("message") or "")[:MOST_CHARACTERS],
-        "count": int(series.get("count") or event.get("count") or 1),
-        "last_at": last or (event.get("metadata") or {}).get("creationTimestamp"),
+        "type": text(event.get("type"), 64),
+        "reason": text(event.get("reason"), 128),
+        "kind": text(involved.get("kind"), 64),
+        "namespace": text(involved.get("namespace")),
+        "name": text(involved.get("name")),
+        "message": text(event.get("message"), MAX_CHARACTERS) or "",
+        "count": number(series.get("count"), 0) or number(event.get("count"), 0) or 1,
+        "last_at": last,
     }
+
+
+def newness(event: Mapping[str, Any]) -> tuple[datetime, str]:
+    """Return a sort key: newer events have a greater one. Malformed times are the oldest."""
+    last = event["last_at"]
+    return moment(last) or _UNKNOWN_TIME, last or ""
 
 
 def summary(events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """How many there are, by reason, and the latest."""
-    found = list(events)
+    """Return the numbers of the newest events by reason, and the latest events."""
+    newest = heapq.nlargest(MAX_EVENTS, events, key=newness)
     by_reason: dict[str, int] = {}
-    for one in found:
+    for one in newest:
         reason = str(one["reason"])
         by_reason[reason] = by_reason.get(reason, 0) + one["count"]
-    latest = sorted(found, key=lambda one: str(one["last_at"]), reverse=True)
     return {
         "total": sum(by_reason.values()),
-        "by_reason": dict(sorted(by_reason.items(), key=_often)[:MOST_SHOWN]),
-        "latest": latest[:MOST_SHOWN],
+        "by_reason": dict(sorted(by_reason.items(), key=_most_frequent_first)[:MAX_SHOWN]),
+        "latest": newest[:MAX_SHOWN],
     }
 
 
-def _often(pair: tuple[str, int]) -> tuple[int, str]:
+def _most_frequent_first(pair: tuple[str, int]) -> tuple[int, str]:
     return -pair[1], pair[0]

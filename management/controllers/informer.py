@@ -1,132 +1,202 @@
-"""A collection of a cluster, kept in memory by list and watch (Kubernetes API concepts)."""
+"""A collection of a cluster, kept in memory by list and watch (Kubernetes API concepts).
+
+The state of an object comes from three sources: lists, watch events, and the responses to Sekisho's
+own writes. They arrive in any order, so resource versions are compared, and deletions are
+remembered for as long as an older response may still arrive.
+"""
 
 import asyncio
 import operator
 import random
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
+from config.loggers import get_logger
+from management.backoff import Backoff
+from management.controllers.informer_store import InformerStore, Key, key_of
+from management.controllers.timing import InformerTiming
+from management.kubernetes.client import ClusterClient
+from management.kubernetes.errors import ApiNotFound, ClusterApiError, ResourceExpired
+from management.kubernetes.list_watch import Event
+from management.kubernetes.manifests import Manifest
+from management.kubernetes.memory_budget import weight_of
+from management.kubernetes.validation import MalformedObject
 
-from management.downstream.client import ClusterClient
-from management.downstream.errors import DownstreamError, Expired, Missing
-from management.downstream.objects import Manifest
-
-FIRST_PAUSE, LAST_PAUSE = 0.5, 30.0
-"""Seconds before a watch that failed is begun anew: each pause is twice the one before."""
-
-ABSENT_PAUSE = 300.0
-"""Seconds before an API that the cluster doesn't have is asked for again."""
-
-_LOG = structlog.get_logger("sekisho.controllers")
-
-Key = tuple[str, str]
-"""Namespace (empty: none) and name."""
+_LOG = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """What to keep: where it is, what of it, and what of each object (``essence``).
+    """The collection at ``path``, and what of it to keep.
 
-    ``same`` says whether nothing that matters has changed between two essences.
+    ``selector`` and ``fields`` are label and field selectors. ``projection`` returns what is kept
+    of an object; ``is_same`` returns whether two projections differ in nothing that matters. Of
+    more than ``max_items`` objects, those with the highest ``rank`` are kept.
     """
 
     path: str
     selector: str | None = None
     fields: str | None = None
-    essence: Callable[[Manifest], Any] = field(default=lambda whole: whole)
-    same: Callable[[Any, Any], bool] = operator.eq
+    projection: Callable[[Manifest], Any] = field(default=lambda manifest: manifest)
+    is_same: Callable[[Any, Any], bool] = operator.eq
+    max_items: int | None = None
+    rank: Callable[[Any], Any] = field(default=lambda projection: 0)
 
 
 class Informer:
-    """Keeps a collection. ``synced`` is set as long as it is known in full.
+    """Keeps one collection in memory.
 
-    ``absent``: the cluster has no such API. ``calls`` counts lists and watches.
+    ``synced`` is set after the first complete list. ``absent``: the cluster does not have the API.
+    ``error`` is why the collection is not up to date, or None. ``malformed`` counts objects of the
+    last list that were left out. ``calls`` counts lists and watches.
     """
 
     def __init__(
-        self, client: ClusterClient, collection: Collection, changed: Callable[[], None]
+        self,
+        client: ClusterClient,
+        collection: Collection,
+        changed: Callable[[], None],
+        timing: InformerTiming | None = None,
     ) -> None:
         self._client = client
         self._collection = collection
         self._changed = changed
-        self.items: dict[Key, Any] = {}
+        self._timing = timing or InformerTiming()
+        self._store = InformerStore(collection.max_items, collection.rank)
         self.synced = asyncio.Event()
         self.absent = False
         self.error: str | None = None
+        self.malformed = 0
         self.calls = 0
 
+    @property
+    def items(self) -> Mapping[Key, Any]:
+        """Return the projections of the objects by key."""
+        return self._store.items
+
+    @property
+    def path(self) -> str:
+        """Return the API path of the collection."""
+        return self._collection.path
+
     async def run(self) -> None:
-        """Keep it until cancelled."""
-        pause = FIRST_PAUSE
-        while True:
-            missing = False
-            try:
-                version = await self._list()
-                pause = FIRST_PAUSE
-                await self._follow(version)
-            except Expired:
-                continue  # What was missed is listed.
-            except Missing:
-                missing = True
-                self._take({}, absent=True)
-            except DownstreamError as exc:
-                self.error = str(exc)
-            # Not waited for above: an exception keeps everything that its frames hold, sockets too.
-            if missing:
-                await asyncio.sleep(ABSENT_PAUSE)
-            else:
-                await self._client.before_retry(pause * random.uniform(0.5, 1.0))  # noqa: S311
-                pause = min(pause * 2, LAST_PAUSE)
+        """List and watch the collection until cancelled."""
+        backoff = Backoff(self._timing.first_pause, self._timing.last_pause)
+        try:
+            while True:
+                # Pause outside: a handled exception keeps its frames, and their sockets, alive.
+                if await self._is_absent(backoff):
+                    await asyncio.sleep(self._timing.absent_pause)
+                else:
+                    await self._client.before_retry(backoff.pause())
+        finally:
+            self._client.memory.leave(self)
+
+    async def _is_absent(self, backoff: Backoff) -> bool:
+        """List and watch until failure or the next list. Return whether the API is absent."""
+        try:
+            version = await self._list()
+            await self._watch(version, backoff)
+        except ResourceExpired:
+            pass  # The next list contains the missed changes.
+        except ApiNotFound:
+            empty = InformerStore(self._collection.max_items, self._collection.rank)
+            self._replace(empty, absent=True)
+            self._client.memory.leave(self)
+            return True
+        except ClusterApiError as exc:
+            self.error = str(exc)
+            self._client.faults.failed += 1
+        return False
 
     def put(self, manifest: Manifest) -> None:
-        """Know what was just written before the watch tells."""
-        self.items[_key(manifest)] = self._collection.essence(manifest)
+        """Take the response to a write, unless a newer version is known."""
+        try:
+            self._store.written(manifest, *self._projected(manifest))
+        except MalformedObject:
+            return  # The watch leaves it out as well.
 
     def drop(self, manifest: Manifest) -> None:
-        """Know that something was just deleted."""
-        self.items.pop(_key(manifest), None)
+        """Remove this version of an object after its deletion, unless a newer one is known."""
+        self._store.deleted(manifest)
 
     async def _list(self) -> str:
+        """List the collection. Return the resource version to watch from."""
         self.calls += 1
+        try:
+            return await self._list_pages()
+        finally:
+            self._client.memory.hold(self, self._store.weight)
+
+    async def _list_pages(self) -> str:
         one = self._collection
-        items, version = await self._client.list_all(one.path, one.selector, one.fields)
-        self._take({_key(item): one.essence(item) for item in items}, absent=False)
+        fresh = InformerStore(one.max_items, one.rank)
+        malformed, version = 0, ""
+        self._store.remember_writes()
+        async for page in self._client.pages(one.path, one.selector, one.fields):
+            malformed += page.left_out
+            version = page.version
+            for item in page.items:
+                try:
+                    fresh.listed(item, *self._projected(item))
+                except MalformedObject:
+                    malformed += 1
+            # The old state stays until the list is complete, so both are in memory.
+            self._client.memory.take(self, self._store.weight + fresh.weight)
+        self._log_malformed(malformed)
+        fresh.keep_writes(self._store, version)
+        self._replace(fresh, absent=False)
         self.error = None
         return version
 
-    def _take(self, items: Mapping[Key, Any], *, absent: bool) -> None:
-        differs = items != self.items or not self.synced.is_set()
-        self.items, self.absent = dict(items), absent
+    def _log_malformed(self, count: int) -> None:
+        if count and count != self.malformed:
+            _LOG.warning("malformed objects left out", path=self._collection.path, count=count)
+        self.malformed = count
+
+    def _replace(self, fresh: InformerStore, *, absent: bool) -> None:
+        differs = fresh.items != self._store.items or not self.synced.is_set()
+        self._store, self.absent = fresh, absent
         self.synced.set()
         if differs:
             self._changed()
 
-    async def _follow(self, version: str) -> None:
-        """Watch, again and again from where the last watch ended."""
+    async def _watch(self, version: str, backoff: Backoff) -> None:
+        """Watch repeatedly, each time from the end of the last watch, until a new list is due."""
         one = self._collection
+        jitter = random.uniform(0.75, 1.25)  # noqa: S311 - not for secrecy
+        until = time.monotonic() + self._timing.relist_seconds * jitter
         while True:
             self.calls += 1
-            events = self._client.watch(one.path, version, one.selector, one.fields)
-            async for event in events:
-                item = event["object"]
-                version = item["metadata"].get("resourceVersion", version)
-                if event["type"] != "BOOKMARK":
-                    self._apply(event["type"], item)
+            backoff.begin()
+            async for event in self._client.watch(one.path, version, one.selector, one.fields):
+                version = event.item["metadata"].get("resourceVersion") or version
+                if event.kind != "BOOKMARK":
+                    self._apply(event)
+            if time.monotonic() >= until:
+                return
+            await self._client.before_retry(backoff.pause())
 
-    def _apply(self, kind: str, item: Manifest) -> None:
-        key = _key(item)
-        if kind == "DELETED":
-            if self.items.pop(key, None) is not None:
+    def _apply(self, event: Event) -> None:
+        if event.kind == "DELETED":
+            if self._store.gone(event.item):
                 self._changed()
             return
-        essence = self._collection.essence(item)
-        before, self.items[key] = self.items.get(key), essence
-        if before is None or not self._collection.same(before, essence):
+        try:
+            projection, weight = self._projected(event.item)
+        except MalformedObject:
+            self._client.faults.malformed += 1
+            return
+        before = self.items.get(key_of(event.item))
+        if not self._store.watched(event.item, projection, weight):
+            return
+        self._client.memory.take(self, self._store.weight)
+        if before is None or not self._collection.is_same(before, projection):
             self._changed()
 
-
-def _key(manifest: Manifest) -> Key:
-    metadata = manifest["metadata"]
-    return metadata.get("namespace", ""), metadata["name"]
+    def _projected(self, manifest: Manifest) -> tuple[Any, int]:
+        """Return an object's projection and its estimated bytes. Raises MalformedObject."""
+        projection = self._collection.projection(manifest)
+        return projection, weight_of(projection)

@@ -1,204 +1,244 @@
-"""Everything that looks after clusters in this replica: begun and ended as leases come and go."""
+"""Start and stop the controllers of clusters as this replica gains and loses their leases."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
-
-from management.cluster_errors import ClusterError
-from management.cluster_records import endpoint_of
-from management.clusters import ClusterService
-from management.controllers.keeper import Keeper
-from management.controllers.leadership import Leadership
-from management.downstream.client import ClusterClient
-from management.downstream.endpoint import Credential
-from management.downstream.errors import DownstreamError
-from management.fleet.observer import Observer
-from store.interfaces import Change, Cluster, Store, StoreError
-
-RESTART_SECONDS = 5.0
-"""How long after an unexpected failure a cluster is looked after again."""
-
-REMOVAL_SECONDS = 15.0
-"""How often the removal of a cluster that is away is tried again."""
+from config.loggers import get_logger
+from config.namespace_settings import NamespaceSettings
+from management.backoff import Backoff
+from management.clusters.registrar_removal import remove_registrar_in_time
+from management.clusters.service import ClusterService
+from management.controllers.cluster_status import ClusterStatusObserver
+from management.controllers.label_trust import LabelTrust
+from management.controllers.leader_election import LeaderElection
+from management.controllers.reconciler import ClusterReconciler
+from management.controllers.timing import ControllerTiming
+from management.errors import ManagementError
+from management.kubernetes.client import ClusterClient
+from management.kubernetes.cluster_client import endpoint_of, unreadable
+from management.kubernetes.endpoint import ClusterCredential
+from management.kubernetes.errors import ClusterApiError
+from store.errors import StoreError
+from store.interfaces import Store
+from store.records import Change, Cluster
 
 STOP_SECONDS = 1.0
-"""How long the end may take: the server stops, and leases run out by themselves."""
+"""How long a stop may take. The server is stopping, and leases expire by themselves."""
 
-BEGUN_A_SECOND = 20
-"""Clusters that are begun with: after a start, or when another replica has ended, it is a thousand
-at once, the gate runs on the same core, and the leases are renewed through the same database."""
+STARTS_PER_SECOND = 20
+"""Clusters started per second. After a start, or after another replica ended, a thousand are due at
+once. The proxy runs on the same core, and leases are renewed through the same database."""
 
 NO_TOKEN = "Sekisho has no controller token for the cluster"  # noqa: S105 - a sentence
 
-_LOG = structlog.get_logger("sekisho.controllers")
+_LOG = get_logger(__name__)
 
 
 @dataclass(slots=True)
-class Care:
-    """One cluster that is looked after."""
+class ManagedCluster:
+    """The controllers of one cluster. ``reconciler`` is None without a controller token."""
 
     cluster: Cluster
     task: asyncio.Task[None]
-    keeper: Keeper | None = None
+    reconciler: ClusterReconciler | None = None
+    client: ClusterClient | None = None
 
 
 class ControllerManager:
-    """Run :meth:`run` beside the server."""
+    """The controllers of this replica. Call :meth:`run` beside the server.
 
-    def __init__(self, store: Store, leadership: Leadership | None = None) -> None:
+    ``label_trust`` makes one :class:`LabelTrust` for each cluster.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        election: LeaderElection | None = None,
+        namespaces: NamespaceSettings | None = None,
+        *,
+        label_trust: Callable[[], LabelTrust] | None = None,
+        timing: ControllerTiming | None = None,
+    ) -> None:
         self._store = store
-        self.leadership = leadership or Leadership(store)
-        self._cares: dict[str, Care] = {}
-        self._turn = asyncio.Lock()
+        self.election = election or LeaderElection(store)
+        self._label_trust = label_trust or (lambda: LabelTrust(namespaces))
+        self._timing = timing or ControllerTiming()
+        self._clusters: dict[str, ManagedCluster] = {}
+        self._lock = asyncio.Lock()
         self._stale = True
 
     @property
-    def cares(self) -> dict[str, Care]:
-        """What is looked after, by cluster id."""
-        return dict(self._cares)
+    def clusters(self) -> dict[str, ManagedCluster]:
+        """Return the clusters that this replica manages, by id."""
+        return dict(self._clusters)
 
     async def run(self) -> None:
-        """Look after what this replica leads, until cancelled."""
+        """Manage the clusters that this replica leads, until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self.leadership.run(self._led))
-                group.create_task(self._follow())
+                group.create_task(self.election.run(self._on_leases))
+                group.create_task(self._follow_store())
         finally:
             await self._stop()
 
     async def _stop(self) -> None:
-        """End everything and give the leases back, unless the store keeps that waiting."""
+        """Stop all controllers and release the leases, unless the store takes too long."""
         try:
             async with asyncio.timeout(STOP_SECONDS):
-                await self._end(*self._cares)
-                await self.leadership.give_up()
+                await self._end(*self._clusters)
+                await self.election.release()
         except (StoreError, TimeoutError) as exc:
-            _LOG.warning("leases not given back; they run out", error=str(exc) or "no time left")
+            _LOG.warning("leases not released; they expire", error=str(exc) or "no time left")
 
-    async def _follow(self) -> None:
-        """Tell every keeper what changes in the store."""
+    async def _follow_store(self) -> None:
+        """Pass changes of the store to all reconcilers."""
         async with self._store.changes.subscribe() as changes:
             async for change in changes:
                 if change.kind == "status":
-                    continue  # It is we who write them, one for each cluster, again and again.
-                for care in self._cares.values():
-                    if care.keeper is not None:
-                        care.keeper.told(change)
+                    continue  # The status observers write these, one for each cluster.
+                for managed in self._clusters.values():
+                    if managed.reconciler is not None:
+                        managed.reconciler.on_store_change(change)
                 if change.kind in {"cluster", "all"}:
-                    await self._renewed(change)
+                    await self._on_cluster_change(change)
 
-    async def _renewed(self, change: Change) -> None:
-        """A cluster was added, changed or deleted."""
+    async def _on_cluster_change(self, change: Change) -> None:
+        """Start and stop controllers after a cluster was added, changed or deleted."""
         try:
-            if change.key is None or change.key not in self._cares:
-                await self.leadership.renew()
-            await self._settle(self.leadership.led)
+            if change.key is None or change.key not in self._clusters:
+                await self.election.renew()
+            await self._update(self.election.led)
         except StoreError as exc:
-            _LOG.warning("clusters not looked at", error=str(exc))
+            _LOG.warning("cluster scan failed", error=str(exc))
 
-    async def _led(self, led: frozenset[str]) -> None:
-        """Leases were renewed. Unless something may have changed, there is nothing to read."""
+    async def _on_leases(self, led: frozenset[str]) -> None:
+        """Start and stop controllers after a renewal, if leases or the store may have changed."""
         missed = self._stale or not self._store.changes.live
-        ended = any(care.task.done() for care in self._cares.values())
-        if missed or ended or led != self._cares.keys():
-            await self._settle(led)
+        ended = any(managed.task.done() for managed in self._clusters.values())
+        if missed or ended or led != self._clusters.keys():
+            await self._update(led)
 
-    async def _settle(self, led: frozenset[str]) -> None:
-        """Begin and end so that exactly what is led is looked after, each as it is stored."""
-        async with self._turn:
+    async def _update(self, led: frozenset[str]) -> None:
+        """Start and stop controllers so that exactly the clusters in ``led`` are managed."""
+        async with self._lock:
             self._stale = True
             try:
                 stored = {one.id: one for one in await self._store.clusters.list_all()}
             except StoreError as exc:
-                _LOG.warning("clusters not looked at", error=str(exc))
-                await self._end(*(self._cares.keys() - led))
+                _LOG.warning("cluster scan failed", error=str(exc))
+                await self._end(*(self._clusters.keys() - led))
                 return
             self._stale = False
             wanted = {one: stored[one] for one in led & stored.keys()}
-            changed = [
+            outdated = [
                 one
-                for one, care in self._cares.items()
-                if one not in wanted or _differs(wanted[one], care.cluster) or care.task.done()
+                for one, managed in self._clusters.items()
+                if one not in wanted
+                or _differs(wanted[one], managed.cluster)
+                or managed.task.done()
             ]
-            await self._end(*changed)
-            fresh = [one for one in wanted.values() if one.id not in self._cares]
+            await self._end(*outdated)
+            fresh = [one for one in wanted.values() if one.id not in self._clusters]
             for position, cluster in enumerate(fresh):
-                self._begin(cluster, position / BEGUN_A_SECOND)
+                self._begin(cluster, position / STARTS_PER_SECOND)
 
-    def _begin(self, cluster: Cluster, after: float) -> None:
-        looking = self._look_after(cluster, after)
-        task = asyncio.create_task(looking, name=f"cluster-{cluster.name}")
-        self._cares[cluster.id] = Care(cluster, task)
+    def _begin(self, cluster: Cluster, delay: float) -> None:
+        task = asyncio.create_task(self._manage(cluster, delay), name=f"cluster-{cluster.name}")
+        self._clusters[cluster.id] = ManagedCluster(cluster, task)
 
     async def _end(self, *cluster_ids: str) -> None:
-        ended = [self._cares.pop(one) for one in cluster_ids if one in self._cares]
-        for care in ended:
-            care.task.cancel()
-        await asyncio.gather(*(care.task for care in ended), return_exceptions=True)
+        ended = [self._clusters.pop(one) for one in cluster_ids if one in self._clusters]
+        for managed in ended:
+            managed.task.cancel()
+        await asyncio.gather(*(managed.task for managed in ended), return_exceptions=True)
 
-    async def _look_after(self, cluster: Cluster, after: float) -> None:
-        """From so many seconds on until cancelled; from the beginning again where it fails."""
-        await asyncio.sleep(after)
+    async def _manage(self, cluster: Cluster, delay: float) -> None:
+        """Run a cluster's controllers until cancelled, after ``delay`` seconds."""
+        if cluster.unreadable:
+            _LOG.error("cluster not managed", cluster=cluster.name, error=unreadable(cluster))
+            await asyncio.get_running_loop().create_future()  # Until the stored record changes.
+        await asyncio.sleep(delay)
+        backoff = Backoff(self._timing.first_restart, self._timing.last_restart)
         while True:
+            backoff.begin()
             try:
                 if cluster.removing_since is not None:
                     await self._remove(cluster)
                     return
-                await self._care_for(cluster)
+                await self._run_controllers(cluster)
             except Exception:
-                if not self.leadership.leads(cluster.id):
+                if not self.election.is_leader(cluster.id):
                     return
-                _LOG.exception("cluster not looked after", cluster=cluster.name)
-            await asyncio.sleep(RESTART_SECONDS)
+                _LOG.exception("cluster controllers failed", cluster=cluster.name)
+            await asyncio.sleep(backoff.pause())
 
-    async def _care_for(self, cluster: Cluster) -> None:
-        def leads() -> bool:
-            return self.leadership.leads(cluster.id)
+    async def _run_controllers(self, cluster: Cluster) -> None:
+        def is_leader() -> bool:
+            return self.election.is_leader(cluster.id)
 
         token = cluster.controller_token
-        credential = Credential(token=token or cluster.impersonator_token)
+        credential = ClusterCredential(token=token or cluster.impersonator_token)
         async with ClusterClient(endpoint_of(cluster), credential) as client:
-            keeper = Keeper(self._store, cluster, client, leads) if token is not None else None
-            care = self._cares.get(cluster.id)
-            if care is not None:
-                care.keeper = keeper
-            observer = Observer(
+            reconciler = (
+                ClusterReconciler(
+                    self._store,
+                    cluster,
+                    client,
+                    is_leader,
+                    label_trust=self._label_trust(),
+                    timing=self._timing.reconciler,
+                )
+                if token is not None
+                else None
+            )
+            managed = self._clusters.get(cluster.id)
+            if managed is not None:
+                managed.reconciler, managed.client = reconciler, client
+            observer = ClusterStatusObserver(
                 self._store,
                 cluster,
                 client,
-                rbac_error=lambda: keeper.problem if keeper is not None else NO_TOKEN,
-                leads=leads,
-                full=keeper is not None,
+                rbac_error=lambda: reconciler.problem if reconciler is not None else NO_TOKEN,
+                is_leader=is_leader,
+                full=reconciler is not None,
+                collections=lambda: reconciler.collections if reconciler is not None else (),
+                timing=self._timing.status,
             )
             async with asyncio.TaskGroup() as group:
                 group.create_task(observer.run())
-                if keeper is not None:
-                    group.create_task(keeper.run())
+                if reconciler is not None:
+                    group.create_task(reconciler.run())
+                    group.create_task(remove_registrar_in_time(client))
 
     async def _remove(self, cluster: Cluster) -> None:
-        """Take what is ours out of a cluster that was away when it was removed."""
+        """Uninstall Sekisho from a cluster that was unreachable when it was removed.
+
+        A pause comes first: the request that removes the cluster uninstalls it at this moment, and
+        ends this task when it succeeds.
+        """
+        backoff = Backoff(self._timing.first_removal, self._timing.last_removal)
         while True:
+            await asyncio.sleep(backoff.pause())
             try:
                 await ClusterService(self._store).remove(cluster.id)
-            except (DownstreamError, ClusterError, StoreError) as exc:
-                _LOG.info("cluster not cleaned yet", cluster=cluster.name, error=str(exc))
+            except (ClusterApiError, ManagementError, StoreError) as exc:
+                _LOG.info("cluster not uninstalled yet", cluster=cluster.name, error=str(exc))
             else:
-                _LOG.info("cluster cleaned and forgotten", cluster=cluster.name)
+                _LOG.info("cluster uninstalled and removed", cluster=cluster.name)
                 return
-            await asyncio.sleep(REMOVAL_SECONDS)
 
 
 def _differs(one: Cluster, other: Cluster) -> bool:
-    """Whether a cluster must be looked after anew: by another way, or by other names."""
+    """Return whether the controllers must restart: a field that they depend on has changed."""
     return (
         one.servers,
         one.ca_pem,
         one.tls_server_name,
         one.impersonator_token,
         one.controller_token,
-        one.user_name,
-        one.isolation,
+        one.username_mapping,
+        one.impersonator,
         one.removing_since,
         one.name,
     ) != (
@@ -207,8 +247,8 @@ def _differs(one: Cluster, other: Cluster) -> bool:
         other.tls_server_name,
         other.impersonator_token,
         other.controller_token,
-        other.user_name,
-        other.isolation,
+        other.username_mapping,
+        other.impersonator,
         other.removing_since,
         other.name,
     )

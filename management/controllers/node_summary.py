@@ -1,13 +1,18 @@
-"""A node as it is remembered: who it is, what it has, and how it is. Pure."""
+"""The stored data of a node: identity, capacity and conditions. Pure.
+
+A cluster's nodes are not trusted: each field is checked and cut.
+"""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from management.quantities import format_quantity, parse_quantity
+from management.kubernetes.quantity import format_quantity, parse_quantity
+from management.kubernetes.validation import MAX_NAME, mapping, mappings, text
 
 _ROLE = "node-role.kubernetes.io/"
 _RESOURCES = ("cpu", "memory", "pods", "ephemeral-storage")
+_MOST_ROLES = 32
 
 _PROVIDERS = {
     "aws": "aws",
@@ -26,43 +31,43 @@ _VERSIONS = {"+k3s": "k3s", "+rke2": "rke2", "-gke.": "gke", "-eks-": "eks", "+v
 
 
 def node_data(node: Mapping[str, Any]) -> dict[str, Any]:
-    """What is remembered of a Node (core/v1). Without what changes with every heartbeat."""
-    metadata, spec = node.get("metadata") or {}, node.get("spec") or {}
-    status = node.get("status") or {}
-    info = status.get("nodeInfo") or {}
-    conditions = {one.get("type"): one for one in status.get("conditions") or []}
+    """Return the stored fields of a Node (core/v1), without those that each heartbeat changes."""
+    metadata, spec = mapping(node.get("metadata")), mapping(node.get("spec"))
+    status = mapping(node.get("status"))
+    info = mapping(status.get("nodeInfo"))
+    conditions = {text(one.get("type")): one for one in mappings(status.get("conditions"))}
     ready = conditions.get("Ready") or {}
     return {
-        "provider_id": spec.get("providerID"),
+        "provider_id": text(spec.get("providerID")),
         "addresses": [
-            {"type": one.get("type"), "address": one.get("address")}
-            for one in status.get("addresses") or []
+            {"type": text(one.get("type")), "address": text(one.get("address"))}
+            for one in mappings(status.get("addresses"))
         ],
-        "roles": _roles(metadata.get("labels") or {}),
-        "version": info.get("kubeletVersion"),
-        "os": info.get("osImage"),
-        "architecture": info.get("architecture"),
-        "kernel": info.get("kernelVersion"),
-        "container_runtime": info.get("containerRuntimeVersion"),
-        "capacity": _resources(status.get("capacity")),
-        "allocatable": _resources(status.get("allocatable")),
+        "roles": _roles(mapping(metadata.get("labels"))),
+        "version": text(info.get("kubeletVersion")),
+        "os": text(info.get("osImage")),
+        "architecture": text(info.get("architecture")),
+        "kernel": text(info.get("kernelVersion")),
+        "container_runtime": text(info.get("containerRuntimeVersion")),
+        "capacity": _resources(mapping(status.get("capacity"))),
+        "allocatable": _resources(mapping(status.get("allocatable"))),
         "conditions": [
             {
                 "type": name,
-                "status": one.get("status"),
-                "reason": one.get("reason"),
-                "since": one.get("lastTransitionTime"),
+                "status": text(one.get("status")),
+                "reason": text(one.get("reason")),
+                "since": text(one.get("lastTransitionTime")),
             }
             for name, one in sorted(conditions.items(), key=lambda pair: str(pair[0]))
         ],
         "ready": ready.get("status") == "True",
-        "unschedulable": bool(spec.get("unschedulable")),
-        "created_at": metadata.get("creationTimestamp"),
+        "unschedulable": spec.get("unschedulable") is True,
+        "created_at": text(metadata.get("creationTimestamp")),
     }
 
 
 def totals(nodes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """How many nodes there are and are ready, and what they have together."""
+    """Return the number of nodes, of ready nodes, and their total resources."""
     found = list(nodes)
     return {
         "total": len(found),
@@ -73,9 +78,9 @@ def totals(nodes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def provider_guess(version: str, nodes: Iterable[Mapping[str, Any]]) -> str | None:
-    """Whose Kubernetes it seems to be, by its version and its nodes' provider ids."""
-    for mark, name in _VERSIONS.items():
-        if mark in version:
+    """Return the likely provider of the cluster, by its version and its nodes' provider ids."""
+    for part, name in _VERSIONS.items():
+        if part in version:
             return name
     for one in nodes:
         scheme = str(one.get("provider_id") or "").partition("://")[0]
@@ -85,20 +90,24 @@ def provider_guess(version: str, nodes: Iterable[Mapping[str, Any]]) -> str | No
 
 
 def _roles(labels: Mapping[str, str]) -> list[str]:
-    found = {key.removeprefix(_ROLE) for key in labels if key.startswith(_ROLE)}
-    return sorted(found - {""})
+    found = {key.removeprefix(_ROLE)[:MAX_NAME] for key in labels if key.startswith(_ROLE)}
+    return sorted(found - {""})[:_MOST_ROLES]
 
 
-def _resources(given: Mapping[str, str] | None) -> dict[str, str]:
-    return {name: str(given[name]) for name in _RESOURCES if given and name in given}
+def _resources(given: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(given[name])[:64] for name in _RESOURCES if _is_scalar(given.get(name))}
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
 def _sum(some: Iterable[Mapping[str, str]]) -> dict[str, str]:
     total: dict[str, Decimal] = {}
     for one in some:
-        for name, text in one.items():
+        for name, amount in one.items():
             try:
-                total[name] = total.get(name, Decimal(0)) + parse_quantity(text)
+                total[name] = total.get(name, Decimal(0)) + parse_quantity(amount)
             except ValueError:
                 continue
     return {name: format_quantity(value) for name, value in sorted(total.items())}

@@ -1,12 +1,14 @@
-"""Cluster-wide RBAC: what is held in the cluster, and what a project's people may do with it."""
+"""Cluster-wide RBAC objects: roles and bindings of cluster members and project members. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable
+from hashlib import sha256
 from typing import Any
 from zlib import crc32
 
 from management.authorization.permissions import ALL_PROJECTS, NAMESPACES, SEE_PROJECT
-from management.downstream.objects import (
+from management.desired_state.snapshot import Snapshot, Subject, subject_manifest
+from management.kubernetes.manifests import (
     LABELS,
     MANAGE_NAMESPACES,
     PROJECT_LABEL,
@@ -14,56 +16,66 @@ from management.downstream.objects import (
     RBAC,
     Manifest,
 )
-from management.wanted.snapshot import Snapshot, Subject, subject_manifest
 from store.access_records import Binding, PolicyRule
 
-MOST_SUBJECTS = 2000
-"""Subjects in one binding at most: with the longest names still well below what etcd takes."""
+MAX_SUBJECTS = 2000
+"""Subjects in one binding. With the longest names, that is well below the size limit of etcd."""
 
-_WORK = ["get", "update", "patch", "delete"]
+MAX_NAME_CHARACTERS = 200
+"""Characters of a binding's name before it is cut. With the digest, it is still below 253."""
+
+_PROTECTED_VERBS = ["get", "update", "patch", "delete"]
+_UNPROTECTED_VERBS = ["get", "delete"]
+"""Without the label policy, a subject that may change a namespace could disable policies that
+depend on its labels, such as Pod Security."""
 
 
-def cluster_wide(snapshot: Snapshot) -> list[Manifest]:
-    """Every ClusterRole and ClusterRoleBinding that shall be."""
+def cluster_wide(snapshot: Snapshot, *, labels_protected: bool = True) -> list[Manifest]:
+    """Return the desired ClusterRoles and ClusterRoleBindings.
+
+    ``labels_protected``: the cluster enforces the label policy. If not, project members may not
+    change namespaces.
+    """
     held_in_cluster = [one for one in snapshot.bindings if one.project_id is None]
-    found = _made_roles(snapshot)
+    objects = _custom_roles(snapshot)
     for reference, bindings in by_reference(snapshot, held_in_cluster).items():
-        found += _bindings(
+        objects += _bindings(
             f"sekisho:{snapshot.cluster.id}:{reference}", reference, snapshot, bindings
         )
-    over_all = [one for one in held_in_cluster if _permits(snapshot, one, ALL_PROJECTS)]
-    if over_all:
+    all_projects = [one for one in held_in_cluster if _permits(snapshot, one, ALL_PROJECTS)]
+    if all_projects:
         name = f"sekisho:all-projects:{snapshot.cluster.id}"
-        found += _role_and_bindings(name, [_manage([])], snapshot, over_all)
+        objects += _role_and_bindings(name, [_manage([])], snapshot, all_projects)
     for project_id in snapshot.projects:
-        found += _of_project(snapshot, project_id)
-    return found
+        verbs = _PROTECTED_VERBS if labels_protected else _UNPROTECTED_VERBS
+        objects += _project_objects(snapshot, project_id, verbs)
+    return objects
 
 
 def by_reference(snapshot: Snapshot, bindings: Iterable[Binding]) -> dict[str, list[Binding]]:
-    """Bindings by the ClusterRoles that they come to."""
+    """Group bindings by the ClusterRoles that their roles map to."""
     found: dict[str, list[Binding]] = defaultdict(list)
     for one in bindings:
         content = snapshot.book.content(one.role_id)
         for reference in content.cluster_roles:
             found[reference].append(one)
         if content.rules:
-            found[made_role_name(one.role_id)].append(one)
+            found[custom_role_name(one.role_id)].append(one)
     return dict(sorted(found.items()))
 
 
-def made_role_name(role_id: str) -> str:
-    """The ClusterRole of a role that people made."""
+def custom_role_name(role_id: str) -> str:
+    """Return the name of the ClusterRole for a custom role."""
     return f"sekisho:{role_id}"
 
 
 def subject_lists(subjects: frozenset[Subject]) -> list[list[Subject]]:
-    """Subjects, in as many lists as it takes; who is in which doesn't depend on the others.
+    """Split subjects into as many lists as necessary, by a hash of each subject.
 
-    Else everybody would move when one comes or goes.
+    Therefore adding or removing one subject does not move the others between bindings.
     """
     count = 1
-    while len(subjects) > count * MOST_SUBJECTS // 2 and len(subjects) > MOST_SUBJECTS:
+    while len(subjects) > count * MAX_SUBJECTS // 2 and len(subjects) > MAX_SUBJECTS:
         count *= 2
     lists: list[list[Subject]] = [[] for _ in range(count)]
     for one in sorted(subjects):
@@ -75,18 +87,28 @@ def _bucket(subject: Subject, count: int) -> int:
     return crc32(subject[1].encode()) % count
 
 
-def _of_project(snapshot: Snapshot, project_id: str) -> list[Manifest]:
-    """Seeing the project's namespaces as such, and changing them and where they belong."""
+def bounded(name: str) -> str:
+    """Return an object's name; cut a long one and append a digest.
+
+    RBAC itself has no limit, but clients that read its objects have.
+    """
+    if len(name) <= MAX_NAME_CHARACTERS:
+        return name
+    return f"{name[:MAX_NAME_CHARACTERS]}:{sha256(name.encode()).hexdigest()[:20]}"
+
+
+def _project_objects(snapshot: Snapshot, project_id: str, verbs: list[str]) -> list[Manifest]:
+    """Return the roles for reading a project's namespaces, and for managing them."""
     names = [one.namespace for one in snapshot.namespaces if one.project_id == project_id]
     held = [one for one in snapshot.bindings if one.project_id == project_id]
-    seers = [one for one in held if _permits(snapshot, one, SEE_PROJECT)]
+    readers = [one for one in held if _permits(snapshot, one, SEE_PROJECT)]
     managers = [one for one in held if _permits(snapshot, one, NAMESPACES)]
     found = []
-    if seers and names:
+    if readers and names:
         rules = [_on_namespaces(["get"], names)]
-        found += _role_and_bindings(f"sekisho:{project_id}:see", rules, snapshot, seers)
+        found += _role_and_bindings(f"sekisho:{project_id}:see", rules, snapshot, readers)
     if managers:
-        rules = [_manage([project_id])] + ([_on_namespaces(_WORK, names)] if names else [])
+        rules = [_manage([project_id])] + ([_on_namespaces(verbs, names)] if names else [])
         found += _role_and_bindings(f"sekisho:{project_id}:namespaces", rules, snapshot, managers)
     for one in found:
         one["metadata"]["labels"][PROJECT_LABEL] = project_id
@@ -115,18 +137,18 @@ def _on_namespaces(verbs: list[str], names: list[str]) -> dict[str, Any]:
     }
 
 
-def _made_roles(snapshot: Snapshot) -> list[Manifest]:
-    """A ClusterRole for each role with rules of its own that somebody holds here."""
+def _custom_roles(snapshot: Snapshot) -> list[Manifest]:
+    """Return a ClusterRole for each custom role with rules that is bound in the cluster."""
     held = sorted({one.role_id for one in snapshot.bindings})
     return [
-        _cluster_role(made_role_name(role_id), [rule_manifest(one) for one in rules])
+        _cluster_role(custom_role_name(role_id), [rule_manifest(one) for one in rules])
         for role_id in held
         if (rules := snapshot.book.content(role_id).rules)
     ]
 
 
 def rule_manifest(rule: PolicyRule) -> dict[str, Any]:
-    """A rule as Kubernetes writes it."""
+    """Return a rule in the form of the Kubernetes API."""
     written: dict[str, Any] = {
         "verbs": rule.verbs,
         "apiGroups": rule.api_groups,
@@ -161,8 +183,9 @@ def _bindings(
 def role_bindings(
     name: str, reference: str, subjects: frozenset[Subject], namespace: str | None = None
 ) -> list[Manifest]:
-    """Bindings of subjects to a ClusterRole, in a namespace or cluster-wide; none for nobody."""
+    """Return bindings of subjects to a ClusterRole, in a namespace or cluster-wide."""
     found = []
+    name = bounded(name)
     for number, some in enumerate(subject_lists(subjects)):
         metadata: dict[str, Any] = {
             "name": name if number == 0 else f"{name}:{number}",

@@ -1,152 +1,159 @@
-"""What it takes to make a cluster what it shall be, from what is there. Pure."""
+"""The differences between the desired and the observed objects of a cluster. Pure."""
 
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from management.downstream.objects import (
+from management.kubernetes.manifests import (
     CLUSTER_LABEL,
     Manifest,
-    is_ours,
+    is_managed,
     title,
 )
-from management.quantities import parse_quantity
+from management.kubernetes.quantity import parse_quantity
 
 Key = tuple[str, str, str]
-"""Kind, namespace (empty: none) and name."""
+"""Kind, namespace (empty for cluster-wide objects) and name."""
 
 _COMPARED_WHOLE = frozenset({"ClusterRole", "ClusterRoleBinding", "RoleBinding"})
-"""Kinds that the API server adds nothing to: what somebody added is as wrong as what is missing."""
+"""Kinds to which the API server adds no defaults: an additional field is a difference as well."""
 
 
-class Verb(enum.StrEnum):
-    """What is to be done with an object."""
+class ObjectAction(enum.StrEnum):
+    """What to do with an object."""
 
     CREATE = "create"
-    REPLACE = "replace"
+    UPDATE = "update"
     DELETE = "delete"
     RECREATE = "recreate"
+    UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One thing to do. ``manifest`` is what shall be (of a deletion: what is)."""
+class ObjectChange:
+    """An action on one object.
 
-    verb: Verb
+    ``manifest`` is the desired object; of a deletion, the observed one. ``current`` is the observed
+    object; None if it does not exist.
+    """
+
+    action: ObjectAction
     manifest: Manifest
     current: Manifest | None = None
 
     @property
     def title(self) -> str:
-        """What people call the object."""
+        """Return the title of the object."""
         return title(self.manifest)
 
 
 def key_of(manifest: Manifest) -> Key:
-    """What tells an object from all others."""
+    """Return the key that identifies an object in a cluster."""
     metadata = manifest["metadata"]
     return manifest["kind"], metadata.get("namespace", ""), metadata["name"]
 
 
-def labelled(wanted: Iterable[Manifest], cluster_id: str) -> list[Manifest]:
-    """What a keeper wants, with its mark: that it may delete it again."""
-    found = []
-    for one in wanted:
+def with_cluster_label(desired: Iterable[Manifest], cluster_id: str) -> list[Manifest]:
+    """Return desired objects with the label that lets the reconciler delete them later."""
+    labelled = []
+    for one in desired:
         labels = {**one["metadata"]["labels"], CLUSTER_LABEL: cluster_id}
-        found.append({**one, "metadata": {**one["metadata"], "labels": labels}})
-    return found
+        labelled.append({**one, "metadata": {**one["metadata"], "labels": labels}})
+    return labelled
 
 
-def difference(
-    wanted: Iterable[Manifest], observed: Mapping[Key, Manifest], cluster_id: str
-) -> list[Change]:
-    """What is to be done, in this order: roles, bindings, all else; deletions at the end.
+def diff(
+    desired: Iterable[Manifest], observed: Mapping[Key, Manifest], cluster_id: str
+) -> list[ObjectChange]:
+    """Return the changes that make a cluster match the desired objects.
 
-    So nobody loses on the way what they hold before and after. Nothing that isn't ours is touched,
-    and nothing is deleted that was made for another record of the cluster.
+    Roles come first, then bindings, then all other objects, and deletions last, so that a subject
+    never loses a permission that it has both before and after. Objects that Sekisho does not manage
+    are not touched. Objects that were created for another record of the cluster are not deleted.
     """
-    found = []
+    changes = []
     keys = set()
-    for one in sorted(wanted, key=_order):
+    for one in sorted(desired, key=_order):
         keys.add(key_of(one))
         current = observed.get(key_of(one))
         if current is None:
-            found.append(Change(Verb.CREATE, one))
+            changes.append(ObjectChange(ObjectAction.CREATE, one))
         elif current.get("roleRef") != one.get("roleRef"):
-            found.append(Change(Verb.RECREATE, one, current))
-        elif not is_as_wanted(one, current):
-            found.append(Change(Verb.REPLACE, one, current))
-    gone = [one for key, one in observed.items() if key not in keys and _may_go(one, cluster_id)]
-    # Bindings go before the roles that they refer to.
-    gone.sort(key=_order, reverse=True)
-    return found + [Change(Verb.DELETE, one, one) for one in gone]
+            changes.append(ObjectChange(ObjectAction.RECREATE, one, current))
+        elif not is_up_to_date(one, current):
+            changes.append(ObjectChange(ObjectAction.UPDATE, one, current))
+    obsolete = [
+        one for key, one in observed.items() if key not in keys and _is_deletable(one, cluster_id)
+    ]
+    # Bindings are deleted before the roles that they refer to.
+    obsolete.sort(key=_order, reverse=True)
+    return changes + [ObjectChange(ObjectAction.DELETE, one, one) for one in obsolete]
 
 
-def _may_go(manifest: Manifest, cluster_id: str) -> bool:
+def _is_deletable(manifest: Manifest, cluster_id: str) -> bool:
     metadata = manifest["metadata"]
     labels = metadata.get("labels") or {}
-    made_for_it = labels.get(CLUSTER_LABEL) == cluster_id
+    made_for_cluster = labels.get(CLUSTER_LABEL) == cluster_id
     return (
-        is_ours(manifest)
-        and (made_for_it or metadata["name"].startswith(_OF_OLD))
+        is_managed(manifest)
+        and (made_for_cluster or metadata["name"].startswith(_LEGACY_PREFIX))
         and not metadata.get("deletionTimestamp")
     )
 
 
-_OF_OLD = "sekisho-grant-"
-"""How bindings were called before there were roles."""
+_LEGACY_PREFIX = "sekisho-grant-"
+"""Prefix of binding names in versions without roles."""
 
 
-def is_as_wanted(wanted: Manifest, current: Manifest) -> bool:
-    """Whether an object says what it shall."""
+def is_up_to_date(desired: Manifest, current: Manifest) -> bool:
+    """Return whether an object in the cluster has the desired content."""
     labels = current["metadata"].get("labels") or {}
-    if any(labels.get(key) != value for key, value in wanted["metadata"]["labels"].items()):
+    if any(labels.get(key) != value for key, value in desired["metadata"]["labels"].items()):
         return False
-    mine = {key: value for key, value in wanted.items() if key not in _ENVELOPE}
-    theirs = {key: value for key, value in current.items() if key not in _ENVELOPE}
-    if wanted["kind"] in _COMPARED_WHOLE:
-        return _filled(mine) == _filled(theirs)
-    return _includes(theirs, mine)
+    expected = {key: value for key, value in desired.items() if key not in _ENVELOPE}
+    actual = {key: value for key, value in current.items() if key not in _ENVELOPE}
+    if desired["kind"] in _COMPARED_WHOLE:
+        return _without_empty(expected) == _without_empty(actual)
+    return _includes(actual, expected)
 
 
 _ENVELOPE = frozenset({"apiVersion", "kind", "metadata", "status"})
 
 
-def _filled(content: Manifest) -> Manifest:
-    """Without what is there but empty."""
+def _without_empty(content: Manifest) -> Manifest:
     return {key: value for key, value in content.items() if value}
 
 
-def _includes(theirs: object, mine: object) -> bool:
-    """Whether ``theirs`` says all that ``mine`` does; the API server may have filled in more."""
-    if isinstance(mine, dict):
+def _includes(actual: object, expected: object) -> bool:
+    """Return whether ``actual`` includes ``expected``; the API server may have added defaults."""
+    if isinstance(expected, dict):
         return (
-            isinstance(theirs, dict)
-            and all(_includes(theirs.get(key), value) for key, value in mine.items())
-            and not _more_limits(theirs, mine)
+            isinstance(actual, dict)
+            and all(_includes(actual.get(key), value) for key, value in expected.items())
+            and not _has_other_limits(actual, expected)
         )
-    if isinstance(mine, list):
+    if isinstance(expected, list):
         return (
-            isinstance(theirs, list)
-            and len(theirs) == len(mine)
-            and all(map(_includes, theirs, mine))
+            isinstance(actual, list)
+            and len(actual) == len(expected)
+            and all(map(_includes, actual, expected))
         )
-    return theirs == mine or _same_quantity(theirs, mine)
+    return actual == expected or _is_same_quantity(actual, expected)
 
 
 _WHOLE_MAPS = ("hard", "default", "defaultRequest", "matchLabels")
 
 
-def _more_limits(theirs: dict[str, object], mine: dict[str, object]) -> bool:
-    """Whether somebody added a limit of their own to one of ours."""
+def _has_other_limits(actual: dict[str, object], expected: dict[str, object]) -> bool:
+    """Return whether another client added a limit to one of Sekisho's objects."""
     for name in _WHOLE_MAPS:
-        one, other = mine.get(name), theirs.get(name)
+        one, other = expected.get(name), actual.get(name)
         if isinstance(one, dict) and isinstance(other, dict) and other.keys() != one.keys():
             return True
     return False
 
 
-def _same_quantity(one: object, other: object) -> bool:
+def _is_same_quantity(one: object, other: object) -> bool:
     try:
         return parse_quantity(str(one)) == parse_quantity(str(other))
     except ValueError:

@@ -1,28 +1,67 @@
-"""What shall be in each namespace of a project: who may do what, how much, and who gets in."""
+"""The desired objects in a project's namespaces: bindings, quota, limits, network policy. Pure."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
-from management.downstream.objects import LABELS, PROJECT_LABEL, SHARED_LABEL, Manifest, api_version
-from management.quantities import format_quantity, parse_quantity, shares
-from management.wanted.roles import by_reference, role_bindings
-from management.wanted.snapshot import Snapshot
+from config.loggers import get_logger
+from management.desired_state.cluster_rbac import by_reference, role_bindings
+from management.desired_state.diff import ObjectAction, ObjectChange
+from management.desired_state.quota_shares import split_quota
+from management.desired_state.snapshot import Snapshot
+from management.kubernetes.manifests import (
+    LABELS,
+    PROJECT_LABEL,
+    SHARED_LABEL,
+    Manifest,
+    api_version,
+)
+from management.kubernetes.quantity import format_quantity, parse_quantity
 from store.access_records import Project, ProjectNamespace
 
 NAME = "sekisho-project"
-"""The name of each of our objects in a namespace that there is one of."""
+"""Name of the objects of which a namespace has one of a kind."""
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+_LOG = get_logger(__name__)
 
 
-def in_namespaces(snapshot: Snapshot, only: Collection[str] | None = None) -> Iterator[Manifest]:
-    """Everything that shall be in namespaces; ``only``: in those of these projects."""
+def in_namespaces(
+    snapshot: Snapshot,
+    only: Collection[str] | None = None,
+    *,
+    broken: dict[str, str],
+) -> Iterator[Manifest]:
+    """Yield the desired objects in namespaces of all projects, or of the projects in ``only``.
+
+    A project with invalid content is added to ``broken``, by id with the reason. It keeps its
+    current objects (:func:`is_of_broken`), and other projects are not affected.
+    """
+    inside: dict[str, list[ProjectNamespace]] = defaultdict(list)
+    for one in snapshot.namespaces:
+        inside[one.project_id or ""].append(one)
     for project in snapshot.projects.values():
         if only is not None and project.id not in only:
             continue
-        inside = [one for one in snapshot.namespaces if one.project_id == project.id]
-        yield from _of_project(snapshot, project, inside)
+        try:
+            made = list(_project_objects(snapshot, project, inside[project.id]))
+        except Exception as exc:
+            _LOG.exception("project not planned", project=project.id)
+            broken[project.id] = str(exc) or type(exc).__name__
+        else:
+            yield from made
 
 
-def _of_project(
+def is_of_broken(change: ObjectChange, broken: Collection[str]) -> bool:
+    """Return whether a change would delete an object of a broken project."""
+    metadata = change.manifest["metadata"]
+    project_id = (metadata.get("labels") or {}).get(PROJECT_LABEL)
+    return change.action is ObjectAction.DELETE and "namespace" in metadata and project_id in broken
+
+
+def _project_objects(
     snapshot: Snapshot, project: Project, inside: list[ProjectNamespace]
 ) -> Iterator[Manifest]:
     held = [one for one in snapshot.bindings if one.project_id == project.id]
@@ -50,13 +89,13 @@ def _of_project(
 def namespace_quotas(
     project: Project, inside: Collection[ProjectNamespace]
 ) -> dict[str, dict[str, str]]:
-    """The ``hard`` of each namespace's ResourceQuota."""
-    split = shares(
+    """Return the ``hard`` of each namespace's ResourceQuota."""
+    split = split_quota(
         {key: parse_quantity(value) for key, value in project.quota.items()},
         {key: parse_quantity(value) for key, value in project.namespace_quota.items()},
         {
             one.namespace: {key: parse_quantity(value) for key, value in one.quota.items()}
-            for one in inside
+            for one in sorted(inside, key=lambda one: (one.joined_at or _LONG_AGO, one.namespace))
         },
     )
     return {
@@ -66,7 +105,7 @@ def namespace_quotas(
 
 
 def _limits(project: Project) -> dict[str, Any]:
-    """For containers that say nothing themselves; what is only a limit is the request, too."""
+    """Return the defaults of containers. A default limit is the default request as well."""
     default = dict(project.container_limits.get("default", {}))
     request = default | dict(project.container_limits.get("default_request", {}))
     limits: dict[str, Any] = {"type": "Container"}
@@ -76,7 +115,7 @@ def _limits(project: Project) -> dict[str, Any]:
 
 
 def _isolation(project: Project) -> dict[str, Any]:
-    """Pods hear from their own project, and from namespaces that are there for everybody."""
+    """Return the policy: accept traffic from the project and from shared namespaces only."""
     peers = [
         {"namespaceSelector": {"matchLabels": {PROJECT_LABEL: project.id}}},
         {"namespaceSelector": {"matchLabels": {SHARED_LABEL: "true"}}},

@@ -1,37 +1,39 @@
-"""All that decides what shall be true of one cluster, read from the store at one go."""
+"""A snapshot of the store for one cluster: all data on which its desired state depends."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from impersonation.policy import ReservedName, refuse_reserved
-from impersonation.subject_name import subject_name
+from impersonation.reserved_names import ReservedName, reject_reserved
+from impersonation.username_mapping import username_for_cluster
 from management.authorization.access import access_of
-from management.authorization.book import RoleBook
-from management.downstream.objects import RBAC
+from management.authorization.role_catalog import RoleCatalog
+from management.kubernetes.manifests import RBAC
 from store.access_records import Binding, Project, ProjectNamespace
-from store.interfaces import Cluster, Membership, Store, User
+from store.interfaces import Store
+from store.records import Cluster, Membership, User
 
 Subject = tuple[str, str]
-"""``User`` or ``Group``, and the name by which the cluster knows it."""
+"""``User`` or ``Group``, and the name in the cluster."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the store says of a cluster. ``users`` are those who hold something in it.
+    """The stored data of one cluster.
 
-    ``accounts`` are the users who have an account of their own in it and may still enter it.
+    ``users`` are the users with a role in it, by id. ``accounts`` are the users with a service
+    account in it who still have access to it, by id.
     """
 
     cluster: Cluster
-    book: RoleBook
+    book: RoleCatalog
     bindings: Sequence[Binding]
     users: Mapping[str, User]
     projects: Mapping[str, Project]
     namespaces: Sequence[ProjectNamespace]
-    accounts: Mapping[str, "Account"] = field(default_factory=dict)
+    accounts: Mapping[str, "UserServiceAccount"] = field(default_factory=dict)
 
     def subjects_of(self, bindings: Collection[Binding]) -> frozenset[Subject]:
-        """Whom bindings name, as the cluster knows them. The disabled and the nameless are out."""
+        """Return the subjects of bindings, without disabled users and reserved names."""
         found: set[Subject] = set()
         for one in bindings:
             if one.user_id is not None:
@@ -44,8 +46,8 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """A user with an account of their own. ``administrator``: of every cluster."""
+class UserServiceAccount:
+    """A user with a service account. ``administrator``: the user administers every cluster."""
 
     user: User
     groups: Sequence[Membership]
@@ -53,13 +55,13 @@ class Account:
 
 
 def subject_names(cluster: Cluster, user: User) -> list[str]:
-    """Every name that the cluster may know the user by: one, or one for each principal.
+    """Return the user's names in the cluster: one, or one for each principal.
 
-    None that is reserved: those only Kubernetes hands out.
+    Reserved names are left out: only Kubernetes assigns them.
     """
     names = {
-        subject_name(
-            cluster.user_name,
+        username_for_cluster(
+            cluster.username_mapping,
             user_id=user.id,
             principal_id=principal.id,
             provider=principal.provider,
@@ -71,19 +73,23 @@ def subject_names(cluster: Cluster, user: User) -> list[str]:
 
 
 def subject_manifest(subject: Subject) -> dict[str, str]:
-    """A subject as a binding names it."""
+    """Return a subject in the form of a binding."""
     kind, name = subject
     return {"kind": kind, "apiGroup": RBAC, "name": name}
 
 
 async def take_snapshot(store: Store, cluster: Cluster, accounts: Collection[str] = ()) -> Snapshot:
-    """What the store says now; of ``accounts``, those users' who have one. Raises StoreError."""
+    """Return the current snapshot. ``accounts`` are the users with a service account.
+
+    Raises:
+        StoreError: the store is not available.
+    """
     bindings = await store.bindings.in_cluster(cluster.id)
     bound = {one.user_id for one in bindings if one.user_id is not None}
     projects = await store.projects.list_all(cluster.id)
     return Snapshot(
         cluster=cluster,
-        book=RoleBook(await store.roles.list_all()),
+        book=RoleCatalog(await store.roles.list_all()),
         bindings=bindings,
         users={user.id: user for user in await store.users.get_many(sorted(bound))},
         projects={one.id: one for one in projects},
@@ -94,23 +100,23 @@ async def take_snapshot(store: Store, cluster: Cluster, accounts: Collection[str
 
 async def _accounts(
     store: Store, cluster: Cluster, user_ids: Collection[str]
-) -> dict[str, Account]:
-    """Those who may still enter the cluster."""
-    if cluster.isolation != "per_user":
+) -> dict[str, UserServiceAccount]:
+    """Return the users with a service account who still have access to the cluster."""
+    if cluster.impersonator != "per_user":
         return {}
     found = {}
     for user in await store.users.get_many(sorted(user_ids)):
         groups = await store.users.memberships(user.id)
         held = await store.tokens.holdings(user.id, [one.id for one in groups])
-        access = access_of(held.bindings, RoleBook(held.roles))
-        if user.enabled and access.enters(cluster.id) and subject_names(cluster, user):
-            found[user.id] = Account(user, groups, access.owns_clusters)
+        access = access_of(held.bindings, RoleCatalog(held.roles))
+        if user.enabled and access.can_enter(cluster.id) and subject_names(cluster, user):
+            found[user.id] = UserServiceAccount(user, groups, access.owns_clusters)
     return found
 
 
 def _reserved(name: str) -> bool:
     try:
-        refuse_reserved([name])
+        reject_reserved([name])
     except ReservedName:
         return True
     return False

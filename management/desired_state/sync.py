@@ -1,103 +1,115 @@
-"""Making a cluster what it shall be, once and now: for whoever waits for it.
+"""Reconcile a cluster once, while a caller waits.
 
-The controllers do the same all the time (:mod:`management.controllers`). This is for a change that
-somebody has just made, so that it holds when the answer comes, and for the command line, beside
-which no server may run.
+The controllers reconcile all the time (:mod:`management.controllers`). This module is for API
+requests, so that a change is effective when the response arrives, and for the command line, which
+may run without a server.
 """
 
 from collections.abc import Collection
 
-from management.cluster_records import controller_client
-from management.downstream.client import ClusterClient
-from management.downstream.errors import Missing
-from management.downstream.objects import (
+from management.desired_state.apply import ApplyResult, apply_all, sekisho_namespace_uid
+from management.desired_state.cluster_rbac import cluster_wide
+from management.desired_state.diff import (
+    Key,
+    ObjectAction,
+    ObjectChange,
+    diff,
+    key_of,
+    with_cluster_label,
+)
+from management.desired_state.label_policy import is_installed
+from management.desired_state.namespace_objects import in_namespaces, is_of_broken
+from management.desired_state.snapshot import Snapshot, take_snapshot
+from management.desired_state.user_service_accounts import USER_LABEL
+from management.kubernetes.client import ClusterClient
+from management.kubernetes.cluster_client import controller_client
+from management.kubernetes.errors import ApiForbidden, ApiNotFound
+from management.kubernetes.manifests import (
     PROJECT_LABEL,
     SELECTOR,
     Manifest,
     api_version,
     collection_path,
 )
-from management.wanted.accounts import USER_LABEL
-from management.wanted.carrying_out import Outcome, carry_out_all, our_namespace
-from management.wanted.difference import Change, Key, Verb, difference, key_of, labelled
-from management.wanted.guard import guard
-from management.wanted.namespaces import in_namespaces
-from management.wanted.roles import cluster_wide
-from management.wanted.snapshot import Snapshot, take_snapshot
-from store.interfaces import Cluster, Store
+from store.interfaces import Store
+from store.records import Cluster
 
 CLUSTER_KINDS = ("ClusterRole", "ClusterRoleBinding")
 NAMESPACED_KINDS = ("RoleBinding", "ResourceQuota", "LimitRange", "NetworkPolicy")
-GUARD_KINDS = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+POLICY_KINDS = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 
 
-ROUNDS = 4
-"""How often what there is is looked at, where somebody else writes at the same time."""
+MAX_ROUNDS = 4
+"""How often the cluster is observed if another client writes at the same time."""
 
 
-async def settle(store: Store, cluster: Cluster, projects: Collection[str] | None = ()) -> Outcome:
-    """Settle what is cluster-wide, and what is in the namespaces of ``projects`` (None: of all).
+async def reconcile_now(
+    store: Store, cluster: Cluster, projects: Collection[str] | None = ()
+) -> ApplyResult:
+    """Reconcile cluster-wide objects, and those in namespaces of ``projects`` (None: of all).
 
-    Raises BadRequest where there is no controller's token, DownstreamError and StoreUnavailable.
+    Raises:
+        InvalidRequest: the cluster has no controller token.
+        ClusterApiError, StoreError: the cluster or the store is not available.
     """
     async with controller_client(cluster) as client:
-        return await settle_with(client, await take_snapshot(store, cluster), projects)
+        return await reconcile_with(client, await take_snapshot(store, cluster), projects)
 
 
-async def settle_with(
+async def reconcile_with(
     client: ClusterClient, snapshot: Snapshot, projects: Collection[str] | None
-) -> Outcome:
-    """The same with a client and a snapshot that are there already.
+) -> ApplyResult:
+    """Reconcile as :func:`reconcile_now`, with an existing client and snapshot.
 
-    Where its keeper writes at the same time, what there is is looked at again.
+    If the reconciler writes at the same time, the cluster is observed again.
     """
-    outcome = await _settled_once(client, snapshot, projects)
-    for _ in range(ROUNDS - 1):
-        if not outcome.clashed:
+    result = await _reconcile_once(client, snapshot, projects)
+    for _ in range(MAX_ROUNDS - 1):
+        if not result.conflict:
             break
-        outcome = await _settled_once(client, snapshot, projects)
-    return outcome
+        result = await _reconcile_once(client, snapshot, projects)
+    return result
 
 
-async def _settled_once(
+async def _reconcile_once(
     client: ClusterClient, snapshot: Snapshot, projects: Collection[str] | None
-) -> Outcome:
-    namespace_uid = await our_namespace(client)
+) -> ApplyResult:
+    namespace_uid = await sekisho_namespace_uid(client)
     observed = await observe(client, CLUSTER_KINDS)
     cluster_id = snapshot.cluster.id
-    wanted = labelled(cluster_wide(snapshot), cluster_id)
+    protected = await has_label_policy(client)
+    desired = with_cluster_label(cluster_wide(snapshot, labels_protected=protected), cluster_id)
+    broken: dict[str, str] = {}
     if projects is None or projects:
         observed |= await _observe_namespaces(client, projects)
-        wanted += labelled(in_namespaces(snapshot, projects), cluster_id)
-    if projects is None:
-        guarding = await observe_guard(client)
-        if guarding is not None:
-            observed |= guarding
-            wanted += guard()
-    changes = difference(wanted, observed, cluster_id)
-    return await carry_out_all(client, _ours_to_say(changes, projects), namespace_uid)
+        made = list(in_namespaces(snapshot, projects, broken=broken))
+        desired += with_cluster_label(made, cluster_id)
+    changes = [one for one in diff(desired, observed, cluster_id) if not is_of_broken(one, broken)]
+    result = await apply_all(client, _in_scope(changes, projects), namespace_uid)
+    result.failed += [f"project {key}: {reason}" for key, reason in broken.items()]
+    return result
 
 
 async def observe(
     client: ClusterClient, kinds: Collection[str], selector: str = SELECTOR
 ) -> dict[Key, Manifest]:
-    """Everything of ours of these kinds."""
+    """Return all objects of these kinds that Sekisho manages."""
     found = {}
     for kind in kinds:
         items, _ = await client.list_all(collection_path(kind), selector)
         for item in items:
-            # The items of a list don't say what they are.
+            # Items of a list do not name their kind.
             whole = {**item, "kind": kind, "apiVersion": api_version(kind)}
             found[key_of(whole)] = whole
     return found
 
 
-async def observe_guard(client: ClusterClient) -> dict[Key, Manifest] | None:
-    """What there is of the guard; None where the cluster is too old to have one."""
+async def has_label_policy(client: ClusterClient) -> bool:
+    """Return whether the label policy is installed. Kubernetes before 1.30 does not support it."""
     try:
-        return await observe(client, GUARD_KINDS)
-    except Missing:
-        return None
+        return is_installed(await observe(client, POLICY_KINDS))
+    except (ApiNotFound, ApiForbidden):
+        return False
 
 
 async def _observe_namespaces(
@@ -109,25 +121,25 @@ async def _observe_namespaces(
     return await observe(client, NAMESPACED_KINDS, some)
 
 
-def _ours_to_say(changes: list[Change], projects: Collection[str] | None) -> list[Change]:
-    """Without what isn't for us to say here.
+def _in_scope(changes: list[ObjectChange], projects: Collection[str] | None) -> list[ObjectChange]:
+    """Return changes without deletions that are out of scope.
 
-    Looking at some projects only, nothing is known of what another has in a namespace; and users'
-    own accounts are their keeper's.
+    If only some projects were observed, the objects of other projects are unknown. Users' service
+    accounts are left to the reconciler.
     """
     return [
         one
         for one in changes
-        if one.verb is not Verb.DELETE
+        if one.action is not ObjectAction.DELETE
         or (not _is_account(one) and (projects is None or _concerns(one, projects)))
     ]
 
 
-def _is_account(change: Change) -> bool:
+def _is_account(change: ObjectChange) -> bool:
     return USER_LABEL in (change.manifest["metadata"].get("labels") or {})
 
 
-def _concerns(change: Change, projects: Collection[str]) -> bool:
+def _concerns(change: ObjectChange, projects: Collection[str]) -> bool:
     kind = change.manifest["kind"]
     labels = change.manifest["metadata"].get("labels") or {}
     return kind in CLUSTER_KINDS or labels.get(PROJECT_LABEL) in projects

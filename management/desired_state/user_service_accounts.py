@@ -1,38 +1,38 @@
-"""One account for each user, where a cluster's ``isolation`` is ``per_user``.
+"""Service accounts of users, in clusters whose ``impersonator`` is ``per_user``. Pure.
 
-An account may impersonate its user, under each name that the cluster knows the user by, and the
-groups that the user is in; nobody else. What is stolen with its token is that one user.
+A service account may impersonate its user, under each of the user's names in the cluster, and the
+user's groups; no other identity. A stolen token therefore gives access as that one user only.
 """
 
 from collections.abc import Iterable
 from typing import Any
 
 from impersonation.identity import ADMINISTRATORS_GROUP, AUTHENTICATED_GROUPS
-from management.downstream.objects import (
+from management.desired_state.installation import impersonator_role
+from management.kubernetes.manifests import (
     LABELS,
     NAMESPACE,
     RBAC,
     Manifest,
-    impersonator_role,
 )
-from store.interfaces import Isolation
+from store.records import ImpersonatorMode
 
 USER_LABEL = "sekisho.io/user"
 EXTRAS = ("username", "principalid", "requestid")
-"""The extras that the gate stamps; their values say nothing that grants anything."""
+"""The extras that the proxy sends. No permission depends on their values."""
 
 _AUTHENTICATION = "authentication.k8s.io"
 
 
 def account_name(user_id: str) -> str:
-    """The service account of a user."""
+    """Return the name of a user's service account."""
     return f"sekisho-user-{user_id}"
 
 
 def user_account(
     user_id: str, names: Iterable[str], groups: Iterable[str], *, administrator: bool
 ) -> list[Manifest]:
-    """The account, what it may impersonate, and that it may."""
+    """Return a user's service account, its ClusterRole and the binding."""
     every = {*groups, *AUTHENTICATED_GROUPS, *([ADMINISTRATORS_GROUP] if administrator else [])}
     name, role = account_name(user_id), f"sekisho:user:{user_id}"
     labels = {**LABELS, USER_LABEL: user_id}
@@ -69,10 +69,13 @@ def user_account(
     ]
 
 
-def gate_role(isolation: Isolation) -> Manifest:
-    """What the account that the gate shares may do: where each user has one, only ask."""
+def proxy_role(impersonator: ImpersonatorMode) -> Manifest:
+    """Return the role of the shared service account.
+
+    It can't impersonate if users have their own service accounts.
+    """
     role = impersonator_role()
-    if isolation == "per_user":
+    if impersonator == "per_user":
         role["rules"] = [one for one in role["rules"] if "impersonate" not in one["verbs"]]
     return role
 

@@ -1,18 +1,22 @@
-"""Request ids: the one thread through access log, audit log and the cluster's own audit log."""
+"""Request ids: they link the access log, the audit log and the cluster's audit log."""
 
 import re
 import secrets
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 
-
 _LAST_DIGITS = tuple(f"{number:02x}" for number in range(256))
 
 
-class RequestIds:
-    """Makes request ids, unique over all processes: a random part each, then a count in hex.
+def is_well_formed(offered: str) -> bool:
+    """Return whether a client's ``X-Request-Id`` can be written anywhere without quoting."""
+    return _WELL_FORMED.fullmatch(offered) is not None
 
-    Every one is well-formed: it may be written anywhere without quoting.
+
+class RequestIds:
+    """Generate request ids that are unique across processes: a random part, then a count in hex.
+
+    Every id is well-formed: it can be written anywhere without quoting.
     """
 
     def __init__(self) -> None:
@@ -21,10 +25,10 @@ class RequestIds:
         self._first_digits = f"{self._process}-000000"
 
     def next(self, offered: bytes | None = None) -> str:
-        """The id that the client offers in ``X-Request-Id`` if well-formed, else a new one."""
+        """Return the client's ``X-Request-Id`` if it is well-formed, otherwise a new id."""
         if offered is not None:
             text = offered.decode("latin-1")
-            if _WELL_FORMED.fullmatch(text):
+            if is_well_formed(text):
                 return text
         self._count += 1
         last = self._count & 0xFF

@@ -1,26 +1,34 @@
-"""What the endpoints say of a request to whoever tells of it: the audit log."""
+"""Facts about a request that endpoints add for the audit log."""
 
 from aiohttp import web
 
-from providers.base import Refused
+from providers.base import Rejected
 
 ADDRESS = web.RequestKey("address", str)
-"""The client's address (see :mod:`management.client_address`)."""
+"""The client's address (see :mod:`management.http.client_address`)."""
 
 NOTES = web.RequestKey("notes", dict[str, str])
-"""More about the request, by key; no secrets."""
+"""Facts by key; never secrets."""
+
+REJECTED = "rejected"
+"""Key of the note that a sign-in was rejected. The audit log has a budget for such events."""
 
 
 def address_of(request: web.Request) -> str:
-    """From where the request came."""
+    """Return the client's address."""
     return request[ADDRESS]
 
 
-def told(why: Refused) -> str:
-    """A refusal as one line for the audit log."""
-    return f"{why.reason} ({why.detail})" if why.detail else why.reason
+def user_agent_of(request: web.Request) -> str:
+    """Return the name that the client's program gives itself; not trusted."""
+    return request.headers.get("User-Agent", "")
 
 
-def note(request: web.Request, **said: str) -> None:
-    """Say more about the request. Never a secret, nor what somebody typed."""
-    request[NOTES].update(said)
+def describe_rejection(rejection: Rejected) -> str:
+    """Return the reason of a rejection as one line for the audit log."""
+    return f"{rejection.reason} ({rejection.detail})" if rejection.detail else rejection.reason
+
+
+def add_audit_note(request: web.Request, **facts: str) -> None:
+    """Add facts about the request. Never a secret, nor text that a user typed."""
+    request[NOTES].update(facts)

@@ -1,90 +1,65 @@
-"""Asking providers again about people who have signed in: are they there, and in which groups?
+"""Refresh identities: check at the providers whether users still exist, and in which groups.
 
-Three outcomes, as at sign-in. Who is refused is cut off at once: tokens revoked, groups removed,
-and the change feed ends what runs. Who can't be asked about keeps what they have: a provider that
-is down must not lock anybody out (rancher#30230). One replica at a time asks about one principal:
-it claims it by moving ``refreshed_at``, and gives the claim back where the provider couldn't say.
+The outcomes are those of a sign-in. A rejected principal is disabled immediately: its tokens are
+revoked, its groups removed, and the change feed ends its running requests. A principal that cannot
+be refreshed keeps what it has: a provider that is down must lock no user out (rancher#30230). One
+replica at a time refreshes one principal: it claims the principal by moving ``refreshed_at``, and
+gives the claim back if the provider returned no usable response.
 
-Providers are asked side by side, each with a few questions at a time, so one that is down or slow
-holds up nobody else's people.
+A response that is missing, late or wrong concerns one principal, not the provider. That principal
+is retried at growing intervals while all others are refreshed. The provider pauses only if its own
+check fails (:mod:`management.identity.refresh_backoff`).
+
+A grant that has ended (a refresh token of a session that is over) proves nothing about the account:
+API tokens stay, and the next refresh needs a new sign-in (docs/decisions/0011).
 """
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Protocol
+from functools import partial
 
-import structlog
-
-from management.admission import Admission
-from management.vouched import check_vouched, memberships_said
+from config.loggers import get_logger
+from management.identity.identity_validation import (
+    memberships_from,
+    usable_username,
+    validate_identity,
+)
+from management.identity.refresh_backoff import RefreshBackoff, retry_pause
+from management.identity.refresh_results import Refreshable, Result, WhenGrantEnds
 from providers.base import (
     CannotRefresh,
     ExternalIdentity,
+    GrantEnded,
     Outcome,
     ProviderUnavailable,
     Refresher,
-    Refused,
+    Rejected,
 )
-from store.interfaces import KnownPrincipal, Store, StoreError
-
-AT_ONCE = 4
-"""Questions to one provider at a time."""
+from store.errors import StoreError, StoreUnavailable
+from store.interfaces import Store
+from store.records import PrincipalRecord
 
 BATCH = 200
-"""Principals of one provider looked at in one go."""
+"""Principals of one provider refreshed in one round."""
 
-ANSWER_SECONDS = 20.0
-"""How long a provider may think about one of them; longer is as good as down."""
+RESPONSE_SECONDS = 20.0
+"""Timeout of one refresh."""
 
 SPREAD = 0.1
-"""The part of the interval by which refreshes are drawn apart."""
+"""The part of the interval that is random, so that refreshes spread out."""
 
-LOOK_SECONDS = 30.0
-"""How often the store is asked who is due."""
+SHOWN_FAILURES = 3
+"""Failures in a row from which a principal counts in the metric of failing refreshes."""
 
-FIRST_PAUSE, LAST_PAUSE = timedelta(seconds=30), timedelta(minutes=15)
-"""How long a provider that is down is left alone: each pause twice the one before."""
+_LOG = get_logger(__name__)
 
-_LOG = structlog.get_logger("sekisho.refresh")
-
-Result = Literal["refreshed", "refused", "unavailable", "busy", "unsupported"]
-"""``busy``: somebody else has just asked. ``unsupported``: the provider can't be asked later."""
+Round = Callable[[], Awaitable[list[tuple[str, Result]]]]
 
 
-class Refreshable(Protocol):
-    """A provider as it runs now."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    def refresher(self) -> Refresher | None:
-        """Whom to ask; None where it can't be, or is disabled."""
-
-    @property
-    def schemes(self) -> Sequence[str]:
-        """The schemes it may speak of."""
-
-    @property
-    def admission(self) -> Admission:
-        """Its access mode."""
-
-
-@dataclass(slots=True)
-class _Pace:
-    """How a provider is asked."""
-
-    gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
-    pause: timedelta = timedelta(0)
-    until: datetime | None = None
-
-
-class IdentityRefresh:
-    """Refreshes people. Time and chance come in from outside."""
+class IdentityRefresher:
+    """Refresh the principals of all providers. Time and chance are arguments."""
 
     def __init__(
         self,
@@ -92,109 +67,211 @@ class IdentityRefresh:
         providers: Callable[[], Sequence[Refreshable]],
         *,
         interval: timedelta,
+        when_grant_ends: WhenGrantEnds = "keep_tokens",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: Callable[[], float] = random.random,
         count: Callable[[str, Result], None] = lambda provider, result: None,
-        answer_seconds: float = ANSWER_SECONDS,
+        show_failing: Callable[[str, int], None] = lambda provider, people: None,
+        response_seconds: float = RESPONSE_SECONDS,
     ) -> None:
         self._store = store
         self._providers = providers
         self._interval = interval
+        self._when_grant_ends = when_grant_ends
         self._now = now
         self._chance = chance
         self._count = count
-        self._answer_seconds = answer_seconds
-        self._paces: dict[str, _Pace] = {}
+        self._show_failing = show_failing
+        self._response_seconds = response_seconds
+        self._backoffs: dict[str, RefreshBackoff] = {}
+
+    def rounds(self) -> dict[tuple[str, bool], Round]:
+        """Return the rounds to run concurrently, by provider and whether its principals failed
+        last.
+
+        No round waits for another: a slow provider delays no other provider, and failing principals
+        delay no others of the same provider.
+        """
+        return {
+            (one.name, failing): partial(self._due_of, one, failing)
+            for one in self._providers()
+            if one.refresher is not None
+            for failing in (False, True)
+        }
 
     async def due(self) -> list[tuple[str, Result]]:
-        """Refresh everybody who is due; principals and what came of each.
+        """Refresh all principals that are due; return each with its result.
 
-        Raises StoreError where the store can't say.
+        Raises:
+            StoreError: the store cannot be read.
         """
-        asked = await asyncio.gather(*(self._due_of(one) for one in self._providers()))
-        return [result for results in asked for result in results]
+        finished = await asyncio.gather(
+            *(round_() for round_ in self.rounds().values()), return_exceptions=True
+        )
+        for one in finished:
+            if isinstance(one, BaseException):
+                raise one
+        return [result for results in finished if isinstance(results, list) for result in results]
 
     async def user(self, user_id: str) -> list[tuple[str, Result]]:
-        """Refresh one user's principals now. Raises StoreError."""
+        """Refresh one user's principals now.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
         providers = {one.name: one for one in self._providers()}
         results: list[tuple[str, Result]] = []
         for known in await self._store.identities.of_user(user_id):
             provider = providers.get(known.provider)
             if provider is None or provider.refresher is None or known.disabled_reason:
                 results.append((known.id, "unsupported"))
-                continue
-            results.append((known.id, await self._one(provider, provider.refresher, known)))
+            elif known.grant_ended_at is not None:
+                results.append((known.id, "sign_in_needed"))
+            else:
+                results.append((known.id, await self._one(provider, provider.refresher, known)))
         return results
 
-    async def _due_of(self, provider: Refreshable) -> list[tuple[str, Result]]:
-        refresher, pace = provider.refresher, self._pace(provider.name)
-        if refresher is None or (pace.until is not None and self._now() < pace.until):
+    async def _due_of(self, provider: Refreshable, failing: bool) -> list[tuple[str, Result]]:
+        refresher, backoff = provider.refresher, self._backoff(provider.name)
+        if refresher is None or backoff.pauses(self._now()):
             return []
-        before = self._now() - self._interval
-        due = await self._store.identities.due(provider.name, before, limit=BATCH)
-        asked: list[tuple[str, Result]] = []
+        now = self._now()
+        due = await self._store.identities.due(
+            provider.name, now - self._interval, now, failing=failing, limit=BATCH
+        )
+        results: list[tuple[str, Result]] = []
+        broken: list[StoreError] = []
 
-        async def ask(known: KnownPrincipal) -> None:
-            async with pace.gate:
-                # It went down while others were asked about: don't try it on everybody.
-                if pace.until is not None and self._now() < pace.until:
+        async def refresh_one(known: PrincipalRecord) -> None:
+            async with backoff.failing if failing else backoff.healthy:
+                # The provider or the store failed in the meantime: do not try every principal.
+                if broken or backoff.pauses(self._now()):
                     return
-                asked.append((known.id, await self._one(provider, refresher, known)))
+                try:
+                    results.append((known.id, await self._one(provider, refresher, known)))
+                except StoreUnavailable as exc:
+                    broken.append(exc)
+                except StoreError as exc:  # for example deleted in the meantime: the others go on
+                    _LOG.info("identity not refreshed", principal=known.id, error=str(exc))
 
-        await asyncio.gather(*(ask(known) for known in due))
-        return asked
+        await asyncio.gather(*(refresh_one(known) for known in due))
+        if broken:
+            raise broken[0]
+        if failing:
+            count = await self._store.identities.failing(provider.name, SHOWN_FAILURES)
+            self._show_failing(provider.name, count)
+        return results
 
     async def _one(
-        self, provider: Refreshable, refresher: Refresher, known: KnownPrincipal
+        self, provider: Refreshable, refresher: Refresher, known: PrincipalRecord
     ) -> Result:
-        # Put back by chance, so that those who were due together aren't for ever.
+        # Random, so that principals that were due together spread out.
         at = self._now() - self._interval * SPREAD * self._chance()
         if not await self._store.identities.claim(known, at):
             return "busy"
+        result: Result | None = None
         try:
-            outcome = await self._asked(provider, refresher, known)
-        except CannotRefresh:
-            self._count(provider.name, "unsupported")
-            return "unsupported"
-        except ProviderUnavailable as exc:
-            if exc.secret is not None:
-                await self._store.identities.renew(known.id, exc.secret)
-            await self._store.identities.release(known.id, at, known.refreshed_at)
-            self._failed(provider.name, exc)
-            self._count(provider.name, "unavailable")
-            return "unavailable"
-        except BaseException:
-            await self._store.identities.release(known.id, at, known.refreshed_at)
-            raise
-        self._well(provider.name)
-        result = await self._apply(provider, known, outcome)
+            result = await self._outcome(provider, refresher, known)
+        finally:
+            if result in {None, "failed", "unavailable"}:
+                await self._store.identities.release(known.id, at, known.refreshed_at)
         self._count(provider.name, result)
         return result
 
-    async def _asked(
-        self, provider: Refreshable, refresher: Refresher, known: KnownPrincipal
-    ) -> ExternalIdentity | Refused:
-        """What the provider says, as far as it may say it. Raises ProviderUnavailable."""
+    async def _outcome(
+        self, provider: Refreshable, refresher: Refresher, known: PrincipalRecord
+    ) -> Result:
         try:
-            async with asyncio.timeout(self._answer_seconds):
+            outcome = await self._ask_provider(provider, refresher, known)
+        except GrantEnded as exc:
+            return await self._grant_ended(provider, known, exc)
+        except CannotRefresh:
+            return "unsupported"
+        except StoreError:
+            raise
+        except Exception as exc:  # any error of a provider concerns this principal only
+            return await self._without_response(provider, known, exc)
+        self._backoff(provider.name).succeeded()
+        result = await self._apply(provider, known, outcome)
+        if known.refresh_failures:
+            await self._store.identities.refresh_worked(known.id)
+        return result
+
+    async def _ask_provider(
+        self, provider: Refreshable, refresher: Refresher, known: PrincipalRecord
+    ) -> ExternalIdentity | Rejected:
+        """Return the provider's outcome, validated and checked against the sign-in policy.
+
+        Raises:
+            ProviderUnavailable: there was no response, or an invalid one.
+        """
+        try:
+            async with asyncio.timeout(self._response_seconds):
                 outcome: Outcome = await refresher.refresh(known.id, known.secret)
         except TimeoutError as exc:
-            raise ProviderUnavailable("no answer in time") from exc
+            raise ProviderUnavailable("no response in time") from exc
         if not isinstance(outcome, ExternalIdentity):
-            return outcome or Refused("gone")
-        check_vouched(provider.name, provider.schemes, outcome)
+            return outcome or Rejected("gone")
+        validate_identity(provider.name, provider.schemes, outcome)
         if outcome.principal_id != known.id:
-            raise ProviderUnavailable("the provider answered about somebody else")
+            raise ProviderUnavailable("the provider responded about another principal")
         groups = (group.principal_id for group in outcome.groups)
-        return await provider.admission.refusal(known.id, groups) or outcome
+        return await provider.policy.refusal(known.id, groups) or outcome
+
+    async def _without_response(
+        self, provider: Refreshable, known: PrincipalRecord, exc: Exception
+    ) -> Result:
+        """Record a failure of the provider, or else of the principal, and back off."""
+        retry_after = None
+        if isinstance(exc, ProviderUnavailable):
+            retry_after = exc.retry_after
+            if exc.secret is not None:
+                await self._store.identities.renew(known.id, exc.secret)
+        backoff = self._backoff(provider.name)
+        why = await backoff.why_unreachable(provider.check, self._now)
+        if why is not None:
+            if backoff.failed(self._now(), self._chance()):
+                _LOG.warning("identities not refreshed", provider=provider.name, error=why)
+            return "unavailable"
+        failures = known.refresh_failures + 1
+        pause = retry_pause(failures, retry_after, self._chance())
+        await self._store.identities.refresh_failed(known.id, self._now() + pause)
+        expected = isinstance(exc, ProviderUnavailable)
+        _LOG.warning(
+            "identity not refreshed",
+            provider=provider.name,
+            user=known.user_id,
+            principal=known.id,
+            error=str(exc) if expected else type(exc).__name__,
+            failures=failures,
+            retry_in=round(pause.total_seconds()),
+            exc_info=None if expected else exc,
+        )
+        return "failed"
+
+    async def _grant_ended(
+        self, provider: Refreshable, known: PrincipalRecord, exc: GrantEnded
+    ) -> Result:
+        self._backoff(provider.name).succeeded()
+        if self._when_grant_ends == "cut_off":
+            return await self._apply(provider, known, Rejected("grant_ended", str(exc)))
+        await self._store.identities.grant_ended(known.id, self._now())
+        _LOG.warning(
+            "identity cannot be refreshed until its next sign-in",
+            provider=provider.name,
+            user=known.user_id,
+            principal=known.id,
+            detail=str(exc) or None,
+        )
+        return "sign_in_needed"
 
     async def _apply(
-        self, provider: Refreshable, known: KnownPrincipal, outcome: ExternalIdentity | Refused
+        self, provider: Refreshable, known: PrincipalRecord, outcome: ExternalIdentity | Rejected
     ) -> Result:
-        if isinstance(outcome, Refused):
+        if isinstance(outcome, Rejected):
             revoked = await self._store.identities.refuse(known.id, outcome.reason)
             _LOG.warning(
-                "identity cut off",
+                "identity disabled",
                 provider=provider.name,
                 user=known.user_id,
                 principal=known.id,
@@ -203,38 +280,16 @@ class IdentityRefresh:
                 tokens=revoked,
             )
             return "refused"
-        groups = memberships_said(provider.name, outcome)
+        # Stored first: the previous refresh token is used up, whatever happens below.
+        if outcome.secret is not None and outcome.secret != known.secret:
+            await self._store.identities.renew(known.id, outcome.secret)
+        groups = memberships_from(provider.name, outcome)
         had = await self._store.users.memberships(known.user_id)
         if [one for one in had if one.provider == provider.name] != groups:
             await self._store.users.set_memberships(known.user_id, provider.name, groups)
             _LOG.info("groups refreshed", provider=provider.name, user=known.user_id)
-        if outcome.secret is not None and outcome.secret != known.secret:
-            await self._store.identities.renew(known.id, outcome.secret)
+        await self._store.identities.take_name(known.id, usable_username(outcome))
         return "refreshed"
 
-    def _pace(self, name: str) -> _Pace:
-        return self._paces.setdefault(name, _Pace())
-
-    def _well(self, name: str) -> None:
-        pace = self._pace(name)
-        pace.pause, pace.until = timedelta(0), None
-
-    def _failed(self, name: str, exc: ProviderUnavailable) -> None:
-        pace = self._pace(name)
-        if pace.until is not None and self._now() < pace.until:
-            return  # others that were asked at the same time have said so already
-        pace.pause = min(pace.pause * 2, LAST_PAUSE) if pace.pause else FIRST_PAUSE
-        pace.until = self._now() + pace.pause * (1 + self._chance()) / 2
-        _LOG.warning("identities not refreshed", provider=name, error=str(exc))
-
-
-async def refresh_forever(
-    refresh: IdentityRefresh, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-) -> None:
-    """Refresh whoever is due, until cancelled."""
-    while True:
-        await sleep(LOOK_SECONDS * (0.5 + random.random()))  # noqa: S311 - not for secrecy
-        try:
-            await refresh.due()
-        except StoreError as exc:
-            _LOG.warning("identities not looked at", error=str(exc))
+    def _backoff(self, name: str) -> RefreshBackoff:
+        return self._backoffs.setdefault(name, RefreshBackoff())

@@ -1,8 +1,17 @@
-"""A provider as people come in through it: the ways that it has, and what it may say of them."""
+"""The ways to authenticate at one provider, and which principals it owns."""
 
 from dataclasses import dataclass
 
-from management.admission import Admission
+from management.identity.principal_ownership import (
+    OwnBearers,
+    OwnBrowser,
+    OwnDevices,
+    Ownership,
+    OwnGrants,
+    OwnLogouts,
+    capability,
+)
+from management.identity.sign_in_policy import SignInPolicy
 from providers.base import (
     BearerVerifier,
     BrowserAuthenticator,
@@ -15,14 +24,15 @@ from providers.base import (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Door:
-    """One door: ``schemes`` are those of the principals behind it, ``admission`` who may pass.
+class ProviderCapabilities:
+    """The capabilities of one running provider. A capability that it lacks is None.
 
-    Each way is there where the provider has it; ``password`` is throttled already.
+    ``schemes`` are the schemes of its principals, ``policy`` decides who may sign in. ``password``
+    is throttled.
     """
 
     schemes: tuple[str, ...]
-    admission: Admission
+    policy: SignInPolicy
     password: PasswordAuthenticator | None = None
     browser: BrowserAuthenticator | None = None
     device: DeviceAuthenticator | None = None
@@ -34,25 +44,25 @@ class Door:
     def to(
         cls,
         provider: Provider,
-        schemes: tuple[str, ...],
-        admission: Admission,
+        ownership: Ownership,
+        policy: SignInPolicy,
         password: PasswordAuthenticator | None,
-    ) -> "Door":
-        """The door to ``provider``, with every way that it has."""
-        way: object = provider
+    ) -> "ProviderCapabilities":
+        """Return the capabilities of ``provider``."""
+        subject: object = provider
         return cls(
-            schemes,
-            admission,
+            ownership.owned,
+            policy,
             password,
-            browser=way if isinstance(way, BrowserAuthenticator) else None,
-            device=way if isinstance(way, DeviceAuthenticator) else None,
-            bearer=way if isinstance(way, BearerVerifier) else None,
-            logout=way if isinstance(way, LogoutListener) else None,
-            grants=way if isinstance(way, GrantRevoker) else None,
+            browser=capability(subject, BrowserAuthenticator, OwnBrowser, ownership),  # type: ignore[type-abstract]
+            device=capability(subject, DeviceAuthenticator, OwnDevices, ownership),  # type: ignore[type-abstract]
+            bearer=capability(subject, BearerVerifier, OwnBearers, ownership),  # type: ignore[type-abstract]
+            logout=capability(subject, LogoutListener, OwnLogouts, ownership),  # type: ignore[type-abstract]
+            grants=capability(subject, GrantRevoker, OwnGrants, ownership),  # type: ignore[type-abstract]
         )
 
     @property
     def methods(self) -> list[str]:
-        """How people sign in through it, the most usual way first."""
+        """Return the ways to sign in, the most usual one first."""
         ways = {"password": self.password, "browser": self.browser, "device": self.device}
         return [name for name, way in ways.items() if way is not None]

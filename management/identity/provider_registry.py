@@ -1,93 +1,53 @@
-"""The providers that run now: those of the configuration, and those that are kept in the store.
+"""Run the configured providers and those in the store.
 
-A live mapping of doors. It follows the store's change feed, so that what an administrator does on
-one replica is so on every one within a second: a provider that was changed is started anew (the old
-one goes on until the new one is there), a disabled one is gone from the mapping at once. A provider
-whose start fails is there in name and in health, and stops nothing else.
+:class:`ProviderRegistry` maps names to the capabilities of running providers. It follows the
+store's change feed, so an administrator's change takes effect on every replica within a second. A
+changed provider is started before the old one is closed; a disabled one leaves the mapping
+immediately. A provider that cannot start stays in the list and in the health report, alone.
 """
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import replace
 
-import structlog
-from pydantic import BaseModel, ValidationError
-
-from management.access_modes import EVERYBODY, AccessRule
-from management.admission import Admission
-from management.door import Door
+from config.address_policy import ANY_ADDRESS, AddressPolicy
+from config.loggers import get_logger
+from management.identity.principal_ownership import Ownership, OwnPasswords, capability
+from management.identity.provider_capabilities import ProviderCapabilities
+from management.identity.provider_instance import (
+    InvalidProvider,
+    ProviderInstance,
+    ProviderSpec,
+    stored_spec,
+    validated_spec,
+)
+from management.identity.sign_in_policy import SignInPolicy
+from management.identity.unusable_providers import NoSettings, UnusableType
 from providers.base import (
     PasswordAuthenticator,
     Provider,
     ProviderContext,
     ProviderType,
     ProviderUnavailable,
-    Refresher,
 )
-from providers.registry import BrokenProviderType, Found
-from providers.throttle import Limits, ThrottledAuthenticator
-from store.interfaces import Store, StoredProvider, StoreError
+from providers.discovery import ProviderEntryPoint
+from providers.throttle import Limits, NoAccounts, ThrottledAuthenticator
+from store.claim_records import LOCAL, BackendChanged
+from store.errors import Conflict, StoreError
+from store.interfaces import Store
+from store.records import StoredProvider
 
 CHECK_SECONDS = 5.0
-"""How long a provider's own check may take before it counts as down."""
+"""Timeout of a provider's check; after it the provider counts as down."""
 
 CHECK_EVERY_SECONDS = 30.0
-"""How often providers are checked: in the background, never by a request."""
+"""Interval of the background checks; no request runs a check."""
 
-_LOG = structlog.get_logger("sekisho.providers")
-
-
-class BadProvider(Exception):
-    """A provider's configuration can't be used. The message is for administrators."""
+_LOG = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderSpec:
-    """A provider as it should be."""
-
-    name: str
-    type_name: str
-    type: ProviderType
-    settings: BaseModel
-    enabled: bool = True
-    access: AccessRule = EVERYBODY
-    origin: Literal["config", "store"] = "config"
-    source: StoredProvider | None = None
-
-
-@dataclass(slots=True, eq=False)
-class Running:
-    """A provider as it is. ``provider`` is None where it is disabled, or couldn't be started."""
-
-    spec: ProviderSpec
-    admission: Admission
-    provider: Provider | None = None
-    door: Door | None = None
-    error: str | None = None
-    """What is wrong with it, for operators; None: nothing, as far as is known."""
-    enforced: bool = False
-    """Whether those whom it doesn't let in any more have been cut off."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.spec.name
-
-    @property
-    def schemes(self) -> tuple[str, ...]:
-        """The schemes it may speak of."""
-        return self.spec.type.schemes(self.spec.name, self.spec.settings)
-
-    @property
-    def refresher(self) -> Refresher | None:
-        """Whom to ask about people later."""
-        provider: object = self.provider
-        return provider if isinstance(provider, Refresher) else None
-
-
-class ProviderRegistry(Mapping[str, Door]):
-    """Doors by name: of the providers that are enabled and have started."""
+class ProviderRegistry(Mapping[str, ProviderCapabilities]):
+    """The capabilities of the enabled and started providers, by name."""
 
     def __init__(
         self,
@@ -95,180 +55,222 @@ class ProviderRegistry(Mapping[str, Door]):
         configured: Sequence[ProviderSpec],
         context: ProviderContext,
         limits: Limits,
-        types: Mapping[str, Found | ProviderType],
+        types: Mapping[str, ProviderEntryPoint | ProviderType],
     ) -> None:
         self._store = store
         self._configured = tuple(configured)
         self._context = context
         self._limits = limits
-        self._types = types
-        self._running: dict[str, Running] = {}
+        self.types = types
+        self._running: dict[str, ProviderInstance] = {}
         self._sync = asyncio.Lock()
+        # For trials of settings that are not stored.
+        self.trial_counters = ThrottledAuthenticator(NoAccounts(), limits, context.clock)
 
-    def __getitem__(self, name: str) -> Door:
-        door = self._running[name].door
-        if door is None:
+    def __getitem__(self, name: str) -> ProviderCapabilities:
+        capabilities = self._running[name].capabilities
+        if capabilities is None:
             raise KeyError(name)
-        return door
+        return capabilities
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name, one in self._running.items() if one.door is not None)
+        return (name for name, one in self._running.items() if one.capabilities is not None)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def everything(self) -> list[Running]:
-        """Every provider, disabled ones as well, those of the configuration first."""
+    def everything(self) -> list[ProviderInstance]:
+        """Return every provider, disabled ones too; configured ones first."""
         return list(self._running.values())
 
-    def running(self, name: str) -> Running | None:
-        """The provider of that name."""
+    def running(self, name: str) -> ProviderInstance | None:
+        """Return the provider of that name, or None."""
         return self._running.get(name)
 
     def configured(self, name: str) -> bool:
-        """Whether that name is the configuration's."""
+        """Return whether the configuration has a provider of that name."""
         return any(spec.name == name for spec in self._configured)
 
     async def start(self) -> None:
-        """Start everything. Raises what a configured provider's start raises, and StoreError."""
+        """Start all providers. Also raises what the start of a configured provider raises.
+
+        Raises:
+            ProviderUnavailable: a configured provider did not start.
+            StoreError: the store cannot be read.
+        """
         for spec in self._configured:
-            one = await self._made(spec)
+            one = await self._start(spec)
             self._running[spec.name] = one
-            if spec.enabled and one.provider is None:
+            if spec.enabled and one.provider is None and not one.unconfirmed:
                 raise ProviderUnavailable(one.error or f"provider {spec.name} did not start")
             await self._enforce(one)
-        await self.synchronise()
+        await self.sync()
 
     async def close(self) -> None:
-        """Close everything."""
-        for one in self._running.values():
-            await _closed(one)
-        self._running.clear()
+        """Close all providers."""
+        while self._running:
+            await _close(self._running.popitem()[1])
 
     async def follow_changes(self) -> None:
-        """Do as the store says, until cancelled."""
+        """Follow the store's change feed until cancelled."""
         async with self._store.changes.subscribe() as changes:
-            await self.synchronise()
+            await self.sync()
             async for change in changes:
                 if change.kind in {"provider", "all"}:
-                    await self.synchronise()
+                    await self.sync()
 
-    async def synchronise(self) -> None:
-        """Make what runs what is stored. Raises StoreError."""
+    async def sync(self) -> None:
+        """Make the running providers match the store.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
         async with self._sync:
             stored = {one.name: one for one in await self._store.providers.list_all()}
             for name in [n for n, one in self._running.items() if one.spec.origin == "store"]:
                 if name not in stored:
-                    self._running[name].door = None
-                    await self._store.identities.revoke_tokens(provider=name)
-                    await _closed(self._running.pop(name))
+                    self._running[name].capabilities = None
+                    await self._cut_off(name)
+                    await _close(self._running.pop(name))
+            for one in self.everything():
+                if one.unconfirmed and self.configured(one.name):
+                    self._running[one.name] = await self._start(one.spec)
             for name, wanted in stored.items():
                 known = self._running.get(name)
                 if self.configured(name):
-                    continue  # the configuration's word is the last
-                if known is None or known.spec.source != wanted:
+                    continue  # the configuration takes precedence
+                if known is None or known.unconfirmed or known.spec.source != wanted:
                     await self._replace(wanted, known)
             for one in self.everything():
                 if not one.enforced:
                     await self._enforce(one)
 
     async def check(self) -> None:
-        """Ask every provider whether it is well, side by side."""
+        """Check every provider, concurrently."""
         await asyncio.gather(*(self._check(one) for one in self.everything()))
 
     async def check_forever(self) -> None:
-        """The same again and again, until cancelled."""
+        """Check every provider at intervals, until cancelled."""
         while True:
             await self.check()
             await asyncio.sleep(CHECK_EVERY_SECONDS)
 
     def health(self) -> dict[str, str | None]:
-        """What is wrong, by provider; of those that are enabled."""
+        """Return the error, or None, of each enabled provider."""
         return {one.name: one.error for one in self.everything() if one.spec.enabled}
 
     def spec_of(self, stored: StoredProvider) -> ProviderSpec:
-        """A stored configuration, looked through. Raises BadProvider; the values stay out of it."""
-        found = self._types.get(stored.type)
-        if found is None:
-            known = ", ".join(sorted(self._types))
-            raise BadProvider(f"type: {stored.type!r} is not installed; known: {known}")
-        try:
-            kind = found.load() if isinstance(found, Found) else found
-            settings = kind.settings_model.model_validate(dict(stored.settings))
-        except BrokenProviderType as exc:
-            raise BadProvider(f"type: {exc}") from exc
-        except ValidationError as exc:
-            wrong = "; ".join(
-                f"settings.{'.'.join(map(str, one['loc']))}: {one['msg']}"
-                for one in exc.errors(include_url=False, include_input=False, include_context=False)
-            )
-            raise BadProvider(wrong) from None
-        access = AccessRule(stored.access_mode, frozenset(stored.allowed_principals))
-        return ProviderSpec(
-            stored.name,
-            stored.type,
-            kind,
-            settings,
-            stored.enabled,
-            access,
-            origin="store",
-            source=stored,
-        )
+        """Return a stored configuration, validated.
 
-    async def trial(self, spec: ProviderSpec) -> Provider:
-        """A provider of its own, started, to try a configuration with. Close it."""
-        provider = spec.type.create(spec.name, spec.settings, self._context)
+        Raises:
+            InvalidProvider: the configuration is not valid.
+        """
+        return validated_spec(stored, self.types)
+
+    async def create_for_test(
+        self, spec: ProviderSpec, addresses: AddressPolicy = ANY_ADDRESS
+    ) -> Provider:
+        """Return a new, started provider for testing a configuration. The caller must close it.
+
+        It connects to no address that ``addresses`` rejects.
+        """
+        context = replace(self._context, addresses=addresses)
+        provider = spec.type.create(spec.name, spec.settings, context)
         await provider.start()
         return provider
 
-    async def _replace(self, wanted: StoredProvider, known: Running | None) -> None:
+    async def _replace(self, wanted: StoredProvider, known: ProviderInstance | None) -> None:
         try:
             spec = self.spec_of(wanted)
-        except BadProvider as exc:
-            _LOG.error("provider not started", provider=wanted.name, error=str(exc))
-            return
-        if known is not None and not spec.enabled:
-            known.door = None  # at once: what follows may take its time
-        fresh = await self._made(spec)
+        except InvalidProvider as exc:
+            spec = stored_spec(wanted, UnusableType(str(exc)), NoSettings())
+        usable = not isinstance(spec.type, UnusableType)
+        if known is not None and not (spec.enabled and usable):
+            known.capabilities = None  # immediately: the steps below may take long
+        fresh = await (self._start(spec) if usable else self._unusable(spec))
         self._running[wanted.name] = fresh
         await self._enforce(fresh)
         if known is not None:
-            await _closed(known)
+            await _close(known)
 
-    async def _made(self, spec: ProviderSpec) -> Running:
-        one = Running(spec, Admission(self._store, spec.name, spec.access))
+    async def ownership(self, spec: ProviderSpec) -> Ownership:
+        """Return the schemes of a provider, claimed in the store if they are free.
+
+        Raises:
+            BackendChanged: its principals belong to another issuer or directory.
+            Conflict: another provider has its schemes.
+            StoreError: the store cannot be written.
+        """
+        declared = spec.declared
+        if getattr(spec.type, "accounts_of_the_store", False):
+            return Ownership({LOCAL: LOCAL})
+        claim = await self._store.claims.claim(spec.name, spec.backend, declared)
+        return Ownership({one: claim.schemes[one] for one in declared})
+
+    async def _start(self, spec: ProviderSpec) -> ProviderInstance:
+        one = ProviderInstance(spec, SignInPolicy(self._store, spec.name, spec.access))
+        try:
+            one.ownership = await self.ownership(spec)
+        except (BackendChanged, Conflict) as exc:
+            one.error, one.unconfirmed = str(exc), True
+            _LOG.error("provider not started", provider=spec.name, error=one.error)
+            return one
+        allowed = frozenset(map(one.ownership.own, spec.access.allowed))
+        one.policy = SignInPolicy(self._store, spec.name, replace(spec.access, allowed=allowed))
         if not spec.enabled:
             return one
         try:
-            provider = await self.trial(spec)
-        except Exception as exc:  # a plug-in's fault is one provider's, not everybody's
+            provider = await self.create_for_test(spec)
+        except Exception as exc:  # a plug-in may raise anything; other providers go on
             one.error = str(exc) or type(exc).__name__
             _LOG.error("provider not started", provider=spec.name, error=one.error)
             return one
         one.provider = provider
+        password = capability(provider, PasswordAuthenticator, OwnPasswords, one.ownership)  # type: ignore[type-abstract]
         throttled = (
-            ThrottledAuthenticator(provider, self._limits, self._context.clock)
-            if isinstance(provider, PasswordAuthenticator)
+            ThrottledAuthenticator(password, self._limits, self._context.clock)
+            if password is not None
             else None
         )
-        one.door = Door.to(provider, one.schemes, one.admission, throttled)
+        one.capabilities = ProviderCapabilities.to(provider, one.ownership, one.policy, throttled)
         return one
 
-    async def _enforce(self, one: Running) -> None:
-        """Cut off whom the configuration doesn't let in any more.
+    async def _unusable(self, spec: ProviderSpec) -> ProviderInstance:
+        """Return an instance that cannot run and keeps its principals."""
+        assert isinstance(spec.type, UnusableType)
+        _LOG.error("provider not started", provider=spec.name, error=spec.type.reason)
+        claim = await self._store.claims.get(spec.name)
+        return ProviderInstance(
+            spec,
+            SignInPolicy(self._store, spec.name, spec.access),
+            Ownership(claim.schemes if claim is not None else {}),
+            unusable=True,
+            error=spec.type.reason,
+        )
 
-        Where the store fails, it is done when the store is back, and says so.
+    async def _enforce(self, one: ProviderInstance) -> None:
+        """Disable the principals that the provider no longer admits.
+
+        If the store fails, the next sync retries; the store announces when it is back.
         """
         try:
-            if one.spec.enabled:
-                await one.admission.enforce()
-            else:
-                await self._store.identities.revoke_tokens(provider=one.name)
+            if not one.spec.enabled:
+                await self._cut_off(one.name)
+            elif not (one.unconfirmed or one.unusable):
+                await one.policy.enforce()
             one.enforced = True
         except StoreError as exc:
             _LOG.error("access not enforced yet", provider=one.name, error=str(exc))
 
-    async def _check(self, one: Running) -> None:
+    async def _cut_off(self, name: str) -> None:
+        """Revoke the tokens and remove the groups of a provider that is disabled or deleted.
+
+        A user may have a principal at another provider, and keeps the tokens of that one.
+        """
+        await self._store.identities.revoke_tokens(provider=name)
+        await self._store.identities.forget_groups(name)
+
+    async def _check(self, one: ProviderInstance) -> None:
         if one.provider is None:
             return
         before = one.error
@@ -278,7 +280,7 @@ class ProviderRegistry(Mapping[str, Door]):
             one.error = None
         except TimeoutError:
             one.error = "timed out"
-        except Exception as exc:  # whatever a check raises is its result
+        except Exception as exc:  # any exception is the result of the check
             one.error = str(exc) or type(exc).__name__
         if (before is None) != (one.error is None):
             _LOG.warning(
@@ -288,8 +290,8 @@ class ProviderRegistry(Mapping[str, Door]):
             )
 
 
-async def _closed(one: Running) -> None:
-    provider, one.provider, one.door = one.provider, None, None
+async def _close(one: ProviderInstance) -> None:
+    provider, one.provider, one.capabilities = one.provider, None, None
     if provider is None:
         return
     try:

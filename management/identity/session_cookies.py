@@ -1,8 +1,8 @@
-"""Browser sessions: an encrypted cookie that holds a session's token and a CSRF token.
+"""Browser sessions: an encrypted cookie with a session's token and a CSRF token.
 
-A storage of aiohttp-session, in the format of its own EncryptedCookieStorage. What it holds is a
-``session-…`` token like any other, so a session ends at the server when it is signed out, revoked
-or its user disabled. See docs/decisions/0006-sessions-and-csrf.md.
+This is a storage of aiohttp-session, in the format of its EncryptedCookieStorage. The cookie holds
+an ordinary ``session-…`` token, so a session ends at the server when the user signs out, when it is
+revoked or when the user is disabled. See docs/decisions/0006-sessions-and-csrf.md.
 """
 
 import base64
@@ -19,7 +19,7 @@ from aiohttp_session import AbstractStorage, Session, new_session
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 COOKIE = "__Host-sekisho"
-"""The prefix makes browsers insist on Secure, Path=/ and this very host (RFC 6265bis §4.1.3)."""
+"""Browsers accept this prefix only with Secure, Path=/ and no Domain (RFC 6265bis §4.1.3)."""
 
 CSRF_HEADER = "X-CSRF-Token"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -29,14 +29,14 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 @dataclass(frozen=True, slots=True)
 class SessionData:
-    """What a session's cookie holds. ``repr`` hides both."""
+    """The contents of a session's cookie. ``repr`` hides both."""
 
     bearer: str = field(repr=False)
     csrf_token: str = field(repr=False)
 
 
 class SessionCookies(AbstractStorage):
-    """aiohttp-session's storage over several keys: the first encrypts, all of them decrypt."""
+    """A storage of aiohttp-session with several keys: the first encrypts, all decrypt."""
 
     def __init__(self, keys: Sequence[bytes], *, external_url: str, max_age: int) -> None:
         super().__init__(
@@ -51,45 +51,48 @@ class SessionCookies(AbstractStorage):
         self._origin = origin_of(external_url)
 
     async def load_session(self, request: web.BaseRequest) -> Session:
-        """The session of the request's cookie; a new one where no key opens it."""
-        data = self._opened(request.cookies.get(COOKIE))
+        """Return the session of the request's cookie, or a new one if no key decrypts it."""
+        data = self._decrypt(request.cookies.get(COOKIE))
         return Session(None, data=data, new=data is None, max_age=self.max_age)
 
-    def _opened(self, cookie: str | None) -> Any:
+    def _decrypt(self, cookie: str | None) -> Any:
         if not cookie or not cookie.isascii():
             return None
         try:
-            return json.loads(self._fernet.decrypt(cookie, ttl=self.max_age))
-        except InvalidToken:
+            data = json.loads(self._fernet.decrypt(cookie, ttl=self.max_age))
+        except (InvalidToken, ValueError):
             return None
+        return data if _is_session(data) else None
 
     async def save_session(
         self, request: web.Request, response: web.StreamResponse, session: Session
     ) -> None:
-        """Set the cookie, encrypted with the first key; delete it where the session is empty."""
+        """Set the cookie, encrypted with the first key; delete it if the session is empty."""
         if session.empty:
-            # Browsers ignore a __Host- cookie without Secure, also where it deletes one.
+            # Browsers ignore a __Host- cookie without Secure, also when it is deleted.
             response.del_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="Strict")
             return
         data = json.dumps({"created": session.created, "session": dict(session)}).encode()
         self.save_cookie(response, self._fernet.encrypt(data).decode(), max_age=self.max_age)
 
     async def read(self, request: web.BaseRequest) -> SessionData | None:
-        """What the request's cookie holds, or None. Needs no middleware."""
+        """Return the contents of the request's cookie, or None. Needs no middleware."""
         if COOKIE not in request.cookies:
             return None
         return session_data(await self.load_session(request))
 
     def check_csrf(self, request: web.BaseRequest, session: Any) -> bool:
-        """Whether a request that a cookie authorises was meant by our own page.
+        """Return whether a request with a session cookie comes from Sekisho's own page.
 
-        What changes something must carry the session's CSRF token. A WebSocket can't carry a header
-        of ours, and browsers send cookies with it from any page (CVE-2019-13209), so it must come
-        from our origin; so must everything else that names an origin.
+        A request that changes something must carry the session's CSRF token. A WebSocket cannot
+        carry a custom header, and browsers send cookies with it from any page (CVE-2019-13209), so
+        it must come from Sekisho's origin. Any other request that names an origin must name
+        Sekisho's.
         """
         if not self.same_origin(request):
             return False
-        # By the header that names the protocol: there may be several Connection headers.
+        # Checked by Upgrade, which names the protocol: a request may have several Connection
+        # headers.
         if "Upgrade" in request.headers:
             return "Origin" in request.headers
         if request.method in _SAFE:
@@ -98,16 +101,25 @@ class SessionCookies(AbstractStorage):
         return hmac.compare_digest(offered, str(session.csrf_token).encode())
 
     def same_origin(self, request: web.BaseRequest) -> bool:
-        """Whether the request comes from one of our pages, or from no browser at all."""
+        """Return whether a request comes from one of Sekisho's pages, or from no browser."""
         origins = request.headers.getall("Origin", [])
         sites = request.headers.getall("Sec-Fetch-Site", [])
         return all(one == self._origin for one in origins) and _OWN_SITES.issuperset(sites)
 
 
-def origin_of(url: str) -> str:
-    """The origin of a URL as browsers write it in ``Origin`` (RFC 6454 §6.1).
+def _is_session(data: object) -> bool:
+    """Return whether decrypted data has the format of aiohttp-session."""
+    return (
+        isinstance(data, dict)
+        and isinstance(data.get("session"), dict)
+        and isinstance(data.get("created"), int)
+    )
 
-    In lower case, and without the port where it is the scheme's own.
+
+def origin_of(url: str) -> str:
+    """Return the origin of a URL as browsers write it in ``Origin`` (RFC 6454 §6.1).
+
+    In lower case, and without the scheme's default port.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -119,7 +131,7 @@ def origin_of(url: str) -> str:
 
 
 def session_data(session: Session) -> SessionData | None:
-    """A session's data, where somebody is signed in to it."""
+    """Return a session's data, or None if no user is signed in to it."""
     bearer, csrf_token = session.get("bearer"), session.get("csrf")
     if session.new or not isinstance(bearer, str) or not isinstance(csrf_token, str):
         return None
@@ -127,7 +139,7 @@ def session_data(session: Session) -> SessionData | None:
 
 
 async def begin_session(request: web.Request, bearer: str) -> None:
-    """Sign somebody in to a new session: nothing of one that was there before stays (fixation)."""
+    """Begin a new session; nothing of an earlier one remains (session fixation)."""
     session = await new_session(request)
     session["bearer"] = bearer
     session["csrf"] = secrets.token_urlsafe(32)

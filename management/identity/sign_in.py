@@ -1,32 +1,43 @@
-"""Signing in: from what a provider says of somebody to a user, and a session's token.
+"""Sign users in: from a provider's identity to a user and a session's token.
 
-Here providers' identities enter Sekisho, whichever way they came (password, browser, device, or a
-token of their backend's), so what they may say and who may come in is decided here, for all.
+Every identity from a provider enters Sekisho here, however the user signed in (password, browser,
+device, or a token of the provider's issuer). So this module validates identities and applies the
+sign-in policy for all of them.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import structlog
+from config.errors import UserError
+from config.loggers import get_logger
+from management.identity.identity_validation import (
+    foreign_principal,
+    memberships_from,
+    shown_name,
+    usable_username,
+    validate_identity,
+)
+from management.identity.provider_capabilities import ProviderCapabilities
+from management.identity.session_origin import describe_origin
+from management.identity.sign_in_policy import NOT_ALLOWED
+from management.identity.tokens import IssuedToken, TokenIssuer, TokenSpec
+from management.identity.users import random_id
+from providers.base import ExternalIdentity, Outcome, PasswordAttempt, Rejected
+from store.claim_records import LOCAL
+from store.errors import Conflict
+from store.interfaces import Store
+from store.records import Principal, User
 
-from management.access_modes import NOT_ALLOWED
-from management.door import Door
-from management.tokens import IssuedToken, TokenService
-from management.users import random_id
-from management.vouched import check_vouched, foreign_principal, memberships_said, shown_name
-from providers.base import Attempt, ExternalIdentity, Outcome, Refused
-from store.interfaces import Conflict, Principal, Store, User
-
-_LOG = structlog.get_logger("sekisho.sign_in")
+_LOG = get_logger(__name__)
 
 
-class UnknownProvider(Exception):
-    """No provider of that name signs people in in that way."""
+class UnknownProvider(UserError):
+    """No provider of that name offers that way to sign in."""
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
+class SignInResult:
     """A sign-in that succeeded."""
 
     user: User
@@ -34,52 +45,78 @@ class SignedIn:
     must_change_password: bool = False
 
 
-class SignIn:
-    """Signs people in through providers."""
+class SignInService:
+    """Sign users in through providers."""
 
-    def __init__(self, store: Store, tokens: TokenService, doors: Mapping[str, Door]) -> None:
+    def __init__(
+        self, store: Store, tokens: TokenIssuer, providers: Mapping[str, ProviderCapabilities]
+    ) -> None:
         self._store = store
         self._tokens = tokens
-        self._doors = doors
+        self._providers = providers
 
     @property
-    def doors(self) -> Mapping[str, Door]:
-        """Every provider that may be come in through, by name."""
-        return self._doors
+    def providers(self) -> Mapping[str, ProviderCapabilities]:
+        """Return the running providers by name."""
+        return self._providers
 
-    async def with_password(self, provider: str, attempt: Attempt) -> SignedIn | Refused:
-        """Sign somebody in, or say why not: for the audit log, not for them.
+    async def with_password(
+        self, provider: str, attempt: PasswordAttempt, *, user_agent: str = ""
+    ) -> SignInResult | Rejected:
+        """Sign a user in with a password, or return why not: for the audit log, not for the user.
 
-        Raises UnknownProvider, ProviderUnavailable, Throttled, StoreUnavailable.
+        ``user_agent`` is the client's, as in the other methods: it describes the session.
+
+        Raises:
+            UnknownProvider: no such provider takes passwords.
+            ProviderUnavailable: the provider cannot be reached.
+            Throttled: there were too many attempts.
+            StoreUnavailable: the store cannot be read.
         """
-        door = self._doors.get(provider)
-        if door is None or door.password is None:
+        capabilities = self._providers.get(provider)
+        if capabilities is None or capabilities.password is None:
             raise UnknownProvider(provider)
-        outcome = await door.password.authenticate(attempt)
-        return await self.admit(provider, door, outcome, attempt.address)
+        outcome = await capabilities.password.authenticate(attempt)
+        return await self.admit(
+            provider, capabilities, outcome, attempt.address, user_agent=user_agent
+        )
 
     async def admit(
-        self, provider: str, door: Door, outcome: Outcome, address: str
-    ) -> SignedIn | Refused:
-        """Let somebody in whom ``provider`` has vouched for through ``door``, or say why not.
+        self,
+        provider: str,
+        capabilities: ProviderCapabilities,
+        outcome: Outcome,
+        address: str,
+        *,
+        user_agent: str = "",
+    ) -> SignInResult | Rejected:
+        """Issue a session for an outcome of ``provider``, or return why not.
 
-        Raises UnknownProvider where it was disabled meanwhile, ProviderUnavailable for what a
-        provider must not say, and StoreUnavailable.
+        Raises:
+            UnknownProvider: the provider was disabled in the meantime.
+            ProviderUnavailable: the provider returned an invalid identity.
+            StoreUnavailable: the store cannot be read.
         """
         if not isinstance(outcome, ExternalIdentity):
-            return self.tell_refused(provider, address, outcome or Refused("refused"))
-        user = await self.user_of(provider, door, outcome)
-        if isinstance(user, Refused):
-            return self.tell_refused(provider, address, user)
+            return self.log_rejection(provider, address, outcome or Rejected("refused"))
+        user = await self.resolve_user(provider, capabilities, outcome)
+        if isinstance(user, Rejected):
+            return self.log_rejection(provider, address, user)
         issued = await self._tokens.issue(
-            user, kind="session", principal_id=outcome.principal_id, description="sign-in"
+            user,
+            TokenSpec(
+                kind="session",
+                principal_id=outcome.principal_id,
+                description=describe_origin(user_agent, address),
+                confined=outcome.must_change_password,
+            ),
         )
-        late = await self.still_open(provider, door, outcome)
+        late = await self.recheck(provider, capabilities, outcome)
         if late is not None:
             await self._store.tokens.revoke(issued.token.name)
-            return self.tell_refused(provider, address, late)
-        self.tell_signed_in(provider, address, user, issued)
-        return SignedIn(user, issued, outcome.must_change_password)
+            return self.log_rejection(provider, address, late)
+        self.log_sign_in(provider, address, user, issued)
+        return SignInResult(user, issued, outcome.must_change_password)
 
     async def resume(
         self,
@@ -89,100 +126,127 @@ class SignIn:
         address: str,
         *,
         must_change_password: bool = False,
-    ) -> SignedIn | Refused:
-        """Let somebody in who was known a moment ago (:meth:`user_of`), if they still may.
+        user_agent: str = "",
+    ) -> SignInResult | Rejected:
+        """Issue a session for a user whom :meth:`resolve_user` returned a moment ago, or return why
+        not.
 
-        Raises StoreUnavailable.
+        Raises:
+            StoreUnavailable: the store cannot be read.
         """
         issued = None
         user = await self._store.users.get(user_id)
         if user is not None:
             issued = await self._tokens.issue(
-                user, kind="session", principal_id=principal_id, description="sign-in"
+                user,
+                TokenSpec(
+                    kind="session",
+                    principal_id=principal_id,
+                    description=describe_origin(user_agent, address),
+                    confined=must_change_password,
+                ),
             )
-        # Asked with the token there, so that nothing can come between the answer and the token.
-        why = await self._why_not(provider, user_id, principal_id)
+        # Checked after the token is issued, so that no change can come between the check and the
+        # token.
+        why = await self._rejection_of(provider, user_id, principal_id)
         if user is None or issued is None or why is not None:
             if issued is not None:
                 await self._store.tokens.revoke(issued.token.name)
-            return self.tell_refused(provider, address, why or Refused("user_gone"))
-        self.tell_signed_in(provider, address, user, issued)
-        return SignedIn(user, issued, must_change_password)
+            return self.log_rejection(provider, address, why or Rejected("user_gone"))
+        self.log_sign_in(provider, address, user, issued)
+        return SignInResult(user, issued, must_change_password)
 
-    async def _why_not(self, provider: str, user_id: str, principal_id: str) -> Refused | None:
-        """Why somebody who is known may not come in, or None."""
-        door = self._doors.get(provider)
-        if door is None:
-            return Refused("provider_disabled")
+    async def _rejection_of(
+        self, provider: str, user_id: str, principal_id: str
+    ) -> Rejected | None:
+        """Return why a known user may not sign in, or None."""
+        capabilities = self._providers.get(provider)
+        if capabilities is None:
+            return Rejected("provider_disabled")
         user = await self._store.users.get(user_id)
         if user is None:
-            return Refused("user_gone")
+            return Rejected("user_gone")
         if not user.enabled:
-            return Refused("user_disabled")
+            return Rejected("user_disabled")
         principal = next((one for one in user.principals if one.id == principal_id), None)
         if principal is None or principal.disabled_reason is not None:
-            return Refused("principal_disabled")
+            return Rejected("principal_disabled")
         groups = await self._store.users.memberships(user_id)
         theirs = [one.id for one in groups if one.provider == provider]
-        return await door.admission.refusal(principal_id, theirs)
+        return await capabilities.policy.refusal(principal_id, theirs)
 
-    async def user_of(
-        self, provider: str, door: Door, identity: ExternalIdentity, *, proof: bool = True
-    ) -> User | Refused:
-        """The user behind ``identity``, made where there is none, with the groups of now.
+    async def resolve_user(
+        self,
+        provider: str,
+        capabilities: ProviderCapabilities,
+        identity: ExternalIdentity,
+        *,
+        proof: bool = True,
+    ) -> User | Rejected:
+        """Return the user of ``identity``, created if necessary, with current groups.
 
-        ``proof``: see :meth:`known_user`. Raises ProviderUnavailable for what a provider must not
-        say, and StoreUnavailable.
+        ``proof``: see :meth:`known_user`.
+
+        Raises:
+            ProviderUnavailable: the provider returned an invalid identity.
+            StoreUnavailable: the store cannot be read.
         """
-        user = await self.known_user(provider, door, identity, proof=proof)
-        if isinstance(user, Refused):
+        user = await self.known_user(provider, capabilities, identity, proof=proof)
+        if isinstance(user, Rejected):
             return user
         await self._set_groups(provider, user, identity)
+        await self._store.identities.take_name(identity.principal_id, usable_username(identity))
         now = datetime.now(UTC)
         await self._store.identities.seen(identity.principal_id, now, identity.secret, fresh=proof)
         return user
 
     async def known_user(
-        self, provider: str, door: Door, identity: ExternalIdentity, *, proof: bool
-    ) -> User | Refused:
-        """The user behind ``identity``, made where there is none; else left as it is.
+        self,
+        provider: str,
+        capabilities: ProviderCapabilities,
+        identity: ExternalIdentity,
+        *,
+        proof: bool,
+    ) -> User | Rejected:
+        """Return the user of ``identity``, created if necessary, otherwise unchanged.
 
-        ``proof``: whether they have just shown who they are. A token that they were given a while
-        ago is none, so it doesn't bring back whom the provider has cut off since.
+        ``proof``: whether the user has just authenticated. A token that was issued a while ago is
+        no proof, so it does not re-enable a principal that the provider has disabled since.
         """
-        check_vouched(provider, door.schemes, identity)
-        refusal = await door.admission.refusal_of(identity)
+        validate_identity(provider, capabilities.schemes, identity)
+        refusal = await capabilities.policy.refusal_of(identity)
         if refusal is not None:
             return refusal
         user = await self._store.users.by_principal(identity.principal_id)
         if user is None:
             user = await self._create(provider, identity)
         principal = next(one for one in user.principals if one.id == identity.principal_id)
-        if principal.provider != provider and principal.provider in self._doors:
-            # Two providers of one type share its schemes, but not their people.
+        if principal.provider != provider and LOCAL not in capabilities.schemes:
+            # Whether or not the other provider runs. The accounts in the store belong to one local
+            # provider, whatever its name is.
             raise foreign_principal(provider, identity.principal_id)
         if not user.enabled:
-            return Refused("user_disabled")
+            return Rejected("user_disabled")
         if not proof and principal.disabled_reason not in {None, NOT_ALLOWED}:
-            return Refused("principal_disabled", principal.disabled_reason or "")
+            return Rejected("principal_disabled", principal.disabled_reason or "")
         return user
 
-    async def still_open(
-        self, provider: str, door: Door, identity: ExternalIdentity
-    ) -> Refused | None:
-        """Why ``identity`` may not come in any more: asked once a token for it is there.
+    async def recheck(
+        self, provider: str, capabilities: ProviderCapabilities, identity: ExternalIdentity
+    ) -> Rejected | None:
+        """Return why ``identity`` may no longer sign in, or None. Call this after issuing a token.
 
-        A provider that is disabled or changed has the tokens revoked that are there by then; this
-        catches the one that was made at the same time. Raises UnknownProvider.
+        Disabling or changing a provider revokes the tokens that exist by then. This check finds a
+        token that was issued at the same time.
         """
-        current = self._doors.get(provider)
-        if current is door:
+        current = self._providers.get(provider)
+        if current is capabilities:
             return None
         if current is None:
-            return Refused("provider_disabled")
-        return await current.admission.refusal_of(identity)
+            return Rejected("provider_disabled")
+        return await current.policy.refusal_of(identity)
 
-    def tell_signed_in(self, provider: str, address: str, user: User, issued: IssuedToken) -> None:
+    def log_sign_in(self, provider: str, address: str, user: User, issued: IssuedToken) -> None:
         """Log a sign-in."""
         _LOG.info(
             "signed in",
@@ -192,11 +256,11 @@ class SignIn:
             token=issued.token.name,
         )
 
-    def tell_refused(self, provider: str, address: str, why: Refused) -> Refused:
-        """Log a sign-in that was refused, and why."""
-        # Not the name: people type passwords into its field.
+    def log_rejection(self, provider: str, address: str, why: Rejected) -> Rejected:
+        """Log a rejected sign-in and return its reason."""
+        # Not the username: users type passwords into its field.
         _LOG.info(
-            "sign-in refused",
+            "sign-in rejected",
             provider=provider,
             address=address,
             reason=why.reason,
@@ -205,7 +269,7 @@ class SignIn:
         return why
 
     async def _set_groups(self, provider: str, user: User, identity: ExternalIdentity) -> None:
-        groups = memberships_said(provider, identity)
+        groups = memberships_from(provider, identity)
         known = [
             one for one in await self._store.users.memberships(user.id) if one.provider == provider
         ]
@@ -213,22 +277,24 @@ class SignIn:
             await self._store.users.set_memberships(user.id, provider, groups)
 
     async def _create(self, provider: str, identity: ExternalIdentity) -> User:
+        username = usable_username(identity)
         fresh = User(
             id=random_id("u"),
-            username=identity.username,
-            display_name=shown_name(identity.display_name) or identity.username,
+            username=username,
+            display_name=shown_name(identity.display_name) or username,
             enabled=True,
             administrator=False,
             created_at=datetime.now(UTC),
-            principals=(Principal(identity.principal_id, provider, identity.username),),
+            principals=(Principal(identity.principal_id, provider, username),),
         )
         try:
             await self._store.users.create(fresh)
         except Conflict:
-            # Somebody signed in twice at once, on another replica perhaps.
+            # The user signed in twice at the same time, perhaps on two replicas.
             user = await self._store.users.by_principal(identity.principal_id)
             if user is None:
                 raise
             return user
         await self._set_groups(provider, fresh, identity)
+        await self._store.identities.take_name(identity.principal_id, usable_username(identity))
         return fresh

@@ -1,11 +1,14 @@
-"""Making users, and the one who is there before anybody could make one."""
+"""Create users, and the first administrator."""
 
 import secrets
-import unicodedata
 from datetime import UTC, datetime
 
-from impersonation.policy import ReservedName, refuse_reserved
-from store.interfaces import Conflict, Principal, Store, User
+from config.composed import MOST_CHARACTERS, composed
+from impersonation.display_names import trimmed
+from impersonation.reserved_names import ReservedName, reject_reserved
+from store.errors import Conflict
+from store.interfaces import Store
+from store.records import NewPassword, Principal, User
 
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 FIRST_ADMINISTRATOR = "admin"
@@ -13,12 +16,12 @@ MAX_USERNAME_LENGTH = 128
 
 
 def random_id(prefix: str) -> str:
-    """``prefix`` and 10 base32 characters (50 random bits), as in ``u-7hx2kqm3va``."""
+    """Return ``prefix`` and 10 base32 characters (50 random bits), as in ``u-7hx2kqm3va``."""
     return f"{prefix}-" + "".join(secrets.choice(_BASE32) for _ in range(10))
 
 
 def new_user(username: str, *, display_name: str = "", administrator: bool = False) -> User:
-    """A local user, not yet stored, with a principal at the local provider."""
+    """Return a local user, not stored yet, with a principal at the local provider."""
     user_id = random_id("u")
     return User(
         id=user_id,
@@ -32,48 +35,58 @@ def new_user(username: str, *, display_name: str = "", administrator: bool = Fal
 
 
 def one_time_password() -> str:
-    """A password of 120 random bits, easy to copy by hand: five groups of base32."""
+    """Return a password of 125 random bits, easy to copy by hand: five groups of base32."""
     groups = ("".join(secrets.choice(_BASE32) for _ in range(5)) for _ in range(5))
     return "-".join(groups)
 
 
-async def ensure_administrator(store: Store, password: str, password_hash: str) -> str | None:
-    """Make the first administrator, who must change ``password``; None where there is a user.
+async def ensure_administrator(store: Store, password: NewPassword) -> bool:
+    """Create the first administrator if there is no user; return whether this call did.
 
-    Two replicas that start together make one: names are unique.
+    If two replicas start together, one of them creates it: usernames are unique.
     """
-    if await store.users.anybody():
-        return None
+    if await store.users.has_any():
+        return False
     admin = new_user(FIRST_ADMINISTRATOR, display_name="Administrator", administrator=True)
     try:
-        await store.users.create(admin, password_hash=password_hash, must_change=True)
+        await store.users.create(admin, password=password)
     except Conflict:
-        return None
-    return password
+        return False
+    return True
 
 
-def vouched_name(name: str) -> str:
-    """``name`` if a user of another provider's may be called that (``acme/app``).
+def validated_external_username(name: str) -> str:
+    """Return ``name`` if a user of an external provider may have it (``acme/app``).
 
-    Raises ValueError with a sentence.
+    Raises:
+        ValueError: it may not; the message is a sentence.
     """
-    if not 1 <= len(name) <= MAX_USERNAME_LENGTH or not name.isprintable() or name != name.strip():
-        raise ValueError("a user name must be printable, without spaces around it, and not empty")
+    _check_shown(name)
     try:
-        refuse_reserved([name])
+        reject_reserved([name])
     except ReservedName as exc:
         raise ValueError(str(exc)) from None
     return name
 
 
-def checked_username(name: str) -> str:
-    """``name``, NFC-normalised, if a local user may be called that.
+def _check_shown(name: str) -> None:
+    try:
+        trimmed(name)
+    except ValueError as exc:
+        raise ValueError(f"a username {exc}") from None
+    if not 1 <= len(name) <= MAX_USERNAME_LENGTH:
+        raise ValueError(f"a username must have 1 to {MAX_USERNAME_LENGTH} characters")
 
-    Raises ValueError with a sentence.
+
+def checked_username(name: str) -> str:
+    """Return ``name``, NFC-normalised, if a local user may have it.
+
+    Raises:
+        ValueError: it may not; the message is a sentence.
     """
-    name = unicodedata.normalize("NFC", name)
-    if not 1 <= len(name) <= MAX_USERNAME_LENGTH or not name.isprintable() or name != name.strip():
-        raise ValueError("a user name must be printable, without spaces around it, and not empty")
+    if len(name) <= MOST_CHARACTERS:
+        name = composed(name)
+    _check_shown(name)
     if any(character in name for character in ":/\\") or name.lower().startswith("u-"):
-        raise ValueError("a user name may not hold : / or \\ nor begin with u-")
+        raise ValueError("a username may not contain : / or \\ and may not begin with u-")
     return name

@@ -1,5 +1,10 @@
-"""The token endpoint, ``POST /v1/token`` (RFC 6749 §3.2): from a grant to a token of Sekisho's own.
+"""The grants of the token endpoint, ``POST /v1/token`` (RFC 6749 §3.2).
 
-One file for each grant: a command line's code (RFC 7636, RFC 8252), a code typed on another device
-(RFC 8628), the renewal of a session, and the exchange of somebody else's token (RFC 8693).
+One module for each grant: an authorization code for a command line (RFC 7636, RFC 8252), a device
+code (RFC 8628), the renewal of a session, and the exchange of another issuer's token (RFC 8693).
+Each has ``redeem``, which takes a :class:`.grants.TokenRequest` and returns a
+:class:`.grants.TokenResponse` or raises :class:`.errors.OAuthError`.
+
+May import: ``management.authentication``, ``management.identity``, ``management.authorization``,
+``management.http``; ``providers.base`` and the store's interfaces and records.
 """

@@ -1,4 +1,4 @@
-"""Errors of the token endpoint, as OAuth clients expect them."""
+"""Errors of the token endpoint (RFC 6749 §5.2)."""
 
 import json
 from collections.abc import Mapping
@@ -13,13 +13,14 @@ INVALID_SCOPE = "invalid_scope"
 ACCESS_DENIED = "access_denied"
 EXPIRED = "expired_token"
 PENDING = "authorization_pending"
+SLOW_DOWN = "slow_down"
 UNAVAILABLE = "temporarily_unavailable"
 
 
 class OAuthError(Exception):
-    """An answer of RFC 6749 §5.2: ``error`` is for programs, ``description`` for people.
+    """An error response of RFC 6749 §5.2. ``error`` is for programs, ``description`` for humans.
 
-    ``more`` are further members; neither says anything that was kept from the caller.
+    ``more`` has further members. None of them reveals what the caller may not know.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class OAuthError(Exception):
         self.more = dict(more or {})
 
     def response(self, request_id: str) -> web.Response:
-        """The error as an HTTP answer."""
+        """Return the error as an HTTP response."""
         body = {
             "error": self.error,
             "error_description": self.description,

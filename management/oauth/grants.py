@@ -1,66 +1,82 @@
-"""What every grant gets, and what it gives."""
+"""The input and output of every grant."""
 
 from dataclasses import dataclass
 
 from aiohttp import web
 
-from management.foreign_bearers import ForeignBearers
+from management.authentication.external_tokens import ExternalTokens
+from management.authentication.token_authenticator import TokenAuthenticator
+from management.http.request_notes import (
+    add_audit_note,
+    address_of,
+    describe_rejection,
+    user_agent_of,
+)
+from management.identity.sealed_state import StateCipher
+from management.identity.sign_in import SignInResult, SignInService
+from management.identity.tokens import TokenIssuer
 from management.oauth.errors import ACCESS_DENIED, OAuthError
 from management.oauth.form import Form
-from management.resolver import TokenResolver
-from management.sealed import Sealer
-from management.sign_in import SignedIn, SignIn
-from management.telling import address_of, note, told
-from management.tokens import TokenService
-from providers.base import Refused
+from providers.base import Rejected
 from store.interfaces import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Granting:
-    """What the grants work with."""
+class GrantServices:
+    """The services that the grants use."""
 
     store: Store
-    tokens: TokenService
-    sign_in: SignIn
-    resolver: TokenResolver
-    sealer: Sealer
-    bearers: ForeignBearers
+    tokens: TokenIssuer
+    sign_in: SignInService
+    authenticator: TokenAuthenticator
+    cipher: StateCipher
+    external_tokens: ExternalTokens
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TokenRequest:
     """One request to the token endpoint."""
 
     request: web.Request
     form: Form
-    granting: Granting
+    services: GrantServices
 
     @property
     def address(self) -> str:
-        """From where it came."""
+        """Return the client's address."""
         return address_of(self.request)
 
-    def note(self, **said: str) -> None:
-        """Say more about it, for the audit log."""
-        note(self.request, **said)
+    @property
+    def user_agent(self) -> str:
+        """Return the name of the client's program."""
+        return user_agent_of(self.request)
 
-    def let_in(self, outcome: SignedIn | Refused) -> SignedIn:
-        """Somebody who was let in; else the refusal, told to the audit log and not to them."""
-        if isinstance(outcome, Refused):
-            self.refuse(outcome)
-            raise OAuthError(ACCESS_DENIED, "the sign-in was refused")
+    def note(self, **facts: str) -> None:
+        """Add facts about the request to the audit log."""
+        add_audit_note(self.request, **facts)
+
+    def accepted(self, outcome: SignInResult | Rejected) -> SignInResult:
+        """Return a successful sign-in. The reason of a rejection goes to the audit log only.
+
+        Raises:
+            OAuthError: the sign-in was rejected.
+        """
+        if isinstance(outcome, Rejected):
+            self.note_rejection(outcome)
+            raise OAuthError(
+                ACCESS_DENIED, "the sign-in was rejected; the audit log has the reason"
+            )
         self.note(user=outcome.user.id, token=outcome.issued.token.name)
         return outcome
 
-    def refuse(self, why: Refused) -> None:
-        """Tell the audit log why somebody was refused."""
-        self.note(refused=told(why))
+    def note_rejection(self, why: Rejected) -> None:
+        """Write the reason of a rejection to the audit log."""
+        self.note(rejected=describe_rejection(why))
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
+class TokenResponse:
     """A token that was granted."""
 
-    signed_in: SignedIn
+    signed_in: SignInResult
     exchanged: bool = False

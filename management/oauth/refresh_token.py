@@ -1,50 +1,65 @@
-"""A new session for one that is about to end: ``grant_type=refresh_token``.
+"""The grant ``refresh_token``: a new session for one that is about to end.
 
-For command lines, so that nobody types a password in the middle of a day's work. It goes on until
-``sessions.renewable_for`` after the sign-in; whoever is cut off meanwhile has no session to renew.
+For command lines, so that users need not type a password during a working day. Renewal is possible
+until ``sessions.renewable_for`` after the sign-in. A user who is disabled in the meantime has no
+session to renew.
 """
 
 from datetime import UTC, datetime, timedelta
 
+from management.identity.sign_in import SignInResult
+from management.identity.tokens import TokenSpec, renewable_until
 from management.oauth.errors import INVALID_GRANT, OAuthError
-from management.oauth.grant import Asked, Granted
-from management.sign_in import SignedIn
-from management.tokens import renewable_until
+from management.oauth.grants import TokenRequest, TokenResponse
+from store.errors import ParentGone
 
 GRANT = "refresh_token"
 OVERLAP = timedelta(seconds=60)
-"""How long the old one lives on, for kubectls that hold it already."""
+"""How long the old session stays valid, for kubectl processes that already hold it."""
 
 _BAD = OAuthError(
     INVALID_GRANT, "the session has ended, or its sign-in was too long ago: sign in again"
 )
 
+_CONFINED = OAuthError(INVALID_GRANT, "change your password first, then sign in again")
 
-async def redeem(asked: Asked) -> Granted:
-    """A session for a session. Raises OAuthError, StoreUnavailable."""
-    granting = asked.granting
-    bearer = asked.form.one("refresh_token").encode("utf-8", "surrogatepass")
-    resolved = await granting.resolver.resolve(bearer)
-    if resolved is None or resolved.token.kind != "session":
+
+async def redeem(token_request: TokenRequest) -> TokenResponse:
+    """Redeem a session for a new one.
+
+    Raises:
+        OAuthError: the session cannot be renewed.
+        StoreUnavailable: the store cannot be read.
+    """
+    services = token_request.services
+    bearer = token_request.form.one("refresh_token").encode("utf-8", "surrogatepass")
+    authenticated = await services.authenticator.resolve(bearer)
+    if authenticated is None or authenticated.token.kind != "session":
         raise _BAD
-    old = resolved.token
+    old = authenticated.token
+    if old.confined:
+        raise _CONFINED
+    principal = await services.store.identities.get(old.principal_id)
+    if principal is None or principal.grant_ended_at is not None:
+        # Its provider can no longer refresh it: only a new sign-in proves the account.
+        raise _BAD
     now = datetime.now(UTC)
-    until = renewable_until(old, granting.tokens.renewable_for)
+    until = renewable_until(old, services.tokens.renewable_for)
     if until is None or until <= now:
         raise _BAD
-    issued = await granting.tokens.issue(
-        resolved.user,
-        kind="session",
-        principal_id=old.principal_id,
-        description=old.description,
-        not_after=until,
-        signed_in_at=old.signed_in_at,
-    )
-    # What was revoked while the new one was made takes the new one with it.
-    if not await granting.store.tokens.shorten(old.name, now + OVERLAP) and (
-        await granting.store.tokens.get(old.name) is None
-    ):
-        await granting.store.tokens.revoke(issued.token.name)
-        raise _BAD
-    asked.note(user=resolved.user.id, token=issued.token.name, renewed=old.name)
-    return Granted(SignedIn(resolved.user, issued))
+    try:
+        issued = await services.tokens.issue(
+            authenticated.user,
+            TokenSpec(
+                kind="session",
+                principal_id=old.principal_id,
+                description=old.description,
+                not_after=until,
+            ),
+            made_with=old,
+        )
+    except ParentGone:
+        raise _BAD from None  # revoked while the new session was issued
+    await services.store.tokens.shorten(old.name, now + OVERLAP)
+    token_request.note(user=authenticated.user.id, token=issued.token.name, renewed=old.name)
+    return TokenResponse(SignInResult(authenticated.user, issued))

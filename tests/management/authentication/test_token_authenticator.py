@@ -1,4 +1,4 @@
-"""From a bearer to who is calling: the cache, and when it must not be believed."""
+"""Authentication of bearers: the cache, and when its entries are invalid."""
 
 import asyncio
 import hashlib
@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
-from management.resolver import Resolved, TokenResolver, concerns
+from management.authentication.authenticated_token import AuthenticatedToken, concerns
+from management.authentication.token_authenticator import TokenAuthenticator
 from store.access_records import Project
 from store.database import SqlStore, open_store
 from store.encryption import Keyring
-from store.interfaces import Change, Membership, Principal, StoreUnavailable
+from store.errors import StoreUnavailable
+from store.records import Change, Membership, Principal
 from tests.store.records import NOW, a_binding, a_cluster, a_token, a_user, let_in
 
 BEARER = b"token-a:secret"
@@ -28,8 +30,8 @@ async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
 
 
 @pytest.fixture
-async def resolver(store: SqlStore) -> AsyncIterator[TokenResolver]:
-    made = TokenResolver(store)
+async def resolver(store: SqlStore) -> AsyncIterator[TokenAuthenticator]:
+    made = TokenAuthenticator(store)
     following = asyncio.create_task(made.follow_changes())
     async with asyncio.timeout(5):
         while not store.changes.live:
@@ -47,14 +49,16 @@ async def furnish(store: SqlStore, **token: Any) -> None:
     await store.tokens.create(a_token(**(values | token)))
 
 
-async def remembered(resolver: TokenResolver) -> Resolved:
-    """The entry of the token that :func:`furnish` made."""
+async def remembered(resolver: TokenAuthenticator) -> AuthenticatedToken:
+    """Return the entry of the token that :func:`furnish` created."""
     entry = await resolver.resolve(BEARER)
     assert entry is not None
     return entry
 
 
-async def test_a_live_token_says_who_and_where(store: SqlStore, resolver: TokenResolver) -> None:
+async def test_live_token_returns_its_user_and_access(
+    store: SqlStore, resolver: TokenAuthenticator
+) -> None:
     await furnish(store)
     await store.clusters.create(a_cluster())
     await let_in(store, "c-prod", "u-alice")
@@ -70,15 +74,15 @@ async def test_a_live_token_says_who_and_where(store: SqlStore, resolver: TokenR
     "bearer",
     [b"", b"token-a", b"token-a:", b":secret", b"token-a:wrong", b"\xff:x", b"a:" + b"x" * 600],
 )
-async def test_anything_else_is_nobody(
-    store: SqlStore, resolver: TokenResolver, bearer: bytes
+async def test_invalid_bearer_returns_none(
+    store: SqlStore, resolver: TokenAuthenticator, bearer: bytes
 ) -> None:
     await furnish(store)
     assert await resolver.resolve(bearer) is None
 
 
-async def test_a_token_ends_also_while_it_is_cached(
-    store: SqlStore, resolver: TokenResolver
+async def test_cached_token_expires_in_the_cache(
+    store: SqlStore, resolver: TokenAuthenticator
 ) -> None:
     await furnish(store, expires_at=datetime.now(UTC) + timedelta(seconds=0.3))
     assert await resolver.resolve(BEARER) is not None
@@ -88,8 +92,8 @@ async def test_a_token_ends_also_while_it_is_cached(
     assert resolver.cached(BEARER) is None
 
 
-async def test_many_requests_at_once_make_one_query(
-    store: SqlStore, resolver: TokenResolver
+async def test_concurrent_requests_make_one_query(
+    store: SqlStore, resolver: TokenAuthenticator
 ) -> None:
     await furnish(store)
     asked = 0
@@ -106,27 +110,27 @@ async def test_many_requests_at_once_make_one_query(
     assert asked == 1
 
 
-async def test_what_is_asked_for_all_the_time_is_asked_again_beside_it(
-    store: SqlStore, resolver: TokenResolver
+async def test_cached_entry_is_revalidated_in_the_background(
+    store: SqlStore, resolver: TokenAuthenticator
 ) -> None:
-    """Nobody waits for the store but the first."""
+    """Only the first request waits for the store."""
     await furnish(store)
     first = await remembered(resolver)
-    first.ask_again_at = 0.0
+    first.revalidate_at = 0.0
     assert [resolver.cached(BEARER) for _ in range(3)] == [first] * 3
     async with asyncio.timeout(5):
         while resolver.cached(BEARER) is first:
             await asyncio.sleep(0.01)
     second = resolver.cached(BEARER)
     assert second is not None
-    assert second.believed_until > first.believed_until
+    assert second.trusted_until > first.trusted_until
     assert resolver.misses == 1
 
 
-async def test_what_the_store_knows_no_more_when_it_is_asked_again_is_dropped(
-    store: SqlStore, resolver: TokenResolver
+async def test_entry_missing_at_its_revalidation_is_dropped(
+    store: SqlStore, resolver: TokenAuthenticator
 ) -> None:
-    """That is what the net is for: nothing was announced."""
+    """The revalidation finds the change, although the store announced none."""
     await furnish(store)
     entry = await remembered(resolver)
 
@@ -134,15 +138,15 @@ async def test_what_the_store_knows_no_more_when_it_is_asked_again_is_dropped(
         return None
 
     store.tokens.resolve = gone  # type: ignore[method-assign]
-    entry.ask_again_at = 0.0
+    entry.revalidate_at = 0.0
     async with asyncio.timeout(5):
         while resolver.cached(BEARER) is not None:
             await asyncio.sleep(0.01)
     assert await resolver.resolve(BEARER) is None
 
 
-async def test_a_store_that_can_not_say_when_it_is_asked_again_changes_nothing(
-    store: SqlStore, resolver: TokenResolver
+async def test_store_failure_at_a_revalidation_keeps_the_entry(
+    store: SqlStore, resolver: TokenAuthenticator
 ) -> None:
     await furnish(store)
     entry = await remembered(resolver)
@@ -153,18 +157,18 @@ async def test_a_store_that_can_not_say_when_it_is_asked_again_changes_nothing(
         raise StoreUnavailable("away")
 
     store.tokens.resolve = away  # type: ignore[method-assign]
-    entry.ask_again_at = 0.0
+    entry.revalidate_at = 0.0
     assert resolver.cached(BEARER) is entry
     await asyncio.wait_for(asked.wait(), 5)
     await asyncio.sleep(0)
     assert resolver.cached(BEARER) is entry
-    entry.believed_until = 0.0
+    entry.trusted_until = 0.0
     with pytest.raises(StoreUnavailable):
         await resolver.resolve(BEARER)
 
 
-async def test_one_who_goes_away_does_not_fail_the_others(
-    store: SqlStore, resolver: TokenResolver
+async def test_cancelled_request_does_not_fail_the_others(
+    store: SqlStore, resolver: TokenAuthenticator
 ) -> None:
     await furnish(store)
     first, second = (asyncio.ensure_future(resolver.resolve(BEARER)) for _ in range(2))
@@ -174,8 +178,8 @@ async def test_one_who_goes_away_does_not_fail_the_others(
 
 
 @pytest.mark.parametrize("change", ["revoke", "disable", "regroup", "grant", "delete"])
-async def test_every_change_that_matters_empties_the_cache(
-    store: SqlStore, resolver: TokenResolver, change: str
+async def test_relevant_changes_drop_the_entry(
+    store: SqlStore, resolver: TokenAuthenticator, change: str
 ) -> None:
     await furnish(store)
     await store.clusters.create(a_cluster())
@@ -201,8 +205,8 @@ async def test_every_change_that_matters_empties_the_cache(
         assert found is None
 
 
-async def test_what_changed_while_it_was_asked_is_not_remembered(
-    store: SqlStore, resolver: TokenResolver
+async def test_change_during_the_query_prevents_caching(
+    store: SqlStore, resolver: TokenAuthenticator
 ) -> None:
     await furnish(store)
     original = store.tokens.resolve
@@ -217,8 +221,8 @@ async def test_what_changed_while_it_was_asked_is_not_remembered(
     assert resolver.cached(BEARER) is None
 
 
-async def test_what_changed_of_somebody_else_meanwhile_does_not_matter(
-    store: SqlStore, resolver: TokenResolver
+async def test_unrelated_change_during_the_query_does_not_prevent_caching(
+    store: SqlStore, resolver: TokenAuthenticator
 ) -> None:
     await furnish(store)
     original = store.tokens.resolve
@@ -250,7 +254,7 @@ CHANGES = [
 
 @pytest.mark.parametrize("change", CHANGES, ids=str)
 @pytest.mark.parametrize("owner", [False, True], ids=["member", "owner of every cluster"])
-async def test_what_a_change_concerns_is_dropped_and_nothing_else(
+async def test_change_drops_exactly_the_entries_that_it_concerns(
     store: SqlStore, change: Change, owner: bool
 ) -> None:
     await store.clusters.create(a_cluster())
@@ -261,7 +265,7 @@ async def test_what_a_change_concerns_is_dropped_and_nothing_else(
     if owner:
         await store.users.update("u-alice", administrator=True)
     await store.users.set_memberships("u-alice", "x", [Membership("x_group://1", "x", "One")])
-    resolver = TokenResolver(store)
+    resolver = TokenAuthenticator(store)
     entry = await resolver.resolve(BEARER)
     assert entry is not None
     assert entry.access.owns_clusters is owner
@@ -269,8 +273,8 @@ async def test_what_a_change_concerns_is_dropped_and_nothing_else(
     assert (resolver.entries == 0) is concerns(change, entry)
 
 
-async def test_people_in_many_groups_take_more_of_the_cache(store: SqlStore) -> None:
-    resolver = TokenResolver(store, max_bytes=40_000)
+async def test_users_in_many_groups_take_more_of_the_cache(store: SqlStore) -> None:
+    resolver = TokenAuthenticator(store, max_bytes=40_000)
     groups = [Membership(f"x_group://{n}", "x", f"Group {n}") for n in range(100)]
     for n in range(3):
         await store.users.create(a_user(f"user-{n}"))
@@ -284,8 +288,8 @@ async def test_people_in_many_groups_take_more_of_the_cache(store: SqlStore) -> 
     assert resolver.cached(b"token-0:s") is None
 
 
-async def test_the_cache_is_bounded(store: SqlStore) -> None:
-    resolver = TokenResolver(store, max_entries=2)
+async def test_cache_is_bounded(store: SqlStore) -> None:
+    resolver = TokenAuthenticator(store, max_entries=2)
     await store.users.create(a_user())
     for n in range(3):
         bearer = b"token-%d:s" % n
@@ -299,8 +303,8 @@ async def test_the_cache_is_bounded(store: SqlStore) -> None:
     ]
 
 
-async def test_a_reserved_name_in_the_store_is_nobodys(
-    store: SqlStore, resolver: TokenResolver
+async def test_reserved_name_in_the_store_authenticates_no_user(
+    store: SqlStore, resolver: TokenAuthenticator
 ) -> None:
     evil = replace(a_user(), principals=(Principal("x://1", "x", "system:admin"),))
     await store.users.create(evil)

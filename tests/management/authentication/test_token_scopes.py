@@ -1,11 +1,11 @@
-"""Projects that a rule names."""
+"""Resolution of the projects in a token rule."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from management.scoping import projects_named, within
+from management.authentication.token_scopes import find_projects, intersect_scope
 from store.access_records import Project
 from store.database import open_store
 from store.encryption import Keyring, generate_key
@@ -35,13 +35,13 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
         ((), set()),
     ],
 )
-async def test_a_project_is_named_by_id_or_by_cluster_and_name(
+async def test_project_is_found_by_id_or_by_cluster_and_name(
     store: Store, names: tuple[str, ...], found: set[str]
 ) -> None:
-    assert {one.id for one in await projects_named(store, names)} == found
+    assert {one.id for one in await find_projects(store, names)} == found
 
 
 async def test_projects_are_limited_to_clusters(store: Store) -> None:
-    both = await projects_named(store, ["prod/shop", "dev/shop"])
-    assert [one.id for one in within(both, ["c-dev"])] == ["p-dev"]
-    assert within(both, []) == both
+    both = await find_projects(store, ["prod/shop", "dev/shop"])
+    assert [one.id for one in intersect_scope(both, ["c-dev"])] == ["p-dev"]
+    assert intersect_scope(both, []) == both

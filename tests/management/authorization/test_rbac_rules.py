@@ -1,4 +1,4 @@
-"""Whether rules allow what another rule allows: as Kubernetes' own escalation check has it."""
+"""Coverage of RBAC rules, compared with Kubernetes' escalation check."""
 
 import itertools
 
@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from management.authorization.built_in import EVERYTHING
-from management.authorization.rules import broken_down, covers, uncovered
+from management.authorization.builtin_roles import EVERYTHING
+from management.authorization.rbac_rules import breakdown_rule, covers, uncovered_rules
 from store.access_records import PolicyRule
 
 
@@ -42,8 +42,8 @@ def urls(verbs: str, *paths: str) -> PolicyRule:
         (rule("*", "*", "*"), urls("get", "/metrics"), False),
     ],
 )
-def test_a_rule_covers_what_it_allows(held: PolicyRule, wanted: PolicyRule, allowed: bool) -> None:
-    assert (uncovered([wanted], [held]) == []) is allowed
+def test_rule_covers_what_it_allows(held: PolicyRule, wanted: PolicyRule, allowed: bool) -> None:
+    assert (uncovered_rules([wanted], [held]) == []) is allowed
 
 
 WORDS = st.sampled_from(["get", "list", "*", "pods", "pods/log", "*/log", "", "apps"])
@@ -58,28 +58,26 @@ RULES = st.builds(
 
 
 @given(st.lists(RULES, max_size=3))
-def test_who_holds_rules_may_hand_those_on(rules: list[PolicyRule]) -> None:
-    assert uncovered(rules, rules) == []
-    assert uncovered(rules, EVERYTHING) == []
-    single = [action for one in rules for action in broken_down(one)]
-    assert uncovered(rules, single) == []
+def test_holder_of_rules_may_grant_them(rules: list[PolicyRule]) -> None:
+    assert uncovered_rules(rules, rules) == []
+    assert uncovered_rules(rules, EVERYTHING) == []
+    single = [action for one in rules for action in breakdown_rule(one)]
+    assert uncovered_rules(rules, single) == []
 
 
 @given(st.lists(RULES, max_size=2), st.lists(RULES, max_size=2), RULES)
 def test_covering_is_transitive(
     one: list[PolicyRule], two: list[PolicyRule], x: PolicyRule
 ) -> None:
-    """Nobody gains by handing on through somebody in between."""
-    if uncovered(two, one) == [] and uncovered([x], two) == []:
-        assert uncovered([x], one) == []
+    """Granting through an intermediate user gains nothing."""
+    if uncovered_rules(two, one) == [] and uncovered_rules([x], two) == []:
+        assert uncovered_rules([x], one) == []
 
 
 @given(RULES, RULES)
-def test_nothing_is_covered_that_the_rule_would_not_allow(
-    held: PolicyRule, wanted: PolicyRule
-) -> None:
-    """Against the definition: whatever request ``wanted`` allows, ``held`` allows too."""
-    if uncovered([wanted], [held]):
+def test_rule_covers_nothing_that_it_would_not_allow(held: PolicyRule, wanted: PolicyRule) -> None:
+    """Compare with the definition: ``held`` allows every request that ``wanted`` allows."""
+    if uncovered_rules([wanted], [held]):
         return
     words = ["get", "list", "delete"], ["", "apps", "other"], ["pods", "pods/log", "x/log", "y"]
     for verb, group, resource, name in itertools.product(*words, ["a", "b", "c"]):

@@ -1,4 +1,4 @@
-"""The kubeconfigs that users get, read back by the real kubectl."""
+"""Kubeconfigs for users, read by the real kubectl."""
 
 import json
 import subprocess
@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from management.kubeconfig import ClusterEntry, render_kubeconfig
-from proxy.demo.assets import Assets
+from management.clusters.kubeconfig import ClusterEntry, render_kubeconfig
+from proxy.demo.binaries import Binaries
 
 PROD, TEST = ClusterEntry("c-aaaaaaaaaa", "prod"), ClusterEntry("c-bbbbbbbbbb", "test")
 URL = "https://sekisho.example.test"
 
 
-def as_kubectl_reads_it(assets: Assets, text: str, directory: Path) -> dict[str, Any]:
+def as_kubectl_reads_it(assets: Binaries, text: str, directory: Path) -> dict[str, Any]:
     path = directory / "kubeconfig"
     path.write_text(text)
     kubectl = str(assets.path("kubectl"))
@@ -24,7 +24,9 @@ def as_kubectl_reads_it(assets: Assets, text: str, directory: Path) -> dict[str,
     return read
 
 
-def test_kubectl_reads_a_token(kubernetes_assets: Assets, tmp_path: Path) -> None:
+def test_kubectl_reads_a_kubeconfig_with_a_token(
+    kubernetes_assets: Binaries, tmp_path: Path
+) -> None:
     text = render_kubeconfig(
         external_url=URL, clusters=[PROD], user="alice", token="kubeconfig-a:b", ca_pem="PEM"
     )
@@ -33,11 +35,14 @@ def test_kubectl_reads_a_token(kubernetes_assets: Assets, tmp_path: Path) -> Non
         "server": f"{URL}/k8s/clusters/c-aaaaaaaaaa",
         "certificate-authority-data": "UEVN",
     }
-    assert config["users"] == [{"name": "alice", "user": {"token": "kubeconfig-a:b"}}]
-    assert config["current-context"] == "prod"
+    name = "alice/prod@sekisho.example.test"
+    assert config["users"] == [{"name": name, "user": {"token": "kubeconfig-a:b"}}]
+    assert config["current-context"] == "prod@sekisho.example.test"
 
 
-def test_kubectl_reads_an_exec_entry(kubernetes_assets: Assets, tmp_path: Path) -> None:
+def test_kubectl_reads_a_kubeconfig_with_an_exec_entry(
+    kubernetes_assets: Binaries, tmp_path: Path
+) -> None:
     text = render_kubeconfig(external_url=f"{URL}/", clusters=[PROD], user="alice")
     config = as_kubectl_reads_it(kubernetes_assets, text, tmp_path)
     entry = config["users"][0]["user"]["exec"]
@@ -45,16 +50,50 @@ def test_kubectl_reads_an_exec_entry(kubernetes_assets: Assets, tmp_path: Path) 
     assert (entry["command"], entry["interactiveMode"]) == ("sekisho", "IfAvailable")
 
 
-def test_several_clusters_are_contexts_of_one_user(
-    kubernetes_assets: Assets, tmp_path: Path
+def test_several_clusters_are_contexts_of_one_kubeconfig(
+    kubernetes_assets: Binaries, tmp_path: Path
 ) -> None:
     text = render_kubeconfig(
         external_url=URL, clusters=[PROD, TEST], user="alice", token="t", current="test"
     )
     config = as_kubectl_reads_it(kubernetes_assets, text, tmp_path)
-    assert [one["name"] for one in config["contexts"]] == ["prod", "test"]
-    assert {one["context"]["user"] for one in config["contexts"]} == {"alice"}
-    assert config["current-context"] == "test"
+    assert [one["name"] for one in config["contexts"]] == [
+        "prod@sekisho.example.test",
+        "test@sekisho.example.test",
+    ]
+    assert config["current-context"] == "test@sekisho.example.test"
+
+
+def test_merged_kubeconfigs_of_one_user_hide_no_entry(
+    kubernetes_assets: Binaries, tmp_path: Path
+) -> None:
+    """rancher#19342: the first file's user was used for every cluster."""
+    files: dict[str, tuple[str, str]] = {}
+    for url in (URL, "https://other.example.test:8443"):
+        for cluster in (PROD, TEST):
+            token = f"token of {cluster.name} at {url}"
+            path = tmp_path / f"{len(files)}.yaml"
+            path.write_text(
+                render_kubeconfig(external_url=url, clusters=[cluster], user="alice", token=token)
+            )
+            files[str(path)] = (f"{url}/k8s/clusters/{cluster.id}", token)
+    kubectl = str(kubernetes_assets.path("kubectl"))
+    for order in (list(files), list(reversed(files))):
+        done = subprocess.run(
+            [kubectl, "config", "view", "--raw", "-o", "json"],
+            env={"KUBECONFIG": ":".join(order)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        merged = json.loads(done.stdout)
+        users = {one["name"]: one["user"]["token"] for one in merged["users"]}
+        servers = {one["name"]: one["cluster"]["server"] for one in merged["clusters"]}
+        reached = {
+            (servers[one["context"]["cluster"]], users[one["context"]["user"]])
+            for one in merged["contexts"]
+        }
+        assert reached == set(files.values())
 
 
 def test_without_a_ca_the_system_decides() -> None:
@@ -63,14 +102,15 @@ def test_without_a_ca_the_system_decides() -> None:
 
 
 @pytest.mark.parametrize("name", ["a: b", "true", "null", "0x1", "ümlaut", '"', "*x"])
-def test_names_that_mean_something_in_yaml_stay_names(
-    kubernetes_assets: Assets, tmp_path: Path, name: str
+def test_names_with_a_meaning_in_yaml_are_quoted(
+    kubernetes_assets: Binaries, tmp_path: Path, name: str
 ) -> None:
     text = render_kubeconfig(external_url=URL, clusters=[PROD], user=name, token=name)
     config = as_kubectl_reads_it(kubernetes_assets, text, tmp_path)
-    assert config["users"] == [{"name": name, "user": {"token": name}}]
+    entry = f"{name}/prod@sekisho.example.test"
+    assert config["users"] == [{"name": entry, "user": {"token": name}}]
 
 
-def test_a_kubeconfig_without_clusters_is_none() -> None:
+def test_kubeconfig_without_clusters_is_rejected() -> None:
     with pytest.raises(ValueError):
         render_kubeconfig(external_url=URL, clusters=[], user="alice", token="t")

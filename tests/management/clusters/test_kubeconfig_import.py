@@ -1,4 +1,4 @@
-"""Reading kubeconfigs, and refusing those that can't be used with one line each."""
+"""Read kubeconfigs, and reject unusable ones with one line each."""
 
 import base64
 from collections.abc import Callable
@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from management.import_kubeconfig import BadKubeconfig, from_inside, from_kubeconfig
+from management.clusters.kubeconfig_import import (
+    InvalidKubeconfig,
+    from_kubeconfig,
+    from_service_account,
+)
 
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
@@ -21,7 +25,7 @@ def encoded(text: str) -> str:
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Writes a kubeconfig with one context, in which ``cluster`` and ``user`` can be changed."""
+    """Return a function that writes a kubeconfig with one context, and given cluster and user."""
 
     def write(
         cluster: dict[str, Any] | None = None, user: dict[str, Any] | None = None, **top: Any
@@ -47,21 +51,21 @@ def write(tmp_path: Path) -> Write:
 
 
 def refusal(path: Path, context: str | None = None) -> str:
-    with pytest.raises(BadKubeconfig) as caught:
+    with pytest.raises(InvalidKubeconfig) as caught:
         from_kubeconfig(path, context)
     message = str(caught.value)
     assert "\n" not in message
     return message
 
 
-def test_a_token_and_a_ca_are_read(write: Write) -> None:
+def test_kubeconfig_with_token_and_ca_is_read(write: Write) -> None:
     access = from_kubeconfig(write({"certificate-authority-data": encoded(PEM)}))
     assert access.endpoint.servers == ("https://api.example.test:6443",)
     assert access.endpoint.ca_pem == PEM
     assert access.credential.token == "secret"
 
 
-def test_a_client_certificate_is_read(write: Write) -> None:
+def test_kubeconfig_with_client_certificate_is_read(write: Write) -> None:
     user = {"client-certificate-data": encoded("cert"), "client-key-data": encoded("key")}
     credential = from_kubeconfig(write(user=user)).credential
     assert (credential.token, credential.certificate_pem, credential.key_pem) == (
@@ -71,7 +75,7 @@ def test_a_client_certificate_is_read(write: Write) -> None:
     )
 
 
-def test_files_are_found_beside_the_kubeconfig(
+def test_relative_files_are_read_beside_the_kubeconfig(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir("/")
@@ -83,24 +87,24 @@ def test_files_are_found_beside_the_kubeconfig(
     assert (access.endpoint.ca_pem, access.credential.token) == (PEM, "from-file")
 
 
-def test_data_goes_before_a_file_as_in_kubectl(write: Write) -> None:
+def test_embedded_data_precedes_a_file_as_in_kubectl(write: Write) -> None:
     path = write({"certificate-authority": "gone", "certificate-authority-data": encoded(PEM)})
     assert from_kubeconfig(path).endpoint.ca_pem == PEM
 
 
-def test_a_path_before_the_api_is_kept(write: Write) -> None:
+def test_path_prefix_of_a_server_is_kept(write: Write) -> None:
     path = write({"server": "https://rancher.example.test/k8s/clusters/c-x1/"})
     assert from_kubeconfig(path).endpoint.servers == (
         "https://rancher.example.test/k8s/clusters/c-x1",
     )
 
 
-def test_an_ipv6_address_is_a_server(write: Write) -> None:
+def test_ipv6_server_is_accepted(write: Write) -> None:
     path = write({"server": "https://[::1]:6443"})
     assert from_kubeconfig(path).endpoint.servers == ("https://[::1]:6443",)
 
 
-def test_the_name_in_the_certificate_is_read(write: Write) -> None:
+def test_tls_server_name_is_read(write: Write) -> None:
     path = write({"tls-server-name": "kubernetes"})
     assert from_kubeconfig(path).endpoint.tls_server_name == "kubernetes"
 
@@ -109,13 +113,13 @@ def test_without_a_ca_the_system_decides(write: Write) -> None:
     assert from_kubeconfig(write()).endpoint.ca_pem is None
 
 
-def test_another_context_can_be_chosen(write: Write) -> None:
+def test_named_context_is_used(write: Write) -> None:
     contexts = [{"name": "two", "context": {"cluster": "c", "user": "u"}}]
     path = write(**{"current-context": None, "contexts": contexts})
     assert from_kubeconfig(path, "two").credential.token == "secret"
 
 
-def test_without_a_current_context_the_contexts_are_listed(write: Write) -> None:
+def test_missing_current_context_lists_the_contexts(write: Write) -> None:
     message = refusal(write(**{"current-context": None}))
     assert "no current context" in message
     assert "--context" in message
@@ -137,7 +141,7 @@ def test_without_a_current_context_the_contexts_are_listed(write: Write) -> None
         ({"certificate-authority": "gone.crt"}, "gone.crt"),
     ],
 )
-def test_a_cluster_that_can_not_be_used_is_refused(
+def test_unusable_cluster_entry_is_rejected(
     write: Write, cluster: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(Exception, match=said) as caught:
@@ -157,13 +161,11 @@ def test_a_cluster_that_can_not_be_used_is_refused(
         ({"tokenFile": "gone"}, "gone"),
         ({"token": "two words"}, "white space"),
         ({"token": "line\nbreak"}, "characters"),
-        ({"token": "t", "as": "somebody"}, "impersonates"),
+        ({"token": "t", "as": "other-user"}, "impersonates"),
         ({}, "neither"),
     ],
 )
-def test_a_user_that_can_not_be_used_is_refused(
-    write: Write, user: dict[str, Any], said: str
-) -> None:
+def test_unusable_user_entry_is_rejected(write: Write, user: dict[str, Any], said: str) -> None:
     message = refusal(write(user=user))
     assert said in message
     assert "secret" not in message
@@ -182,29 +184,29 @@ def test_a_user_that_can_not_be_used_is_refused(
         ({"kind": "Pod"}, None, "not a kubeconfig"),
     ],
 )
-def test_a_file_that_does_not_hang_together_is_refused(
+def test_inconsistent_kubeconfig_is_rejected(
     write: Write, top: dict[str, Any], context: str | None, said: str
 ) -> None:
     assert said in refusal(write(**top), context)
 
 
-def test_names_in_a_kubeconfig_can_not_steer_a_terminal(write: Write) -> None:
+def test_control_characters_in_names_are_replaced(write: Write) -> None:
     message = refusal(write(**{"current-context": "one\n\x1b[2Jtwo"}))
     assert "\x1b" not in message
 
 
 @pytest.mark.parametrize("text", ["", "just words", "- a\n- list\n", "a: [", "\t{", "a: *b"])
-def test_what_is_not_a_kubeconfig_is_refused(tmp_path: Path, text: str) -> None:
+def test_other_file_is_rejected(tmp_path: Path, text: str) -> None:
     path = tmp_path / "kubeconfig"
     path.write_text(text)
     assert str(path) in refusal(path)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_file_is_named(tmp_path: Path) -> None:
     assert "gone" in refusal(tmp_path / "gone")
 
 
-def test_a_binary_file_is_refused(tmp_path: Path) -> None:
+def test_binary_file_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "kubeconfig"
     path.write_bytes(b"\xff\xfe\x00")
     assert "not text" in refusal(path)
@@ -214,15 +216,15 @@ def test_a_binary_file_is_refused(tmp_path: Path) -> None:
     ("host", "server"),
     [("10.96.0.1", "https://10.96.0.1:443"), ("fd00::1", "https://[fd00::1]:443")],
 )
-def test_a_pod_finds_its_own_cluster(tmp_path: Path, host: str, server: str) -> None:
+def test_service_account_in_a_pod_is_read(tmp_path: Path, host: str, server: str) -> None:
     (tmp_path / "token").write_text("pod-token")
     (tmp_path / "ca.crt").write_text(PEM)
     environment = {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": "443"}
-    access = from_inside(tmp_path, environment)
+    access = from_service_account(tmp_path, environment)
     assert access.endpoint.servers == (server,)
     assert (access.endpoint.ca_pem, access.credential.token) == (PEM, "pod-token")
 
 
-def test_outside_a_cluster_there_is_no_inside(tmp_path: Path) -> None:
-    with pytest.raises(BadKubeconfig, match="not the inside of a cluster"):
-        from_inside(tmp_path, {"KUBERNETES_SERVICE_HOST": "10.96.0.1"})
+def test_service_account_outside_a_pod_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(InvalidKubeconfig, match="not the inside of a cluster"):
+        from_service_account(tmp_path, {"KUBERNETES_SERVICE_HOST": "10.96.0.1"})

@@ -1,20 +1,23 @@
-"""Letting users into a real cluster, and out again."""
+"""Grant and revoke roles in a real cluster."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from management.authorization.built_in import BUILT_IN
-from management.cluster_errors import BadRequest, NoSuchCluster, NoSuchUser
-from management.clusters import ClusterService
-from management.downstream.objects import SELECTOR, collection_path
-from management.members import MemberService
-from management.settling import settle
-from management.subjects import Holder
-from store.interfaces import Cluster, Principal, Store, StoreError
-from tests.management.clusters.conftest import OwnCluster, user
-from tests.management.clusters.test_import import NOBODY, refuse_writes
+from management.authorization.builtin_roles import BUILT_IN
+from management.clusters.members import MemberService
+from management.clusters.service import ClusterService
+from management.desired_state.sync import reconcile_now
+from management.errors import ClusterNotFound, InvalidRequest, UserNotFound
+from management.identity.subjects import RoleSubject
+from management.kubernetes.manifests import SELECTOR, collection_path
+from store.errors import StoreError
+from store.interfaces import Store
+from store.records import Cluster, Principal
+from tests.management.clusters.test_failed_imports import refuse_writes
+from tests.management.clusters.unreachable import UNREACHABLE
+from tests.management.conftest import OwnCluster, user
 
 ALICE = user("alice").id
 BINDINGS = collection_path("ClusterRoleBinding")
@@ -29,7 +32,7 @@ async def cluster(clean: OwnCluster, store: Store) -> Cluster:
 
 
 def bound(kubernetes: OwnCluster, prefix: str = "sekisho:c-") -> dict[str, list[str]]:
-    """Who is bound to which role by what is held in the cluster."""
+    """Return the subjects and roles of the managed bindings in the cluster."""
     items = kubernetes.ask("GET", f"{BINDINGS}?labelSelector={SELECTOR}")["items"]
     return {
         one["roleRef"]["name"]: [subject["name"] for subject in one["subjects"]]
@@ -39,7 +42,7 @@ def bound(kubernetes: OwnCluster, prefix: str = "sekisho:c-") -> dict[str, list[
 
 
 async def held(store: Store, user_id: str = ALICE) -> list[str]:
-    """The ids of the roles that a user holds."""
+    """Return the ids of the roles that a user has."""
     return [one.role_id for one in await store.bindings.of_subjects(user_id, [])]
 
 
@@ -51,7 +54,7 @@ async def held(store: Store, user_id: str = ALICE) -> list[str]:
         ("read-only", ("list", "pods"), ("create", "pods")),
     ],
 )
-async def test_a_grant_works_at_once(
+async def test_grant_is_effective_when_the_call_returns(
     kubernetes: OwnCluster,
     store: Store,
     cluster: Cluster,
@@ -66,7 +69,7 @@ async def test_a_grant_works_at_once(
     assert await held(store) == [f"cluster-{role}"]
 
 
-async def test_another_role_takes_the_place_of_the_one_before(
+async def test_new_role_replaces_the_previous_role(
     kubernetes: OwnCluster, store: Store, cluster: Cluster
 ) -> None:
     service = MemberService(store)
@@ -76,17 +79,17 @@ async def test_another_role_takes_the_place_of_the_one_before(
     assert await held(store) == ["cluster-read-only"]
 
 
-async def test_the_same_grant_twice_is_one(
+async def test_repeated_grant_creates_one_binding(
     kubernetes: OwnCluster, store: Store, cluster: Cluster
 ) -> None:
     service = MemberService(store)
     await service.grant("prod", "alice", "member")
-    before = kubernetes.ours()
+    before = kubernetes.managed_objects()
     await service.grant("prod", "alice", "member")
-    assert kubernetes.ours() == before
+    assert kubernetes.managed_objects() == before
 
 
-async def test_a_revoked_user_is_out_and_unbound(
+async def test_revoked_user_has_no_access_and_no_binding(
     kubernetes: OwnCluster, store: Store, cluster: Cluster
 ) -> None:
     service = MemberService(store)
@@ -106,31 +109,31 @@ async def test_a_revoked_user_is_out_and_unbound(
         ("username", ["github:alice-gh", "local:alice"]),
     ],
 )
-async def test_users_are_bound_by_the_name_that_the_cluster_knows(
+async def test_users_are_bound_by_their_name_in_the_cluster(
     kubernetes: OwnCluster, store: Store, cluster: Cluster, kind: str, names: list[str]
 ) -> None:
     await store.users.delete(ALICE)
     principals = (*user("alice").principals, Principal("github_user://42", "github", "alice-gh"))
     await store.users.create(replace(user("alice"), principals=principals))
-    await store.clusters.replace(replace(cluster, user_name=kind))  # type: ignore[arg-type]
+    await store.clusters.replace(replace(cluster, username_mapping=kind))  # type: ignore[arg-type]
     await MemberService(store).grant("prod", "alice", "member")
     assert bound(kubernetes) == {"edit": names}
 
 
-async def test_a_cluster_that_does_not_answer_is_told_when_it_does(
+async def test_grant_in_an_unreachable_cluster_is_applied_later(
     kubernetes: OwnCluster, store: Store, cluster: Cluster
 ) -> None:
     service = MemberService(store)
-    await store.clusters.replace(replace(cluster, servers=(NOBODY,)))
+    await store.clusters.replace(replace(cluster, servers=(UNREACHABLE,)))
     granted = await service.grant("prod", "alice", "member")
-    assert NOBODY in (granted.pending or "")
+    assert UNREACHABLE in (granted.pending or "")
     assert await held(store) == ["cluster-member"]
     await store.clusters.replace(cluster)
-    assert await service.settle(cluster) is None
+    assert await service.reconcile(cluster) is None
     assert bound(kubernetes) == {"edit": [ALICE]}
 
 
-async def test_what_can_not_be_stored_is_not_bound(
+async def test_grant_that_cannot_be_stored_is_not_bound(
     kubernetes: OwnCluster, store: Store, cluster: Cluster, tmp_path: Path
 ) -> None:
     refuse_writes(tmp_path / "store.db", "bindings")
@@ -139,12 +142,12 @@ async def test_what_can_not_be_stored_is_not_bound(
     assert bound(kubernetes) == {}
 
 
-async def test_a_user_is_shut_out_even_where_the_cluster_does_not_answer(
+async def test_revocation_in_an_unreachable_cluster_is_effective(
     kubernetes: OwnCluster, store: Store, cluster: Cluster
 ) -> None:
     service = MemberService(store)
     await service.grant("prod", "alice", "member")
-    await store.clusters.replace(replace(cluster, servers=(NOBODY,)))
+    await store.clusters.replace(replace(cluster, servers=(UNREACHABLE,)))
     revoked = await service.revoke("prod", "alice")
     assert revoked.existed
     assert revoked.pending
@@ -154,7 +157,7 @@ async def test_a_user_is_shut_out_even_where_the_cluster_does_not_answer(
     assert bound(kubernetes) == {}
 
 
-async def test_a_binding_of_that_name_that_is_not_ours_is_left_alone(
+async def test_unmanaged_binding_with_the_same_name_is_left_alone(
     kubernetes: OwnCluster, store: Store, cluster: Cluster
 ) -> None:
     name = f"sekisho:{cluster.id}:edit"
@@ -168,43 +171,43 @@ async def test_a_binding_of_that_name_that_is_not_ours_is_left_alone(
         kubernetes.ask("DELETE", f"{BINDINGS}/{name}")
 
 
-async def test_a_group_is_let_in_with_all_who_are_in_it(
+async def test_group_grant_covers_all_members(
     kubernetes: OwnCluster, store: Store, cluster: Cluster
 ) -> None:
     role = BUILT_IN["cluster-member"]
-    await MemberService(store).add(cluster, Holder("github_team://7", "acme/ops"), role)
+    await MemberService(store).add(cluster, RoleSubject("github_team://7", "acme/ops"), role)
     assert bound(kubernetes) == {"edit": ["github_team://7"]}
     question = ("create", "deployments", "--as-group=github_team://7")
-    assert kubernetes.can_i("u-somebody", *question)
+    assert kubernetes.can_i("u-zzzzzzzzzz", *question)
 
 
 @pytest.mark.parametrize(
     ("cluster_name", "user_name", "role", "error"),
     [
-        ("gone", "alice", "member", NoSuchCluster),
-        ("prod", "gone", "member", NoSuchUser),
-        ("prod", "carol", "member", BadRequest),
-        ("prod", "alice", "admin", BadRequest),
+        ("gone", "alice", "member", ClusterNotFound),
+        ("prod", "gone", "member", UserNotFound),
+        ("prod", "carol", "member", InvalidRequest),
+        ("prod", "alice", "admin", InvalidRequest),
     ],
 )
-async def test_a_grant_of_nothing_or_to_nobody_is_refused(
+async def test_grant_of_an_unknown_role_or_user_is_rejected(
     store: Store, cluster: Cluster, cluster_name: str, user_name: str, role: str, error: type
 ) -> None:
     with pytest.raises(error):
         await MemberService(store).grant(cluster_name, user_name, role)
 
 
-async def test_a_name_that_two_users_have_is_not_guessed(store: Store, cluster: Cluster) -> None:
+async def test_ambiguous_user_name_is_rejected(store: Store, cluster: Cluster) -> None:
     other = replace(user("alice"), id="u-zzzzzzzzzz", principals=())
     await store.users.create(other)
-    with pytest.raises(NoSuchUser, match="u-zzzzzzzzzz"):
+    with pytest.raises(UserNotFound, match="u-zzzzzzzzzz"):
         await MemberService(store).grant("prod", "alice", "member")
 
 
-async def test_bindings_become_what_is_held(
+async def test_reconciliation_makes_bindings_match_the_store(
     kubernetes: OwnCluster, store: Store, cluster: Cluster
 ) -> None:
-    """Mended: a binding that somebody deleted, and those of a deleted and of a disabled user."""
+    """Repaired: a deleted binding, and the bindings of a deleted and of a disabled user."""
     service = MemberService(store)
     for name in ("alice", "bob"):
         await service.grant("prod", name, "member")
@@ -213,13 +216,13 @@ async def test_bindings_become_what_is_held(
     kubernetes.ask("DELETE", f"{BINDINGS}/sekisho:{cluster.id}:edit")
     await store.users.delete(user("bob").id)
     await store.users.update(user("dave").id, enabled=False)
-    outcome = await settle(store, cluster, None)
+    outcome = await reconcile_now(store, cluster, None)
     assert outcome.failed == []
     assert bound(kubernetes) == {"edit": [ALICE]}
-    assert (await settle(store, cluster, None)).done == []
+    assert (await reconcile_now(store, cluster, None)).done == []
 
 
-async def test_without_a_controller_token_a_grant_is_stored_and_not_bound(
+async def test_grant_without_a_controller_token_is_stored_and_not_bound(
     kubernetes: OwnCluster, store: Store, cluster: Cluster
 ) -> None:
     await store.clusters.replace(replace(cluster, controller_token=None))

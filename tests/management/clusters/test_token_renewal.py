@@ -1,30 +1,34 @@
-"""Tokens are renewed in time: by a real cluster, with a clock of the tests' own."""
+"""Tokens are renewed in time, by a real cluster and a clock that tests set."""
 
+import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from management.cluster_records import utc_now
-from management.clusters import ClusterService
-from management.downstream.accounts import claimed_lifetime
-from management.downstream.verify import verify_impersonator
-from management.renewal import (
+from management.clusters.service import ClusterService
+from management.clusters.service_account_tokens import claimed_lifetime
+from management.clusters.token_renewal import (
     FIRST_RETRY,
     LAST_RETRY,
+    MAX_CONCURRENT,
     TokenRenewer,
     renew_forever,
     renewal_time,
 )
-from store.interfaces import Cluster, CredentialSource, Store
-from tests.management.clusters.conftest import OwnCluster
-from tests.management.clusters.test_import import NOBODY
+from management.clusters.verification import verify_impersonator
+from store.interfaces import Store
+from store.records import Cluster, CredentialSource
+from tests.management.clusters.unreachable import UNREACHABLE
+from tests.management.conftest import OwnCluster
+from tests.support.waiting import eventually
 
 
 @dataclass
 class Clock:
-    """The time, which goes on when a test says so."""
+    """A clock that tests set."""
 
     now: datetime
 
@@ -37,7 +41,7 @@ Renewer = Callable[..., TokenRenewer]
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock(utc_now())
+    return Clock(datetime.now(UTC))
 
 
 @pytest.fixture
@@ -58,7 +62,7 @@ async def stored(store: Store) -> Cluster:
     return cluster
 
 
-async def test_tokens_are_renewed_after_two_thirds_of_their_life(
+async def test_tokens_are_renewed_after_two_thirds_of_their_lifetime(
     kubernetes: OwnCluster, store: Store, cluster: Cluster, clock: Clock
 ) -> None:
     renewer = renewer_of(store, clock)
@@ -82,10 +86,10 @@ async def test_tokens_are_renewed_after_two_thirds_of_their_life(
     await verify_impersonator(kubernetes.endpoint, new.impersonator_token)
 
 
-async def test_short_tokens_are_renewed_by_their_own_life(
+async def test_short_lived_tokens_are_renewed_by_their_own_lifetime(
     store: Store, cluster: Cluster, clock: Clock
 ) -> None:
-    """A cluster may give ten minutes where thirty days were asked for."""
+    """A cluster may grant ten minutes instead of thirty days."""
     clock.now += timedelta(days=25)
     await TokenRenewer(store, now=clock, seconds=600).renew_due()
     short = await stored(store)
@@ -96,14 +100,16 @@ async def test_short_tokens_are_renewed_by_their_own_life(
     assert timedelta(seconds=398) <= due - lifetime[0] <= timedelta(seconds=402)
 
 
-async def test_renewals_are_spread(store: Store, cluster: Cluster, clock: Clock) -> None:
+async def test_renewals_are_spread_over_time(store: Store, cluster: Cluster, clock: Clock) -> None:
     clock.now += timedelta(days=20, hours=1)
     assert await renewer_of(store, clock, chance=1.0).renew_due() == []
     clock.now += timedelta(days=1, hours=12)
     assert await renewer_of(store, clock, chance=1.0).renew_due() == ["prod"]
 
 
-async def test_a_replica_draws_its_delay_once(store: Store, cluster: Cluster, clock: Clock) -> None:
+async def test_replica_draws_its_delay_once_per_token(
+    store: Store, cluster: Cluster, clock: Clock
+) -> None:
     draws = iter([0.5])
     renewer = TokenRenewer(store, now=clock, chance=lambda: next(draws))
     clock.now += timedelta(days=20, hours=1)
@@ -112,7 +118,9 @@ async def test_a_replica_draws_its_delay_once(store: Store, cluster: Cluster, cl
     assert await renewer.renew_due() == ["prod"]
 
 
-async def test_a_renewal_is_announced(store: Store, cluster: Cluster, clock: Clock) -> None:
+async def test_renewal_is_published_as_a_store_change(
+    store: Store, cluster: Cluster, clock: Clock
+) -> None:
     clock.now += timedelta(days=21)
     async with store.changes.subscribe() as changes:
         await renewer_of(store, clock).renew_due()
@@ -121,7 +129,7 @@ async def test_a_renewal_is_announced(store: Store, cluster: Cluster, clock: Clo
 
 
 @pytest.mark.parametrize("source", [CredentialSource.SECRET, CredentialSource.STATIC])
-async def test_what_was_not_asked_for_is_not_renewed(
+async def test_tokens_without_a_token_request_are_not_renewed(
     store: Store, cluster: Cluster, clock: Clock, source: CredentialSource
 ) -> None:
     await store.clusters.replace(replace(cluster, credential_source=source, tokens_expire_at=None))
@@ -129,22 +137,22 @@ async def test_what_was_not_asked_for_is_not_renewed(
     assert await renewer_of(store, clock).renew_due() == []
 
 
-async def test_a_cluster_that_does_not_answer_is_tried_again_later_and_later(
+async def test_renewal_of_an_unreachable_cluster_backs_off(
     store: Store, cluster: Cluster, clock: Clock
 ) -> None:
-    await store.clusters.replace(replace(cluster, servers=(NOBODY,)))
+    await store.clusters.replace(replace(cluster, servers=(UNREACHABLE,)))
     clock.now += timedelta(days=25)
     renewer = renewer_of(store, clock, chance=1.0)
     assert await renewer.renew_due() == []
     await store.clusters.replace(cluster)
-    clock.now += FIRST_RETRY - timedelta(seconds=1)
+    clock.now += timedelta(seconds=FIRST_RETRY - 1)
     assert await renewer.renew_due() == []
     clock.now += timedelta(seconds=2)
     assert await renewer.renew_due() == ["prod"]
     assert FIRST_RETRY < LAST_RETRY
 
 
-async def test_two_replicas_do_no_harm(
+async def test_renewals_of_two_replicas_do_not_conflict(
     kubernetes: OwnCluster, store: Store, cluster: Cluster, clock: Clock
 ) -> None:
     clock.now += timedelta(days=25)
@@ -157,12 +165,12 @@ async def test_two_replicas_do_no_harm(
 
 
 @pytest.mark.parametrize("token", ["", "opaque", "a.b.c", "a.e30.c", "a.bnVsbA.c", "a.W10.c"])
-def test_a_token_that_claims_nothing_has_no_known_life(token: str) -> None:
+def test_token_without_claims_has_no_known_lifetime(token: str) -> None:
     assert claimed_lifetime(token) is None
 
 
 class Enough(Exception):
-    """Ends a loop that goes on for ever."""
+    """Ends an endless loop."""
 
 
 async def enough(seconds: float) -> None:
@@ -171,7 +179,7 @@ async def enough(seconds: float) -> None:
 
 
 def twice() -> Callable[[float], Awaitable[None]]:
-    """A sleep that takes no time, once."""
+    """Return a sleep function that returns once without delay, and then ends the loop."""
     naps = []
 
     async def sleep(seconds: float) -> None:
@@ -182,14 +190,50 @@ def twice() -> Callable[[float], Awaitable[None]]:
     return sleep
 
 
-async def test_the_loop_looks_at_once_and_then_sleeps(store: Store, cluster: Cluster) -> None:
-    await store.clusters.replace(replace(cluster, tokens_expire_at=utc_now()))
+async def test_renewal_loop_scans_immediately_and_then_sleeps(
+    store: Store, cluster: Cluster
+) -> None:
+    await store.clusters.replace(replace(cluster, tokens_expire_at=datetime.now(UTC)))
+
+    async def renewed() -> bool:
+        return (await stored(store)).impersonator_token != cluster.impersonator_token
+
+    async def sleep(seconds: float) -> None:
+        await eventually(renewed)
+        raise Enough
+
     with pytest.raises(Enough):
-        await renew_forever(store, sleep=enough)
-    assert (await stored(store)).impersonator_token != cluster.impersonator_token
+        await renew_forever(store, sleep=sleep)
 
 
-async def test_the_loop_survives_a_store_that_is_away(store: Store) -> None:
+async def test_renewal_loop_continues_after_a_store_failure(store: Store) -> None:
     await store.close()
     with pytest.raises(Enough):
         await renew_forever(store, sleep=twice())
+
+
+AWAY = MAX_CONCURRENT - 1
+
+
+async def test_unreachable_cluster_does_not_delay_other_renewals(
+    store: Store, cluster: Cluster, clock: Clock
+) -> None:
+    clock.now += timedelta(days=25)
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as silent:
+        port = silent.getsockname()[1]
+        away = replace(cluster, servers=(f"https://127.0.0.1:{port}",), uid=None)
+        for number in range(AWAY):
+            await store.clusters.create(
+                replace(away, id=f"c-away{number:02}aaaa", name=f"a-{number}")
+            )
+        renewer = renewer_of(store, clock)
+        begun = await renewer.begin_due()
+        assert len(begun) == AWAY + 1
+        done, waiting = await asyncio.wait(begun, return_when=asyncio.FIRST_COMPLETED)
+        assert [one.result() for one in done] == ["prod"]
+        assert len(waiting) == AWAY
+        # By this clock, the new tokens of the responding cluster are due again.
+        again = [task.get_name() for task in await renewer.begin_due()]
+        assert set(again) <= {"renewal-prod"}, "the others are under way"
+        await renewer.close()
+    assert all(one.done() for one in waiting)

@@ -1,4 +1,4 @@
-"""A cluster in which everybody has an account of their own: what is stolen is one user."""
+"""A cluster with a service account for each user: a stolen token gives access as one user."""
 
 import json
 from collections.abc import Iterator
@@ -7,46 +7,54 @@ from typing import Any
 
 import pytest
 
-from tests.management.clusters.conftest import OwnCluster
-from tests.parts.kubernetes import kubectl
-from tests.parts.sekisho import Gate, free_port, make_sekisho
-from tests.parts.waiting import until
+from tests.management.conftest import OwnCluster
+from tests.support.kubernetes import kubectl
+from tests.support.scripted_api_server import ScriptedApiServer, issue, make_authority, respond_json
+from tests.support.sekisho import SekishoWithUsers, free_port, make_sekisho
+from tests.support.waiting import wait_until
 
 WHOAMI = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+METRICS = "/apis/metrics.k8s.io/v1beta1/nodes"
 ACCOUNTS = "/api/v1/namespaces/sekisho-system/serviceaccounts"
 
 
 @pytest.fixture(scope="module")
-def isolated(kubernetes: OwnCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
-    """A Sekisho with a cluster of its own: alice owns it, bob is a member, root administers."""
+def isolated(
+    kubernetes: OwnCluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SekishoWithUsers]:
+    """A running Sekisho: alice owns the cluster, bob is a member, root is an administrator."""
     kubernetes.wipe()
     folder = tmp_path_factory.mktemp("isolated")
     made = make_sekisho(folder, (free_port(), free_port()))
-    running = Gate(folder, made.port, made.metrics_port)
-    running.run("cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig))
+    running = SekishoWithUsers(folder, made.port, made.metrics_port)
+    running.run(
+        "admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig)
+    )
     running.start()
     for name in ("alice", "bob"):
         running.users[name] = running.create_user(name)
     running.users["root"] = running.create_user("root", "--admin")
     for name, role in (("alice", "owner"), ("bob", "member")):
-        running.run("cluster", "grant", "test", "--user", name, "--role", role)
+        running.run("admin", "cluster", "grant", "test", "--user", name, "--role", role)
         running.configs[name] = running.kubeconfig(name)
     root = running.token("root")
-    answer = running.ask("PATCH", "/v1/clusters/test", token=root, body={"isolation": "per_user"})
-    assert (answer.status, answer.json()["isolation"]) == (200, "per_user")
+    answer = running.request(
+        "PATCH", "/v1/clusters/test", token=root, body={"impersonator": "per_user"}
+    )
+    assert (answer.status, answer.json()["impersonator"]) == (200, "per_user")
     yield running
     running.stop()
 
 
 def accounts(kubernetes: OwnCluster) -> set[str]:
-    """The users who have an account in the cluster."""
+    """Return the ids of users with a service account in the cluster."""
     listed = kubernetes.ask("GET", f"{ACCOUNTS}?labelSelector=sekisho.io/user")
     return {one["metadata"]["labels"]["sekisho.io/user"] for one in listed["items"]}
 
 
 def stolen(kubernetes: OwnCluster, user_id: str) -> str:
-    """A token of a user's account, as a thief would have it."""
+    """Return a token of a user's service account, as a thief could have it."""
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
     path = f"{ACCOUNTS}/sekisho-user-{user_id}/token"
     token: str = kubernetes.ask("POST", path, request)["status"]["token"]
@@ -54,7 +62,7 @@ def stolen(kubernetes: OwnCluster, user_id: str) -> str:
 
 
 def as_thief(kubernetes: OwnCluster, token: str, tmp_path: Path, *command: str) -> Any:
-    """kubectl at the API server itself, with a stolen token and nothing else."""
+    """Run kubectl against the API server with a stolen token only."""
     config = tmp_path / "stolen.kubeconfig"
     document = {
         "apiVersion": "v1",
@@ -76,7 +84,9 @@ def as_thief(kubernetes: OwnCluster, token: str, tmp_path: Path, *command: str) 
     return kubectl(config, *command)
 
 
-def test_everybody_works_as_before(isolated: Gate, kubernetes: OwnCluster) -> None:
+def test_users_have_the_same_access_with_their_own_accounts(
+    isolated: SekishoWithUsers, kubernetes: OwnCluster
+) -> None:
     for name in ("alice", "bob"):
         done = kubectl(isolated.configs[name], "auth", "whoami", "-o", "json")
         assert done.returncode == 0, done.stderr
@@ -86,11 +96,11 @@ def test_everybody_works_as_before(isolated: Gate, kubernetes: OwnCluster) -> No
     assert kubectl(isolated.configs["alice"], "get", "nodes").returncode == 0
     assert kubectl(isolated.configs["bob"], "delete", "node", "none").returncode != 0
     root = isolated.token("root")
-    assert isolated.ask("GET", "/k8s/clusters/test/api/v1/nodes", token=root).status == 200
+    assert isolated.request("GET", "/k8s/clusters/test/api/v1/nodes", token=root).status == 200
 
 
-def test_accounts_are_made_on_first_use_and_their_tokens_are_in_no_secret(
-    isolated: Gate, kubernetes: OwnCluster
+def test_accounts_are_created_on_first_use_without_secrets(
+    isolated: SekishoWithUsers, kubernetes: OwnCluster
 ) -> None:
     kubectl(isolated.configs["alice"], "get", "ns")
     assert isolated.users["alice"] in accounts(kubernetes)
@@ -98,8 +108,8 @@ def test_accounts_are_made_on_first_use_and_their_tokens_are_in_no_secret(
     assert secrets["items"] == []
 
 
-def test_a_stolen_token_is_worth_one_user(
-    isolated: Gate, kubernetes: OwnCluster, tmp_path: Path
+def test_stolen_token_grants_the_access_of_one_user(
+    isolated: SekishoWithUsers, kubernetes: OwnCluster, tmp_path: Path
 ) -> None:
     alice, bob = isolated.users["alice"], isolated.users["bob"]
     kubectl(isolated.configs["bob"], "get", "ns")
@@ -122,8 +132,8 @@ def test_a_stolen_token_is_worth_one_user(
         assert "cannot" in done.stderr
 
 
-def test_the_account_that_the_gate_shares_impersonates_nobody_any_more(
-    isolated: Gate, kubernetes: OwnCluster, tmp_path: Path
+def test_shared_impersonator_cannot_impersonate_with_per_user_accounts(
+    isolated: SekishoWithUsers, kubernetes: OwnCluster, tmp_path: Path
 ) -> None:
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
 
@@ -133,47 +143,49 @@ def test_the_account_that_the_gate_shares_impersonates_nobody_any_more(
         done = as_thief(kubernetes, token, tmp_path, "get", "ns", f"--as={isolated.users['alice']}")
         return bool(done.returncode != 0)
 
-    until(powerless)
+    wait_until(powerless)
 
 
-def test_nobody_acts_as_somebody_else(isolated: Gate, kubernetes: OwnCluster) -> None:
-    done = kubectl(isolated.configs["alice"], "get", "ns", "--as=somebody")
+def test_impersonation_of_another_user_is_rejected(
+    isolated: SekishoWithUsers, kubernetes: OwnCluster
+) -> None:
+    done = kubectl(isolated.configs["alice"], "get", "ns", "--as=mallory")
     assert done.returncode != 0
-    assert "account of their own" in done.stderr
+    assert "through a separate account" in done.stderr
 
 
-def test_an_account_goes_with_its_user_and_comes_back_no_more(
-    isolated: Gate, kubernetes: OwnCluster
+def test_account_of_a_deleted_user_is_deleted_permanently(
+    isolated: SekishoWithUsers, kubernetes: OwnCluster
 ) -> None:
     user_id = isolated.create_user("erin")
-    isolated.run("cluster", "grant", "test", "--user", "erin", "--role", "member")
+    isolated.run("admin", "cluster", "grant", "test", "--user", "erin", "--role", "member")
     token = isolated.token("erin")
     path = "/k8s/clusters/test/api/v1/namespaces"
-    assert isolated.ask("GET", path, token=token).status == 200
+    assert isolated.request("GET", path, token=token).status == 200
     assert user_id in accounts(kubernetes)
-    isolated.run("cluster", "revoke", "test", "--user", "erin")
-    until(lambda: user_id not in accounts(kubernetes))
-    until(lambda: isolated.ask("GET", path, token=token).status == 404)
+    isolated.run("admin", "cluster", "revoke", "test", "--user", "erin")
+    wait_until(lambda: user_id not in accounts(kubernetes))
+    wait_until(lambda: isolated.request("GET", path, token=token).status == 404)
     assert user_id not in accounts(kubernetes)
 
 
-def test_an_account_that_somebody_deleted_is_made_again(
-    isolated: Gate, kubernetes: OwnCluster
+def test_deleted_account_objects_are_created_again(
+    isolated: SekishoWithUsers, kubernetes: OwnCluster
 ) -> None:
     alice = isolated.users["alice"]
     kubectl(isolated.configs["alice"], "get", "ns")
     role = f"/apis/rbac.authorization.k8s.io/v1/clusterroles/sekisho:user:{alice}"
     kubernetes.ask("DELETE", role)
-    until(lambda: kubectl(isolated.configs["alice"], "get", "ns").returncode == 0)
+    wait_until(lambda: kubectl(isolated.configs["alice"], "get", "ns").returncode == 0)
 
 
-def test_an_account_that_was_deleted_itself_is_made_again(
-    isolated: Gate, kubernetes: OwnCluster
+def test_deleted_service_account_is_created_again(
+    isolated: SekishoWithUsers, kubernetes: OwnCluster
 ) -> None:
-    """Its token is good no more, once the cluster has heard; who comes then gets another.
+    """A request after the cluster rejects the old token gets a new one.
 
-    An API server remembers for ten seconds that a token was good, so the first who come may still
-    be let in by the old one.
+    An API server caches the validity of a token for ten seconds, so the first requests may still
+    succeed with the old token.
     """
     alice = isolated.users["alice"]
 
@@ -185,34 +197,103 @@ def test_an_account_that_was_deleted_itself_is_made_again(
     def works() -> bool:
         return kubectl(isolated.configs["alice"], "get", "ns").returncode == 0
 
-    until(works)
+    wait_until(works)
     deleted = uids()
     kubernetes.ask("DELETE", f"{ACCOUNTS}/sekisho-user-{alice}")
-    until(lambda: works() and bool(uids() - deleted))
+    wait_until(lambda: works() and bool(uids() - deleted))
 
 
-def test_who_lost_access_and_got_it_back_works_again(
-    isolated: Gate, kubernetes: OwnCluster
+@pytest.fixture
+def aggregated(kubernetes: OwnCluster) -> Iterator[ScriptedApiServer]:
+    """An aggregated API that serves discovery, and 401 for all other requests."""
+    group, version = "metrics.k8s.io", "v1beta1"
+    service, name = {"namespace": "default", "name": "metrics"}, f"{version}.{group}"
+    discovery = {
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": f"{group}/{version}",
+        "resources": [],
+    }
+    with ScriptedApiServer(issue(make_authority())) as backend:
+        backend.scripts[f"/apis/{group}/{version}"] = respond_json(json.dumps(discovery).encode())
+        backend.scripts[METRICS] = respond_json(b'{"message": "who are you"}', b"401 Unauthorized")
+        kubernetes.ask(
+            "POST",
+            "/api/v1/namespaces/default/services",
+            {
+                "metadata": {"name": "metrics"},
+                "spec": {"type": "ExternalName", "externalName": "localhost"},
+            },
+        )
+        kubernetes.ask(
+            "POST",
+            "/apis/apiregistration.k8s.io/v1/apiservices",
+            {
+                "metadata": {"name": name},
+                "spec": {
+                    "group": group,
+                    "version": version,
+                    "groupPriorityMinimum": 100,
+                    "versionPriority": 100,
+                    "insecureSkipTLSVerify": True,
+                    "service": {**service, "port": backend.port},
+                },
+            },
+        )
+        yield backend
+        kubernetes.ask("DELETE", f"/apis/apiregistration.k8s.io/v1/apiservices/{name}")
+        kubernetes.ask("DELETE", "/api/v1/namespaces/default/services/metrics")
+
+
+def test_401_of_an_aggregated_api_requests_no_new_tokens(
+    isolated: SekishoWithUsers, kubernetes: OwnCluster, aggregated: ScriptedApiServer
+) -> None:
+    token = isolated.token("alice")
+
+    def asked(path: str) -> int:
+        return isolated.request("GET", f"/k8s/clusters/test{path}", token=token).status
+
+    def tokens_made() -> float:
+        done = kubectl(kubernetes.admin_kubeconfig, "get", "--raw", "/metrics")
+        assert done.returncode == 0, done.stderr
+        lines = [
+            line
+            for line in done.stdout.splitlines()
+            if line.startswith("apiserver_request_total{") and 'subresource="token"' in line
+        ]
+        return sum(float(line.split()[-1]) for line in lines)
+
+    wait_until(lambda: asked(METRICS) == 401)
+    before = tokens_made()
+    assert {asked(METRICS) for _ in range(20)} == {401}
+    assert tokens_made() == before
+    assert asked("/api/v1/namespaces") == 200
+
+
+def test_user_with_restored_access_gets_a_new_account(
+    isolated: SekishoWithUsers, kubernetes: OwnCluster
 ) -> None:
     bob = isolated.users["bob"]
     kubectl(isolated.configs["bob"], "get", "ns")
-    isolated.run("cluster", "revoke", "test", "--user", "bob")
-    until(lambda: bob not in accounts(kubernetes))
-    isolated.run("cluster", "grant", "test", "--user", "bob", "--role", "member")
-    until(lambda: kubectl(isolated.configs["bob"], "get", "ns").returncode == 0)
+    isolated.run("admin", "cluster", "revoke", "test", "--user", "bob")
+    wait_until(lambda: bob not in accounts(kubernetes))
+    isolated.run("admin", "cluster", "grant", "test", "--user", "bob", "--role", "member")
+    wait_until(lambda: kubectl(isolated.configs["bob"], "get", "ns").returncode == 0)
 
 
-def test_shared_again_the_accounts_are_gone_and_everybody_still_works(
-    isolated: Gate, kubernetes: OwnCluster
+def test_change_to_shared_deletes_accounts_and_keeps_access(
+    isolated: SekishoWithUsers, kubernetes: OwnCluster
 ) -> None:
     root = isolated.token("root")
-    isolated.ask("PATCH", "/v1/clusters/test", token=root, body={"isolation": None})
-    until(lambda: accounts(kubernetes) == set())
-    until(lambda: kubectl(isolated.configs["alice"], "get", "ns").returncode == 0)
+    isolated.request("PATCH", "/v1/clusters/test", token=root, body={"impersonator": None})
+    wait_until(lambda: accounts(kubernetes) == set())
+    wait_until(lambda: kubectl(isolated.configs["alice"], "get", "ns").returncode == 0)
 
 
-def test_isolated_once_more_nobody_is_left_outside(isolated: Gate, kubernetes: OwnCluster) -> None:
+def test_change_back_to_per_user_keeps_access(
+    isolated: SekishoWithUsers, kubernetes: OwnCluster
+) -> None:
     root = isolated.token("root")
-    isolated.ask("PATCH", "/v1/clusters/test", token=root, body={"isolation": "per_user"})
-    until(lambda: kubectl(isolated.configs["alice"], "get", "ns").returncode == 0)
-    until(lambda: isolated.users["alice"] in accounts(kubernetes))
+    isolated.request("PATCH", "/v1/clusters/test", token=root, body={"impersonator": "per_user"})
+    wait_until(lambda: kubectl(isolated.configs["alice"], "get", "ns").returncode == 0)
+    wait_until(lambda: isolated.users["alice"] in accounts(kubernetes))

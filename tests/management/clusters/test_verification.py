@@ -1,19 +1,22 @@
-"""What our two accounts may do in a cluster, asked of the cluster itself."""
+"""The rights of Sekisho's two service accounts, checked with a real cluster."""
 
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from management.downstream import objects
-from management.downstream.accounts import AccountTokens, request_tokens
-from management.downstream.apply import carry_out, ensure, plan
-from management.downstream.client import ClusterClient
-from management.downstream.endpoint import Credential
-from management.downstream.errors import Refused
-from management.downstream.verify import may_do_anything, verify_impersonator
-from management.wanted.roles import role_bindings
-from tests.management.clusters.conftest import OwnCluster
+from management.authorization.rbac_rules import uncovered_rules
+from management.authorization.user_facing import RULES
+from management.clusters.service_account_tokens import AccountTokens, request_tokens
+from management.clusters.verification import has_cluster_admin, verify_impersonator
+from management.desired_state.apply import apply_install, install_object, plan_install
+from management.desired_state.cluster_rbac import role_bindings
+from management.desired_state.installation import installation
+from management.kubernetes.client import ClusterClient
+from management.kubernetes.endpoint import ClusterCredential
+from management.kubernetes.errors import ApiForbidden
+from store.access_records import PolicyRule
+from tests.management.conftest import OwnCluster
 
 REVIEWS = "/apis/authorization.k8s.io/v1"
 WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
@@ -21,28 +24,30 @@ WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 @pytest.fixture
 async def tokens(clean: OwnCluster) -> AccountTokens:
-    """Tokens of the accounts in a cluster that was set up."""
+    """Tokens of the service accounts in a cluster with Sekisho installed."""
     async with ClusterClient(clean.endpoint, clean.administrator) as client:
-        await carry_out(client, await plan(client, objects.setup()), [])
+        await apply_install(client, await plan_install(client, installation()), [])
         given = await request_tokens(client)
-    await verify_impersonator(clean.endpoint, given.impersonator, settling=True)
+    await verify_impersonator(clean.endpoint, given.impersonator, new_rights=True)
     return given
 
 
 @pytest.fixture
 async def impersonator(clean: OwnCluster, tokens: AccountTokens) -> AsyncIterator[ClusterClient]:
-    async with ClusterClient(clean.endpoint, Credential(token=tokens.impersonator)) as client:
+    async with ClusterClient(
+        clean.endpoint, ClusterCredential(token=tokens.impersonator)
+    ) as client:
         yield client
 
 
 @pytest.fixture
 async def controller(clean: OwnCluster, tokens: AccountTokens) -> AsyncIterator[ClusterClient]:
-    async with ClusterClient(clean.endpoint, Credential(token=tokens.controller)) as client:
+    async with ClusterClient(clean.endpoint, ClusterCredential(token=tokens.controller)) as client:
         yield client
 
 
 async def rules_of(client: ClusterClient) -> list[dict[str, Any]]:
-    """What the caller may do beyond what every service account may."""
+    """Return the caller's rights beyond those of every service account."""
     answer = await client.post(
         f"{REVIEWS}/selfsubjectrulesreviews",
         {
@@ -55,7 +60,7 @@ async def rules_of(client: ClusterClient) -> list[dict[str, Any]]:
     return [one for one in rules if "selfsubject" not in str(one["resources"])]
 
 
-async def test_the_impersonator_may_impersonate_and_ask_for_reviews_and_nothing_else(
+async def test_impersonator_may_impersonate_and_review_and_nothing_else(
     impersonator: ClusterClient,
 ) -> None:
     rules = await rules_of(impersonator)
@@ -75,14 +80,16 @@ async def test_the_impersonator_may_impersonate_and_ask_for_reviews_and_nothing_
         "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
     ],
 )
-async def test_a_request_without_a_user_is_powerless(
+async def test_impersonator_request_without_a_user_has_no_rights(
     impersonator: ClusterClient, path: str
 ) -> None:
-    with pytest.raises(Refused, match="403"):
+    with pytest.raises(ApiForbidden, match="403"):
         await impersonator.get(path)
 
 
-async def test_everything_that_the_gate_stamps_arrives(impersonator: ClusterClient) -> None:
+async def test_impersonation_headers_of_the_proxy_reach_the_cluster(
+    impersonator: ClusterClient,
+) -> None:
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     answer = await impersonator.post(
         WHO,
@@ -105,7 +112,7 @@ async def test_everything_that_the_gate_stamps_arrives(impersonator: ClusterClie
     }
 
 
-async def test_the_impersonator_may_ask_on_behalf_of_others(impersonator: ClusterClient) -> None:
+async def test_impersonator_may_review_the_access_of_others(impersonator: ClusterClient) -> None:
     answer = await impersonator.post(
         f"{REVIEWS}/subjectaccessreviews",
         {
@@ -121,12 +128,12 @@ async def test_the_impersonator_may_ask_on_behalf_of_others(impersonator: Cluste
 
 
 @pytest.mark.parametrize("role", ["cluster-admin", "admin", "edit", "view"])
-async def test_the_controller_binds_roles_that_it_does_not_hold(
+async def test_controller_binds_roles_that_it_does_not_hold(
     controller: ClusterClient, role: str
 ) -> None:
     [binding] = role_bindings(f"sekisho:{role}", role, frozenset({("User", "u-aaaaaaaaaa")}))
-    assert await ensure(controller, binding) is True
-    assert await ensure(controller, binding) is False
+    assert await install_object(controller, binding) is True
+    assert await install_object(controller, binding) is False
 
 
 @pytest.mark.parametrize(
@@ -139,28 +146,28 @@ async def test_the_controller_binds_roles_that_it_does_not_hold(
         ("delete", "/api/v1/namespaces/default/serviceaccounts/default"),
     ],
 )
-async def test_the_controller_keeps_to_its_own(
+async def test_controller_has_no_rights_on_other_objects(
     controller: ClusterClient, method: str, path: str
 ) -> None:
-    with pytest.raises(Refused, match="403"):
+    with pytest.raises(ApiForbidden, match="403"):
         await getattr(controller, method)(path)
 
 
-async def test_the_controller_impersonates_nobody(controller: ClusterClient) -> None:
+async def test_controller_cannot_impersonate(controller: ClusterClient) -> None:
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-    with pytest.raises(Refused, match="403"):
+    with pytest.raises(ApiForbidden, match="403"):
         await controller.post(WHO, review, {"Impersonate-User": "u-alice"})
 
 
-async def test_the_controller_gets_no_token_of_another_account(
+async def test_controller_gets_no_token_of_another_account(
     controller: ClusterClient, clean: OwnCluster
 ) -> None:
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    with pytest.raises(Refused, match="403"):
+    with pytest.raises(ApiForbidden, match="403"):
         await controller.post("/api/v1/namespaces/default/serviceaccounts/default/token", request)
 
 
-async def test_the_controller_renews_the_tokens_of_both_accounts(
+async def test_controller_renews_the_tokens_of_both_accounts(
     controller: ClusterClient, tokens: AccountTokens
 ) -> None:
     given = await request_tokens(controller, 600)
@@ -170,7 +177,7 @@ async def test_the_controller_renews_the_tokens_of_both_accounts(
     assert given.expire_at < tokens.expire_at
 
 
-async def test_administrators_come_in_through_one_group(
+async def test_administrators_are_bound_through_one_group(
     clean: OwnCluster, impersonator: ClusterClient
 ) -> None:
     answer = await impersonator.get("/version")
@@ -179,7 +186,22 @@ async def test_administrators_come_in_through_one_group(
     assert clean.can_i("u-root", "delete", "nodes", "--as-group=sekisho:administrators")
 
 
-async def test_a_token_that_may_do_anything_is_known(
+async def test_token_with_all_rights_is_recognized(
     clean: OwnCluster, tokens: AccountTokens
 ) -> None:
-    assert not await may_do_anything(clean.endpoint, tokens.impersonator)
+    assert not await has_cluster_admin(clean.endpoint, tokens.impersonator)
+
+
+@pytest.mark.parametrize("role", sorted(RULES))
+def test_rules_of_kubernetes_roles_match_the_known_rules(kubernetes: OwnCluster, role: str) -> None:
+    found = kubernetes.ask("GET", f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{role}")
+    held = [
+        PolicyRule(
+            verbs=tuple(one["verbs"]),
+            api_groups=tuple(one.get("apiGroups", ())),
+            resources=tuple(one.get("resources", ())),
+            resource_names=tuple(one.get("resourceNames", ())),
+        )
+        for one in found["rules"]
+    ]
+    assert uncovered_rules(RULES[role], held) == []

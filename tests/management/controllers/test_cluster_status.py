@@ -1,4 +1,4 @@
-"""What is seen of a real cluster: health, nodes that come and go, warnings."""
+"""The observed status of a real cluster: health, nodes, warnings."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,26 +9,24 @@ from typing import Any
 
 import pytest
 
-from management.clusters import ClusterService
+from management.clusters.service import ClusterService
 from management.controllers.manager import ControllerManager
-from management.fleet import observer as observer_module
-from proxy.demo.downstream import RequestError
-from store.interfaces import Cluster, Store
-from tests.management.clusters.conftest import OwnCluster
-from tests.management.clusters.test_import import NOBODY
-from tests.parts.waiting import soon
+from management.controllers.timing import ControllerTiming, StatusTiming
+from proxy.demo.local_cluster import RequestError
+from store.interfaces import Store
+from store.records import Cluster
+from tests.management.clusters.unreachable import UNREACHABLE
+from tests.management.conftest import OwnCluster
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
-async def cluster(
-    clean: OwnCluster, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Cluster]:
-    """The cluster, imported and looked after; what is seen is written down often."""
-    for name in ("PROBE_SECONDS", "WRITE_SECONDS"):
-        monkeypatch.setattr(observer_module, name, 0.1)
+async def cluster(clean: OwnCluster, store: Store) -> AsyncIterator[Cluster]:
+    """The cluster, imported and managed, with frequent status updates."""
     result = await ClusterService(store).import_cluster("prod", clean.endpoint, clean.administrator)
     assert result.cluster is not None
-    task = asyncio.create_task(ControllerManager(store).run())
+    timing = ControllerTiming(status=StatusTiming(probe_seconds=0.1, write_seconds=0.1))
+    task = asyncio.create_task(ControllerManager(store, timing=timing).run())
     yield result.cluster
     task.cancel()
     with suppress(asyncio.CancelledError):
@@ -45,40 +43,40 @@ async def condition(store: Store, cluster: Cluster, kind: str) -> str | None:
     return next((one["status"] for one in seen if one["type"] == kind), None)
 
 
-async def test_a_cluster_that_is_well_is_seen_to_be(
+async def test_healthy_cluster_has_true_conditions(
     kubernetes: OwnCluster, store: Store, cluster: Cluster
 ) -> None:
     for kind in ("Reachable", "Authenticated", "RBACReady"):
-        await soon(partial(_is, store, cluster, kind, "True"))
+        await eventually(partial(_is, store, cluster, kind, "True"))
     seen = await status(store, cluster)
     assert seen["version"] == kubernetes.version
     assert seen["last_seen_at"] is not None
 
 
-async def test_a_cluster_that_is_away_is_seen_to_be_and_since_when(
+async def test_unreachable_cluster_has_a_false_condition_with_its_time(
     store: Store, cluster: Cluster
 ) -> None:
-    await soon(lambda: _is(store, cluster, "Reachable", "True"))
-    await store.clusters.replace(replace(cluster, servers=(NOBODY,)))
-    await soon(lambda: _is(store, cluster, "Reachable", "False"))
+    await eventually(lambda: _is(store, cluster, "Reachable", "True"))
+    await store.clusters.replace(replace(cluster, servers=(UNREACHABLE,)))
+    await eventually(lambda: _is(store, cluster, "Reachable", "False"))
     [away] = [
         one for one in (await status(store, cluster))["conditions"] if one["type"] == "Reachable"
     ]
-    assert NOBODY in away["message"]
+    assert UNREACHABLE in away["message"]
     await store.clusters.replace(cluster)
-    await soon(lambda: _is(store, cluster, "Reachable", "True"))
+    await eventually(lambda: _is(store, cluster, "Reachable", "True"))
 
 
-async def test_a_token_that_is_accepted_no_more_is_told_from_a_cluster_that_is_away(
+async def test_rejected_token_and_outage_are_different_conditions(
     store: Store, cluster: Cluster
 ) -> None:
     await store.clusters.replace(replace(cluster, controller_token="nonsense"))
-    await soon(lambda: _is(store, cluster, "Authenticated", "False"))
+    await eventually(lambda: _is(store, cluster, "Authenticated", "False"))
     assert await condition(store, cluster, "Reachable") == "True"
-    await soon(lambda: _is(store, cluster, "RBACReady", "False"))
+    await eventually(lambda: _is(store, cluster, "RBACReady", "False"))
 
 
-async def test_nodes_come_change_and_leave(
+async def test_nodes_that_appear_change_and_leave_are_stored(
     kubernetes: OwnCluster, store: Store, cluster: Cluster
 ) -> None:
     name = "worker-1"
@@ -89,7 +87,7 @@ async def test_nodes_come_change_and_leave(
         "spec": {"providerID": "aws:///eu-1/i-1"},
     }
     uid = kubernetes.ask("POST", "/api/v1/nodes", node)["metadata"]["uid"]
-    await soon(lambda: _node(store, uid))
+    await eventually(lambda: _node(store, uid))
     kubernetes.ask(
         "PATCH",
         f"/api/v1/nodes/{name}/status",
@@ -101,16 +99,16 @@ async def test_nodes_come_change_and_leave(
             }
         },
     )
-    await soon(lambda: _node(store, uid, ready=True))
-    await soon(lambda: _totals(store, cluster, ready=1))
+    await eventually(lambda: _node(store, uid, ready=True))
+    await eventually(lambda: _totals(store, cluster, ready=1))
     seen = await status(store, cluster)
     assert seen["provider"] == "aws"
     assert seen["nodes"]["capacity"] == {"cpu": "4", "memory": "8Gi", "pods": "110"}
     assert seen["nodes"]["allocatable"]["cpu"] == "3500m"
     kubernetes.ask("DELETE", f"/api/v1/nodes/{name}")
-    await soon(lambda: _node(store, uid, left=True))
+    await eventually(lambda: _node(store, uid, left=True))
     again = kubernetes.ask("POST", "/api/v1/nodes", node)["metadata"]["uid"]
-    await soon(lambda: _node(store, again))
+    await eventually(lambda: _node(store, again))
     nodes = await store.fleet.nodes([cluster.id])
     assert [(one.uid == again, one.left_at is None) for one in nodes if one.name == name].count(
         (True, True)
@@ -118,7 +116,7 @@ async def test_nodes_come_change_and_leave(
     kubernetes.ask("DELETE", f"/api/v1/nodes/{name}")
 
 
-async def test_warnings_are_summed_up(
+async def test_warning_events_are_summarized(
     kubernetes: OwnCluster, store: Store, cluster: Cluster
 ) -> None:
     event = {
@@ -134,11 +132,11 @@ async def test_warnings_are_summed_up(
     normal = {**event, "type": "Normal", "reason": "Pulled"}
     kubernetes.ask("POST", "/api/v1/namespaces/default/events", normal)
 
-    async def told() -> bool:
+    async def reported() -> bool:
         seen = (await status(store, cluster)).get("warnings") or {}
         return "ImagePullFailed" in seen.get("by_reason", {})
 
-    await soon(told)
+    await eventually(reported)
     seen = (await status(store, cluster))["warnings"]
     assert "Pulled" not in seen["by_reason"]
     assert seen["by_reason"]["ImagePullFailed"] >= 7

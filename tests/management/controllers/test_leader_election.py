@@ -1,4 +1,4 @@
-"""One replica looks after a cluster at a time, and another takes over when it is gone."""
+"""One replica leads a cluster at a time, and another one takes over when it vanishes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,18 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from management.controllers import leadership as module
-from management.controllers.leadership import MARGIN_SECONDS, RENEW_SECONDS, TERM, Leadership
+from management.controllers.leader_election import (
+    MARGIN_SECONDS,
+    RENEW_SECONDS,
+    TERM,
+    LeaderElection,
+)
 from store.database import open_store
 from store.encryption import Keyring, generate_key
 from store.interfaces import Store
-from tests.parts.waiting import soon
-from tests.store.behind import execute
+from tests.store.direct_access import execute
 from tests.store.records import a_cluster
+from tests.support.waiting import eventually
 
 
 class Clock:
-    """A clock that is set by hand."""
+    """A clock that tests set."""
 
     now = 1000.0
 
@@ -35,73 +39,76 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await opened.close()
 
 
-async def test_one_of_two_looks_after_a_cluster(store: Store) -> None:
-    one, other = Leadership(store), Leadership(store)
+def quick_election(store: Store, seconds: float) -> LeaderElection:
+    """Return an election whose leases have a term of ``seconds``."""
+    return LeaderElection(
+        store, term=timedelta(seconds=seconds), renew_seconds=0.05, margin_seconds=0.1
+    )
+
+
+async def test_one_of_two_replicas_leads_a_cluster(store: Store) -> None:
+    one, other = LeaderElection(store), LeaderElection(store)
     await one.renew()
     await other.renew()
-    assert (one.leads("c-prod"), other.leads("c-prod")) == (True, False)
-    await one.give_up()
+    assert (one.is_leader("c-prod"), other.is_leader("c-prod")) == (True, False)
+    await one.release()
     await other.renew()
-    assert (one.leads("c-prod"), other.leads("c-prod")) == (False, True)
+    assert (one.is_leader("c-prod"), other.is_leader("c-prod")) == (False, True)
 
 
-async def test_who_was_frozen_knows_that_it_leads_no_more_before_the_lease_has_run_out(
+async def test_frozen_replica_loses_leadership_before_the_lease_expires(
     store: Store,
 ) -> None:
     clock = Clock()
-    frozen = Leadership(store, clock=clock)
+    frozen = LeaderElection(store, clock=clock)
     await frozen.renew()
     clock.now += TERM.total_seconds() - MARGIN_SECONDS - 0.1
-    assert frozen.leads("c-prod")
+    assert frozen.is_leader("c-prod")
     clock.now += 0.2
-    assert not frozen.leads("c-prod")
+    assert not frozen.is_leader("c-prod")
     assert frozen.led == frozenset()
 
 
-def test_another_takes_over_within_15_seconds() -> None:
-    """The lease runs out, and the next one asks."""
+def test_takeover_takes_less_than_15_seconds() -> None:
+    """The lease expires, and then another replica requests it."""
     assert TERM.total_seconds() + RENEW_SECONDS < 15
 
 
-async def test_another_takes_over_from_one_that_vanished(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+async def test_lease_of_a_vanished_replica_is_taken_over(
+    store: Store,
 ) -> None:
-    monkeypatch.setattr(module, "RENEW_SECONDS", 0.05)
-    monkeypatch.setattr(module, "MARGIN_SECONDS", 0.1)
-    vanished = Leadership(store, term=timedelta(seconds=0.6))
+    vanished = quick_election(store, 0.6)
     await vanished.renew()
-    heir = Leadership(store, term=timedelta(seconds=0.6))
-    told: list[frozenset[str]] = []
+    successor = quick_election(store, 0.6)
+    led_sets: list[frozenset[str]] = []
 
     async def changed(led: frozenset[str]) -> None:
-        # At no moment do both think that they lead.
+        # The two never lead at the same time.
         assert not (led and vanished.led)
-        told.append(led)
+        led_sets.append(led)
 
-    task = asyncio.create_task(heir.run(changed))
-    await soon(lambda: bool(told) and told[-1] == {"c-prod"})
+    task = asyncio.create_task(successor.run(changed))
+    await eventually(lambda: bool(led_sets) and led_sets[-1] == {"c-prod"})
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-    assert told[0] == frozenset()
+    assert led_sets[0] == frozenset()
 
 
-async def test_who_can_not_renew_leads_until_the_lease_ends_and_no_longer(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_replica_that_cannot_renew_leads_until_the_lease_ends(
+    store: Store, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(module, "RENEW_SECONDS", 0.05)
-    monkeypatch.setattr(module, "MARGIN_SECONDS", 0.1)
-    leadership = Leadership(store, term=timedelta(seconds=0.8))
-    told: list[frozenset[str]] = []
+    leadership = quick_election(store, 0.8)
+    led_sets: list[frozenset[str]] = []
 
     async def changed(led: frozenset[str]) -> None:
-        told.append(led)
+        led_sets.append(led)
 
     task = asyncio.create_task(leadership.run(changed))
-    await soon(lambda: bool(told) and told[-1] == {"c-prod"})
-    # From now on the database fails at it.
+    await eventually(lambda: bool(led_sets) and led_sets[-1] == {"c-prod"})
+    # From now on, the database rejects renewals.
     await execute(f"sqlite:///{tmp_path}/store.db", "ALTER TABLE leases RENAME TO gone")
-    await soon(lambda: told[-1] == frozenset())
+    await eventually(lambda: led_sets[-1] == frozenset())
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task

@@ -1,9 +1,9 @@
-"""Ids of requests: each once, and fit to be written anywhere."""
+"""Request ids are unique and need no quoting."""
 
-from proxy.request_id import RequestIds
+from management.http.request_id import RequestIds
 
 
-def test_ids_are_counted_in_hex_behind_what_is_the_processs_own() -> None:
+def test_ids_are_counted_in_hex_after_a_process_prefix() -> None:
     ids = RequestIds()
     made = [ids.next() for _ in range(70_000)]
     [process] = {one.partition("-")[0] for one in made}
@@ -11,7 +11,7 @@ def test_ids_are_counted_in_hex_behind_what_is_the_processs_own() -> None:
     assert process != RequestIds().next().partition("-")[0]
 
 
-def test_an_id_of_the_clients_own_is_taken_where_it_is_well_formed() -> None:
+def test_client_id_is_used_if_well_formed() -> None:
     ids = RequestIds()
     assert ids.next(b"from-a-client.1") == "from-a-client.1"
     for offered in (b"short", b"a" * 65, b'with "quotes"', b"new\nline-is-here", b""):

@@ -1,4 +1,4 @@
-"""A real store for what lives in it."""
+"""A real store for the tests of identities."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 from store.database import SqlStore, open_store
 from store.encryption import Keyring
+from tests.management.identity.two_directories import two as two  # for tests of owners
 
 
 @pytest.fixture

@@ -1,31 +1,34 @@
-"""Providers that come, change and go while Sekisho runs; over a real store."""
+"""Providers are added, changed and removed while Sekisho runs; with a real store."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from management.accounts import StoredAccounts
-from management.provider_registry import BadProvider, ProviderRegistry, ProviderSpec
-from management.sign_in import SignedIn, SignIn, UnknownProvider
-from management.tokens import Lifetimes, TokenService
-from providers.base import Attempt, ProviderContext, Refused
+from management.identity.local_passwords import StoredAccounts
+from management.identity.provider_instance import InvalidProvider, ProviderSpec
+from management.identity.provider_registry import ProviderRegistry
+from management.identity.sign_in import SignInResult, SignInService, UnknownProvider
+from management.identity.tokens import TokenIssuer, TokenLifetimes
+from providers.base import PasswordAttempt, ProviderContext, Rejected
 from providers.throttle import Limits
 from store.database import SqlStore
-from store.interfaces import StoredProvider
-from tests.management.identities.scripted import ScriptedSettings, ScriptedType
+from store.records import StoredProvider
+from tests.management.identity.scripted import ScriptedSettings, ScriptedType
+from tests.store.direct_access import execute
 from tests.store.records import NOW
 
 CORP = StoredProvider("corp", "scripted", True, {"server": "up"}, "unrestricted", (), NOW)
-ANN = Attempt("ann", "open sesame")
-HOURS = Lifetimes(*[timedelta(hours=8)] * 4)
+ANN = PasswordAttempt("ann", "open sesame")
+HOURS = TokenLifetimes(*[timedelta(hours=8)] * 4)
 
 
 class World:
-    """A registry with one provider of the configuration, ``home``."""
+    """A registry with one configured provider, ``home``."""
 
     def __init__(self, store: SqlStore) -> None:
         self.store = store
@@ -37,7 +40,7 @@ class World:
             Limits(),
             {"scripted": self.type},
         )
-        self.sign_in = SignIn(store, TokenService(store.tokens, HOURS), self.registry)
+        self.sign_in = SignInService(store, TokenIssuer(store.tokens, HOURS), self.registry)
 
     async def until(self, provider: str, *, there: bool) -> None:
         async with asyncio.timeout(5):
@@ -56,30 +59,30 @@ async def world(store: SqlStore) -> AsyncIterator[World]:
     await made.registry.close()
 
 
-async def test_one_that_is_added_is_there_without_a_restart(world: World) -> None:
+async def test_added_provider_runs_without_a_restart(world: World) -> None:
     with pytest.raises(UnknownProvider):
         await world.sign_in.with_password("corp", ANN)
     await world.store.providers.create(CORP)
     await world.until("corp", there=True)
     signed_in = await world.sign_in.with_password("corp", ANN)
-    assert isinstance(signed_in, SignedIn)
+    assert isinstance(signed_in, SignInResult)
     again = await world.sign_in.with_password("corp", ANN)
-    assert isinstance(again, SignedIn)
-    known = await world.store.identities.get("scripted_user://ann")
+    assert isinstance(again, SignInResult)
+    known = await world.store.identities.get("scripted_corp_user://ann")
     assert known is not None
     assert known.last_seen_at is not None
 
 
-async def test_one_that_is_disabled_refuses_at_once_and_its_tokens_are_revoked(
+async def test_disabled_provider_rejects_sign_ins_and_its_tokens_are_revoked(
     world: World,
 ) -> None:
     await world.store.providers.create(CORP)
     await world.until("corp", there=True)
     signed_in = await world.sign_in.with_password("corp", ANN)
-    assert isinstance(signed_in, SignedIn)
+    assert isinstance(signed_in, SignInResult)
     corp = world.type.made["corp"]
     await world.store.providers.replace(replace(CORP, enabled=False))
-    await world.registry.synchronise()
+    await world.registry.sync()
     with pytest.raises(UnknownProvider):
         await world.sign_in.with_password("corp", ANN)
     assert await world.store.tokens.get(signed_in.issued.token.name) is None
@@ -89,51 +92,51 @@ async def test_one_that_is_disabled_refuses_at_once_and_its_tokens_are_revoked(
     assert running.refresher is None
 
 
-async def test_one_that_is_deleted_takes_its_tokens_with_it(world: World) -> None:
+async def test_deleted_providers_tokens_are_revoked(world: World) -> None:
     await world.store.providers.create(CORP)
     await world.until("corp", there=True)
     signed_in = await world.sign_in.with_password("corp", ANN)
-    assert isinstance(signed_in, SignedIn)
+    assert isinstance(signed_in, SignInResult)
     await world.store.providers.delete("corp")
-    await world.registry.synchronise()
+    await world.registry.sync()
     assert await world.store.tokens.get(signed_in.issued.token.name) is None
     assert list(world.registry) == ["home"]
 
 
-async def test_who_leaves_the_allowed_list_is_cut_off_and_may_come_back(world: World) -> None:
+async def test_principal_off_the_allowed_list_is_disabled_and_may_return(world: World) -> None:
     await world.store.providers.create(CORP)
     await world.until("corp", there=True)
     signed_in = await world.sign_in.with_password("corp", ANN)
-    assert isinstance(signed_in, SignedIn)
+    assert isinstance(signed_in, SignInResult)
     only_eve = replace(CORP, access_mode="required", allowed_principals=("scripted_user://eve",))
     await world.store.providers.replace(only_eve)
-    await world.registry.synchronise()
+    await world.registry.sync()
     assert await world.store.tokens.get(signed_in.issued.token.name) is None
     refused = await world.sign_in.with_password("corp", ANN)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Rejected)
     assert refused.reason == "not_allowed"
     ops = replace(only_eve, allowed_principals=("scripted_group://ops",))
     await world.store.providers.replace(ops)
-    await world.registry.synchronise()
-    assert isinstance(await world.sign_in.with_password("corp", ANN), SignedIn)
-    known = await world.store.identities.get("scripted_user://ann")
+    await world.registry.sync()
+    assert isinstance(await world.sign_in.with_password("corp", ANN), SignInResult)
+    known = await world.store.identities.get("scripted_corp_user://ann")
     assert known is not None
     assert known.disabled_reason is None
 
 
-async def test_one_that_is_changed_is_started_anew_and_the_others_are_not(world: World) -> None:
+async def test_changed_provider_is_restarted_and_the_others_are_not(world: World) -> None:
     await world.store.providers.create(CORP)
     await world.until("corp", there=True)
     corp, home = world.type.made["corp"], world.type.made["home"]
     await world.store.providers.replace(replace(CORP, settings={"server": "other"}))
-    await world.registry.synchronise()
+    await world.registry.sync()
     assert world.type.made["corp"] is not corp
     assert corp.closed
     assert world.type.made["home"] is home
     assert not home.closed
 
 
-async def test_one_that_is_down_is_told_of_and_troubles_nobody_else(world: World) -> None:
+async def test_provider_that_is_down_is_reported_and_stops_no_other(world: World) -> None:
     await world.store.providers.create(replace(CORP, settings={"server": "down"}))
     await world.until("corp", there=True)
     await world.registry.check()
@@ -143,10 +146,10 @@ async def test_one_that_is_down_is_told_of_and_troubles_nobody_else(world: World
     assert world.registry.health()["corp"] is None
 
 
-async def test_the_configurations_word_is_the_last(world: World) -> None:
+async def test_configuration_takes_precedence_over_the_store(world: World) -> None:
     home = world.type.made["home"]
     await world.store.providers.create(replace(CORP, name="home", enabled=False))
-    await world.registry.synchronise()
+    await world.registry.sync()
     assert "home" in world.registry
     assert world.type.made["home"] is home
 
@@ -159,26 +162,72 @@ async def test_the_configurations_word_is_the_last(world: World) -> None:
         ({"settings": {"server": "x", "y": "hush"}}, "settings.y: Extra inputs"),
     ],
 )
-async def test_what_is_wrong_is_said_without_the_values(
+async def test_invalid_settings_are_reported_without_values(
     world: World, wrong: dict[str, object], said: str
 ) -> None:
-    with pytest.raises(BadProvider, match=said) as caught:
+    with pytest.raises(InvalidProvider, match=said) as caught:
         world.registry.spec_of(replace(CORP, **wrong))  # type: ignore[arg-type]
     assert "hush" not in str(caught.value)
 
 
-async def test_one_that_cannot_be_used_is_skipped_when_it_is_in_the_store(world: World) -> None:
+async def test_stored_provider_that_cannot_run_is_skipped(world: World) -> None:
     await world.store.providers.create(replace(CORP, type="uninstalled"))
     await world.store.providers.create(replace(CORP, name="other"))
     await world.until("other", there=True)
     assert "corp" not in world.registry
+    assert "'uninstalled' is not installed" in (world.registry.health()["corp"] or "")
+    assert world.registry.health()["other"] is None
 
 
-async def test_a_configured_one_that_is_disabled_lets_nobody_in_and_keeps_no_tokens(
+async def test_provider_with_undecryptable_settings_stops_and_keeps_its_tokens(
+    world: World, tmp_path: Path
+) -> None:
+    await world.store.providers.create(CORP)
+    await world.store.providers.create(replace(CORP, name="other"))
+    await world.until("corp", there=True)
+    await world.until("other", there=True)
+    signed_in = await world.sign_in.with_password("corp", ANN)
+    assert isinstance(signed_in, SignInResult)
+    corp, other = world.type.made["corp"], world.type.made["other"]
+    owned = world.registry.running("corp").schemes  # type: ignore[union-attr]
+    foreign = "(SELECT settings FROM providers WHERE name = 'other')"
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    await execute(url, f"UPDATE providers SET settings = {foreign} WHERE name = 'corp'")
+    await world.registry.sync()
+    with pytest.raises(UnknownProvider):
+        await world.sign_in.with_password("corp", ANN)
+    assert corp.closed
+    assert not other.closed
+    running = world.registry.running("corp")
+    assert running is not None
+    assert set(running.schemes) == set(owned)
+    assert "cannot be decrypted" in (running.error or "")
+    await world.registry.check()
+    assert "cannot be decrypted" in (world.registry.health()["corp"] or "")
+    assert await world.store.tokens.get(signed_in.issued.token.name) is not None
+    again = ProviderRegistry(
+        world.store,
+        [],
+        ProviderContext(StoredAccounts(world.store), time.monotonic),
+        Limits(),
+        {"scripted": world.type},
+    )
+    await again.start()
+    assert list(again) == ["other"]
+    assert await world.store.tokens.get(signed_in.issued.token.name) is not None
+    await again.close()
+    closed = await world.store.providers.get("corp")
+    assert closed is not None
+    await world.store.providers.replace(replace(closed, enabled=False))
+    await world.registry.sync()
+    assert await world.store.tokens.get(signed_in.issued.token.name) is None
+
+
+async def test_disabled_configured_provider_admits_no_users_and_keeps_no_tokens(
     world: World,
 ) -> None:
     signed_in = await world.sign_in.with_password("home", ANN)
-    assert isinstance(signed_in, SignedIn)
+    assert isinstance(signed_in, SignInResult)
     home = ProviderSpec("home", "scripted", world.type, ScriptedSettings(server="up"), False)
     again = ProviderRegistry(
         world.store,

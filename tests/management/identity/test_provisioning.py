@@ -1,4 +1,4 @@
-"""From what a provider says of somebody to a user, on a real store."""
+"""From a provider's identity to a user, with a real store."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,30 +8,35 @@ from pathlib import Path
 
 import pytest
 
-from management.access_modes import EVERYBODY
-from management.accounts import StoredAccounts
-from management.admission import Admission
-from management.door import Door
-from management.sign_in import SignedIn, SignIn
-from management.tokens import Lifetimes, TokenService
-from management.users import ensure_administrator, new_user
-from providers.base import Attempt, ExternalGroup, ExternalIdentity, ProviderUnavailable, Refused
+from management.identity.local_passwords import StoredAccounts
+from management.identity.provider_capabilities import ProviderCapabilities
+from management.identity.sign_in import SignInResult, SignInService
+from management.identity.sign_in_policy import UNRESTRICTED, SignInPolicy
+from management.identity.tokens import TokenIssuer, TokenLifetimes
+from management.identity.users import ensure_administrator, new_user
+from providers.base import (
+    ExternalGroup,
+    ExternalIdentity,
+    PasswordAttempt,
+    ProviderUnavailable,
+    Rejected,
+)
 from store.database import SqlStore, open_store
 from store.encryption import Keyring, generate_key
-from store.interfaces import User
+from store.records import NewPassword, User
 
 DAY = timedelta(days=1)
 ZOE = ExternalIdentity("dir_user://1", "zoe", "Zoe", (ExternalGroup("dir_group://9", "Ops"),))
 
 
 class Directory:
-    """A provider that says of everybody what it was told to say."""
+    """A provider that returns a scripted outcome for every user."""
 
     def __init__(self, name: str, says: ExternalIdentity | None) -> None:
         self.name = name
         self.says = says
 
-    async def authenticate(self, attempt: Attempt) -> ExternalIdentity | None:
+    async def authenticate(self, attempt: PasswordAttempt) -> ExternalIdentity | None:
         return self.says
 
 
@@ -42,24 +47,26 @@ async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
     await opened.close()
 
 
-def sign_in(store: SqlStore, *directories: Directory) -> SignIn:
-    tokens = TokenService(store.tokens, Lifetimes(DAY, DAY, DAY, DAY))
-    doors = {
-        one.name: Door(
-            ("dir_user", "dir_group"), Admission(store, one.name, EVERYBODY), password=one
+def sign_in(store: SqlStore, *directories: Directory) -> SignInService:
+    tokens = TokenIssuer(store.tokens, TokenLifetimes(DAY, DAY, DAY, DAY))
+    providers = {
+        one.name: ProviderCapabilities(
+            ("dir_user", "dir_group"), SignInPolicy(store, one.name, UNRESTRICTED), password=one
         )
         for one in directories
     }
-    return SignIn(store, tokens, doors)
+    return SignInService(store, tokens, providers)
 
 
-async def enter(store: SqlStore, says: ExternalIdentity | None, name: str = "dir") -> SignedIn:
-    done = await sign_in(store, Directory(name, says)).with_password(name, Attempt("zoe", "x"))
-    assert isinstance(done, SignedIn)
+async def enter(store: SqlStore, says: ExternalIdentity | None, name: str = "dir") -> SignInResult:
+    done = await sign_in(store, Directory(name, says)).with_password(
+        name, PasswordAttempt("zoe", "x")
+    )
+    assert isinstance(done, SignInResult)
     return done
 
 
-async def test_the_first_sign_in_makes_a_user_and_the_next_finds_it(store: SqlStore) -> None:
+async def test_first_sign_in_creates_a_user_and_the_next_finds_it(store: SqlStore) -> None:
     first = await enter(store, ZOE)
     again = await enter(store, replace(ZOE, username="zoe.smith"))
     assert again.user.id == first.user.id
@@ -67,23 +74,25 @@ async def test_the_first_sign_in_makes_a_user_and_the_next_finds_it(store: SqlSt
     assert [one.id for one in await store.users.memberships(first.user.id)] == ["dir_group://9"]
 
 
-async def test_groups_are_what_the_provider_says_now(store: SqlStore) -> None:
+async def test_sign_in_updates_the_groups(store: SqlStore) -> None:
     user = (await enter(store, ZOE)).user
     await enter(store, replace(ZOE, groups=()))
     assert not await store.users.memberships(user.id)
 
 
-async def test_many_first_sign_ins_at_once_make_one_user(store: SqlStore) -> None:
+async def test_concurrent_first_sign_ins_create_one_user(store: SqlStore) -> None:
     done = await asyncio.gather(*(enter(store, ZOE) for _ in range(8)))
     assert len({one.user.id for one in done}) == 1
     assert len(await store.users.list_all()) == 1
 
 
-async def test_a_disabled_user_does_not_get_in_whatever_the_provider_says(store: SqlStore) -> None:
+async def test_disabled_user_cannot_sign_in(store: SqlStore) -> None:
     user = (await enter(store, ZOE)).user
     await store.users.update(user.id, enabled=False)
-    door = sign_in(store, Directory("dir", ZOE))
-    assert await door.with_password("dir", Attempt("zoe", "x")) == Refused("user_disabled")
+    capabilities = sign_in(store, Directory("dir", ZOE))
+    assert await capabilities.with_password("dir", PasswordAttempt("zoe", "x")) == Rejected(
+        "user_disabled"
+    )
 
 
 @pytest.mark.parametrize(
@@ -102,20 +111,22 @@ async def test_a_disabled_user_does_not_get_in_whatever_the_provider_says(store:
         replace(ZOE, groups=(ExternalGroup("github_team://9", "Ops"),)),
     ],
 )
-async def test_what_a_provider_may_not_say_is_its_fault_and_makes_nobody(
+async def test_invalid_identity_is_an_error_of_the_provider_and_creates_no_user(
     store: SqlStore, says: ExternalIdentity
 ) -> None:
-    with pytest.raises(ProviderUnavailable, match="named somebody it may not"):
+    with pytest.raises(ProviderUnavailable, match="returned an invalid identity"):
         await enter(store, says)
     assert not await store.users.list_all()
 
 
-async def test_a_display_name_is_made_fit_to_show(store: SqlStore) -> None:
+async def test_display_name_is_stored_without_control_characters(store: SqlStore) -> None:
     user = (await enter(store, replace(ZOE, display_name="Zo\x1b[31m\0e"))).user
-    assert user.display_name == "Zo\ufffd[31m\ufffde"
+    assert user.display_name == "Zo[31me"
 
 
-async def test_a_second_provider_of_a_type_does_not_speak_for_the_first(store: SqlStore) -> None:
+async def test_second_provider_of_a_type_does_not_own_the_firsts_principals(
+    store: SqlStore,
+) -> None:
     user = (await enter(store, ZOE, "first")).user
     both = sign_in(
         store,
@@ -123,34 +134,39 @@ async def test_a_second_provider_of_a_type_does_not_speak_for_the_first(store: S
         Directory("second", replace(ZOE, groups=(ExternalGroup("dir_group://666", "Root"),))),
     )
     with pytest.raises(ProviderUnavailable):
-        await both.with_password("second", Attempt("zoe", "x"))
+        await both.with_password("second", PasswordAttempt("zoe", "x"))
     assert [one.id for one in await store.users.memberships(user.id)] == ["dir_group://9"]
 
 
-async def test_a_provider_that_is_called_something_else_now_keeps_its_people(
+async def test_renamed_provider_keeps_its_users_after_an_operators_confirmation(
     store: SqlStore,
 ) -> None:
+    schemes = ["dir_user", "dir_group"]
+    await store.claims.claim("corp", {"type": "dir"}, schemes)
     user = (await enter(store, ZOE, "corp")).user
+    with pytest.raises(ProviderUnavailable):
+        await enter(store, ZOE, "corp-ad")
+    await store.claims.adopt("corp-ad", {"type": "dir"}, schemes, former="corp")
     assert (await enter(store, ZOE, "corp-ad")).user.id == user.id
 
 
-async def test_replicas_that_start_together_make_one_administrator(store: SqlStore) -> None:
-    told = await asyncio.gather(
-        *(ensure_administrator(store, f"password {n}", "hash") for n in range(6))
+async def test_replicas_starting_together_create_one_administrator(store: SqlStore) -> None:
+    created = await asyncio.gather(
+        *(ensure_administrator(store, NewPassword("admin", f"hash {n}")) for n in range(6))
     )
-    assert len([one for one in told if one is not None]) == 1
+    assert sorted(created) == [False] * 5 + [True]
     admin: User = (await store.users.list_all())[0]
     assert admin.administrator
-    assert await ensure_administrator(store, "another", "hash") is None
+    assert not await ensure_administrator(store, NewPassword("admin", "another hash"))
 
 
-async def test_a_rehash_does_not_bring_an_old_password_back(store: SqlStore) -> None:
+async def test_rehash_does_not_restore_an_old_password(store: SqlStore) -> None:
     alice = new_user("alice")
-    await store.users.create(alice, password_hash="old, weak hash")
+    await store.users.create(alice, password=NewPassword("alice", "old, weak hash"))
     accounts = StoredAccounts(store)
     read = await accounts.find("alice")
     assert read is not None
-    await store.users.set_password(alice.id, "alice", "hash of a new password")
+    await store.users.set_password(alice.id, NewPassword("alice", "hash of a new password"))
     await accounts.rehash(read, "old, strong hash")
     now = await accounts.find("alice")
     assert now is not None

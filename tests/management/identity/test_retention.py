@@ -1,15 +1,15 @@
-"""Users who are not seen any more; over a real store."""
+"""Retention of inactive users, with a real store."""
 
 from datetime import timedelta
 
-from management.retention import retire_unseen
+from management.identity.retention import disable_inactive_users
 from store.database import SqlStore
 from tests.store.records import NOW, a_token, a_user
 
 DAY = timedelta(days=1)
 
 
-async def test_who_is_unseen_is_disabled_then_deleted_and_administrators_stay(
+async def test_inactive_user_is_disabled_then_deleted_and_administrators_stay(
     store: SqlStore,
 ) -> None:
     long_ago = NOW - 400 * DAY
@@ -18,9 +18,9 @@ async def test_who_is_unseen_is_disabled_then_deleted_and_administrators_stay(
     await store.users.create(a_user("bob", created_at=NOW))
     await store.tokens.create(a_token("token-a", created_at=long_ago))
     both = (90 * DAY, 180 * DAY)
-    assert await retire_unseen(store, NOW, *both) == (["u-alice"], [])
+    assert await disable_inactive_users(store, NOW, *both) == (["u-alice"], [])
     assert await store.tokens.get("token-a") is None
-    assert await retire_unseen(store, NOW, 90 * DAY, None) == ([], [])
-    assert await retire_unseen(store, NOW, *both) == ([], ["u-alice"])
+    assert await disable_inactive_users(store, NOW, 90 * DAY, None) == ([], [])
+    assert await disable_inactive_users(store, NOW, *both) == ([], ["u-alice"])
     assert [one.id for one in await store.users.list_all()] == ["u-bob", "u-root"]
     assert await store.users.any_administrator()

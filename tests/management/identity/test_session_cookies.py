@@ -1,4 +1,4 @@
-"""The session cookie's keys, and which requests it may authorise: without a server."""
+"""The session cookie's keys, and the requests that it authorises; without a server."""
 
 import secrets
 
@@ -8,7 +8,7 @@ from aiohttp.test_utils import make_mocked_request
 from aiohttp_session import Session
 from multidict import CIMultiDict
 
-from management.sessions import COOKIE, SessionCookies, SessionData, origin_of
+from management.identity.session_cookies import COOKIE, SessionCookies, SessionData, origin_of
 
 URL = "https://sekisho.example.test"
 OLD, NEW = secrets.token_bytes(32), secrets.token_bytes(32)
@@ -29,7 +29,7 @@ def request(
 
 
 async def sealed(storage: SessionCookies) -> str:
-    """The cookie of a session that ``storage`` wrote."""
+    """Return the cookie of a session that ``storage`` wrote."""
     session = Session(None, data=None, new=True, max_age=3600)
     session["bearer"], session["csrf"] = SESSION.bearer, SESSION.csrf_token
     response = web.Response()
@@ -37,7 +37,7 @@ async def sealed(storage: SessionCookies) -> str:
     return response.cookies[COOKIE].value
 
 
-async def test_a_cookie_survives_a_rotation_of_keys_and_not_the_end_of_its_key() -> None:
+async def test_cookie_survives_key_rotation_until_its_key_is_removed() -> None:
     cookie = await sealed(cookies(OLD))
     assert await cookies(NEW, OLD).read(request(cookie=cookie)) == SESSION
     assert await cookies(NEW).read(request(cookie=cookie)) is None
@@ -45,18 +45,37 @@ async def test_a_cookie_survives_a_rotation_of_keys_and_not_the_end_of_its_key()
     assert await cookies(NEW).read(request(cookie=fresh)) == SESSION
 
 
-async def test_a_cookie_that_was_changed_is_nobodys() -> None:
+async def test_modified_cookie_authenticates_no_user() -> None:
     cookie = await sealed(cookies())
     changed = cookie[:40] + ("A" if cookie[40] != "A" else "B") + cookie[41:]
     assert await cookies().read(request(cookie=changed)) is None
 
 
-async def test_a_cookie_ends() -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b"\xff",
+        b'{"created": "now", "session": {"bearer": "x", "csrf": "y"}}',
+        b'{"created": 1, "session": ["bearer"]}',
+        b'{"created": 1, "token": {"bearer": "x", "csrf": "y"}}',
+    ],
+)
+async def test_cookie_with_other_content_authenticates_no_user(content: bytes) -> None:
+    storage = cookies()
+    cookie = storage._fernet.encrypt(content).decode()
+    assert await storage.read(request(cookie=cookie)) is None
+
+
+async def test_cookie_expires() -> None:
     cookie = await sealed(cookies())
     assert await cookies(max_age=-1).read(request(cookie=cookie)) is None
 
 
-def test_what_a_session_holds_is_not_shown() -> None:
+def test_session_data_repr_hides_its_contents() -> None:
     assert "secret" not in repr(SESSION)
     assert "csrf-token" not in repr(SESSION)
 
@@ -86,7 +105,7 @@ TOKEN = ("X-CSRF-Token", "csrf-token")
         ("POST", [*UPGRADE, TOKEN], False),
     ],
 )
-def test_what_a_cookie_may_authorise(
+def test_cookie_authorises_only_requests_of_sekishos_page(
     method: str, headers: list[tuple[str, str]], meant: bool
 ) -> None:
     assert cookies().check_csrf(request(method, headers), SESSION) is meant
@@ -102,5 +121,5 @@ def test_what_a_cookie_may_authorise(
         ("https://[2001:DB8::1]:8443", "https://[2001:db8::1]:8443"),
     ],
 )
-def test_an_origin_is_written_as_browsers_write_it(url: str, origin: str) -> None:
+def test_origin_is_written_as_browsers_write_it(url: str, origin: str) -> None:
     assert origin_of(url) == origin

@@ -1,9 +1,9 @@
-"""Who may come in of those that a provider vouches for."""
+"""Access modes: which principals may sign in."""
 
 import pytest
 
-from management.access_modes import AccessRule
-from store.interfaces import AccessMode
+from management.identity.sign_in_policy import AccessRule
+from store.records import AccessMode
 
 ALLOWED = frozenset({"x_user://1", "x_group://ops"})
 
@@ -21,7 +21,7 @@ ALLOWED = frozenset({"x_user://1", "x_group://ops"})
         ("required", [], True, False),
     ],
 )
-def test_the_mode_decides_who_comes_in(
+def test_access_mode_decides_which_principals_sign_in(
     mode: AccessMode, principals: list[str], has_role: bool, comes_in: bool
 ) -> None:
     refusal = AccessRule(mode, ALLOWED).refusal(principals, has_role=has_role)
@@ -30,5 +30,5 @@ def test_the_mode_decides_who_comes_in(
         assert refusal.reason == "not_allowed"
 
 
-def test_required_with_an_empty_list_lets_nobody_in() -> None:
+def test_required_mode_with_an_empty_list_admits_no_principal() -> None:
     assert AccessRule("required").refusal(["x_user://1"], has_role=True) is not None

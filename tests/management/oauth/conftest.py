@@ -1,4 +1,4 @@
-"""A real Sekisho with a certified issuer for people, and another that signs pipelines' tokens."""
+"""A real Sekisho with a certified issuer for users, and another for pipelines' tokens."""
 
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -10,25 +10,25 @@ import aiohttp
 import pytest
 import yaml
 
-from tests.parts.alone import free_port
-from tests.parts.certified_issuer import CLIENT, SECRET, Person, certified_issuer
-from tests.parts.loop_thread import LoopThread
-from tests.parts.scripted_issuer import ScriptedIssuer, scripted_issuer
-from tests.parts.sekisho import Sekisho, make_sekisho
+from tests.support.certified_issuer import CLIENT, SECRET, BrowserUser, certified_issuer
+from tests.support.isolation import free_port
+from tests.support.loop_thread import LoopThread
+from tests.support.scripted_issuer import ScriptedIssuer, scripted_issuer
+from tests.support.sekisho import Sekisho, make_sekisho
 
 AUDIENCE = "https://sekisho.example.test"
 
 
 @dataclass
 class World:
-    """What runs."""
+    """The running server and issuers."""
 
     server: Sekisho
     ci: ScriptedIssuer
     issuer_url: str
 
     def tls(self) -> ssl.SSLContext:
-        """What trusts the server."""
+        """A TLS context that trusts the server."""
         return ssl.create_default_context(
             cafile=str(self.server.folder / "data" / "tls" / "ca.crt")
         )
@@ -36,7 +36,7 @@ class World:
 
 @contextmanager
 def pipelines_issuer() -> Iterator[ScriptedIssuer]:
-    """One in a thread of its own."""
+    """An issuer in a thread of its own."""
     with LoopThread() as loop:
         running = scripted_issuer(free_port())
         yield loop.call(running.__aenter__())
@@ -45,7 +45,7 @@ def pipelines_issuer() -> Iterator[ScriptedIssuer]:
 
 @pytest.fixture(scope="module")
 def oidc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A server with the providers local, corp (people) and ci (pipelines)."""
+    """A server with the providers local, corp (users) and ci (pipelines)."""
     folder = tmp_path_factory.mktemp("oidc")
     server = make_sekisho(folder, (free_port(), free_port()))
     port = free_port()
@@ -110,7 +110,7 @@ def oidc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 async def session(oidc: World) -> AsyncIterator[aiohttp.ClientSession]:
-    """A browser's cookies, and nothing that follows redirects by itself."""
+    """A browser's cookies, without automatic redirects."""
     jar = aiohttp.CookieJar(unsafe=True)
     connector = aiohttp.TCPConnector(ssl=oidc.tls())
     async with aiohttp.ClientSession(cookie_jar=jar, connector=connector) as session:
@@ -118,11 +118,11 @@ async def session(oidc: World) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-def person(session: aiohttp.ClientSession) -> Person:
-    """alice at that browser."""
-    return Person(session, "alice")
+def person(session: aiohttp.ClientSession) -> BrowserUser:
+    """alice in that browser."""
+    return BrowserUser(session, "alice")
 
 
 def folder_of(world: World) -> Path:
-    """Where the server's logs are."""
+    """The path of the server's log."""
     return world.server.folder

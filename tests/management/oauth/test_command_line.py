@@ -1,4 +1,4 @@
-"""``sekisho login``, ``credential`` and ``logout`` against a real server and a certified issuer."""
+"""``sekisho login``, ``credential`` and ``logout`` with a real server and issuer."""
 
 import asyncio
 import json
@@ -16,16 +16,16 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from tests.management.signing_in.conftest import World
-from tests.parts.certified_issuer import Person
-from tests.parts.sekisho import PASSWORD, Sekisho
+from tests.management.oauth.conftest import World
+from tests.support.certified_issuer import BrowserUser
+from tests.support.sekisho import PASSWORD, Sekisho
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
 def laptop(oidc: World, tmp_path: Path) -> Sekisho:
-    """Somebody's own machine: the command, no configuration, no window."""
+    """A user's machine: the command without a server configuration or a window."""
     made = Sekisho(tmp_path, oidc.server.port, oidc.server.metrics_port)
     made.environment = {
         "XDG_CONFIG_HOME": str(tmp_path / "home"),
@@ -43,7 +43,7 @@ def ca_file(world: World) -> str:
 async def running_login(
     world: World, laptop: Sekisho, *options: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """``sekisho login`` in a process, at corp."""
+    """Run ``sekisho login`` at corp in a process."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "proxy", "login", "--server", world.server.url),
         *("--provider", "corp", "--ca-file", ca_file(world), *options),
@@ -62,7 +62,7 @@ async def running_login(
 
 
 async def said(process: asyncio.subprocess.Process, pattern: str) -> str:
-    """The first thing on its standard error that looks like that."""
+    """Return the first match on its standard error."""
     assert process.stderr is not None
     while line := (await process.stderr.readline()).decode():
         if found := re.search(pattern, line):
@@ -91,34 +91,34 @@ def sign_in(laptop: Sekisho, world: World) -> None:
 
 
 def nearly_over(laptop: Sekisho, **changes: Any) -> None:
-    """Let the kept credential say that it ends in five minutes, and more."""
+    """Change the cached credential so that it ends in five minutes."""
     ends = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
     data = json.loads(kept(laptop).read_text()) | {"expires_at": ends} | changes
     kept(laptop).write_text(json.dumps(data))
 
 
-async def test_a_sign_in_in_the_browser_comes_back_to_the_command_line(
-    oidc: World, laptop: Sekisho, person: Person, session: aiohttp.ClientSession
+async def test_browser_sign_in_returns_to_the_command_line(
+    oidc: World, laptop: Sekisho, person: BrowserUser, session: aiohttp.ClientSession
 ) -> None:
     async with running_login(oidc, laptop, "-o", "json") as process:
         url = await said(process, r"https://\S+/start\?\S+")
-        back = await person.go(url, "http://127.0.0.1:")
+        back = await person.follow(url, "http://127.0.0.1:")
         while urlsplit(back).port != _port_of(url):
-            back = await person.go(back, f"http://127.0.0.1:{_port_of(url)}/")
-        async with session.get(back) as answer:
-            assert answer.status == 200
-            assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
-            assert "can be closed" in await answer.text()
+            back = await person.follow(back, f"http://127.0.0.1:{_port_of(url)}/")
+        async with session.get(back) as response:
+            assert response.status == 200
+            assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+            assert "Close this window" in await response.text()
         assert process.stdout is not None
         printed = json.loads(await process.stdout.read())
         assert await process.wait() == 0
     assert printed["user"].startswith("alice of the tests (u-")
     assert printed["provider"] == "corp"
     token = credential(laptop, oidc)["status"]["token"]
-    assert oidc.server.ask("GET", "/v1/me", token=token).json()["username"] == "alice"
-    # The CA is remembered, so nobody has to name it again.
+    assert oidc.server.request("GET", "/v1/me", token=token).json()["username"] == "alice"
+    # The CA is cached, so later commands need no option for it.
     assert laptop.run("logout", "--server", oidc.server.url).stdout == "signed out\n"
-    assert oidc.server.ask("GET", "/v1/me", token=token).status == 401
+    assert oidc.server.request("GET", "/v1/me", token=token).status == 401
 
 
 def _port_of(url: str) -> int:
@@ -127,7 +127,7 @@ def _port_of(url: str) -> int:
     return int(found[1])
 
 
-async def test_strangers_at_the_loopback_address_get_nothing(
+async def test_unexpected_requests_to_the_loopback_address_get_nothing(
     oidc: World, laptop: Sekisho, session: aiohttp.ClientSession
 ) -> None:
     async with running_login(oidc, laptop) as process:
@@ -142,27 +142,25 @@ async def test_strangers_at_the_loopback_address_get_nothing(
             (f"/{path}?code=x&state=another", {}, 400),
             (f"/{path}?error=access_denied&state={found[2]}", {}, 403),
         ):
-            async with session.get(loopback + where, headers=headers) as answer:
-                assert answer.status == status
+            async with session.get(loopback + where, headers=headers) as response:
+                assert response.status == status
         assert await said(process, "not signed in: access_denied")
         assert await process.wait() == 1
 
 
-async def test_a_code_typed_elsewhere_signs_in_where_there_is_no_browser(
-    oidc: World, laptop: Sekisho, person: Person
+async def test_device_code_signs_in_without_a_browser(
+    oidc: World, laptop: Sekisho, person: BrowserUser
 ) -> None:
     async with running_login(oidc, laptop, "--no-browser") as process:
         uri = (await said(process, r"http://\S+/device")).strip()
         code = (await said(process, r"code: \S+")).removeprefix("code: ")
-        await person.go(f"{uri}?user_code={code}", "nowhere:")
+        await person.follow(f"{uri}?user_code={code}", "nowhere:")
         assert process.stdout is not None
         assert (await process.stdout.read()).startswith(b"signed in as alice")
     assert credential(laptop, oidc)["status"]["token"].startswith("session-")
 
 
-def test_a_credential_is_renewed_before_it_ends_by_one_of_many(
-    oidc: World, laptop: Sekisho
-) -> None:
+def test_credential_is_renewed_before_it_ends_by_one_process(oidc: World, laptop: Sekisho) -> None:
     sign_in(laptop, oidc)
     before = credential(laptop, oidc)["status"]["token"]
     nearly_over(laptop)
@@ -175,63 +173,65 @@ def test_a_credential_is_renewed_before_it_ends_by_one_of_many(
     tokens = {json.loads(one.communicate(timeout=60)[0])["status"]["token"] for one in many}
     assert len(tokens) == 1
     assert before not in tokens
-    assert oidc.server.ask("GET", "/v1/me", token=tokens.pop()).status == 200
+    assert oidc.server.request("GET", "/v1/me", token=tokens.pop()).status == 200
     data = json.loads(kept(laptop).read_text())
     assert datetime.fromisoformat(data["expires_at"]) > datetime.now(UTC) + timedelta(hours=10)
 
 
-def test_while_the_server_is_away_the_old_one_is_used(oidc: World, laptop: Sekisho) -> None:
+def test_credential_is_reused_while_the_server_is_unreachable(oidc: World, laptop: Sekisho) -> None:
     sign_in(laptop, oidc)
-    nearly_over(laptop, ca_pem=None)  # its certificate can't be verified any more
+    nearly_over(laptop, ca_pem=None)  # its certificate can no longer be verified
     data = json.loads(kept(laptop).read_text())
     assert credential(laptop, oidc)["status"]["token"] == data["token"]
 
 
-def test_one_that_was_ended_at_the_server_says_what_to_run(oidc: World, laptop: Sekisho) -> None:
+def test_credential_revoked_at_the_server_names_the_command_to_run(
+    oidc: World, laptop: Sekisho
+) -> None:
     sign_in(laptop, oidc)
     token = json.loads(kept(laptop).read_text())["token"]
-    oidc.server.ask("POST", "/v1/logout", token=token)
+    oidc.server.request("POST", "/v1/logout", token=token)
     nearly_over(laptop)
-    # The server isn't asked about it twice; what it says to kubectl is kubectl's to show.
+    # The server is not queried again; kubectl shows its own message.
     assert credential(laptop, oidc)["status"]["token"] == token
     assert json.loads(kept(laptop).read_text())["renewable_until"] is None
     nearly_over(laptop, expires_at=datetime.now(UTC).isoformat())
     done = laptop.run("credential", "--server", oidc.server.url, check=False)
     assert done.returncode == 1
     assert done.stderr == (
-        "sekisho: error: your sign-in has ended: run "
+        "sekisho: error: your sign-in has expired: run "
         f"`sekisho login --server {oidc.server.url} --provider local`\n"
     )
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("requested", "returned"),
     [
         ("client.authentication.k8s.io/v1beta1", "client.authentication.k8s.io/v1beta1"),
         ("client.authentication.k8s.io/v9", "client.authentication.k8s.io/v1"),
     ],
 )
-def test_kubectl_is_answered_in_the_version_it_asks_for(
-    oidc: World, laptop: Sekisho, asked: str, told: str
+def test_credential_uses_the_api_version_of_kubectl(
+    oidc: World, laptop: Sekisho, requested: str, returned: str
 ) -> None:
     sign_in(laptop, oidc)
-    info = json.dumps({"apiVersion": asked, "kind": "ExecCredential", "spec": {}})
-    assert credential(laptop, oidc, KUBERNETES_EXEC_INFO=info)["apiVersion"] == told
+    info = json.dumps({"apiVersion": requested, "kind": "ExecCredential", "spec": {}})
+    assert credential(laptop, oidc, KUBERNETES_EXEC_INFO=info)["apiVersion"] == returned
     assert credential(laptop, oidc, KUBERNETES_EXEC_INFO="nonsense")["kind"] == "ExecCredential"
 
 
-def test_several_providers_are_a_choice(oidc: World, laptop: Sekisho) -> None:
+def test_login_with_several_providers_asks_for_a_choice(oidc: World, laptop: Sekisho) -> None:
     command = ("login", "--server", oidc.server.url, "--ca-file", ca_file(oidc))
     done = laptop.run(*command, stdin="", check=False)
-    assert done.stderr == ("sekisho: error: say how to sign in, with --provider: corp, local\n")
+    assert done.stderr == ("sekisho: error: choose a provider with --provider: corp, local\n")
     done = laptop.run(*command, "--provider", "other", check=False)
-    assert done.stderr == "sekisho: error: there is no provider other; there are: corp, local\n"
+    assert done.stderr == "sekisho: error: provider other doesn't exist; known: corp, local\n"
 
 
-def test_the_usual_call_loads_no_http_client(oidc: World, laptop: Sekisho) -> None:
+def test_credential_usually_loads_no_http_client(oidc: World, laptop: Sekisho) -> None:
     sign_in(laptop, oidc)
     script = (
-        "import sys\nfrom proxy.cli import main\n"
+        "import sys\nfrom proxy.cli.main import main\n"
         f"try: main(['credential', '--server', {oidc.server.url!r}])\n"
         "except SystemExit: pass\n"
         "loaded = {'aiohttp', 'asyncio', 'keyring', 'sqlalchemy'} & set(sys.modules)\n"
@@ -272,7 +272,7 @@ class Backend(keyring.backend.KeyringBackend):
 """
 
 
-def test_with_a_keyring_the_token_is_there_and_nowhere_else(oidc: World, laptop: Sekisho) -> None:
+def test_token_with_a_keyring_is_stored_only_there(oidc: World, laptop: Sekisho) -> None:
     (laptop.folder / "a_keyring.py").write_text(KEYRING)
     laptop.environment |= {
         "SEKISHO_CREDENTIAL_STORE": "auto",
@@ -287,7 +287,9 @@ def test_with_a_keyring_the_token_is_there_and_nowhere_else(oidc: World, laptop:
     assert token not in (laptop.folder / "home" / "the-keyring").read_text()
 
 
-def test_without_a_keyring_there_is_the_file_or_an_error(oidc: World, laptop: Sekisho) -> None:
+def test_token_without_a_keyring_is_stored_in_the_file_or_fails(
+    oidc: World, laptop: Sekisho
+) -> None:
     laptop.environment |= {
         "SEKISHO_CREDENTIAL_STORE": "auto",
         "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
@@ -295,5 +297,5 @@ def test_without_a_keyring_there_is_the_file_or_an_error(oidc: World, laptop: Se
     sign_in(laptop, oidc)
     assert json.loads(kept(laptop).read_text())["token"].startswith("session-")
     laptop.environment["SEKISHO_CREDENTIAL_STORE"] = "keyring"
-    with pytest.raises(AssertionError, match="there is no keyring here"):
+    with pytest.raises(AssertionError, match="there is no keyring"):
         sign_in(laptop, oidc)

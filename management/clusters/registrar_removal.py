@@ -1,0 +1,53 @@
+"""Remove what a registration leaves in a cluster: an account that may request Sekisho's tokens.
+
+The account's binding is removed first. A deletion that the cluster forbids is skipped: the rights
+of an older import do not allow it.
+"""
+
+import asyncio
+
+from config.loggers import get_logger
+from management.backoff import Backoff
+from management.kubernetes.client import ClusterClient
+from management.kubernetes.errors import ApiForbidden, ClusterApiError
+from management.kubernetes.manifests import NAMESPACE, REGISTRAR, collection_path, is_managed
+
+KINDS = ("RoleBinding", "ServiceAccount", "Role", "Secret")
+"""In this order. The cluster deletes the Job ten minutes after its end."""
+
+FIRST_RETRY, LAST_RETRY = 5.0, 900.0
+"""Seconds of the first and the longest pause before the removal is retried; each pause doubles."""
+
+_LOG = get_logger(__name__)
+
+
+async def remove_registrar(client: ClusterClient) -> list[str]:
+    """Delete the registrar's objects. Return the kinds that existed. Raises ClusterApiError."""
+    deleted = []
+    for kind in KINDS:
+        path = f"{collection_path(kind, NAMESPACE)}/{REGISTRAR}"
+        try:
+            found = await client.find(path) if kind != "Secret" else None
+            is_foreign = found is not None and not is_managed(found)
+            if not is_foreign and await client.delete(path):
+                deleted.append(kind)
+        except ApiForbidden as exc:
+            if exc.status != 403:
+                raise
+            _LOG.warning("registrar not removed", kind=kind, error=str(exc))
+    if deleted:
+        _LOG.info("registrar removed", kinds=deleted)
+    return deleted
+
+
+async def remove_registrar_in_time(client: ClusterClient) -> None:
+    """Delete the registrar's objects; retry until that succeeds."""
+    backoff = Backoff(FIRST_RETRY, LAST_RETRY)
+    while True:
+        try:
+            await remove_registrar(client)
+        except ClusterApiError as exc:
+            _LOG.info("registrar not removed yet", error=str(exc))
+        else:
+            return
+        await asyncio.sleep(backoff.pause())

@@ -1,0 +1,74 @@
+"""Intervals and pauses of the controllers, all in seconds. Tests pass shorter ones."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class InformerTiming:
+    """Timing of one informer."""
+
+    first_pause: float = 0.5
+    """Pause before a watch that failed or ended begins again. Each pause doubles the last one."""
+
+    last_pause: float = 30.0
+
+    absent_pause: float = 300.0
+    """Pause before an API that the cluster does not have is requested again."""
+
+    relist_seconds: float = 1800.0
+    """How often, about, a collection is listed again, in case its watches missed something."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcilerTiming:
+    """Timing of the reconciler of one cluster."""
+
+    gather_seconds: float = 0.05
+    """How long changes are collected before a reconciliation."""
+
+    first_pause: float = 1.0
+    """Pause before a failed reconciliation is retried. Each pause doubles the last one."""
+
+    last_pause: float = 60.0
+
+    informer: InformerTiming = field(default_factory=InformerTiming)
+
+
+@dataclass(frozen=True, slots=True)
+class StatusTiming:
+    """Timing of the status observer of one cluster."""
+
+    probe_seconds: float = 20.0
+    """Interval of the requests that check whether the cluster responds."""
+
+    write_seconds: float = 2.0
+    """Shortest interval between updates of the stored status."""
+
+    longest_write_pause: float = 60.0
+    """Longest pause before a failed update is retried. The first one is ``write_seconds``."""
+
+    seen_seconds: float = 60.0
+    """How often the time of the last response is stored if nothing else has changed."""
+
+    usage_seconds: float = 60.0
+    """Interval of requests to metrics-server, which collects no more often."""
+
+    informer: InformerTiming = field(default_factory=InformerTiming)
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerTiming:
+    """Timing of all controllers of a replica."""
+
+    first_restart: float = 5.0
+    """Pause before a cluster that failed unexpectedly is started again. Each pause doubles."""
+
+    last_restart: float = 300.0
+
+    first_removal: float = 15.0
+    """Pause before the removal of an unreachable cluster is tried. Each pause doubles."""
+
+    last_removal: float = 300.0
+
+    reconciler: ReconcilerTiming = field(default_factory=ReconcilerTiming)
+    status: StatusTiming = field(default_factory=StatusTiming)

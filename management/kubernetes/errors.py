@@ -1,0 +1,69 @@
+"""Errors of requests to a cluster's API.
+
+Each message is one line that an operator can act on: it names the URL or the object, and the
+remedy.
+"""
+
+from config.errors import UserError
+
+
+class ClusterApiError(UserError):
+    """Base class of the errors that :mod:`management.kubernetes` raises."""
+
+
+class ApiUnreachable(ClusterApiError):
+    """No usable response: a network or TLS failure, a timeout, or a server that is not ready."""
+
+
+class ApiUntrusted(ApiUnreachable):
+    """The server's certificate is not valid. A retry does not help."""
+
+
+class ApiAddressRefused(ApiUnreachable):
+    """Sekisho may not connect to the server's address."""
+
+
+class ApiForbidden(ClusterApiError):
+    """401 or 403, in ``status``: the credential is not valid, or has too few rights."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ApiNotFound(ClusterApiError):
+    """404: the object or the API does not exist."""
+
+
+class ApiRequestFailed(ClusterApiError):
+    """The cluster rejected the request, or its response is malformed."""
+
+
+class ApiConflict(ApiRequestFailed):
+    """409: the object exists already, or has changed since it was read."""
+
+
+class ResourceExpired(ApiRequestFailed):
+    """410: the resource version or ``continue`` token is too old. Start with a new list."""
+
+
+class ApiResponseTooLarge(ApiRequestFailed):
+    """A response, or a whole list, exceeds Sekisho's memory limits."""
+
+
+def refused_by_policy(error: BaseException | None) -> str | None:
+    """Return the message of an admission policy or webhook that denied a change, or None.
+
+    Such messages are meant for the caller. Other messages of a cluster may contain addresses.
+    """
+    if not isinstance(error, ApiForbidden | ApiRequestFailed):
+        return None
+    for source in ("ValidatingAdmissionPolicy", "admission webhook"):
+        _, found, rest = str(error).partition(source)
+        if found and (" denied request" in rest or " denied the request" in rest):
+            return f"{found}{rest}"
+    return None
+
+
+class NotManagedError(ClusterApiError):
+    """An object with a name that Sekisho uses exists, and Sekisho does not manage it."""
