@@ -1,4 +1,4 @@
-"""``sekisho check-config``: tell everything that is wrong with the configuration."""
+"""``sekisho check-config``: report all problems of the configuration."""
 
 import os
 from dataclasses import asdict
@@ -13,12 +13,12 @@ from proxy.cli.common import config_option, one_line_errors, output_option, prin
 @config_option
 @one_line_errors
 def check_config(output: str, config_file: str | None) -> None:
-    """Check the configuration; print every problem. Nothing is made or changed."""
+    """Check the configuration and print every problem. Nothing is created or changed."""
     from config.problems import ConfigError
-    from proxy.startup_settings import load_everything
+    from proxy.startup.configuration import load_config
 
     try:
-        everything = load_everything(config_file, os.environ)
+        everything = load_config(config_file, os.environ)
     except ConfigError as exc:
         if output == "json":
             print_json({"ok": False, "problems": [asdict(problem) for problem in exc.problems]})
@@ -26,6 +26,6 @@ def check_config(output: str, config_file: str | None) -> None:
     if output == "json":
         print_json({"ok": True, "problems": []})
     else:
-        what = everything.file or "no sekisho.yaml here"
+        what = everything.file or "no sekisho.yaml, defaults"
         url = everything.settings.external_url
         click.echo(f"{what}: the configuration is fine; clients reach Sekisho at {url}")

@@ -1,27 +1,23 @@
-"""``sekisho demo``: everything at once, on this machine, for a look."""
+"""``sekisho demo``: a trial of Sekisho with a cluster, on this machine."""
 
 import click
 
-from proxy.cli.common import Failed, one_line_errors
+from proxy.cli.common import one_line_errors
 
 
 @click.command()
 @one_line_errors
 def demo() -> None:
-    """Start a cluster and Sekisho in front of it; Ctrl-C stops and removes both."""
+    """Start a cluster and Sekisho in front of it. Ctrl-C stops and removes both."""
     import uvloop
 
-    from proxy.demo.assets import AssetsMissing
-    from proxy.demo.processes import ComponentError
-    from proxy.demo.show import show
+    from proxy.demo.run import run_demo
 
     def say(line: str) -> None:
         prefix = "   " if line.startswith("  ") else "==>"
         click.echo(f"{prefix} {line.strip()}")
 
     try:
-        uvloop.run(show(say))
+        uvloop.run(run_demo(say))
     except KeyboardInterrupt:
-        click.echo("stopped before everything was up; nothing is left")
-    except (AssetsMissing, ComponentError, RuntimeError) as exc:
-        raise Failed(str(exc)) from None
+        click.echo("stopped during the start; everything is removed")

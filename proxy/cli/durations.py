@@ -1,4 +1,4 @@
-"""Durations as options: ``--ttl 8h``."""
+"""Options that are durations: ``--ttl 8h``."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,7 @@ class _Duration(click.ParamType[timedelta]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> timedelta:
-        """Read a duration; a usage error for anything else."""
+        """Parse a duration. Other text is a usage error."""
         if isinstance(value, timedelta):
             return value
         try:

@@ -1,24 +1,28 @@
-"""``sekisho cluster``: let Sekisho into clusters, and users into them."""
+"""``sekisho admin cluster``: add, list and remove clusters."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from proxy.cli.admin.cluster_members import grant, revoke
+from proxy.cli.admin.cluster_output import cluster_json, import_json, print_import, until
+from proxy.cli.admin.database import offline_store
 from proxy.cli.common import (
     config_option,
-    offline_store,
     one_line_errors,
     output_option,
     print_json,
     print_table,
     run_async,
+    warn,
 )
-from store.interfaces import Cluster, Isolation, SubjectName
+from store.records import ImpersonatorMode, UsernameMapping
 
 if TYPE_CHECKING:
-    from management.clusters import Imported
-    from management.import_kubeconfig import Access
+    from config.settings import Settings
+    from management.clusters.kubeconfig_import import KubeconfigAccess
+    from management.kubernetes.endpoint import ClusterEndpoint
 
 FILE = click.Path(path_type=Path)
 
@@ -27,38 +31,48 @@ _server = click.option(
     "servers",
     multiple=True,
     metavar="URL",
-    help="An API server as Sekisho reaches it; again for each further one.",
+    help="URL of an API server as Sekisho reaches it. Repeat it for each API server.",
 )
 _tls_server_name = click.option(
     "--tls-server-name", metavar="NAME", help="The name in the API servers' certificates."
 )
-_user_name = click.option(
-    "--user-name",
+_username_mapping = click.option(
+    "--username-mapping",
     type=click.Choice(["id", "principal", "username"]),
-    help="By which name the cluster knows users. Default: id.",
+    help="The name by which the cluster knows users. Default: id.",
 )
 
 
 @click.group()
 def cluster() -> None:
-    """Downstream clusters."""
+    """Add clusters, and give users access to them."""
+
+
+cluster.add_command(grant)
+cluster.add_command(revoke)
 
 
 @cluster.command("import")
 @click.argument("name")
 @click.option("--kubeconfig", type=FILE, metavar="FILE", help="An administrator's kubeconfig.")
-@click.option("--context", metavar="NAME", help="Its context to use. Default: the current one.")
-@click.option("--in-cluster", is_flag=True, help="The cluster that this runs in, as its own pod.")
+@click.option("--context", metavar="NAME", help="The context to use. Default: the current context.")
+@click.option("--in-cluster", is_flag=True, help="Import the cluster in which this pod runs.")
 @_server
 @_tls_server_name
-@_user_name
+@_username_mapping
 @click.option(
-    "--isolation",
+    "--impersonator",
     type=click.Choice(["shared", "per_user"]),
-    help="One account for all (the default), or one for each user.",
+    help="Impersonate with one account for all users (the default), or with one for each.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
-@click.option("--long-lived-secret", is_flag=True, help="Tokens that don't end, in Secrets.")
+@click.option(
+    "--replace",
+    "moved",
+    is_flag=True,
+    help="Replace the address and CA of the cluster NAME, and keep everything else.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the changes without making them.")
+@click.option("--long-lived-secret", is_flag=True, help="Use tokens that don't expire, in Secrets.")
 @output_option
 @config_option
 @one_line_errors
@@ -70,56 +84,60 @@ async def import_cluster(
     in_cluster: bool,
     servers: tuple[str, ...],
     tls_server_name: str | None,
-    user_name: SubjectName | None,
-    isolation: Isolation | None,
+    username_mapping: UsernameMapping | None,
+    impersonator: ImpersonatorMode | None,
+    moved: bool,
     dry_run: bool,
     long_lived_secret: bool,
     output: str,
     config_file: str | None,
 ) -> None:
-    """Make Sekisho's accounts in a cluster and store it as NAME.
+    """Create Sekisho's service accounts in a cluster, and store it as NAME.
 
-    Safe to do again: mends what was changed, and takes new tokens. What fails is taken back.
+    You can repeat the import: it repairs changed objects and gets new tokens. If it fails, it rolls
+    back its changes.
     """
-    from management.clusters import ClusterService
+    from management.clusters.service import ClusterService
 
     access = _access(kubeconfig, context, in_cluster)
-    endpoint = _overridden(access, servers, tls_server_name)
-    async with offline_store(config_file) as (_, store):
+    endpoint = _with_options(access, servers, tls_server_name)
+    async with offline_store(config_file, create=True) as (settings, store):
+        endpoint = await _with_consent(endpoint, settings)
         result = await ClusterService(store).import_cluster(
             name,
             endpoint,
             access.credential,
             dry_run=dry_run,
             long_lived=long_lived_secret,
-            user_name=user_name,
-            isolation=isolation,
+            username_mapping=username_mapping,
+            impersonator=impersonator,
+            moved=moved,
         )
     if output == "json":
-        print_json(_import_json(result))
+        print_json(import_json(result))
     else:
-        _print_import(name, result)
+        print_import(name, result)
 
 
 @cluster.command("add")
 @click.argument("name")
 @_server
-@click.option("--ca-file", type=FILE, required=True, metavar="FILE", help="The cluster's CA, PEM.")
+@click.option("--ca-file", type=FILE, required=True, metavar="FILE", help="The cluster's CA (PEM).")
 @click.option(
     "--token-file",
     type=FILE,
     required=True,
     metavar="FILE",
-    help="A token that may impersonate, and had better do nothing else.",
+    help="A token that may impersonate, and should have no other permission.",
 )
 @click.option(
     "--controller-token-file",
     type=FILE,
     metavar="FILE",
-    help="A token that may bind users. Without it, bind them yourself.",
+    help="A token that may bind users to roles. Without it, bind them yourself.",
 )
 @_tls_server_name
-@_user_name
+@_username_mapping
 @output_option
 @config_option
 @one_line_errors
@@ -131,85 +149,33 @@ async def add(
     token_file: Path,
     controller_token_file: Path | None,
     tls_server_name: str | None,
-    user_name: SubjectName | None,
+    username_mapping: UsernameMapping | None,
     output: str,
     config_file: str | None,
 ) -> None:
-    """Store a cluster as NAME whose accounts were made by hand."""
-    from management.clusters import ClusterService
-    from management.downstream.endpoint import Endpoint, checked_servers
-    from management.import_kubeconfig import read_text, read_token
+    """Store a cluster as NAME. You have created its service accounts yourself."""
+    from management.clusters.kubeconfig_import import read_text, read_token
+    from management.clusters.service import ClusterService
+    from management.kubernetes.endpoint import ClusterEndpoint, checked_servers
 
     if not servers:
         raise click.UsageError("give at least one --server URL")
-    endpoint = Endpoint(checked_servers(servers), read_text(ca_file, "the CA"), tls_server_name)
+    endpoint = ClusterEndpoint(
+        checked_servers(servers), read_text(ca_file, "the CA"), tls_server_name
+    )
     token = read_token(token_file)
     controller = read_token(controller_token_file) if controller_token_file else None
-    async with offline_store(config_file) as (_, store):
+    async with offline_store(config_file, create=True) as (settings, store):
+        endpoint = await _with_consent(endpoint, settings)
         added = await ClusterService(store).add(
-            name, endpoint, token, controller_token=controller, user_name=user_name
+            name, endpoint, token, controller_token=controller, username_mapping=username_mapping
         )
     for warning in added.warnings:
-        click.echo(f"sekisho: warning: {warning}", err=True)
+        warn(warning)
     if output == "json":
-        print_json({"cluster": _cluster_json(added.cluster), "version": added.version})
+        print_json({"cluster": cluster_json(added.cluster), "version": added.version})
     else:
         click.echo(f'cluster "{name}" ({added.cluster.id}) added, Kubernetes {added.version}')
-
-
-@cluster.command("grant")
-@click.argument("name", metavar="CLUSTER")
-@click.option("--user", required=True, metavar="NAME", help="Username, id or principal.")
-@click.option("--role", required=True, help="owner, member, read-only, or one of your own.")
-@output_option
-@config_option
-@one_line_errors
-@run_async
-async def grant(name: str, user: str, role: str, output: str, config_file: str | None) -> None:
-    """Let a user into a cluster, and bind them in it at once.
-
-    Owners are bound to cluster-admin, members to edit, the others to view. Takes the place of any
-    role that the user had.
-    """
-    from management.members import MemberService, NoSuchRole
-
-    async with offline_store(config_file) as (_, store):
-        try:
-            granted = await MemberService(store).grant(name, user, role)
-        except NoSuchRole as exc:
-            raise click.UsageError(str(exc)) from None
-    who, where = granted.holder, granted.cluster
-    if granted.pending is not None:
-        click.echo(f'sekisho: warning: not so in "{where.name}" yet: {granted.pending}', err=True)
-    if output == "json":
-        members = {"cluster": where.id, "user": who.id, "username": who.name}
-        print_json({**members, "role": granted.role.name, "bound": granted.bound})
-    else:
-        click.echo(f'"{who.name}" ({who.id}) may enter "{where.name}" as {granted.role.name}')
-
-
-@cluster.command("revoke")
-@click.argument("name", metavar="CLUSTER")
-@click.option("--user", required=True, metavar="NAME", help="Username, id or principal.")
-@output_option
-@config_option
-@one_line_errors
-@run_async
-async def revoke(name: str, user: str, output: str, config_file: str | None) -> None:
-    """Shut a user out of a cluster, and unbind them in it."""
-    from management.members import MemberService
-
-    async with offline_store(config_file) as (_, store):
-        revoked = await MemberService(store).revoke(name, user)
-    who, where = revoked.holder, revoked.cluster
-    if revoked.pending is not None:
-        click.echo(f'sekisho: warning: not so in "{where.name}" yet: {revoked.pending}', err=True)
-    if output == "json":
-        print_json({"cluster": where.id, "user": who.id, "existed": revoked.existed})
-    elif revoked.existed:
-        click.echo(f'"{who.name}" ({who.id}) may no longer enter "{where.name}"')
-    else:
-        click.echo(f'"{who.name}" ({who.id}) had no grant for "{where.name}"')
 
 
 @cluster.command("list")
@@ -222,50 +188,58 @@ async def list_clusters(output: str, config_file: str | None) -> None:
     async with offline_store(config_file) as (_, store):
         clusters = await store.clusters.list_all()
     if output == "json":
-        print_json([_cluster_json(one) for one in clusters])
+        print_json([cluster_json(one) for one in clusters])
         return
-    rows = [(one.id, one.name, ",".join(one.servers), _until(one)) for one in clusters]
+    rows = [(one.id, one.name, ",".join(one.servers), until(one)) for one in clusters]
     print_table(("ID", "NAME", "SERVERS", "TOKENS UNTIL"), rows)
 
 
 @cluster.command("remove")
 @click.argument("name", metavar="CLUSTER")
-@click.option("--keep-downstream", is_flag=True, help="Leave what was made in the cluster there.")
+@click.option(
+    "--keep-cluster-objects", is_flag=True, help="Leave Sekisho's objects in the cluster."
+)
 @output_option
 @config_option
 @one_line_errors
 @run_async
-async def remove(name: str, keep_downstream: bool, output: str, config_file: str | None) -> None:
-    """Take Sekisho out of a cluster, then forget the cluster and its grants."""
-    from management.clusters import ClusterService
+async def remove(
+    name: str, keep_cluster_objects: bool, output: str, config_file: str | None
+) -> None:
+    """Remove Sekisho's objects from a cluster, then the cluster and its grants."""
+    from management.clusters.service import ClusterService
 
     async with offline_store(config_file) as (_, store):
-        removed = await ClusterService(store).remove(name, keep_downstream=keep_downstream)
+        removed = await ClusterService(store).remove(
+            name, keep_cluster_objects=keep_cluster_objects
+        )
     if output == "json":
-        print_json({"cluster": _cluster_json(removed.cluster), "deleted": list(removed.deleted)})
+        print_json({"cluster": cluster_json(removed.cluster), "deleted": list(removed.deleted)})
         return
     for title in removed.deleted:
         click.echo(f"{'delete':<11}{title}")
     click.echo(f'cluster "{removed.cluster.name}" ({removed.cluster.id}) removed')
 
 
-def _access(kubeconfig: Path | None, context: str | None, in_cluster: bool) -> "Access":
-    from management.import_kubeconfig import from_inside, from_kubeconfig
+def _access(kubeconfig: Path | None, context: str | None, in_cluster: bool) -> "KubeconfigAccess":
+    from management.clusters.kubeconfig_import import from_kubeconfig, from_service_account
 
     if in_cluster == (kubeconfig is not None):
         raise click.UsageError("give either --kubeconfig FILE or --in-cluster")
     if kubeconfig is None:
         if context is not None:
             raise click.UsageError("--context goes with --kubeconfig")
-        return from_inside()
+        return from_service_account()
     return from_kubeconfig(kubeconfig, context)
 
 
-def _overridden(access: "Access", servers: tuple[str, ...], tls_server_name: str | None) -> Any:
-    """The access's endpoint, with what the command line says instead."""
+def _with_options(
+    access: "KubeconfigAccess", servers: tuple[str, ...], tls_server_name: str | None
+) -> "ClusterEndpoint":
+    """Return the endpoint of the kubeconfig, with the options of the command line."""
     from dataclasses import replace
 
-    from management.downstream.endpoint import checked_servers
+    from management.kubernetes.endpoint import checked_servers
 
     endpoint = access.endpoint
     if servers:
@@ -275,45 +249,11 @@ def _overridden(access: "Access", servers: tuple[str, ...], tls_server_name: str
     return endpoint
 
 
-def _print_import(name: str, result: "Imported") -> None:
-    for step in result.steps:
-        click.echo(f"{step.action:<11}{step.title}")
-    if result.cluster is None:
-        click.echo(f"dry run: nothing was changed (Kubernetes {result.version})")
-        return
-    until = _until(result.cluster)
-    click.echo(
-        f'cluster "{name}" ({result.cluster.id}) imported, Kubernetes {result.version}, '
-        + (f"tokens until {until}" if until else "with tokens that don't end")
-    )
+async def _with_consent(endpoint: "ClusterEndpoint", settings: "Settings") -> "ClusterEndpoint":
+    """Return the endpoint with its present addresses trusted: the operator runs this command."""
+    from management.clusters.address_consent import with_consent
 
-
-def _import_json(result: "Imported") -> dict[str, object]:
-    return {
-        "dry_run": result.cluster is None,
-        "cluster": _cluster_json(result.cluster) if result.cluster else None,
-        "version": result.version,
-        "objects": [
-            {"action": step.action.value, "object": step.manifest} for step in result.steps
-        ],
-    }
-
-
-def _cluster_json(cluster: Cluster) -> dict[str, object]:
-    """A cluster as the command line shows it: everything but its tokens."""
-    return {
-        "id": cluster.id,
-        "name": cluster.name,
-        "servers": list(cluster.servers),
-        "tls_server_name": cluster.tls_server_name,
-        "user_name": cluster.user_name,
-        "isolation": cluster.isolation,
-        "credential_source": cluster.credential_source.value,
-        "tokens_expire_at": _until(cluster) or None,
-        "created_at": cluster.created_at.isoformat(),
-    }
-
-
-def _until(cluster: Cluster) -> str:
-    ends = cluster.tokens_expire_at
-    return ends.isoformat(timespec="seconds") if ends else ""
+    consented, sentences = await with_consent(endpoint, settings.cluster_addresses)
+    for sentence in sentences:
+        warn(sentence)
+    return consented

@@ -1,11 +1,10 @@
-"""``sekisho db``: the database's schema and keys."""
+"""``sekisho admin db``: schema and encryption keys of the database."""
 
 import click
 
+from proxy.cli.admin.database import offline_store, settings_of_database
 from proxy.cli.common import (
     config_option,
-    load_settings,
-    offline_store,
     one_line_errors,
     run_async,
 )
@@ -13,7 +12,7 @@ from proxy.cli.common import (
 
 @click.group()
 def db() -> None:
-    """Bring the schema up, rotate encryption keys."""
+    """Upgrade the schema, rotate encryption keys."""
 
 
 @db.command()
@@ -21,17 +20,17 @@ def db() -> None:
 @one_line_errors
 @run_async
 async def upgrade(config_file: str | None) -> None:
-    """Bring the database's schema up to this version's."""
-    from proxy.data_dir import prepare
+    """Upgrade the database's schema to that of this version."""
+    from proxy.files.data_dir import ensure_data_dir
     from store.database import upgrade_database
 
-    settings = load_settings(config_file)
-    prepare(settings)
+    settings = await settings_of_database(config_file, create=True)
+    ensure_data_dir(settings)
     before, now = await upgrade_database(settings.store_url)
     if before == now:
-        click.echo(f"the schema is {now} already")
+        click.echo(f"the schema is already {now}")
     else:
-        click.echo(f"the schema was {before or 'not there'} and is {now} now")
+        click.echo(f"schema upgraded from {before or 'none'} to {now}")
 
 
 @db.command("rotate-keys")
@@ -39,10 +38,10 @@ async def upgrade(config_file: str | None) -> None:
 @one_line_errors
 @run_async
 async def rotate_keys(config_file: str | None) -> None:
-    """Encrypt with the first key what an older one encrypted."""
+    """Encrypt again with the first key what was encrypted with an older key."""
     from store.database import SqlStore
 
     async with offline_store(config_file) as (_, store):
         assert isinstance(store, SqlStore)
         changed = await store.rotate_keys()
-    click.echo(f"{changed} clusters' credentials are encrypted with the first key now")
+    click.echo(f"encrypted the credentials of {changed} clusters with the first key")

@@ -1,46 +1,67 @@
-"""``sekisho kubeconfig``: a kubeconfig for a user, on the store."""
+"""``sekisho admin kubeconfig``: a kubeconfig for a user, from the store."""
+
+from pathlib import Path
 
 import click
 
-from proxy.cli.common import Failed, config_option, offline_store, one_line_errors, run_async
+from proxy.cli.admin.database import offline_store
+from proxy.cli.common import CommandFailed, config_option, one_line_errors, run_async
 from proxy.cli.durations import DURATION, Ttl
-from store.interfaces import Cluster, Store, User
+from store.interfaces import Store
+from store.records import Cluster, User
 
 
 @click.command()
 @click.argument("cluster", required=False)
-@click.option("--user", "user_name", required=True, help="Whose: id, name or principal.")
+@click.option("--user", "user_name", required=True, help="User: id, username or principal.")
 @click.option("--exec", "use_exec", is_flag=True, help="No token in it: kubectl asks `sekisho`.")
 @click.option("--ttl", type=DURATION, help="How long its token lives: 8h, 30d.")
+@click.option(
+    "-o",
+    "--output",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write it there, readable by you alone. Default: print it.",
+)
 @config_option
 @one_line_errors
 @run_async
 async def kubeconfig(
-    cluster: str | None, user_name: str, use_exec: bool, ttl: Ttl, config_file: str | None
+    cluster: str | None,
+    user_name: str,
+    use_exec: bool,
+    ttl: Ttl,
+    file: Path | None,
+    config_file: str | None,
 ) -> None:
-    """Print a kubeconfig for CLUSTER, or for every cluster that the user may enter."""
-    from management.kubeconfig import ClusterEntry, render_kubeconfig
-    from management.subjects import find_user
-    from management.tokens import TokenService, TtlTooLong
-    from proxy.lifetimes import lifetimes
-    from proxy.server_tls import ServerTls
+    """Make a kubeconfig for CLUSTER, or for every cluster that the user may enter."""
+    from management.clusters.kubeconfig import ClusterEntry, render_kubeconfig
+    from management.identity.subjects import find_user
+    from management.identity.tokens import TokenIssuer, TokenSpec, TtlTooLong, token_lifetimes
+    from proxy.files.private_files import check_writable, write_private
+    from proxy.transport.server_tls import ServerTls
 
     async with offline_store(config_file) as (settings, store):
         user = await find_user(store, user_name)
         clusters = await _clusters(store, user, cluster)
-        ca_pem = ServerTls(settings).ca_pem  # what may fail comes before a token is made
+        ca_pem = ServerTls(settings).ca_pem  # all that may fail comes before the token
+        if file is not None:
+            check_writable(file)  # a token in no file would be lost
         token = None
         if not use_exec:
             try:
-                issued = await TokenService(store.tokens, lifetimes(settings)).issue(
+                issued = await TokenIssuer(store.tokens, token_lifetimes(settings)).issue(
                     user,
-                    kind="kubeconfig",
-                    ttl=ttl,
-                    clusters=[clusters[0].id] if cluster else [],
-                    description=f"kubeconfig for {cluster or 'every cluster'}",
+                    TokenSpec(
+                        kind="kubeconfig",
+                        ttl=ttl,
+                        clusters=[clusters[0].id] if cluster else [],
+                        description=f"kubeconfig for {cluster or 'every cluster'}",
+                    ),
                 )
             except TtlTooLong as exc:
-                raise Failed(f"--ttl: {exc} (tokens.max_ttl)") from None
+                raise CommandFailed(f"--ttl: {exc} (tokens.max_ttl)") from None
             token = issued.bearer
         text = render_kubeconfig(
             external_url=settings.external_url,
@@ -49,24 +70,27 @@ async def kubeconfig(
             token=token,
             ca_pem=ca_pem,
         )
-    click.echo(text, nl=False)
+    if file is None:
+        click.echo(text, nl=False)
+    else:
+        write_private(file, text.encode())
 
 
 async def _clusters(store: Store, user: User, wanted: str | None) -> list[Cluster]:
-    """The clusters for the file. Raises Failed where the user may enter none of them."""
+    """Return the clusters for the file. Raises CommandFailed if the user may enter none."""
     from management.authorization.access import access_of
-    from management.authorization.book import RoleBook
-    from management.cluster_records import find_cluster
+    from management.authorization.role_catalog import RoleCatalog
+    from management.clusters.lookup import find_cluster
 
     groups = [one.id for one in await store.users.memberships(user.id)]
     held = await store.tokens.holdings(user.id, groups)
-    access = access_of(held.bindings, RoleBook(held.roles))
+    access = access_of(held.bindings, RoleCatalog(held.roles))
     everything = [await find_cluster(store, wanted)] if wanted else await store.clusters.list_all()
-    clusters = [one for one in everything if access.enters(one.id)]
+    clusters = [one for one in everything if access.can_enter(one.id)]
     if not clusters:
-        which = f'cluster "{wanted}"' if wanted else "any cluster"
-        raise Failed(
-            f"{user.username} may not enter {which}: "
-            f"sekisho cluster grant {wanted or 'CLUSTER'} --user {user.username} --role member"
+        which = f'the cluster "{wanted}"' if wanted else "any cluster"
+        raise CommandFailed(
+            f"{user.username} may not enter {which}; run: "
+            f"sekisho admin cluster grant {wanted or 'CLUSTER'} --user {user.id} --role member"
         )
     return clusters

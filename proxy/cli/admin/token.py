@@ -1,11 +1,11 @@
-"""``sekisho token``: API tokens, on the store."""
+"""``sekisho admin token``: API tokens, in the store."""
 
 import click
 
+from proxy.cli.admin.database import offline_store
 from proxy.cli.common import (
-    Failed,
+    CommandFailed,
     config_option,
-    offline_store,
     one_line_errors,
     output_option,
     print_json,
@@ -17,15 +17,20 @@ from proxy.cli.durations import DURATION, Ttl
 
 @click.group()
 def token() -> None:
-    """Make, list and revoke API tokens."""
+    """Create, list and revoke API tokens."""
 
 
 @token.command()
-@click.option("--user", "user_name", required=True, help="Whose: id, name or principal.")
-@click.option("--cluster", "clusters", multiple=True, help="Only for this cluster; repeatable.")
-@click.option("--ttl", type=DURATION, help="How long it lives: 30m, 8h, 90d.")
-@click.option("--read-only", is_flag=True, help="For reading only.")
-@click.option("--description", default="", help="What it is for.")
+@click.option("--user", "user_name", required=True, help="Owner: id, username or principal.")
+@click.option("--cluster", "clusters", multiple=True, help="Limit it to this cluster. Repeatable.")
+@click.option("--ttl", type=DURATION, help="Lifetime: 30m, 8h, 90d.")
+@click.option("--read-only", is_flag=True, help="Allow reading only.")
+@click.option(
+    "--proxy-read",
+    is_flag=True,
+    help="Allow reading only, including pages of services and pods (GET on their proxy).",
+)
+@click.option("--description", default="", help="What the token is for.")
 @output_option
 @config_option
 @one_line_errors
@@ -35,31 +40,34 @@ async def create(
     clusters: tuple[str, ...],
     ttl: Ttl,
     read_only: bool,
+    proxy_read: bool,
     description: str,
     output: str,
     config_file: str | None,
 ) -> None:
-    """Make a token and print it, alone. It can't be shown again."""
-    from management.cluster_records import find_cluster
-    from management.subjects import find_user
-    from management.token_endpoints import token_json
-    from management.tokens import TokenService, TtlTooLong
-    from proxy.lifetimes import lifetimes
+    """Create a token and print it. It is shown only once."""
+    from management.api.v1.tokens import token_json
+    from management.clusters.lookup import find_cluster
+    from management.identity.subjects import find_user
+    from management.identity.tokens import TokenIssuer, TokenSpec, TtlTooLong, token_lifetimes
 
     async with offline_store(config_file) as (settings, store):
         found = await find_user(store, user_name)
         ids = [(await find_cluster(store, name)).id for name in clusters]
         try:
-            issued = await TokenService(store.tokens, lifetimes(settings)).issue(
+            issued = await TokenIssuer(store.tokens, token_lifetimes(settings)).issue(
                 found,
-                kind="token",
-                ttl=ttl,
-                clusters=ids,
-                read_only=read_only,
-                description=description or "made on the command line",
+                TokenSpec(
+                    kind="token",
+                    ttl=ttl,
+                    clusters=ids,
+                    read_only=read_only,
+                    proxy_read=proxy_read,
+                    description=description or "created on the command line",
+                ),
             )
         except TtlTooLong as exc:
-            raise Failed(f"--ttl: {exc} (tokens.max_ttl)") from None
+            raise CommandFailed(f"--ttl: {exc} (tokens.max_ttl)") from None
     if output == "json":
         print_json({"token": issued.bearer, **token_json(issued.token)})
     else:
@@ -67,15 +75,15 @@ async def create(
 
 
 @token.command("list")
-@click.option("--user", "user_name", required=True, help="Whose: id, name or principal.")
+@click.option("--user", "user_name", required=True, help="Owner: id, username or principal.")
 @output_option
 @config_option
 @one_line_errors
 @run_async
 async def list_tokens(user_name: str, output: str, config_file: str | None) -> None:
     """List a user's tokens, newest first."""
-    from management.subjects import find_user
-    from management.token_endpoints import token_json
+    from management.api.v1.tokens import token_json
+    from management.identity.subjects import find_user
 
     async with offline_store(config_file) as (_, store):
         tokens = await store.tokens.list_for((await find_user(store, user_name)).id)
@@ -91,7 +99,7 @@ async def list_tokens(user_name: str, output: str, config_file: str | None) -> N
                 f"{one.expires_at:%Y-%m-%d %H:%M}" if one.expires_at else "never",
                 f"{one.last_used_at:%Y-%m-%d %H:%M}" if one.last_used_at else "never",
                 " ".join(one.clusters) or "all",
-                "yes" if one.read_only else "no",
+                "with pages" if one.proxy_read else "yes" if one.read_only else "no",
                 one.description,
             )
             for one in tokens
@@ -108,5 +116,5 @@ async def revoke(name: str, config_file: str | None) -> None:
     """Revoke the token called NAME (the part before the colon)."""
     async with offline_store(config_file) as (_, store):
         if not await store.tokens.revoke(name.partition(":")[0]):
-            raise Failed(f'there is no token "{name.partition(":")[0]}"')
+            raise CommandFailed(f'there is no token "{name.partition(":")[0]}"')
     click.echo(f"revoked {name.partition(':')[0]}")

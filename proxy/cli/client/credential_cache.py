@@ -1,10 +1,9 @@
-"""Tokens of signed-in people, on their own machine: a file for each server, for its owner only.
+"""Tokens of signed-in users on their machine: a private file for each server.
 
-With the library ``keyring`` installed (``sekisho[keyring]``) and a keyring behind it, the token
-itself goes there, and the file says so. Runs on every kubectl call: it loads little.
+If the library ``keyring`` (``sekisho[keyring]``) is installed and has a keyring, the token is in
+the keyring, and the file has the rest.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -14,21 +13,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from proxy.private_files import locked, make_private_folder, write_private
+from proxy.cli.client import cached_token
+from proxy.cli.client.cached_token import file_name, is_due
+from proxy.cli.client.cached_token import normalised as normalised  # part of this interface
+from proxy.files.private_files import locked, make_private_folder, write_private
 
 STORE_VARIABLE = "SEKISHO_CREDENTIAL_STORE"
-"""``file``, ``keyring``, or ``auto``: the keyring if there is one."""
-
-RENEW_BEFORE = timedelta(minutes=10)
+"""``file``, ``keyring``, or ``auto`` (the keyring if one exists)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A bearer token for ``server``; ``expires_at`` None: it doesn't end by itself.
+    """A bearer token for ``server``. ``expires_at`` None means that it doesn't expire.
 
-    ``provider`` is where its owner signed in, to be told when it has ended. ``renewable_until`` is
-    until when it may be renewed without them; ``ca_pem`` what the server's certificate is verified
-    with (None: the system's certificates).
+    ``provider`` is where the user signed in; messages name it when the token has expired. Until
+    ``renewable_until``, it can be renewed without the user. ``ca_pem`` verifies the server's
+    certificate (None: the system's trust store).
     """
 
     server: str
@@ -38,33 +38,32 @@ class Credential:
     issued_at: datetime | None = None
     renewable_until: datetime | None = None
     ca_pem: str | None = field(default=None, repr=False)
+    clock_offset: timedelta = timedelta(0)
+    """How far the server's clock was ahead of this machine's when the token was issued."""
+
+    @property
+    def now(self) -> datetime:
+        """The time by the server's clock, which decides."""
+        return datetime.now(UTC) + self.clock_offset
 
     @property
     def usable(self) -> bool:
-        """Whether it hasn't ended."""
-        return self.expires_at is None or self.expires_at > datetime.now(UTC)
+        """Whether the token has not expired."""
+        return self.expires_at is None or self.expires_at > self.now
 
     @property
     def due(self) -> bool:
-        """Whether it should be renewed now: a third of its life is left, or ten minutes."""
-        now = datetime.now(UTC)
-        if self.expires_at is None or self.renewable_until is None or not self.usable:
-            return False
-        left = self.expires_at - now
-        life = self.expires_at - (self.issued_at or now)
-        # Near the end of all renewals a new one would live no longer than this one.
-        return left < max(RENEW_BEFORE, life / 3) and self.renewable_until - now > left
-
-
-def normalised(server: str) -> str:
-    """A server's URL as a key: lower case, without the default port and a slash at its end."""
-    scheme, separator, rest = server.strip().rstrip("/").lower().partition("://")
-    by_default = {"https": ":443", "http": ":80"}.get(scheme, "")
-    return f"{scheme}{separator}{rest.removesuffix(by_default)}"
+        """Whether to renew it now: less than a third of its life or ten minutes are left."""
+        return is_due(
+            self.now.timestamp(),
+            _timestamp(self.expires_at),
+            _timestamp(self.renewable_until),
+            _timestamp(self.issued_at),
+        )
 
 
 def load(server: str) -> Credential | None:
-    """What is kept for ``server``; None where there is nothing that can be read."""
+    """Return the credential for ``server``. None if there is none that can be read."""
     try:
         data = json.loads(_file(server).read_text())
         token = data.get("token")
@@ -80,13 +79,14 @@ def load(server: str) -> Credential | None:
             _time(data.get("issued_at")),
             _time(data.get("renewable_until")),
             data.get("ca_pem"),
+            timedelta(seconds=float(data.get("clock_offset", 0))),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
 
 
 def save(credential: Credential) -> None:
-    """Keep a credential."""
+    """Store a credential. Raises OSError if its folder can't be written."""
     file = _file(credential.server)
     make_private_folder(file.parent)
     in_keyring = _to_keyring(credential)
@@ -98,19 +98,20 @@ def save(credential: Credential) -> None:
         "issued_at": _text(credential.issued_at),
         "renewable_until": _text(credential.renewable_until),
         "ca_pem": credential.ca_pem,
+        "clock_offset": credential.clock_offset.total_seconds(),
     }
     write_private(file, json.dumps(data).encode())
 
 
 def forget(server: str) -> bool:
-    """Delete what is kept for ``server``; whether there was anything."""
+    """Delete the credential for ``server``. False if there was none. Raises OSError."""
     file = _file(server)
     try:
         in_keyring = json.loads(file.read_text()).get("token") is None
     except (OSError, ValueError, AttributeError):
         in_keyring = False
     if in_keyring:
-        from proxy.cli.keyring_store import delete
+        from proxy.cli.client.keyring_store import delete
 
         delete(normalised(server))
     try:
@@ -122,15 +123,15 @@ def forget(server: str) -> bool:
 
 @contextmanager
 def alone(server: str) -> Iterator[None]:
-    """Hold off other kubectls that would renew the same credential."""
-    folder = _file(server).parent
-    make_private_folder(folder)
-    with locked(folder):
+    """Lock the credential against renewal by other processes. Raises OSError."""
+    place = _file(server).parent
+    make_private_folder(place)
+    with locked(place):
         yield
 
 
 def _from_keyring(server: str) -> str | None:
-    from proxy.cli.keyring_store import get
+    from proxy.cli.client.keyring_store import get
 
     return get(normalised(server))
 
@@ -139,15 +140,29 @@ def _to_keyring(credential: Credential) -> bool:
     wanted = os.environ.get(STORE_VARIABLE, "auto")
     if wanted == "file":
         return False
-    from proxy.cli.keyring_store import put
+    from proxy.cli.client.keyring_store import put
 
     return put(normalised(credential.server), credential.token, must=wanted == "keyring")
 
 
+def folder() -> Path:
+    """Return the folder of credentials. Raises CommandFailed for a user without a home."""
+    try:
+        return Path(cached_token.folder(os.environ))
+    except LookupError:
+        from proxy.cli.common import CommandFailed
+
+        raise CommandFailed(
+            "you have no home folder; set XDG_CONFIG_HOME to the folder for sign-ins"
+        ) from None
+
+
 def _file(server: str) -> Path:
-    home = os.environ.get("XDG_CONFIG_HOME")
-    folder = (Path(home) if home else Path.home() / ".config") / "sekisho" / "credentials"
-    return folder / f"{hashlib.sha256(normalised(server).encode()).hexdigest()[:32]}.json"
+    return folder() / file_name(server)
+
+
+def _timestamp(when: datetime | None) -> float | None:
+    return None if when is None else when.timestamp()
 
 
 def _time(text: Any) -> datetime | None:

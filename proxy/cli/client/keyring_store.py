@@ -1,54 +1,59 @@
-"""Tokens in the system's keyring, by the library ``keyring``, where both are there."""
+"""Store tokens in the system's keyring with the library ``keyring``, if both exist."""
 
 import importlib
 from typing import Any
 
-from proxy.cli.common import Failed
+from proxy.cli.common import CommandFailed
 
 SERVICE = "sekisho"
 
 
 def put(server: str, token: str, *, must: bool) -> bool:
-    """Keep a token; whether there is a keyring. Raises Failed where there ``must`` be one."""
+    """Store a token. False without a keyring; with ``must``, raises CommandFailed instead."""
     keyring = _keyring()
     if keyring is None:
         if must:
-            raise Failed("there is no keyring here: install sekisho[keyring], or use the file")
+            raise CommandFailed(
+                "there is no keyring; install sekisho[keyring], or set "
+                "SEKISHO_CREDENTIAL_STORE=file"
+            )
         return False
     try:
         keyring.set_password(SERVICE, server, token)
-    except Exception as exc:  # backends raise what they like: a keyring that is locked, say
+    except Exception as exc:  # backends raise any exception, for example for a locked keyring
         if must:
-            raise Failed(f"the keyring can't be used: {type(exc).__name__}") from exc
+            raise CommandFailed(
+                f"the keyring can't be used ({type(exc).__name__}); unlock it"
+            ) from exc
         return False
     return True
 
 
 def get(server: str) -> str | None:
-    """The token that is kept, if it can be had."""
+    """Return the stored token. None if it can't be read."""
     keyring = _keyring()
     if keyring is None:
         return None
     try:
         found = keyring.get_password(SERVICE, server)
-    except Exception:  # as above; who can't have it has to sign in again
+    except Exception:  # as above; the user has to sign in again
         return None
     return found if isinstance(found, str) else None
 
 
 def delete(server: str) -> None:
-    """Forget the token."""
+    """Delete the token."""
     keyring = _keyring()
     if keyring is None:
         return
     try:
         keyring.delete_password(SERVICE, server)
-    except Exception:  # it isn't there any more, or can't be reached
+    except Exception:  # it no longer exists, or the keyring can't be used
         return
 
 
 def _keyring() -> Any:
-    """The library, if it is installed and has found a keyring that is one (priority 1 or more)."""
+    """Return the library, if it is installed and has a real keyring (priority 1 or more)."""
     try:
         keyring = importlib.import_module("keyring")
     except ImportError:

@@ -1,0 +1,58 @@
+"""The bodies of requests for changes. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from proxy.cli.apply.documents import Document
+from proxy.cli.apply.kinds import PROJECT, ROLE, Kind, api_names, limits_to_api, rule_to_api
+
+
+def merge_patch(before: Any, after: Any) -> Any:
+    """Return the JSON merge patch (RFC 7396) that turns ``before`` into ``after``."""
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        return after
+    patch: dict[str, Any] = {key: None for key in before if key not in after}
+    for key, value in after.items():
+        if key not in before:
+            patch[key] = value
+        elif before[key] != value:
+            patch[key] = merge_patch(before[key], value)
+    return patch
+
+
+def fields_of(
+    kind: Kind,
+    content: Mapping[str, Any],
+    labels: Mapping[str, str],
+    role_ids: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return the desired fields as the API has them, without namespaces.
+
+    ``role_ids`` are those of the roles of the scope, by name.
+    """
+    values = {key: value for key, value in content.items() if key != "namespaces"}
+    if kind is ROLE:
+        values["rules"] = [rule_to_api(one) for one in values["rules"]]
+        values["inherits"] = [role_ids.get(one, one) for one in values["inherits"]]
+    if kind is PROJECT:
+        values["containerLimits"] = limits_to_api(values["containerLimits"])
+    return api_names(values, kind.fields) | {"labels": dict(labels)}
+
+
+def patch_of(item: Mapping[str, Any], desired: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the merge patch that gives an item of the API its desired fields."""
+    present = {key: item[key] for key in desired if key in item}
+    found = merge_patch(present, desired)
+    return {key: value for key, value in found.items() if key in desired}
+
+
+def grant_body(document: Document) -> dict[str, Any]:
+    """Return the body that creates a binding or member, or changes its labels."""
+    spec = document.spec
+    body: dict[str, Any] = {"role": spec["role"], "labels": dict(document.labels)}
+    for key, name in (("user", "user"), ("provider", "provider"), ("group", "group")):
+        if key in spec:
+            body[name] = spec[key]
+    if "groupName" in spec:
+        body["name"] = spec["groupName"]
+    return body

@@ -1,0 +1,105 @@
+"""Choose the HTTP proxy for a server from the environment, by the rules of kubectl. Pure.
+
+The rules are those of Go's ``golang.org/x/net/http/httpproxy``: ``HTTPS_PROXY`` (for https),
+``HTTP_PROXY`` (for http) and ``NO_PROXY``, also in lower case. Loopback addresses need no proxy.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from proxy.cli.common import CommandFailed
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
+    """Return the proxy's URL, or None for a direct connection. Raises CommandFailed."""
+    parts = urlsplit(url)
+    host, scheme = (parts.hostname or "").rstrip("."), parts.scheme
+    name = "HTTPS_PROXY" if scheme == "https" else "HTTP_PROXY"
+    proxy = _get(environ, name)
+    if not proxy or not host or _is_this_machine(host):
+        return None
+    if excluded(host, parts.port or _PORTS.get(scheme, 0), _get(environ, "NO_PROXY")):
+        return None
+    return _usable(name, proxy)
+
+
+def excluded(host: str, port: int, no_proxy: str) -> bool:
+    """Return whether ``NO_PROXY`` names the host: itself, a domain above it, or a network."""
+    return any(
+        _matches(host.lower(), port, one.strip().lower()) for one in no_proxy.split(",") if one
+    )
+
+
+def _usable(name: str, proxy: str) -> str:
+    """Return a proxy's URL; the default scheme is http. Errors don't show passwords."""
+    url = proxy if "://" in proxy else f"http://{proxy}"
+    try:
+        parts = urlsplit(url)
+        if parts.hostname is None or parts.port == 0:
+            raise ValueError("no host")
+    except ValueError:
+        raise CommandFailed(
+            f"{name} is not the URL of a proxy; write it like http://proxy.example.com:3128"
+        ) from None
+    if parts.scheme not in _PORTS:
+        raise CommandFailed(
+            f"{name} is a {parts.scheme} proxy, which is not supported; set an HTTP proxy"
+        )
+    return url
+
+
+def _get(environ: Mapping[str, str], name: str) -> str:
+    return (environ.get(name) or environ.get(name.lower()) or "").strip()
+
+
+def _is_this_machine(host: str) -> bool:
+    address = _address(host)
+    return address.is_loopback if address is not None else host.lower() == "localhost"
+
+
+def _matches(host: str, port: int, entry: str) -> bool:
+    if entry == "*":
+        return True
+    network = _network(entry)
+    address = _address(host)
+    if network is not None:
+        return address is not None and address in network
+    name, wanted_port = _split_port(entry)
+    if wanted_port is not None and wanted_port != port:
+        return False
+    if address is not None:
+        return _address(name) == address
+    if name.startswith("*."):
+        name = name[1:]
+    if name.startswith("."):
+        return host.endswith(name)
+    return bool(name) and (host == name or host.endswith(f".{name}"))
+
+
+def _split_port(entry: str) -> tuple[str, int | None]:
+    """Split host and optional port: ``[::1]:443``, ``::1``, ``example.com:8443``."""
+    if _address(entry) is not None:
+        return entry, None
+    head, colon, port = entry.rpartition(":")
+    if colon and port.isascii() and port.isdigit():
+        return head.strip("[]"), int(port)
+    return entry.strip("[]"), None
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    if "/" not in text:
+        return None
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None

@@ -1,0 +1,56 @@
+"""Complete names in a shell: those of the server within a short time, or nothing.
+
+While a user types, an error message or a long wait is worse than no suggestion.
+"""
+
+import os
+from collections.abc import Callable
+
+import click
+
+SECONDS = 2.0
+"""How long the shell may wait for the server."""
+
+MOST = 200
+"""Names that are suggested at most."""
+
+Complete = Callable[[click.Context, click.Parameter, str], list[str]]
+
+
+def names_at(path: str, field: str = "name") -> Complete:
+    """Return a function that suggests a field of the items of a list."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+        import asyncio
+
+        try:
+            return asyncio.run(_within(ctx.params.get("server"), path, field, incomplete))
+        except Exception:  # whatever it is: nothing is suggested
+            return []
+
+    return complete
+
+
+async def _within(server: str | None, path: str, field: str, incomplete: str) -> list[str]:
+    import asyncio
+
+    from proxy.cli.client.server_command import open_session
+
+    found: set[str] = set()
+    async with asyncio.timeout(SECONDS):
+        session = open_session(server, os.environ, renew=False)
+        async for item in session.list(path, search=incomplete or None):
+            name = str(item.get(field) or "")
+            if name.startswith(incomplete) and name.isprintable():
+                found.add(name)
+            if len(found) >= MOST:
+                break
+    return sorted(found)
+
+
+CLUSTERS = names_at("/v1/clusters")
+PROJECTS = names_at("/v1/projects")
+NAMESPACES = names_at("/v1/namespaces")
+ROLES = names_at("/v1/roles")
+USERS = names_at("/v1/users", "username")
+PROVIDERS = names_at("/v1/providers")
