@@ -1,4 +1,5 @@
-"""The gate: what stands between a Kubernetes client and a cluster's API server.
+"""The reverse proxy in front of Kubernetes clusters, the composition root and the command line.
 
-:mod:`proxy.app` puts everything together; :mod:`proxy.gate` is the data path of one request.
+Main modules: :mod:`proxy.app` builds the application; :mod:`proxy.forwarding.handler` is the data
+path of one request. It may import every other top-level package; none imports it.
 """

@@ -1,6 +1,6 @@
 """``python -m proxy``: the same as the ``sekisho`` command."""
 
-from proxy.cli import main
+from proxy.cli.entry import main
 
 if __name__ == "__main__":
-    main(prog_name="sekisho")
+    main()

@@ -1,221 +1,272 @@
-"""The composition root: every part of a running Sekisho is made here, and here only."""
+"""The composition root: creates and connects every part of a running Sekisho."""
 
 import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiohttp import web
-from prometheus_client import (
-    CollectorRegistry,
-    GCCollector,
-    PlatformCollector,
-    ProcessCollector,
-    disable_created_metrics,
-)
 
 from config.identity_settings import RetentionSettings
 from config.settings import Settings
-from management.access_modes import AccessRule
-from management.accounts import LocalPasswords, StoredAccounts
+from management.api.server_state import ServerState
 from management.app import build_app
-from management.browser_sign_in import BrowserSignIn
-from management.client_address import ClientAddresses
+from management.authentication.external_tokens import ExternalTokens
+from management.authentication.token_authenticator import TokenAuthenticator
+from management.clusters.token_renewal import renew_forever
+from management.clusters.user_tokens import UserServiceAccountTokens
 from management.controllers.manager import ControllerManager
-from management.foreign_bearers import ForeignBearers
-from management.oauth.grant import Granting
-from management.provider_registry import ProviderRegistry, ProviderSpec
-from management.refresh import IdentityRefresh, refresh_forever
-from management.renewal import renew_forever
-from management.resolver import TokenResolver
-from management.retention import retire_forever
-from management.sealed import Sealer
-from management.services import Services
-from management.sessions import SessionCookies
-from management.sign_in import SignIn
-from management.tokens import TokenService
-from management.user_accounts import UserAccounts
-from providers.base import ProviderContext
-from providers.registry import discover
-from providers.throttle import Limits
-from proxy import garbage
-from proxy.access_log import AccessLog
-from proxy.allocator import give_back_forever
-from proxy.audit_log import AuditLog
-from proxy.auditing import audit_of_management, open_audit_log
-from proxy.background import Background
-from proxy.caller import Authenticator
-from proxy.clusters import ClusterDirectory
-from proxy.dispatch import dispatcher, request_factory
-from proxy.gate import Gate
-from proxy.gate_server import GateServer
-from proxy.health import Readiness
-from proxy.health import routes as health_routes
-from proxy.housekeeping import clear_ended_forever
-from proxy.last_used import LastUsed
-from proxy.lifetimes import lifetimes
-from proxy.limits import Limiter
-from proxy.line_log import LineLog
-from proxy.live import LiveRequests
-from proxy.metrics import GateMetrics
-from proxy.metrics_app import build_metrics_app
-from proxy.opening import OpeningReader
-from proxy.overload_watch import watched
-from proxy.passage import Checkpoint
-from proxy.pool import PoolLimits
-from proxy.server_tls import ServerTls
-from proxy.startup_settings import Everything
-from proxy.state_metrics import StateCollector
+from management.http.request_id import RequestIds
+from management.identity.identity_refresh import IdentityRefresher
+from management.identity.provider_registry import ProviderRegistry
+from management.identity.refresh_loop import refresh_forever
+from management.identity.retention import retire_forever
+from management.identity.sign_in import SignInService
+from management.identity.tokens import TokenIssuer, token_lifetimes
+from proxy.audit.index_writer import keep_searchable
+from proxy.audit.setup import management_audit_observer, open_audit_log
+from proxy.auth.authenticator import Authenticator
+from proxy.auth.request_authorizer import RequestAuthorizer
+from proxy.background import memory
+from proxy.background.maintenance import purge_expired_forever
+from proxy.background.memory import trim_heap_forever
+from proxy.background.tasks import BackgroundTasks
+from proxy.client.body_deadlines import BodyDeadlines
+from proxy.client.dispatch import Handler, dispatcher, request_factory
+from proxy.client.server import ConnectionFactory, ProxyServer, create_connection
+from proxy.fastpath.factory import fast_path_connections  # fast path
+from proxy.forwarding.active_requests import ActiveRequests
+from proxy.forwarding.handler import ProxyHandler
+from proxy.forwarding.lifecycle import RequestLifecycle
+from proxy.forwarding.services import ProxyServices
+from proxy.limits.anonymous import AnonymousLimiter
+from proxy.limits.connections import ConnectionLimiter
+from proxy.limits.limiter import Limiter
+from proxy.limits.loop_lag import monitor_loop_lag
+from proxy.limits.management_api import ManagementLimits
+from proxy.logs.access_log import AccessLog
+from proxy.logs.line_writer import LineWriter
+from proxy.metrics.proxy_metrics import ProxyMetrics
+from proxy.metrics.token_usage import TokenUsageRecorder
+from proxy.monitoring.app import build_metrics_app, create_metrics_registry
+from proxy.monitoring.health import Readiness
+from proxy.monitoring.health import routes as health_routes
+from proxy.monitoring.state_collector import StateCollector
+from proxy.startup.configuration import LoadedConfig
+from proxy.startup.management_services import create_services
+from proxy.startup.providers import create_provider_registry
+from proxy.transport.descriptors import most_connections
+from proxy.transport.server_tls import ServerTls
+from proxy.upstream.limits import PoolLimits
+from proxy.upstream.registry import UpstreamRegistry
 from store.encryption import Keyring
 from store.interfaces import Store
 
+_LINGER_SECONDS = 5.0
+"""Time for which the rest of an unwanted body is read, so that the response arrives."""
+
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """What serves: the main server's parts and the metrics application."""
+class Application:
+    """A running application without its listeners: main server and metrics application."""
 
-    server: GateServer
+    server: ProxyServer
+    connections: ConnectionLimiter
+    refused: Callable[[str], None]
+    """To be called with the reason of each refused connection."""
     metrics_app: web.Application
     readiness: Readiness
-    gate: Gate
+    handler: ProxyHandler
     begin: Callable[[], None]
-    """Begins what can wait until requests are served. To be called then."""
+    """To be called once requests are served: starts what can wait until then."""
 
 
 @asynccontextmanager
-async def assembled(
-    everything: Everything, store: Store, keyring: Keyring, tls: ServerTls, *, log_style: str
-) -> AsyncIterator[Running]:
-    """Everything but the listeners, running; taken apart again in the opposite order."""
-    settings = everything.settings
+async def build_application(
+    loaded: LoadedConfig, store: Store, keyring: Keyring, tls: ServerTls, *, log_style: str
+) -> AsyncIterator[Application]:
+    """Create and run everything except the listeners. Closes it in reverse order."""
+    settings = loaded.settings
     async with AsyncExitStack() as stack:
-        registry = _registry()
-        metrics = GateMetrics(registry)
-        providers = _providers(everything, store)
-        sign_in = SignIn(store, TokenService(store.tokens, lifetimes(settings)), providers)
-        resolver = TokenResolver(store, ForeignBearers(store, sign_in))
-        background = Background()
-        live = LiveRequests(store, resolver)
-        last_used = LastUsed(store.tokens, registry)
-        directory = ClusterDirectory(store, metrics, _limits(settings))
-        await directory.load()
-        stack.push_async_callback(directory.close)
+        registry = create_metrics_registry()
+        metrics = ProxyMetrics(registry)
+        background = BackgroundTasks()
+        providers = create_provider_registry(loaded, store)
+        tokens = TokenIssuer(store.tokens, token_lifetimes(settings))
+        sign_in = SignInService(store, tokens, providers)
+        authenticator = TokenAuthenticator(store, ExternalTokens(store, sign_in))
+        clusters = UpstreamRegistry(store, metrics, _pool_limits(settings))
+        await clusters.load()
+        stack.push_async_callback(clusters.close)
         stack.push_async_callback(providers.close)
         await providers.start()
-        refresh = IdentityRefresh(
+        refresh = IdentityRefresher(
             store,
             providers.everything,
             interval=settings.identities.refresh_interval,
+            when_grant_ends=settings.identities.when_grant_ends,
             count=metrics.count_refreshed,
+            show_failing=metrics.show_not_refreshed,
         )
-        services = _services(settings, store, keyring, tls, resolver, sign_in, providers, refresh)
-        controllers = ControllerManager(store)
-        registry.register(StateCollector(resolver, directory, providers, controllers))
+        limiter = Limiter(settings.limits, time.monotonic, metrics.count_limited)
+        stack.enter_context(monitor_loop_lag(limiter, registry))
+        anonymous_limiter = AnonymousLimiter(
+            settings.limits.anonymous, time.monotonic, metrics.count_limited
+        )
+        services = replace(
+            create_services(
+                settings, store, keyring, tls.ca_pem, authenticator, sign_in, providers, refresh
+            ),
+            limits=ManagementLimits(limiter, anonymous_limiter),
+            state=lambda: ServerState(
+                limiter.guard.overloaded, limiter.guard.lag, tls.certificate_ends_at
+            ),
+        )
+        controllers = ControllerManager(store, namespaces=settings.namespaces)
+        registry.register(StateCollector(authenticator, clusters, providers, controllers))
         readiness = Readiness(
             {"store": store.ping},
-            lambda: {f"provider/{name}": why for name, why in providers.health().items()},
+            lambda: {f"provider/{name}": error for name, error in providers.health().items()},
         )
-        audit_log = open_audit_log(settings, metrics.audit_log_lost.inc, stack)
-        accounts = UserAccounts(store)
-        background.keep("accounts", accounts.follow_changes)
-        gate = Gate(
-            Checkpoint(
-                directory,
-                Authenticator(resolver, metrics, services.cookies),
-                accounts,
+        audit_log = open_audit_log(
+            settings,
+            metrics.audit_log_dropped.inc,
+            stack,
+            metrics.audit_log_over_budget.inc,
+            metrics.count_not_searchable,
+        )
+        active_requests = ActiveRequests(store, authenticator)
+        token_usage = TokenUsageRecorder(store.tokens, registry)
+        user_tokens = UserServiceAccountTokens(store)
+
+        # Both request paths share these objects, so they cannot differ in a decision or a record.
+        proxy_services = ProxyServices(
+            RequestAuthorizer(
+                clusters,
+                Authenticator(authenticator, metrics, services.cookies, anonymous_limiter),
+                user_tokens,
                 max_body=settings.limits.body,
             ),
-            metrics,
-            limiter=stack.enter_context(
-                watched(Limiter(settings.limits, time.monotonic, metrics.count_limited), registry)
+            RequestLifecycle(
+                metrics,
+                limiter,
+                active_requests,
+                token_usage,
+                access_log=_access_log(settings, metrics, stack, log_style),
+                audit_log=audit_log,
             ),
-            live=live,
-            last_used=last_used,
-            access_log=_access_log(settings, metrics, stack, log_style),
-            audit_log=audit_log,
-            addresses=services.addresses,
-            upgrade_idle_timeout=settings.gate.upgrade_idle_timeout.total_seconds(),
+            RequestIds(),
+            services.addresses,
+            settings.upstream.upgrade_idle_timeout.total_seconds(),
         )
-        runner = web.AppRunner(build_app(services, health_routes(readiness)), access_log=None)
+        handler = ProxyHandler(proxy_services)
+        header_limits = _header_limits(settings)
+        connect: ConnectionFactory = create_connection
+        # The fast path is optional: without its folder and its lines here, all else works.
+        connect = fast_path_connections(proxy_services, authenticator, header_limits)  # fast path
+
+        runner = web.AppRunner(
+            build_app(services, health_routes(readiness, public=True)), access_log=None
+        )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        _keep_running(background, store, resolver, directory, live, last_used, tls)
+        _start_background(background, store, authenticator, clusters, active_requests, tls)
+        background.keep("accounts", user_tokens.follow_changes)
+        background.keep("last-used", token_usage.write_forever)
+        keep_searchable(background, audit_log, store.audit, settings.audit.search)
         stack.push_async_callback(background.stop)
 
+        limits = settings.limits.connections
+        connections = ConnectionLimiter(
+            limits, limits.total or most_connections(), services.addresses, time.monotonic
+        )
+        metrics.watch_connections(connections)
+
         def begin() -> None:
-            garbage.settle()
+            memory.freeze_startup_objects()
             _keep_identities(background, store, providers, refresh, settings.identities.retention)
             if settings.controllers.enabled:
                 background.keep("controllers", controllers.run)
 
-        yield Running(
-            _server(gate, resolver, runner, audit_log, services.addresses, settings),
+        assert runner.server is not None
+        dispatch = dispatcher(
+            handler,
+            runner.server.request_handler,
+            anonymous_limiter,
+            management_audit_observer(audit_log),
+        )
+        yield Application(
+            _server(dispatch, connect, handler, runner.server, metrics, settings),
+            connections,
+            metrics.count_refused_connection,
             build_metrics_app(registry, readiness),
             readiness,
-            gate,
+            handler,
             begin,
         )
 
 
-def _server(
-    gate: Gate,
-    resolver: TokenResolver,
-    management: web.AppRunner,
-    audit_log: AuditLog | None,
-    addresses: ClientAddresses,
-    settings: Settings,
-) -> GateServer:
-    """One server for both halves. Management's own handler is taken from its runner."""
-    inner = management.server
-    assert inner is not None
-    lines = {
+def _header_limits(settings: Settings) -> dict[str, int]:
+    """Return the limits of aiohttp's parser, the same for both request paths."""
+    return {
         "max_line_size": int(settings.limits.head_line),
         "max_field_size": int(settings.limits.head_line),
         "max_headers": settings.limits.head_lines,
     }
-    reader = OpeningReader(asyncio.get_running_loop(), addresses, **lines)
-    return GateServer(
-        dispatcher(gate, inner.request_handler, audit_of_management(audit_log)),
-        malformed=gate.malformed,
-        express=gate.express(resolver, reader).take,
-        request_factory=request_factory(inner.request_factory),
+
+
+def _server(
+    dispatch: Handler,
+    connect: ConnectionFactory,
+    handler: ProxyHandler,
+    management: web.Server,
+    metrics: ProxyMetrics,
+    settings: Settings,
+) -> ProxyServer:
+    """Return the one server for the proxy and the management API."""
+    bodies = BodyDeadlines(asyncio.get_running_loop(), settings.limits, metrics.slow_bodies.inc)
+    return ProxyServer(
+        dispatch,
+        malformed=handler.handle_malformed,
+        connection_factory=connect,
+        request_factory=request_factory(management.request_factory, bodies),
         access_log=None,
         auto_decompress=False,
         keepalive_timeout=settings.server.idle_timeout.total_seconds(),
+        lingering_time=min(_LINGER_SECONDS, settings.limits.body_timeout.total_seconds()),
+        anonymous_timeout=settings.limits.connections.stranger_timeout.total_seconds(),
         max_head=settings.limits.head,
-        **lines,
+        **_header_limits(settings),
     )
 
 
-def _keep_running(
-    background: Background,
+def _start_background(
+    background: BackgroundTasks,
     store: Store,
-    resolver: TokenResolver,
-    directory: ClusterDirectory,
-    live: LiveRequests,
-    last_used: LastUsed,
+    authenticator: TokenAuthenticator,
+    clusters: UpstreamRegistry,
+    active_requests: ActiveRequests,
     tls: ServerTls,
 ) -> None:
-    background.keep("resolver", resolver.follow_changes)
-    background.keep("clusters", directory.follow_changes)
-    background.keep("clusters-blind", directory.refresh_while_blind)
-    # After the resolver: what it forgets must not be asked of it again.
-    background.keep("live", live.follow_changes)
-    background.keep("live-expired", live.end_expired)
-    background.keep("last-used", last_used.write_forever)
-    background.keep("ended-tokens", lambda: clear_ended_forever(store))
+    background.keep("resolver", authenticator.follow_changes)
+    background.keep("clusters", clusters.follow_changes)
+    background.keep("clusters-poll", clusters.poll)
+    # After the authenticator: an entry that it drops must not be read from it again.
+    background.keep("live", active_requests.follow_changes)
+    background.keep("live-expired", active_requests.end_expired)
+    background.keep("ended-tokens", lambda: purge_expired_forever(store))
     background.keep("token-renewal", lambda: renew_forever(store))
     background.keep("certificate", tls.refresh_forever)
-    background.keep("allocator", give_back_forever)
+    background.keep("heap-trim", trim_heap_forever)
 
 
 def _keep_identities(
-    background: Background,
+    background: BackgroundTasks,
     store: Store,
     providers: ProviderRegistry,
-    refresh: IdentityRefresh,
+    refresh: IdentityRefresher,
     retention: RetentionSettings,
 ) -> None:
     background.keep("providers", providers.follow_changes)
@@ -226,91 +277,23 @@ def _keep_identities(
     )
 
 
-def _registry() -> CollectorRegistry:
-    disable_created_metrics()  # type: ignore[no-untyped-call]
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    GCCollector(registry=registry)
-    return registry
-
-
-def _limits(settings: Settings) -> PoolLimits:
-    gate = settings.gate
+def _pool_limits(settings: Settings) -> PoolLimits:
+    upstream = settings.upstream
     return PoolLimits(
-        connect_timeout=gate.connect_timeout.total_seconds(),
-        head_timeout=gate.response_head_timeout.total_seconds(),
-        idle_ttl=gate.idle_connection_ttl.total_seconds(),
-        max_connections=gate.max_connections_per_cluster,
+        connect_timeout=upstream.connect_timeout.total_seconds(),
+        header_timeout=upstream.response_head_timeout.total_seconds(),
+        idle_ttl=upstream.idle_connection_ttl.total_seconds(),
+        max_connections=upstream.max_connections_per_cluster,
+        max_age=upstream.connection_max_age.total_seconds(),
+        max_requests=upstream.connection_max_requests,
     )
 
 
 def _access_log(
-    settings: Settings, metrics: GateMetrics, stack: AsyncExitStack, style: str
+    settings: Settings, metrics: ProxyMetrics, stack: AsyncExitStack, style: str
 ) -> AccessLog | None:
     if not settings.log.access:
         return None
-    log = LineLog(sys.stderr, lost=metrics.access_log_lost.inc)
+    log = LineWriter(sys.stderr, lost=metrics.access_log_dropped.inc)
     stack.callback(log.close)
     return AccessLog(log, "console" if style == "console" else "json")
-
-
-def _providers(everything: Everything, store: Store) -> ProviderRegistry:
-    """Every provider, those with passwords throttled; not started yet."""
-    login = everything.settings.login
-    limits = Limits(
-        login.attempts_per_user, login.attempts_per_address, login.window.total_seconds()
-    )
-    specs = [
-        ProviderSpec(
-            one.name,
-            one.entry.type,
-            one.type,
-            one.settings,
-            one.entry.enabled,
-            AccessRule(one.entry.access_mode, frozenset(one.entry.allowed_principals)),
-        )
-        for one in everything.providers
-    ]
-    context = ProviderContext(StoredAccounts(store), time.monotonic)
-    return ProviderRegistry(store, specs, context, limits, discover())
-
-
-def _services(
-    settings: Settings,
-    store: Store,
-    keyring: Keyring,
-    tls: ServerTls,
-    resolver: TokenResolver,
-    sign_in: SignIn,
-    doors: ProviderRegistry,
-    refresh: IdentityRefresh,
-) -> Services:
-    tokens = TokenService(store.tokens, lifetimes(settings))
-    sealer = Sealer(keyring.derive_all("sign-in"))
-    local = next((door for door in doors.values() if "local" in door.schemes), None)
-    return Services(
-        store=store,
-        resolver=resolver,
-        sign_in=sign_in,
-        browser=BrowserSignIn(sign_in, store.one_time, sealer, settings.external_url),
-        granting=Granting(store, tokens, sign_in, resolver, sealer, ForeignBearers(store, sign_in)),
-        tokens=tokens,
-        passwords=LocalPasswords(
-            store,
-            local.password if local else None,
-            min_length=settings.login.password_min_length,
-        ),
-        cookies=SessionCookies(
-            keyring.derive_all("cookie"),
-            external_url=settings.external_url,
-            max_age=int(settings.sessions.ttl.total_seconds()),
-        ),
-        sealer=Sealer(keyring.derive_all("registration")),
-        external_url=settings.external_url,
-        ca_pem=tls.ca_pem,
-        session_ttl=settings.sessions.ttl,
-        addresses=ClientAddresses(settings.server.trusted_proxies),
-        providers=doors,
-        refresh=refresh,
-    )

@@ -1,11 +1,11 @@
-"""One request as an audit.k8s.io/v1 Event: a line of JSON. Pure.
+"""Format one request as an audit.k8s.io/v1 Event: a line of JSON. Pure.
 
-See "Event" in the Kubernetes audit.k8s.io/v1 reference: who, on whose behalf, what, where, and the
-outcome; never a header but the user agent, never a body. Where the reference has no field for it
-(the cluster, why the gate refused), it is an annotation.
+See "Event" in the Kubernetes audit.k8s.io/v1 reference: the caller, the impersonated user, the
+object and the outcome. An event contains no header except the user agent, and no body. What the
+reference has no field for (the cluster, the reason of a rejection) is an annotation.
 
-Written by hand rather than from a dictionary: it is done for every request, and most of it is the
-same each time.
+The line is formatted by hand, not from a dictionary: each request needs one, and most of it is the
+same for many requests.
 """
 
 from collections.abc import Mapping
@@ -13,86 +13,132 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Literal
 
 from impersonation.identity import Subject
-from impersonation.outbound import subject_of
-from management.resolver import Resolved
-from proxy.access import Access, Pieces
-from proxy.request_info import RequestInfo
-from proxy.shown_target import shown_target
-from proxy.timestamps import rfc3339
+from impersonation.impersonate_headers import subject_of
+from management.authentication.authenticated_token import AuthenticatedToken
+from proxy.audit.redaction import redact_target
+from proxy.logs.timestamps import rfc3339
+from proxy.logs.truncation import cut, mark
+from proxy.request.context import Pieces, RequestContext
+from proxy.request.request_info import RequestInfo
 
 Stage = Literal["ResponseStarted", "ResponseComplete"]
 
 ANONYMOUS = '{"username":"system:anonymous","groups":["system:unauthenticated"]}'
 CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
-"""Under which Kubernetes' own audit events name the token that somebody used."""
+"""The key under which Kubernetes' audit events name the token of a caller."""
+
+MAX_TARGET, MAX_ANONYMOUS_TARGET = 4096, 1024
+"""Characters of a request's target in an event, with and without an authenticated caller."""
 
 MAX_USER_AGENT = 512
 
+MAX_PART = 256
+"""Characters of a part of the target, or of the name of the user to impersonate."""
+
+MAX_GROUPS, MAX_EXTRAS, MAX_VALUES = 64, 16, 8
+"""Groups, keys of extras, and values of each key, of the user to impersonate."""
+
+MAX_NOTE = 1024
+"""Characters of an annotation, which may contain text from the caller."""
+
 MAX_KEPT = 4096
-"""Longer texts are made anew each time: those of somebody in hundreds of groups."""
+"""Longer texts, such as those of a user in hundreds of groups, are not cached."""
 
 
 def event_line(
-    access: Access,
+    access: RequestContext,
     stage: Stage,
     *,
     now: str,
     commands: bool,
     notes: Mapping[str, str] | None = None,
 ) -> str:
-    """``access`` at ``stage``; ``now`` as text.
+    """Return the event of a request at ``stage``. ``now`` is the time as text.
 
-    ``notes`` are more annotations; ``commands`` shows exec's.
+    ``notes`` are more annotations; ``commands`` shows the commands of exec.
     """
-    told = access.told
-    if told is None or access.note or access.refused or access.acting_as is not None or notes:
+    fragments = access.log_fragments
+    if (
+        fragments is None
+        or access.reason
+        or access.rejected
+        or access.impersonated is not None
+        or notes
+    ):
         before, after = _pieces(access, notes, commands=commands)
     else:
-        pieces = told.audit or _pieces(access, notes, commands=commands)
+        pieces = fragments.audit or _pieces(access, notes, commands=commands)
         before, after = pieces
         if len(before) <= MAX_KEPT:
-            told.audit = pieces
+            fragments.audit = pieces
     return (
         '{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata",'
-        f'"auditID":"{access.request_id}","stage":"{stage}",{before}{access.code}}},'
-        f'"requestReceivedTimestamp":"{rfc3339(access.received)}","stageTimestamp":"{now}",{after}'
+        f'"auditID":"{access.request_id}","stage":"{stage}",{before}{access.status}}},'
+        f'"requestReceivedTimestamp":"{rfc3339(access.received_at)}","stageTimestamp":"{now}",{after}'
     )
 
 
-def _pieces(access: Access, notes: Mapping[str, str] | None, *, commands: bool) -> Pieces:
-    """What is the same for every such request: before its code, and behind its times."""
+def _pieces(access: RequestContext, notes: Mapping[str, str] | None, *, commands: bool) -> Pieces:
+    """Return the parts that do not vary: before the status code, and after the times."""
     info = access.info
     impersonated = ""
-    if access.acting_as is not None:
-        impersonated = f'"impersonatedUser":{_subject(access.acting_as)},'
+    if access.impersonated is not None:
+        impersonated = f'"impersonatedUser":{_subject(cut_subject(access.impersonated))},'
     about = f'"objectRef":{_object(info)},' if info.resource else ""
-    target = shown_target(access.target or access.path, commands=commands)
+    target = redacted_target(access, commands=commands)
     before = (
         f'"requestURI":{quoted(target)},"verb":"{info.verb}",'
-        f'"user":{_user(access.resolved)},{impersonated}'
+        f'"user":{_user(access.token)},{impersonated}'
         f'"sourceIPs":[{quoted(access.remote)}],'
-        f'"userAgent":{quoted(access.user_agent[:MAX_USER_AGENT])},{about}'
+        f'"userAgent":{quoted(cut(access.user_agent, MAX_USER_AGENT))},{about}'
         '"responseStatus":{"metadata":{},"code":'
     )
     return before, f'"annotations":{{{_annotations(access, notes)}}}}}'
 
 
-def _annotations(access: Access, notes: Mapping[str, str] | None) -> str:
-    said = []
+def redacted_target(access: RequestContext, *, commands: bool) -> str:
+    """Return the redacted target. It is cut first: redaction takes time for each parameter."""
+    target = access.target or access.path
+    most = MAX_ANONYMOUS_TARGET if access.token is None else MAX_TARGET
+    if len(target) <= most:
+        return redact_target(target, commands=commands)
+    return redact_target(target[:most], commands=commands) + mark(target)
+
+
+def cut_subject(subject: Subject) -> Subject:
+    """Return the user to impersonate, cut to the limits of a log."""
+    groups = tuple(cut(one, MAX_PART) for one in subject.groups[:MAX_GROUPS])
+    if len(subject.groups) > MAX_GROUPS:
+        groups += (f"…[cut: {len(subject.groups)} groups]",)
+    extra = {
+        cut(key, MAX_PART): tuple(cut(one, MAX_PART) for one in values[:MAX_VALUES])
+        for key, values in list(subject.extra.items())[:MAX_EXTRAS]
+    }
+    uid = None if subject.uid is None else cut(subject.uid, MAX_PART)
+    return Subject(cut(subject.user, MAX_PART), uid, groups, extra)
+
+
+def _annotations(access: RequestContext, notes: Mapping[str, str] | None) -> str:
+    parts = []
     if access.cluster:
-        said.append(f'"sekisho.io/cluster":{quoted(access.cluster)}')
-        said.append(f'"sekisho.io/cluster-id":{quoted(access.cluster_id)}')
-    if access.refused:
-        said.append('"sekisho.io/answered-by":"sekisho"')
-    if access.note:
-        said.append(f'"sekisho.io/reason":{quoted(access.note)}')
+        parts.append(f'"sekisho.io/cluster":{quoted(access.cluster)}')
+        parts.append(f'"sekisho.io/cluster-id":{quoted(access.cluster_id)}')
+    if access.rejected:
+        parts.append('"sekisho.io/answered-by":"sekisho"')
+    if access.decision:
+        parts.append(f'"sekisho.io/decision":"{access.decision}"')
+    if access.reason:
+        parts.append(f'"sekisho.io/reason":{quoted(cut(access.reason, MAX_NOTE))}')
     if notes:
-        said += [f"{quoted('sekisho.io/' + key)}:{quoted(value)}" for key, value in notes.items()]
-    return ",".join(said)
+        parts += [
+            f"{quoted('sekisho.io/' + key)}:{quoted(cut(value, MAX_NOTE))}"
+            for key, value in notes.items()
+        ]
+    return ",".join(parts)
 
 
-def _user(resolved: Resolved | None) -> str:
-    """Who called, and by which token. Kept for as long as the identity is believed."""
+def _user(resolved: AuthenticatedToken | None) -> str:
+    """Return the caller and the token. Cached on the token, as long as the token is."""
     if resolved is None:
         return ANONYMOUS
     if not resolved.audit_user:
@@ -122,4 +168,5 @@ def _object(info: RequestInfo) -> str:
         ("apiVersion", info.version),
         ("subresource", info.subresource),
     )
-    return "{" + ",".join(f'"{key}":{quoted(value)}' for key, value in parts if value) + "}"
+    fields = [f'"{key}":{quoted(cut(value, MAX_PART))}' for key, value in parts if value]
+    return "{" + ",".join(fields) + "}"

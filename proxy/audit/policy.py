@@ -1,31 +1,31 @@
-"""Which requests are audited: the first rule that matches says. Pure.
+"""Select the requests to audit: the first rule that matches decides. Pure.
 
-Rules match as those of Kubernetes' audit policy do (``k8s.io/apiserver/pkg/audit/policy``). What no
-rule matches is audited: forgetting a rule must not lose events.
+Rules match as in a Kubernetes audit policy (``k8s.io/apiserver/pkg/audit/policy``). A request that
+no rule matches is audited, so that a missing rule does not lose events.
 """
 
 from collections.abc import Sequence
 
 from config.audit_settings import AuditRule
-from proxy.access import Access
-from proxy.request_info import RequestInfo
+from proxy.request.context import RequestContext
+from proxy.request.request_info import RequestInfo
 
 
 class AuditPolicy:
-    """Rules in order."""
+    """The rules, in order."""
 
     def __init__(self, rules: Sequence[AuditRule]) -> None:
         self._rules = tuple(rules)
 
-    def audits(self, access: Access) -> bool:
-        """Whether ``access`` becomes an event."""
+    def audits(self, access: RequestContext) -> bool:
+        """Return whether the request is audited."""
         for rule in self._rules:
             if _matches(rule, access):
                 return rule.level != "None"
         return True
 
 
-def _matches(rule: AuditRule, access: Access) -> bool:
+def _matches(rule: AuditRule, access: RequestContext) -> bool:
     return (
         (not rule.verbs or access.info.verb in rule.verbs)
         and (not rule.users or _is_one_of(rule.users, access))
@@ -35,20 +35,30 @@ def _matches(rule: AuditRule, access: Access) -> bool:
     )
 
 
-def _is_one_of(users: Sequence[str], access: Access) -> bool:
-    if access.resolved is None:
+def _is_one_of(users: Sequence[str], access: RequestContext) -> bool:
+    """Return whether the caller is in ``users``: by id, principal, or ``<provider>:<name>``.
+
+    A bare name means a local account. At other providers, users choose their names: a user with the
+    name of an account that isn't audited must still be audited.
+    """
+    if access.token is None:
         return False
-    return access.resolved.user.id in users or access.resolved.identity.username in users
+    identity = access.token.identity
+    if access.token.user.id in users or identity.principal_id in users:
+        return True
+    if identity.principal_id.startswith("local://") and identity.username in users:
+        return True
+    return f"{identity.provider}:{identity.username}" in users
 
 
-def _is_in(groups: Sequence[str], access: Access) -> bool:
-    return access.resolved is not None and any(
-        group.id in groups for group in access.resolved.identity.groups
+def _is_in(groups: Sequence[str], access: RequestContext) -> bool:
+    return access.token is not None and any(
+        group.id in groups for group in access.token.identity.groups
     )
 
 
-def _about(rule: AuditRule, access: Access) -> bool:
-    """Whether the rule is about this resource, or this path. One about neither is about all."""
+def _about(rule: AuditRule, access: RequestContext) -> bool:
+    """Return whether the rule covers the resource or path. A rule without either covers all."""
     if not (rule.resources or rule.namespaces or rule.non_resource_urls):
         return True
     info = access.info
@@ -69,7 +79,7 @@ def _is_path(pattern: str, target: str) -> bool:
 
 
 def _is_resource(pattern: str, info: RequestInfo) -> bool:
-    """``resource[.group][/subresource]``; ``*`` alone is every one with every subresource."""
+    """Match ``resource[.group][/subresource]``. ``*`` matches all, with all subresources."""
     if pattern == "*":
         return True
     kind, _, subresource = pattern.partition("/")

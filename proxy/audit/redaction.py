@@ -1,17 +1,17 @@
-"""A request's target as it may stand in an audit log: without what could be a secret. Pure.
+"""Redact a request's target for the audit log: it must contain no secret. Pure.
 
-Parameters of the Kubernetes API are known, and their values are shown; the value of any other is
-not, and of none at all behind a ``proxy`` subresource, for there somebody's own service says what
-a parameter means (GHSA-xfj7-qf8w-2gcr: tokens in an audit log).
+Values of the parameters that the Kubernetes API defines are shown; all other values are redacted.
+Behind a ``proxy`` subresource every value is redacted, because another service defines the
+parameters there (GHSA-xfj7-qf8w-2gcr: tokens in an audit log).
 """
 
 from functools import lru_cache
 
-from proxy.routing import is_proxied
+from proxy.request.target import is_proxy_subresource
 
 REDACTED = "[redacted]"
 
-_HARMLESS = frozenset(
+_KNOWN = frozenset(
     {
         "allowWatchBookmarks",
         "container",
@@ -52,12 +52,12 @@ _HARMLESS = frozenset(
 )
 
 
-def shown_target(target: str, *, commands: bool) -> str:
-    """``target`` with the values of unknown parameters redacted.
+def redact_target(target: str, *, commands: bool) -> str:
+    """Return ``target`` with the values of unknown parameters redacted.
 
-    ``commands`` shows those of exec, too: auditors want them, and people put passwords there.
+    ``commands`` shows the commands of exec: auditors need them, but users type passwords there.
     """
-    show = _redacted_before if len(target) <= _REMEMBERED_CHARACTERS else _redacted
+    show = _redacted_cached if len(target) <= _MAX_CACHED_CHARACTERS else _redacted
     return show(target, commands=commands)
 
 
@@ -65,19 +65,19 @@ def _redacted(target: str, *, commands: bool) -> str:
     path, question, query = target.partition("?")
     if not question:
         return target
-    allowed = frozenset() if is_proxied(target) else _HARMLESS
+    allowed = frozenset() if is_proxy_subresource(target) else _KNOWN
     return f"{path}?{'&'.join(_shown(pair, allowed, commands) for pair in query.split('&'))}"
 
 
-_REMEMBERED_CHARACTERS = 1024
-"""Longer targets are gone through each time: nobody shall fill the memory with them."""
+_MAX_CACHED_CHARACTERS = 1024
+"""Targets longer than this are not cached, so that clients cannot fill the cache."""
 
-_redacted_before = lru_cache(maxsize=2048)(_redacted)
+_redacted_cached = lru_cache(maxsize=2048)(_redacted)
 
 
 def _shown(pair: str, allowed: frozenset[str], commands: bool) -> str:
     name, equals, _ = pair.partition("=")
     if name in allowed or (commands and name == "command" and allowed):
         return pair
-    # Without a "=" the whole of it may be the secret.
+    # Without "=", the whole text may be a secret.
     return f"{name}={REDACTED}" if equals else REDACTED

@@ -1,11 +1,26 @@
-"""May this token enter this cluster, with this request? Pure."""
+"""The checks of a request: cluster access, token scope, body size. Pure.
+
+Both request paths apply :func:`authorize_cluster`, then :func:`authorize_request`. The result of
+the first depends on token and cluster only and may be cached for these two objects; the second
+runs for each request.
+"""
 
 import re
 from urllib.parse import unquote
 
-from management.resolver import Resolved
-from proxy.request_info import request_info
-from proxy.status import Forbidden, MethodNotAllowed, NotFound
+from management.authentication.authenticated_token import MUST_CHANGE, AuthenticatedToken
+from management.errors import no_cluster
+from management.kubernetes.cluster_client import unreadable
+from proxy.request.request_info import CONNECT, request_info
+from proxy.request.request_line import RequestLine
+from proxy.response.status import (
+    ClusterNotFoundStatus,
+    ContentTooLarge,
+    Forbidden,
+    MethodNotAllowed,
+    ServiceUnavailable,
+)
+from store.records import Cluster
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _METHODS = _READS | {"POST", "PUT", "PATCH", "DELETE"}
@@ -13,7 +28,8 @@ _INTERACTIVE = re.compile(
     r"/api/v1/(?:namespaces/[^/]+/pods/[^/]+/(?:exec|attach|portforward|proxy)"
     r"|namespaces/[^/]+/services/[^/]+/proxy|nodes/[^/]+/proxy)(?:/|\Z)"
 )
-_ASKS_ABOUT_SELF = re.compile(
+_PAGE = re.compile(r"/api/v1/namespaces/[^/]+/(?:services|pods)/[^/]+/proxy(?:/|\Z)")
+_SELF_REVIEW = re.compile(
     r"/apis/(?:authorization\.k8s\.io/v1/selfsubject(?:access|rules)reviews"
     r"|authentication\.k8s\.io/v1(?:beta1|alpha1)?/selfsubjectreviews)\Z"
 )
@@ -23,60 +39,117 @@ _DISCOVERY = re.compile(
 )
 
 
-def no_such_cluster(name: str) -> NotFound:
-    """The same answer for a cluster that isn't there and for one that the caller may not enter."""
-    return NotFound(f'cluster "{name}" not found, or you have no access to it')
+def no_such_cluster(name: str) -> ClusterNotFoundStatus:
+    """Return the response for a cluster that does not exist or that the caller may not enter."""
+    return ClusterNotFoundStatus(no_cluster(name), decision="cluster_entry")
 
 
-def admit(resolved: Resolved, cluster_id: str | None, name: str) -> None:
-    """Let the caller enter the cluster. ``cluster_id`` is None where no cluster has the name.
+def authorize_cluster(token: AuthenticatedToken, cluster_id: str | None, name: str) -> None:
+    """Check that the caller may enter the cluster. ``cluster_id`` is None if none has the name.
 
-    Raises NotFound where there is none for this caller, and Forbidden where the caller could enter
-    but not with this token.
+    Raises:
+        ClusterNotFoundStatus: the cluster does not exist for this caller.
+        Forbidden: the caller may enter it, but not with this token or before a password change.
+
     """
-    if cluster_id is None or not resolved.access.enters(cluster_id):
+    if token.token.confined:
+        raise Forbidden(MUST_CHANGE, decision="password_change")
+    if cluster_id is None or not token.access.can_enter(cluster_id):
         raise no_such_cluster(name)
-    scope = resolved.token.clusters
+    scope = token.token.clusters
     if scope and cluster_id not in scope:
-        raise Forbidden(f'the token "{resolved.token.name}" is not for cluster "{name}"')
+        raise Forbidden(
+            f'the token "{token.token.name}" is not for cluster "{name}"', decision="token_cluster"
+        )
 
 
-def allow_by_scope(
-    resolved: Resolved, cluster_id: str, method: str, target: str, *, upgrade: bool
+def authorize_request(
+    token: AuthenticatedToken, cluster: Cluster, line: RequestLine, length: int, max_body: int
 ) -> None:
-    """Raise Forbidden where a token is used for more than it is for: projects, or reading.
+    """Check a request to a cluster that the caller may enter. ``length`` is its Content-Length.
+
+    Raises:
+        Forbidden, MethodNotAllowed: the request is outside the token's scope.
+        ServiceUnavailable: Sekisho cannot decrypt its credential for the cluster.
+        ContentTooLarge: the body has more than ``max_body`` bytes.
+
+    """
+    upgrade = line.info.verb == CONNECT
+    authorize_token_scope(token, cluster.id, line.method, line.target, upgrade=upgrade)
+    if cluster.unreadable:
+        raise ServiceUnavailable(
+            f'cluster "{cluster.name}": '
+            "Sekisho's credential for it cannot be decrypted; ask an administrator",
+            note=unreadable(cluster),
+        )
+    if length > max_body:
+        raise ContentTooLarge(f"the request's body is over {max_body} bytes")
+
+
+def authorize_token_scope(
+    token: AuthenticatedToken, cluster_id: str, method: str, target: str, *, upgrade: bool
+) -> None:
+    """Check a request against its token's scope: projects, and read-only.
 
     A WebSocket exec is a GET, and so is anything that a ``proxy`` subresource does, so those count
-    as more. Asking what oneself may do is a POST, and counts as reading. The path is looked at
-    decoded, as the API server does: ``%70roxy`` is ``proxy``.
+    as writes; ``proxy_read`` allows GET and HEAD on those of services and pods (a node's runs
+    commands by GET). A review of the caller's own rights is a POST and counts as a read. The path
+    is matched decoded, as the API server does: ``%70roxy`` is ``proxy``.
 
-    Raises MethodNotAllowed for what no API server does, whatever the token: CONNECT asks a proxy on
-    the way for a tunnel, and TRACE would show the cluster's credential.
+    Raises:
+        Forbidden: the request is outside the scope.
+        MethodNotAllowed: no API server implements the method. CONNECT would ask a proxy on the way
+            for a tunnel, and TRACE would return the cluster's credential.
+
     """
     if method not in _METHODS:
         raise MethodNotAllowed(f"{method} is not a method of the Kubernetes API")
-    if resolved.token.projects:
-        _allow_in_projects(resolved, cluster_id, method, target)
-    if not resolved.token.read_only:
+    if token.token.projects:
+        _authorize_projects(token, cluster_id, method, target)
+    if not token.token.read_only:
         return
-    target = unquote(target.partition("?")[0])
-    if upgrade or _INTERACTIVE.match(target):
-        raise Forbidden(f'the token "{resolved.token.name}" is read-only: no exec, no proxying')
-    if method in _READS or (method == "POST" and _ASKS_ABOUT_SELF.match(target)):
+    path = unquote(target.partition("?")[0])
+    if upgrade or _INTERACTIVE.match(path):
+        if _is_page(token, method, path, upgrade=upgrade):
+            return
+        raise Forbidden(
+            f'the token "{token.token.name}" is read-only: no exec, no proxying',
+            decision="token_read_only",
+        )
+    if method in _READS or (method == "POST" and _SELF_REVIEW.match(path)):
         return
-    raise Forbidden(f'the token "{resolved.token.name}" is read-only: {method} is refused')
+    raise Forbidden(
+        f'the token "{token.token.name}" is read-only: {method} is refused',
+        decision="token_read_only",
+    )
 
 
-def _allow_in_projects(resolved: Resolved, cluster_id: str, method: str, target: str) -> None:
-    """Raise Forbidden for what is outside the projects that the token is for.
+def _is_page(token: AuthenticatedToken, method: str, path: str, *, upgrade: bool) -> bool:
+    """Return whether ``proxy_read`` allows a read-only token's request to a service or pod."""
+    if upgrade or not token.token.proxy_read or method not in {"GET", "HEAD"}:
+        return False
+    return _PAGE.match(path) is not None
 
-    What the API is, and what oneself may do in it, may be asked by everybody.
+
+def _authorize_projects(
+    token: AuthenticatedToken, cluster_id: str, method: str, target: str
+) -> None:
+    """Check that a request stays inside the projects of its token.
+
+    Discovery and reviews of the caller's own rights are always allowed.
+
+    Raises:
+        Forbidden: the request is outside the projects.
+
     """
     info = request_info(method, target)
     path = unquote(target.partition("?")[0])
     if info.namespace:
-        if info.namespace in resolved.namespaces.get(cluster_id, ()):
+        if info.namespace in token.namespaces.get(cluster_id, ()):
             return
-    elif _ASKS_ABOUT_SELF.match(path) or (method in _READS and _DISCOVERY.match(path)):
+    elif _SELF_REVIEW.match(path) or (method in _READS and _DISCOVERY.match(path)):
         return
-    raise Forbidden(f'the token "{resolved.token.name}" is for the namespaces of its projects only')
+    raise Forbidden(
+        f'the token "{token.token.name}" is for the namespaces of its projects only',
+        decision="token_project",
+    )

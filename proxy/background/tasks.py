@@ -1,31 +1,34 @@
-"""Tasks that run beside the server for as long as it does."""
+"""Tasks that run beside the server, and waiting for the first of several."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
-import structlog
+from config.loggers import get_logger
+from management.backoff import Backoff
 
-RESTART_SECONDS = 1.0
-"""How long to wait before a task that failed is started again."""
+RESTART_SECONDS, LONGEST_RESTART = 1.0, 5.0
+"""Seconds before a task that failed is restarted: at first, and at most. Some tasks deliver
+revocations, so the pause stays short."""
 
 STOP_SECONDS = 5.0
-"""How long the ends of tasks are waited for."""
+"""How long :meth:`BackgroundTasks.stop` waits for the tasks to end."""
 
-_LOG = structlog.get_logger("sekisho.background")
+_LOG = get_logger(__name__)
 
 
-class Background:
-    """Keeps tasks running: one that fails is logged and started again; none fails the server."""
+class BackgroundTasks:
+    """Run tasks and restart those that end or fail. A failed task never stops the server."""
 
     def __init__(self) -> None:
         self._tasks: list[asyncio.Task[None]] = []
 
     def keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        """Run ``run()`` until :meth:`stop`, again and again if it ends or fails."""
+        """Run ``run()`` until :meth:`stop`. Restart it when it ends or fails."""
         self._tasks.append(asyncio.create_task(self._keep(name, run), name=name))
 
     async def stop(self) -> None:
-        """Cancel every task and wait for their ends; not for long, as a database may hang."""
+        """Cancel every task and wait STOP_SECONDS at most: a database may not respond."""
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -35,11 +38,26 @@ class Background:
         self._tasks.clear()
 
     async def _keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        backoff = Backoff(RESTART_SECONDS, LONGEST_RESTART)
         while True:
+            backoff.begin()
             try:
                 await run()
             except asyncio.CancelledError:
                 raise
             except Exception:
                 _LOG.exception("background task failed", task=name)
-            await asyncio.sleep(RESTART_SECONDS)
+            await asyncio.sleep(backoff.pause())
+
+
+async def wait_first(*waiting: Coroutine[Any, Any, object]) -> None:
+    """Wait until one coroutine ends, and cancel the others. Raises what that one raises."""
+    tasks = [asyncio.create_task(one) for one in waiting]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()

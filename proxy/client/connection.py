@@ -1,103 +1,204 @@
-"""The client's side of the gate: aiohttp's connection handler with its flow control let out.
+"""A client connection: aiohttp's connection handler, with its flow control made usable.
 
-aiohttp reads requests (llhttp, in C). Answers of the cluster are written straight to the client's
-transport by :class:`~proxy.exchange.Exchange`; for that, two things must be known that aiohttp
-keeps to itself: when the transport's buffer is full, and when the client has closed its half.
+aiohttp reads requests. Responses of a cluster are written to the client's transport by
+:class:`~proxy.response.relay.ResponseRelay`, which needs two events that aiohttp keeps to itself:
+the transport's buffer is full, and the client has closed its half.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
-from aiohttp.streams import EMPTY_PAYLOAD
-from aiohttp.web_protocol import _ErrInfo
+
+from proxy.client.aiohttp_internals import AiohttpConnection
+from proxy.limits.connections import ConnectionPermit
+from proxy.limits.unfinished_heads import HeadBudget, TooManyHeads
 
 MAX_HEAD_BYTES = 1024**2
-"""The most that a request's head may have, unless the server is told otherwise."""
+"""Largest header block, in bytes, unless the server has another limit."""
 
 
 class FlowControlled(Protocol):
-    """What a connection's buffer pushes back on."""
+    """The source of the bytes in a connection's buffer."""
 
     def pause(self) -> None:
-        """Read no more from the other side for now."""
+        """Stop reading from the other side for now."""
 
     def resume(self) -> None:
-        """Read on."""
+        """Continue to read from the other side."""
 
 
-class GateConnection(web.RequestHandler):
-    """One client connection. ``source`` is what fills its buffer at the moment, if we know it.
+class UpgradedSession(Protocol):
+    """An upgraded session, as its connection uses it."""
 
-    ``half_closed`` is asked when the client closes its half; True keeps ours open.
+    def abort(self, note: str) -> None:
+        """Break off the session. ``note`` gives the reason."""
+
+
+class ClientConnection(AiohttpConnection):
+    """One client connection.
+
+    ``flow_source`` fills its buffer at the moment. ``on_half_close`` is called when the client
+    closes its half; True keeps the other half open. ``session`` is the upgraded session on the
+    connection. ``broken`` is None while the connection is open; then, whether it ended by an error.
+    ``permit`` counts it among the connections, and ``known`` is whether a request on it had a valid
+    credential.
     """
 
-    __slots__ = ("_head_bytes", "_malformed", "_max_head", "half_closed", "source")
+    __slots__ = (
+        "_anonymous_seconds",
+        "_head_bytes",
+        "_heads",
+        "_idle_seconds",
+        "_malformed",
+        "_max_head",
+        "broken",
+        "flow_source",
+        "known",
+        "on_half_close",
+        "permit",
+        "session",
+    )
 
     def __init__(
         self,
-        manager: web.Server,
+        server: web.Server,
         *,
         malformed: "MalformedHandler | None" = None,
         max_head: int = MAX_HEAD_BYTES,
+        heads: HeadBudget,
+        anonymous_seconds: float = math.inf,
         **options: Any,
     ) -> None:
-        super().__init__(manager, **options)
+        super().__init__(server, **options)
+        self._init_state(malformed, max_head, heads, self.keepalive_timeout, anonymous_seconds)
+
+    def _init_state(
+        self,
+        malformed: "MalformedHandler | None",
+        max_head: int,
+        heads: HeadBudget,
+        idle_seconds: float,
+        anonymous_seconds: float,
+    ) -> None:
+        """Set what this class adds to aiohttp's."""
         self._malformed = malformed
         self._max_head = max_head
+        self._heads = heads
         self._head_bytes = 0
-        self.source: FlowControlled | None = None
-        self.half_closed: Callable[[], bool] | None = None
+        self._idle_seconds = idle_seconds
+        self._anonymous_seconds = min(anonymous_seconds, idle_seconds)
+        self.known = False
+        self.permit: ConnectionPermit | None = None
+        self.flow_source: FlowControlled | None = None
+        self.on_half_close: Callable[[], bool] | None = None
+        self.session: UpgradedSession | None = None
+        self.broken: bool | None = None
+
+    def become_known(self) -> None:
+        """Count the connection as that of an authenticated caller."""
+        self.known = True
+        if self.permit is not None:
+            self.permit.become_known()
+
+    def close_if_idle(self, now: float) -> None:
+        """Close the connection if it has waited too long for a request at ``now``.
+
+        ``now`` is in seconds of the loop. A connection without an authenticated caller has less
+        time, except that of a load balancer, which carries the requests of all clients.
+        """
+        known = self.known or (self.permit is not None and self.permit.known)
+        seconds_less = 0.0 if known else self._idle_seconds - self._anonymous_seconds
+        if self._is_waiting() and now >= self.idle_deadline - seconds_less:
+            self.force_close()
+
+    def _is_waiting(self) -> bool:
+        """Return whether the connection waits for a request, or the rest of a header block."""
+        return self.awaits_request
 
     def pause_writing(self) -> None:
-        """Called by the transport: its buffer is over the high-water mark."""
+        """Handle the transport's event that its buffer is over the high-water mark."""
         super().pause_writing()
-        if self.source is not None:
-            self.source.pause()
+        if self.flow_source is not None:
+            self.flow_source.pause()
 
     def resume_writing(self) -> None:
-        """Called by the transport: its buffer has drained."""
+        """Handle the transport's event that its buffer has drained."""
         super().resume_writing()
-        if self.source is not None:
-            self.source.resume()
+        if self.flow_source is not None:
+            self.flow_source.resume()
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio's own signature
-        """Called by the transport: the client will send nothing more."""
-        return self.half_closed() if self.half_closed is not None else None
+        """Handle the transport's event that the client will send nothing more."""
+        return self.on_half_close() if self.on_half_close is not None else None
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Handle the transport's event that the connection has ended."""
+        self.broken = exc is not None
+        if self.permit is not None:
+            self.permit.release()
+        self._head_is_over()
+        super().connection_lost(exc)
+
+    def force_close(self) -> None:
+        """Close the connection. A session on it is broken off, so that it does not look ended."""
+        if self.session is not None and self.broken is None:
+            self.session.abort("Sekisho stopped")
+        super().force_close()
 
     def data_received(self, data: bytes) -> None:
-        """Called by the transport. Two things that aiohttp leaves to nobody are looked after here.
+        """Handle bytes from the client, and two cases that aiohttp does not handle.
 
-        A body that turns out malformed ends for whoever reads it: aiohttp queues the error behind
-        the request that it belongs to, which would wait for the rest of its body for ever. And a
-        head has a size in all, not only in each of its lines.
+        A body that becomes malformed ends for its reader: aiohttp queues the error behind the
+        request that it belongs to, which would wait forever for the rest of its body. And a header
+        block has a size limit as a whole, not only for each line.
         """
         super().data_received(data)
-        waiting, request = self._messages, self._current_request
+        request = self.current_request
         if request is None:
-            if waiting:
-                self._head_bytes = 0
-                return
-            self._head_bytes += len(data)
-            if self._head_bytes > self._max_head:
-                self._refuse_head()
+            if self.has_queued_requests:
+                self._head_is_over()
+            elif (error := self._overflow(self._head_bytes + len(data))) is not None:
+                self._refuse_head(error)
         elif (
-            waiting
-            and isinstance(waiting[-1][0], _ErrInfo)
-            and not request.content.is_eof()  # else it is the next request that is malformed
+            self.queue_ends_in_error()
+            and not request.content.is_eof()  # Otherwise the next request is malformed.
         ):
             request.content.set_exception(web.RequestPayloadError("the body is not valid HTTP"))
 
-    def _refuse_head(self) -> None:
-        """Queue what aiohttp queues for a line that is too long, and read no more."""
-        self._head_bytes = 0
-        error = LineTooLong(b"", self._max_head)
-        self._messages.append((_ErrInfo(status=431, exc=error, message=""), EMPTY_PAYLOAD))
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-        if self.transport is not None:
-            self.transport.pause_reading()
+    def fail_body(self, content: StreamReader, error: Exception) -> None:
+        """End the wait for a request's body, and close the connection after the response.
+
+        After the response only aiohttp reads the body, to discard it: it would treat ``error`` as a
+        failure of the server.
+        """
+        if self.current_request is None:
+            self.force_close()
+            return
+        self.stop_lingering()
+        content.set_exception(error)
+
+    def _overflow(self, size: int) -> HttpProcessingError | None:
+        """Count ``size`` bytes of an incomplete header block. Return an error if over a limit."""
+        if size > self._max_head:
+            return LineTooLong(b"", self._max_head)
+        if not self._heads.take(self._head_bytes, size):
+            return TooManyHeads()
+        self._head_bytes = size
+        return None
+
+    def _head_is_over(self) -> None:
+        """Count no more bytes of an incomplete header block."""
+        if self._head_bytes:
+            self._heads.give_back(self._head_bytes)
+            self._head_bytes = 0
+
+    def _refuse_head(self, error: HttpProcessingError) -> None:
+        """Respond with ``error``, and read no more."""
+        self._head_is_over()
+        self.queue_error(error)
 
     def handle_error(
         self,
@@ -106,23 +207,23 @@ class GateConnection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what isn't HTTP, without repeating (or logging) a byte of it.
+        """Respond to bytes that are not valid HTTP, without repeating or logging any of them.
 
-        aiohttp's own way would log the line that it couldn't read, credentials and all.
+        aiohttp would log the line that it could not parse, including credentials.
         """
         if self._malformed is None or not isinstance(exc, HttpProcessingError):
             return super().handle_error(request, status, exc, message)
-        answer = self._malformed(request, exc)
-        answer.force_close()
-        return answer
+        response = self._malformed(request, exc)
+        response.force_close()
+        return response
 
 
 MalformedHandler = Callable[[web.BaseRequest, HttpProcessingError], web.Response]
-"""Answers a request whose head (or body) isn't valid HTTP."""
+"""Responds to a request whose header block or body is not valid HTTP."""
 
 
 class _Relayed(web.StreamResponse):
-    """Tells aiohttp that the answer has been written already."""
+    """A response that has been written already, as aiohttp wants one from its handler."""
 
     def __init__(self, *, keep_alive: bool) -> None:
         super().__init__()
@@ -134,14 +235,14 @@ class _Relayed(web.StreamResponse):
         return self._reusable
 
     async def prepare(self, request: web.BaseRequest) -> None:
-        """The head has gone out."""
+        """Do nothing: the header block has been written."""
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """The body has gone out."""
+        """Do nothing: the body has been written."""
 
 
-def relayed(*, keep_alive: bool) -> web.StreamResponse:
-    """What a handler returns after an answer was relayed: stateless, so two serve for all."""
+def relayed_response(*, keep_alive: bool) -> web.StreamResponse:
+    """Return what a handler returns after relaying a response. Stateless, so two serve for all."""
     return _KEPT if keep_alive else _CLOSED
 
 

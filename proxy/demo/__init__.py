@@ -1,6 +1,6 @@
-"""A real, small Kubernetes on this machine: what ``sekisho demo`` guards, and the tests too.
+"""A small Kubernetes on this machine, for ``sekisho demo`` and for tests.
 
-:mod:`~proxy.demo.assets` finds the programs, :mod:`~proxy.demo.downstream` runs a cluster of them,
-and :mod:`~proxy.demo.kubelet` gives it a node on which ``kubectl exec``, ``logs`` and the like
-work, though there are no containers. Nothing here is meant for clusters that anyone depends on.
+:mod:`~proxy.demo.binaries` finds the programs, :mod:`~proxy.demo.local_cluster` runs a cluster of
+them, and :mod:`~proxy.demo.fake_kubelet` adds a node on which ``kubectl exec`` and ``logs`` work,
+although there are no containers. None of this is for clusters in use.
 """

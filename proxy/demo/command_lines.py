@@ -1,4 +1,4 @@
-"""The command lines of a local cluster's programs: pure, and commented where a flag is unusual."""
+"""Build the command lines of a local cluster's programs. Pure. Unusual flags have a comment."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ SERVICE_RANGE = "10.96.0.0/16"
 ISSUER = "https://kubernetes.default.svc"
 
 CONTROLLERS = (
-    # Without this one the roles admin, edit and view are empty: they are sums of other roles.
+    # Aggregates the roles admin, edit and view from other roles; without it, they are empty.
     "clusterrole-aggregation-controller",
     "serviceaccount-controller",
     "serviceaccount-token-controller",
@@ -18,7 +18,7 @@ CONTROLLERS = (
     "replicaset-controller",
     "garbage-collector-controller",
 )
-"""The controllers that have something to do in a cluster whose nodes run nothing."""
+"""The controllers that are useful in a cluster whose nodes run no containers."""
 
 AUDIT_POLICY = """\
 apiVersion: audit.k8s.io/v1
@@ -29,17 +29,17 @@ rules: [{level: Metadata}]
 
 
 def etcd(program: Path, pki: Pki, data: Path, *, port: int, peer_port: int) -> list[str]:
-    """An etcd of one member that asks for certificates, and forgets at a power failure."""
+    """Return the command of an etcd with one member. It requires certificates, and never syncs."""
     client, peer = f"https://127.0.0.1:{port}", f"https://127.0.0.1:{peer_port}"
     return [
         str(program),
-        "--name=downstream",
+        "--name=local",
         f"--data-dir={data}",
         f"--listen-client-urls={client}",
         f"--advertise-client-urls={client}",
         f"--listen-peer-urls={peer}",
         f"--initial-advertise-peer-urls={peer}",
-        f"--initial-cluster=downstream={peer}",
+        f"--initial-cluster=local={peer}",
         *_etcd_certificates("", pki),
         *_etcd_certificates("peer-", pki),
         # Its JSON gateway would dial itself, with a certificate that is a server's only.
@@ -62,7 +62,7 @@ def _etcd_certificates(prefix: str, pki: Pki) -> list[str]:
 def kube_apiserver(
     program: Path, pki: Pki, *, port: int, etcd_port: int, service_accounts: bool
 ) -> list[str]:
-    """An API server with RBAC; its administrators are certificates of ``O=system:masters``."""
+    """Return the command of an API server with RBAC. ``O=system:masters`` administers it."""
     command = [
         str(program),
         "--bind-address=127.0.0.1",
@@ -95,7 +95,7 @@ def kube_apiserver(
 
 
 def audit(policy: Path, log: Path) -> list[str]:
-    """What an API server needs besides to write an audit log before it answers."""
+    """Return the flags with which an API server writes its audit log before it responds."""
     return [
         f"--audit-policy-file={policy}",
         f"--audit-log-path={log}",
@@ -104,7 +104,7 @@ def audit(policy: Path, log: Path) -> list[str]:
 
 
 def kube_controller_manager(program: Path, pki: Pki, *, kubeconfig: Path) -> list[str]:
-    """A controller-manager that listens nowhere and waits for no lease."""
+    """Return the command of a controller-manager without listener and leader election."""
     return [
         str(program),
         f"--kubeconfig={kubeconfig}",

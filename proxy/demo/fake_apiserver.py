@@ -1,10 +1,12 @@
-"""A small stand-in for a cluster, for a demo on a machine without a kube-apiserver.
+"""A fake API server, for a demo on a machine without a kube-apiserver.
 
-It is not Kubernetes: objects live in memory, there is no admission, no RBAC and no controllers, and
-everybody whom the gate lets in may do everything. It answers enough of the API (discovery, objects,
+It is not Kubernetes: objects are in memory, there is no admission, no RBAC and no controllers, and
+every user who may enter may do everything. It serves enough of the API (discovery, objects,
 watches, reviews, tokens) for an import, for kubectl get, create, delete, ``get -w`` and ``auth
-whoami``, and it believes ``Impersonate-*`` from the accounts that it gave tokens to, as a cluster
-would.
+whoami``. Like a cluster, it accepts ``Impersonate-*`` from the accounts to which it issued tokens.
+
+The file is longer than 300 lines because it is one class with the tables that it reads: no other
+module uses a part of it.
 """
 
 import asyncio
@@ -22,7 +24,7 @@ import yaml
 from aiohttp import web
 
 from impersonation.identity import ADMINISTRATORS_GROUP
-from proxy.certificates import create_authority, issue_server
+from proxy.transport.certificates import create_authority, issue_server
 
 VERSION = "v0.0.0-sekisho-standin"
 
@@ -53,7 +55,7 @@ _RESOURCES: Mapping[str, tuple[tuple[str, str, bool], ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Whom a request acts as."""
+    """The user that a request acts as."""
 
     name: str
     uid: str = ""
@@ -61,8 +63,8 @@ class Who:
     extra: Mapping[str, list[str]] = field(default_factory=dict)
 
 
-class StandIn:
-    """The stand-in, inside ``async with``. ``admin_kubeconfig`` lets an administrator in."""
+class FakeAPIServer:
+    """A fake API server, inside ``async with``. ``admin_kubeconfig`` is for its administrator."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -77,7 +79,7 @@ class StandIn:
             path = f"/api/v1/namespaces/{name}"
             self._put(path, {"kind": "Namespace", "metadata": {"name": name}})
 
-    async def __aenter__(self) -> "StandIn":
+    async def __aenter__(self) -> "FakeAPIServer":
         """Listen on a free port, and write the kubeconfig."""
         now = datetime.now(UTC)
         authority = create_authority("stand-in", lifetime=timedelta(days=1), now=now)
@@ -137,7 +139,7 @@ class StandIn:
         if body is None and request.body_exists:
             if not path.endswith("reviews"):
                 return _status(415, "UnsupportedMediaType", "the stand-in reads JSON: use apply -f")
-            # kubectl asks in protobuf. What a review asks about, the stand-in doesn't weigh anyway.
+            # kubectl sends reviews in protobuf. Their content has no influence here.
             body = {}
         if request.method == "POST" and body is not None:
             return self._post(path, body, who)
@@ -156,8 +158,8 @@ class StandIn:
         account = self._accounts.get(token)
         if account is None:
             return None
-        wished = request.headers.get("Impersonate-User")
-        if wished is None:
+        impersonated = request.headers.get("Impersonate-User")
+        if impersonated is None:
             return Who(account, groups=("system:authenticated", "system:masters"))
         prefix = "impersonate-extra-"
         extra: dict[str, list[str]] = {}
@@ -165,10 +167,10 @@ class StandIn:
             if name.lower().startswith(prefix):
                 extra.setdefault(name.lower()[len(prefix) :], []).append(value)
         groups = request.headers.getall("Impersonate-Group", [])
-        return Who(wished, request.headers.get("Impersonate-Uid", ""), tuple(groups), extra)
+        return Who(impersonated, request.headers.get("Impersonate-Uid", ""), tuple(groups), extra)
 
     def _discovery(self, path: str) -> Object | None:
-        """What kubectl asks before it asks anything."""
+        """Return a discovery document, which kubectl requests first."""
         if path == "/version":
             return {"major": "0", "minor": "0", "gitVersion": VERSION}
         if path == "/api":
@@ -218,27 +220,30 @@ class StandIn:
         merged = (
             current | body | {"metadata": current.get("metadata", {}) | body.get("metadata", {})}
         )
-        return web.json_response(merged if dry_run else self._put(path, merged))
+        return web.json_response(self._made(merged) if dry_run else self._put(path, merged))
 
     def _put(self, path: str, value: Object) -> Object:
         self._revision += 1
         new = path not in self._objects
+        stored = self._objects[path] = self._made(value)
+        self._notify("ADDED" if new else "MODIFIED", path, stored)
+        return stored
+
+    def _made(self, value: Object) -> Object:
+        """Return an object with the metadata that an API server adds."""
         metadata = {
             "uid": secrets.token_hex(8),
             "creationTimestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             **value.get("metadata", {}),
             "resourceVersion": str(self._revision),
         }
-        stored = value | {"metadata": metadata}
-        self._objects[path] = stored
-        self._tell("ADDED" if new else "MODIFIED", path, stored)
-        return stored
+        return value | {"metadata": metadata}
 
     def _delete(self, path: str) -> web.Response:
         gone = self._objects.pop(path, None)
         if gone is None:
             return _status(404, "NotFound", "not found")
-        self._tell("DELETED", path, gone)
+        self._notify("DELETED", path, gone)
         return web.json_response(gone)
 
     def _get(self, path: str) -> web.Response:
@@ -277,7 +282,7 @@ class StandIn:
         finally:
             self._changed.discard(queue)
 
-    def _tell(self, what: str, path: str, value: Object) -> None:
+    def _notify(self, what: str, path: str, value: Object) -> None:
         for queue in self._changed:
             queue.put_nowait((what, path, value))
 
@@ -312,7 +317,7 @@ def _resource_list(version: str) -> Object:
 
 
 def _list_of(path: str) -> tuple[str, str, str] | None:
-    """The version, kind and name of the resource that a path lists."""
+    """Return version, kind and name of the resource that a path lists."""
     resource = path.rsplit("/", 1)[-1]
     for version, resources in _RESOURCES.items():
         if path.startswith(f"/apis/{version}/" if "/" in version else f"/api/{version}/"):
@@ -323,7 +328,7 @@ def _list_of(path: str) -> tuple[str, str, str] | None:
 
 
 def _belongs(at: str, path: str, resource: str) -> bool:
-    """Whether the object at ``at`` is in the list at ``path``, of one namespace or of all."""
+    """Return whether the object at ``at`` is in the list at ``path``."""
     collection = at.rsplit("/", 1)[0]
     if collection == path:
         return True
@@ -335,7 +340,7 @@ def _belongs(at: str, path: str, resource: str) -> bool:
 
 
 def _allowed(review: Object, who: Who, *, about_self: bool) -> bool:
-    """Yes to everything but impersonation, which is for administrators."""
+    """Allow everything. Impersonation is for administrators only."""
     spec = review.get("spec", {})
     groups = set(who.groups if about_self else spec.get("groups", []))
     if spec.get("resourceAttributes", {}).get("verb") != "impersonate":

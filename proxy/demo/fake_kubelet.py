@@ -1,7 +1,7 @@
-"""A node whose pods are directories: a kubelet stand-in, its Node object, and running Pods.
+"""A fake kubelet, its Node object, and running Pods whose containers are directories.
 
-The program is ``tests/kubernetes/cmd/kubelet-standin``. No scheduler and no container runtime takes
-part: :meth:`Kubelet.run_pod` creates a Pod that is bound already, and says that it is running.
+The program is ``tests/kubernetes/cmd/kubelet-standin``. There is no scheduler and no container
+runtime: :meth:`FakeKubelet.run_pod` creates a Pod that is bound, and reports it as running.
 """
 
 import re
@@ -10,27 +10,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from proxy.demo.assets import Assets, find_assets
-from proxy.demo.downstream import Downstream
+from proxy.demo.binaries import Binaries, find_assets
+from proxy.demo.local_cluster import LocalCluster
 from proxy.demo.processes import Component
 
+_LISTENING = re.compile(r"^listening on 127\.0\.0\.1:(\d+)$", re.MULTILINE)
 NODE = "standin"
 """The name of the one node."""
 
-START_SECONDS = 10.0
+START_SECONDS = 300.0
 """How long the program may take until it listens; it takes a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A pod on the stand-in, with one container ``main`` whose main process is, as it were, cat."""
+    """A pod on the fake kubelet. It has one container, ``main``, whose process acts like cat."""
 
     namespace: str
     name: str
     directory: Path
     """Where its commands run."""
     log: Path
-    """What it has said; append to it and ``kubectl logs -f`` shows it at once."""
+    """Its log. ``kubectl logs -f`` shows lines immediately when they are appended."""
 
     def say(self, line: str) -> None:
         """Append a line to the log."""
@@ -38,14 +39,14 @@ class Pod:
             log.write(f"{line}\n")
 
 
-class Kubelet:
-    """The stand-in and its Node, in a cluster that is running; commands run as the user we are."""
+class FakeKubelet:
+    """The program and its Node, in a running cluster. Commands run as the present user."""
 
     def __init__(
-        self, downstream: Downstream, directory: Path, *, assets: Assets | None = None
+        self, cluster: LocalCluster, directory: Path, *, assets: Binaries | None = None
     ) -> None:
         self.directory = directory
-        self._downstream = downstream
+        self._cluster = cluster
         self._assets = assets or find_assets()
         self._component = Component("kubelet-standin", directory / "kubelet-standin.log")
 
@@ -53,7 +54,7 @@ class Kubelet:
         """Start the program on a free port, and register the node."""
         program = self._assets.path("kubelet-standin")
         self.directory.mkdir(parents=True, exist_ok=True)
-        pki = self._downstream.pki
+        pki = self._cluster.pki
         pki.issue_server("kubelet", now=datetime.now(UTC))
         await self._component.start(
             [
@@ -72,16 +73,14 @@ class Kubelet:
         await self._register()
 
     async def stop(self) -> None:
-        """Stop the program, and every command it runs with it."""
+        """Stop the program and every command that it runs."""
         await self._component.stop(grace=0)
 
     async def run_pod(self, name: str, namespace: str = "default") -> Pod:
         """Create a Pod, and report it as running and ready."""
         pods = f"/api/v1/namespaces/{namespace}/pods"
-        await self._downstream.request("POST", pods, _pod(name))
-        await self._downstream.request(
-            "PATCH", f"{pods}/{name}/status", _running(datetime.now(UTC))
-        )
+        await self._cluster.request("POST", pods, _pod(name))
+        await self._cluster.request("PATCH", f"{pods}/{name}/status", _running(datetime.now(UTC)))
         place = self.directory / namespace / name
         pod = Pod(namespace, name, directory=place / "main", log=place / "main.log")
         pod.directory.mkdir(parents=True, exist_ok=True)
@@ -90,27 +89,25 @@ class Kubelet:
 
     def _port(self) -> int | None:
         """Return the port that the program says it listens on."""
-        found = re.search(
-            r"^listening on 127\.0\.0\.1:(\d+)$", self._component.tail(), re.MULTILINE
-        )
+        found = _LISTENING.search(self._component.tail())
         return int(found[1]) if found else None
 
     async def _register(self) -> None:
         """Create the Node, and report where its kubelet is."""
         node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
-        await self._downstream.request("POST", "/api/v1/nodes", node)
+        await self._cluster.request("POST", "/api/v1/nodes", node)
         status = {
             "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": self._port()}},
             "capacity": {"cpu": "1", "memory": "1Gi", "pods": "110"},
             "conditions": [{"type": "Ready", "status": "True", "reason": "StandIn"}],
-            "nodeInfo": {"kubeletVersion": self._downstream.version},
+            "nodeInfo": {"kubeletVersion": self._cluster.version},
         }
-        await self._downstream.request("PATCH", f"/api/v1/nodes/{NODE}/status", {"status": status})
+        await self._cluster.request("PATCH", f"/api/v1/nodes/{NODE}/status", {"status": status})
 
 
 def _pod(name: str) -> dict[str, Any]:
-    """Write a Pod that needs no scheduler, and no kubelet to be deleted: it gets no grace."""
+    """Return a Pod that needs no scheduler. It has no grace period, so that it can be deleted."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -124,7 +121,7 @@ def _pod(name: str) -> dict[str, Any]:
 
 
 def _running(now: datetime) -> dict[str, Any]:
-    """Write the status that a kubelet would report of it."""
+    """Return the status of a running Pod, as a kubelet reports it."""
     since = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     container = {
         "name": "main",

@@ -1,7 +1,10 @@
 """A Kubernetes cluster of etcd, one or more API servers and the controllers that need no nodes.
 
-Everything listens on loopback with certificates of the cluster's own, etcd included: on a machine
-with several users, an etcd that asks for no certificate would make each of them an administrator.
+All programs listen on loopback with certificates of this cluster, also etcd: on a machine with
+several users, an etcd without client certificates would make each of them an administrator.
+
+The file is longer than 300 lines because of its properties: it is one class, which starts and stops
+programs that depend on each other.
 """
 
 import json
@@ -16,21 +19,25 @@ from typing import Any, Self
 
 import aiohttp
 
-from proxy.certificates import KeyPair
-from proxy.demo import commands
-from proxy.demo.assets import Assets, find_assets
+from providers.http.response_body import open_session, read_json
+from proxy.demo import command_lines
+from proxy.demo.binaries import Binaries, find_assets
 from proxy.demo.pki import Pki, create_pki
 from proxy.demo.processes import Component
+from proxy.transport.certificates import KeyPair
 
-START_SECONDS = 60.0
-"""How long a component may take to get ready; an API server takes about 3 on an idle machine."""
+START_SECONDS = 300.0
+"""How long a component may take to start. An API server needs about 3 s on an idle machine."""
+
+MAX_RESPONSE_BYTES = 64 * 1024 * 1024
+"""Limit for one response. Tests have thousands of objects."""
 
 STOP_SECONDS = 5.0
-"""How long a component that is asked to end may take before it is killed."""
+"""How long a component may take to stop before it is killed."""
 
 
 class RequestError(Exception):
-    """The API server refused a request; the message is its own."""
+    """The API server rejected a request. The message is the API server's."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(f"{status}: {message}")
@@ -39,10 +46,10 @@ class RequestError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """A loopback port that nobody else can get, even while no server listens on it.
+    """A reserved loopback port, which no other program can get while no server listens on it.
 
-    The socket is bound and never listens; the server shares the port by ``SO_REUSEPORT``. So a
-    server that is stopped leaves a port that refuses connections, and finds it again.
+    The socket is bound and never listens; the server shares the port with ``SO_REUSEPORT``. While
+    the server is stopped, the port refuses connections, and the server can listen on it again.
     """
 
     socket: socket.socket
@@ -62,10 +69,10 @@ class Reserved:
         return number
 
 
-class Downstream:
-    """A cluster that runs inside ``async with``; ``directory`` is its own and should be empty.
+class LocalCluster:
+    """A cluster that runs inside ``async with``. ``directory`` should be empty.
 
-    ``masters`` is the number of API servers that share the one etcd. ``controllers=False`` leaves
+    ``api_servers`` is the number of them; they share one etcd. ``controllers=False`` leaves
     the controller-manager out (and with it service accounts in new namespaces, and the contents of
     the roles ``edit`` and ``view``). ``audit=True`` makes each API server write an audit log.
 
@@ -76,33 +83,33 @@ class Downstream:
         self,
         directory: Path,
         *,
-        masters: int = 1,
+        api_servers: int = 1,
         controllers: bool = True,
         audit: bool = False,
-        assets: Assets | None = None,
+        assets: Binaries | None = None,
     ) -> None:
         self.directory = directory
         self.version = ""
-        """What ``/version`` says: ``v1.36.3``."""
+        """The version of ``/version``: ``v1.36.3``."""
         self._assets = assets or find_assets()
         self._controllers = controllers
         self._audit = audit
         self._logs = directory / "logs"
         self._etcd = Component("etcd", self._logs / "etcd.log")
-        self._masters = [
+        self._api_servers = [
             Component("kube-apiserver", self._logs / f"kube-apiserver-{i}.log")
-            for i in range(masters)
+            for i in range(api_servers)
         ]
         self._manager = Component("kube-controller-manager", self._logs / "controllers.log")
         self._etcd_port, self._peer_port = Reserved.take(), Reserved.take()
-        self._ports = [Reserved.take() for _ in range(masters)]
-        # A session refuses to be made outside an event loop; these two are there once it runs.
+        self._ports = [Reserved.take() for _ in range(api_servers)]
+        # A session needs a running event loop, so these two are created by the start.
         self._pki: Pki | None = None
         self._session: aiohttp.ClientSession | None = None
 
     @property
     def servers(self) -> list[str]:
-        """The URL of each API server, in the order of the methods' ``master`` arguments."""
+        """The URL of each API server, in the order of the methods' ``number`` arguments."""
         return [f"https://127.0.0.1:{reserved.port}" for reserved in self._ports]
 
     @property
@@ -114,7 +121,7 @@ class Downstream:
 
     @property
     def authority(self) -> KeyPair:
-        """Who signs the servers' certificates, and whose client certificates they accept."""
+        """The CA of the servers' certificates and of the accepted client certificates."""
         return self.pki.authority
 
     @property
@@ -139,12 +146,12 @@ class Downstream:
 
     @property
     def admin_kubeconfig(self) -> Path:
-        """A kubeconfig for the first API server as the administrator, with nothing outside it."""
+        """A self-contained kubeconfig of the administrator for the first API server."""
         return self.directory / "admin.kubeconfig"
 
-    def audit_log(self, master: int = 0) -> Path:
-        """Where an API server writes one JSON line per request, before it answers (``audit``)."""
-        return self._logs / f"audit-{master}.log"
+    def audit_log(self, number: int = 0) -> Path:
+        """The audit log of an API server: one JSON line per request, before the response."""
+        return self._logs / f"audit-{number}.log"
 
     async def __aenter__(self) -> Self:
         try:
@@ -162,59 +169,59 @@ class Downstream:
     ) -> None:
         await self._stop()
 
-    async def start_master(self, master: int = 0) -> None:
-        """Start an API server, and wait until it says that it is ready."""
-        command = commands.kube_apiserver(
+    async def start_api_server(self, number: int = 0) -> None:
+        """Start an API server, and wait until it is ready."""
+        command = command_lines.kube_apiserver(
             self._assets.path("kube-apiserver"),
             self.pki,
-            port=self._ports[master].port,
+            port=self._ports[number].port,
             etcd_port=self._etcd_port.port,
             service_accounts=self._controllers,
         )
         if self._audit:
             policy = self.directory / "audit-policy.yaml"
-            policy.write_text(commands.AUDIT_POLICY)
-            command += commands.audit(policy, self.audit_log(master))
-        await self._masters[master].start(command)
-        await self._answers(self._masters[master], f"{self.servers[master]}/readyz")
+            policy.write_text(command_lines.AUDIT_POLICY)
+            command += command_lines.audit(policy, self.audit_log(number))
+        await self._api_servers[number].start(command)
+        await self._wait_until_ready(self._api_servers[number], f"{self.servers[number]}/readyz")
 
-    async def stop_master(self, master: int = 0, *, kill: bool = False) -> None:
-        """Stop an API server; its port refuses connections then. ``kill`` gives it no time."""
-        await self._masters[master].stop(grace=0 if kill else STOP_SECONDS)
+    async def stop_api_server(self, number: int = 0, *, kill: bool = False) -> None:
+        """Stop an API server, or ``kill`` it. Its port refuses connections then."""
+        await self._api_servers[number].stop(grace=0 if kill else STOP_SECONDS)
 
-    async def restart(self, master: int = 0) -> None:
+    async def restart(self, number: int = 0) -> None:
         """Stop an API server and start it at the same URL."""
-        await self.stop_master(master)
-        await self.start_master(master)
+        await self.stop_api_server(number)
+        await self.start_api_server(number)
 
-    def pause(self, master: int = 0) -> None:
-        """Freeze an API server: connections are accepted by the kernel, and nobody answers."""
-        self._masters[master].signal(signal.SIGSTOP)
+    def pause(self, number: int = 0) -> None:
+        """Freeze an API server: the kernel accepts connections, but there is no response."""
+        self._api_servers[number].signal(signal.SIGSTOP)
 
-    def resume(self, master: int = 0) -> None:
-        """Let a paused API server go on."""
-        self._masters[master].signal(signal.SIGCONT)
+    def resume(self, number: int = 0) -> None:
+        """Resume a paused API server."""
+        self._api_servers[number].signal(signal.SIGCONT)
 
     async def request(
-        self, method: str, path: str, body: object = None, *, master: int = 0
+        self, method: str, path: str, body: object = None, *, number: int = 0
     ) -> dict[str, Any]:
-        """Ask an API server as the administrator; a ``PATCH`` is a merge patch."""
+        """Send a request as the administrator. A ``PATCH`` is a merge patch."""
         if self._session is None:
             raise RuntimeError("the cluster has not been started")
         kind = "merge-patch+json" if method == "PATCH" else "json"
         async with self._session.request(
             method,
-            self.servers[master] + path,
+            self.servers[number] + path,
             data=None if body is None else json.dumps(body),
             headers={"Content-Type": f"application/{kind}"},
         ) as response:
-            answer: dict[str, Any] = await response.json(content_type=None)
+            content: dict[str, Any] = await read_json(response, MAX_RESPONSE_BYTES)
             if response.status >= 400:
-                raise RequestError(response.status, answer.get("message", ""))
-            return answer
+                raise RequestError(response.status, content.get("message", ""))
+            return content
 
     async def _start(self) -> None:
-        """Bring the components up, each as soon as what it depends on is ready."""
+        """Start the components, each when those that it depends on are ready."""
         needed = ["etcd", "kube-apiserver"]
         if self._controllers:
             needed.append("kube-controller-manager")
@@ -224,16 +231,16 @@ class Downstream:
         self._pki.write_kubeconfig("admin", self.servers[0], self.admin_kubeconfig)
         self._session = self._make_session()
         await self._start_etcd()
-        for master in range(len(self._masters)):
-            await self.start_master(master)
+        for number in range(len(self._api_servers)):
+            await self.start_api_server(number)
         self.version = (await self.request("GET", "/version"))["gitVersion"]
         if self._controllers:
             await self._start_controllers()
 
     async def _stop(self) -> None:
-        """Stop everything. It is thrown away, so only etcd, which owns files, is asked nicely."""
+        """Stop everything. Only etcd, which writes files, gets time to stop in order."""
         await self._manager.stop(grace=0)
-        for component in self._masters:
+        for component in self._api_servers:
             await component.stop(grace=0)
         await self._etcd.stop(grace=STOP_SECONDS)
         if self._session is not None:
@@ -242,8 +249,8 @@ class Downstream:
             reserved.socket.close()
 
     async def _start_etcd(self) -> None:
-        """Start etcd, and wait until it has elected itself."""
-        command = commands.etcd(
+        """Start etcd, and wait until it has a leader."""
+        command = command_lines.etcd(
             self._assets.path("etcd"),
             self.pki,
             self.directory / "etcd",
@@ -251,14 +258,14 @@ class Downstream:
             peer_port=self._peer_port.port,
         )
         await self._etcd.start(command)
-        await self._answers(self._etcd, f"https://127.0.0.1:{self._etcd_port.port}/health")
+        await self._wait_until_ready(self._etcd, f"https://127.0.0.1:{self._etcd_port.port}/health")
 
     async def _start_controllers(self) -> None:
-        """Start the controller-manager, and wait until its first work is done."""
+        """Start the controller-manager, and wait until the first objects exist."""
         kubeconfig = self.directory / "controllers.kubeconfig"
         self.pki.write_kubeconfig("controllers", self.servers[0], kubeconfig)
         await self._manager.start(
-            commands.kube_controller_manager(
+            command_lines.kube_controller_manager(
                 self._assets.path("kube-controller-manager"), self.pki, kubeconfig=kubeconfig
             )
         )
@@ -267,7 +274,7 @@ class Downstream:
         )
 
     async def _populated(self) -> bool:
-        """Whether the aggregated roles have rules, and a namespace its service account."""
+        """Return whether the aggregated roles have rules, and a namespace its service account."""
         roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles/"
         try:
             for name in ("admin", "edit", "view"):
@@ -279,8 +286,8 @@ class Downstream:
             return False
         return True
 
-    async def _answers(self, component: Component, url: str) -> None:
-        """Wait until a component's own readiness check says yes."""
+    async def _wait_until_ready(self, component: Component, url: str) -> None:
+        """Wait until a component's readiness check succeeds."""
 
         async def ready() -> bool:
             if self._session is None:
@@ -291,13 +298,13 @@ class Downstream:
             except (aiohttp.ClientError, TimeoutError):
                 return False
 
-        await component.wait_until(ready, what=f"a good answer at {url}", seconds=START_SECONDS)
+        await component.wait_until(ready, what=f"response 200 at {url}", seconds=START_SECONDS)
 
     def _make_session(self) -> aiohttp.ClientSession:
-        """Make a client that the API servers and etcd take for their administrator."""
+        """Create a client that is an administrator of the API servers and etcd."""
         context = ssl.create_default_context(cafile=str(self.ca_file))
         context.load_cert_chain(self.admin_certificate, self.admin_key)
-        return aiohttp.ClientSession(
+        return open_session(
             connector=aiohttp.TCPConnector(ssl=context, force_close=True),
             timeout=aiohttp.ClientTimeout(total=10),
         )

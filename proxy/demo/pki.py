@@ -1,4 +1,4 @@
-"""The certificates and kubeconfigs of a local cluster, as files its programs read."""
+"""Certificates and kubeconfigs of a local cluster, as files for its programs."""
 
 import base64
 import os
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from proxy import certificates
-from proxy.certificates import KeyPair
+from proxy.transport import certificates
+from proxy.transport.certificates import KeyPair
 
 LIFETIME = timedelta(days=30)
 """How long the certificates are valid; longer than any demo or test runs."""
@@ -78,12 +78,10 @@ class Pki:
         config = {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": "downstream", "cluster": cluster}],
+            "clusters": [{"name": "local", "cluster": cluster}],
             "users": [{"name": name, "user": user}],
-            "contexts": [
-                {"name": "downstream", "context": {"cluster": "downstream", "user": name}}
-            ],
-            "current-context": "downstream",
+            "contexts": [{"name": "local", "context": {"cluster": "local", "user": name}}],
+            "current-context": "local",
         }
         write_private(path, yaml.safe_dump(config).encode())
 
@@ -93,9 +91,9 @@ class Pki:
 
 
 def create_pki(directory: Path, *, now: datetime) -> Pki:
-    """Make an authority, and everything that a cluster's programs want signed by it."""
+    """Create an authority, and the certificates of a cluster's programs."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    authority = certificates.create_authority("downstream", lifetime=LIFETIME, now=now)
+    authority = certificates.create_authority("local", lifetime=LIFETIME, now=now)
     pki = Pki(directory, authority)
     # Without the authority's key: no program needs it, so it stays in memory.
     pki.certificate("ca").write_bytes(authority.certificate_pem)
@@ -107,7 +105,7 @@ def create_pki(directory: Path, *, now: datetime) -> Pki:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read, at no moment otherwise."""
+    """Write a file that only its owner may read, from the moment of its creation."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

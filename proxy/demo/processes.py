@@ -1,4 +1,4 @@
-"""Child processes that never outlive this one, with their output in log files."""
+"""Child processes that end with this one, with their output in log files."""
 
 import asyncio
 import os
@@ -6,23 +6,24 @@ import signal
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from proxy.under_us import under_us as under_us  # for those who start others like that
+from config.errors import UserError
+from proxy.workers.child_process import die_with_parent
 
 TAIL_LINES = 15
-"""How much of a log an error shows: enough for a Go program's last words."""
+"""Lines of the log that an error shows: enough for the end of a Go program."""
 
 POLL_SECONDS = 0.05
-"""The pause between two looks at something that is still starting."""
+"""The pause between two checks of a component that starts."""
 
 
-class ComponentError(Exception):
-    """A component didn't start, or died; the message ends with the last lines of its log."""
+class ComponentError(UserError):
+    """A component did not start, or ended. The message has the last lines of its log."""
 
 
 class Component:
-    """One program in a process group of its own; it can be started again after it has stopped.
+    """A program in a process group of its own. It can be started again after a stop.
 
-    The thread that starts it must live as long as it should run: Linux ties the two together.
+    The kernel kills it when the thread that started it ends.
     """
 
     def __init__(self, name: str, log: Path) -> None:
@@ -32,12 +33,12 @@ class Component:
 
     @property
     def running(self) -> bool:
-        """Whether the process is there; one that was paused is."""
+        """Whether the process exists. A paused process does."""
         return self._process is not None and self._process.returncode is None
 
     async def start(self, command: Sequence[str | Path]) -> None:
-        """Start the program without waiting for anything; its output is appended to the log."""
-        argv = [*under_us(), *(str(part) for part in command)]
+        """Start the program without waiting for it. Its output is appended to the log."""
+        argv = [*die_with_parent(), *(str(part) for part in command)]
         with self.log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
                 *argv,
@@ -48,13 +49,13 @@ class Component:
             )
 
     async def stop(self, *, grace: float) -> None:
-        """Ask the group to end, and kill what is left after ``grace`` seconds (0: at once)."""
+        """Send SIGTERM to the group, and SIGKILL after ``grace`` seconds (0: immediately)."""
         process = self._process
         if process is None or process.returncode is not None:
             return
         if grace > 0:
             self.signal(signal.SIGTERM)
-            self.signal(signal.SIGCONT)  # a paused process would not hear the first one
+            self.signal(signal.SIGCONT)  # a paused process would not get the first signal
             try:
                 await asyncio.wait_for(process.wait(), grace)
             except TimeoutError:
@@ -63,7 +64,7 @@ class Component:
         await process.wait()
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the process group, if it is still there."""
+        """Send a signal to the process group, if it still exists."""
         if self._process is None or self._process.returncode is not None:
             return
         try:
@@ -82,7 +83,7 @@ class Component:
     async def wait_until(
         self, ready: Callable[[], Awaitable[bool]], *, what: str, seconds: float
     ) -> None:
-        """Poll until ``ready``; :class:`ComponentError` once the process is gone or time is up."""
+        """Poll until ``ready``. Raises ComponentError if the process ends, or after ``seconds``."""
         deadline = asyncio.get_running_loop().time() + seconds
         while not await ready():
             if not self.running:

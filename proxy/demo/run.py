@@ -1,4 +1,4 @@
-"""The demo: a cluster, Sekisho in front, somebody who may enter, and a call through the gate."""
+"""The demo: a cluster, Sekisho in front of it, a user, and a request through the proxy."""
 
 import asyncio
 import os
@@ -12,24 +12,25 @@ from pathlib import Path
 import aiohttp
 import yaml
 
-from management.clusters import ClusterService
-from management.import_kubeconfig import from_kubeconfig
-from management.kubeconfig import ClusterEntry, render_kubeconfig
-from management.members import MemberService
-from management.tokens import TokenService
-from management.users import new_user, one_time_password
+from management.clusters.address_consent import with_consent
+from management.clusters.kubeconfig import ClusterEntry, render_kubeconfig
+from management.clusters.kubeconfig_import import from_kubeconfig
+from management.clusters.members import MemberService
+from management.clusters.service import ClusterService
+from management.identity.tokens import TokenIssuer, TokenSpec, token_lifetimes
+from management.identity.users import new_user, one_time_password
+from providers.http.response_body import open_session, read_json
 from providers.local import hash_password
-from proxy.data_dir import open_keyring
-from proxy.demo.assets import find_assets
-from proxy.demo.downstream import Downstream
-from proxy.demo.standin import StandIn
-from proxy.lifetimes import lifetimes
-from proxy.private_files import write_private
-from proxy.server_tls import ServerTls
-from proxy.serving import serve
-from proxy.startup_settings import Everything, load_everything
-from store.database import open_store
-from store.interfaces import Cluster, User
+from proxy.demo.binaries import find_assets
+from proxy.demo.fake_apiserver import FakeAPIServer
+from proxy.demo.local_cluster import LocalCluster
+from proxy.demo.processes import ComponentError
+from proxy.files.data_dir import open_keyring, open_store_with_key
+from proxy.files.private_files import write_private
+from proxy.server.serve import serve
+from proxy.startup.configuration import LoadedConfig, load_config
+from proxy.transport.server_tls import ServerTls
+from store.records import Cluster, NewPassword, User
 
 KUBECONFIG = "demo.kubeconfig"
 CLUSTER, USER = "demo", "alice"
@@ -37,8 +38,8 @@ CLUSTER, USER = "demo", "alice"
 Say = Callable[[str], None]
 
 
-async def show(say: Say) -> None:
-    """Run the demo until SIGINT or SIGTERM; ``say`` prints a line of progress. Leaves nothing."""
+async def run_demo(say: Say) -> None:
+    """Run the demo until SIGINT or SIGTERM, then remove all of it. ``say`` prints progress."""
     kubeconfig = Path.cwd() / KUBECONFIG
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sekisho-demo-")))
@@ -47,7 +48,7 @@ async def show(say: Say) -> None:
         settings = everything.settings
         say(f"importing the cluster as “{CLUSTER}”: two service accounts, least privilege")
         imported, user, password, token = await _furnish(everything, cluster.admin_kubeconfig)
-        say(f"made the user {USER} ({user.id}), owner of “{CLUSTER}”")
+        say(f"created the user {USER} ({user.id}), owner of “{CLUSTER}”")
         write_private(
             kubeconfig,
             render_kubeconfig(
@@ -61,13 +62,13 @@ async def show(say: Say) -> None:
         stack.callback(kubeconfig.unlink, missing_ok=True)
         say(f"wrote {KUBECONFIG}")
         await _serve(everything, folder, imported, token, password, say)
-    say("stopped; everything the demo made is gone")
+    say("stopped; everything that the demo created is removed")
 
 
 async def _serve(
-    everything: Everything, folder: Path, cluster: Cluster, token: str, password: str, say: Say
+    everything: LoadedConfig, folder: Path, cluster: Cluster, token: str, password: str, say: Say
 ) -> None:
-    """Serve until a signal; once ready, make the call and say what to try."""
+    """Serve until a signal. When ready, send a request and suggest commands."""
     settings = everything.settings
     ready = asyncio.Event()
     server = asyncio.create_task(serve(everything, started=ready.set))
@@ -85,31 +86,31 @@ async def _serve(
     except (aiohttp.ClientError, OSError, ValueError) as exc:
         server.cancel()
         await asyncio.gather(server, return_exceptions=True)
-        raise RuntimeError(f"the call through the gate failed: {exc}") from exc
+        raise ComponentError(f"the request through the proxy failed: {exc}") from exc
     await server
 
 
 @asynccontextmanager
-async def _cluster(folder: Path, say: Say) -> AsyncIterator[Downstream | StandIn]:
-    """A real cluster where the programs for one are at hand, else the stand-in."""
+async def _cluster(folder: Path, say: Say) -> AsyncIterator[LocalCluster | FakeAPIServer]:
+    """Start a real cluster if its programs are installed, else a fake API server."""
     assets = find_assets()
     place = folder / "cluster"
     place.mkdir()
     if assets.missing("etcd", "kube-apiserver"):
-        say("no kube-apiserver at hand: starting a small STAND-IN for a cluster, in memory,")
-        say("  with no RBAC of its own. `make kubernetes` builds the real one (minutes; needs Go)")
-        async with StandIn(place) as standin:
+        say("no kube-apiserver found: starting a FAKE API server, in memory,")
+        say("  without RBAC. `make kubernetes` builds the real one (minutes; needs Go)")
+        async with FakeAPIServer(place) as standin:
             yield standin
         return
     controllers = not assets.missing("kube-controller-manager")
     say("starting a real kube-apiserver with etcd")
-    async with Downstream(place, controllers=controllers, assets=assets) as cluster:
+    async with LocalCluster(place, controllers=controllers, assets=assets) as cluster:
         say(f"the cluster is ready: Kubernetes {cluster.version}")
         yield cluster
 
 
-def _configuration(folder: Path) -> Everything:
-    """A configuration of the demo's own: nothing of the user's is read or changed."""
+def _configuration(folder: Path) -> LoadedConfig:
+    """Return the demo's configuration. The user's configuration is not read or changed."""
     config = {
         "server": {"listen": f"127.0.0.1:{_port(8443)}", "shutdown_grace_seconds": 2},
         "metrics": {"listen": f"127.0.0.1:{_port(9443)}"},
@@ -119,39 +120,40 @@ def _configuration(folder: Path) -> Everything:
     file = folder / "sekisho.yaml"
     file.write_text(yaml.safe_dump(config))
     unset = {name: value for name, value in os.environ.items() if not name.startswith("SEKISHO_")}
-    return load_everything(str(file), unset)
+    return load_config(str(file), unset)
 
 
 async def _furnish(
-    everything: Everything, admin_kubeconfig: Path
+    everything: LoadedConfig, admin_kubeconfig: Path
 ) -> tuple[Cluster, User, str, str]:
-    """Import the cluster and let somebody in: the cluster, the user, password and token."""
+    """Import the cluster and create a user. Return cluster, user, password and token."""
     settings = everything.settings
-    store = await open_store(settings.store_url, open_keyring(settings))
+    store = await open_store_with_key(settings, open_keyring(settings))
     try:
         access = from_kubeconfig(admin_kubeconfig)
         service = ClusterService(store)
-        imported = await service.import_cluster(CLUSTER, access.endpoint, access.credential)
+        endpoint, _ = await with_consent(access.endpoint, settings.cluster_addresses)
+        imported = await service.import_cluster(CLUSTER, endpoint, access.credential)
         assert imported.cluster is not None
         user, password = new_user(USER, display_name="Alice"), one_time_password()
         password_hash = await asyncio.to_thread(hash_password, password)
-        await store.users.create(user, password_hash=password_hash)
+        await store.users.create(user, password=NewPassword(USER, password_hash))
         await MemberService(store).grant(CLUSTER, user.id, "owner")
-        tokens = TokenService(store.tokens, lifetimes(settings))
-        issued = await tokens.issue(user, kind="kubeconfig", description="the demo's")
+        tokens = TokenIssuer(store.tokens, token_lifetimes(settings))
+        issued = await tokens.issue(user, TokenSpec(kind="kubeconfig", description="the demo's"))
     finally:
         await store.close()
     return imported.cluster, user, password, issued.bearer
 
 
 async def _whoami(url: str, token: str, ca_file: Path) -> str:
-    """What ``kubectl auth whoami`` asks, through the gate; the answer as a line."""
+    """Send the request of ``kubectl auth whoami`` through the proxy. Return a line to print."""
     import ssl
 
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     context = ssl.create_default_context(cafile=str(ca_file))
     async with (
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session,
+        open_session(timeout=aiohttp.ClientTimeout(total=30)) as session,
         session.post(
             f"{url}/apis/authentication.k8s.io/v1/selfsubjectreviews",
             json=review,
@@ -161,20 +163,20 @@ async def _whoami(url: str, token: str, ca_file: Path) -> str:
     ):
         if answer.status != 201:
             raise ValueError(f"status {answer.status}")
-        info = (await answer.json())["status"]["userInfo"]
+        info = (await read_json(answer, 1024 * 1024))["status"]["userInfo"]
     groups = ", ".join(info["groups"])
-    return f"asked the cluster, through the gate, who we are: {info['username']} in {groups}"
+    return f"the cluster knows this user, through the proxy, as {info['username']} in {groups}"
 
 
 def _suggest(say: Say) -> None:
     program = "kubectl" if shutil.which("kubectl") else str(find_assets().kubectl or "kubectl")
-    say("try next, in another terminal, in this folder (Ctrl-C here ends and removes everything):")
+    say("try next, in another terminal, in this folder (Ctrl-C here stops and removes everything):")
     for command in ("get namespaces", "auth whoami", "api-resources"):
         say(f"  {program} --kubeconfig {KUBECONFIG} {command}")
 
 
 def _port(wanted: int) -> int:
-    """That port if it is free, else another one."""
+    """Return the port if it is free, else another one."""
     for port in (wanted, 0):
         with socket.socket() as holder:
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,155 +1,183 @@
-"""A client's connection with an express lane: aiohttp's half of it is made when it is needed.
+"""A client connection with a fast path: aiohttp's half of it is created when a request needs it.
 
-Most connections carry nothing but ordinary requests, and many carry one: a kubectl call. So neither
-aiohttp's parser nor its task and timer exist before the first request that isn't ordinary. Whether
-aiohttp's parser is at the beginning of a request is known only by counting what it was given:
-``owed`` says how many bytes of its present request are still to come.
+Most connections carry only ordinary requests, and many carry one: a kubectl call. So aiohttp's
+parser, task and timer do not exist before the first request that is not ordinary. Whether aiohttp's
+parser is at the start of a request is known only by counting the bytes that it received:
+``unread_bytes`` is the number of bytes of its current request still to come.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
 
-from proxy.connection import GateConnection
-from proxy.status import Refusal, status_bytes
-
-if TYPE_CHECKING:
-    from proxy.opening import Opening
+from proxy.client.connection import ClientConnection
+from proxy.fastpath.header_cache import CachedHeaders
+from proxy.limits.unfinished_heads import UnfinishedHead, begins_a_request
+from proxy.response.status import StatusError, status_bytes
 
 MAX_UNSENT = 64 * 1024
-"""Bytes that may wait for the client before no more are read for it. What one read brings comes on
+"""Bytes that may wait for the client before no more are read for it. The bytes of one read come on
 top, and uvloop's reads from TLS bring a quarter of a MiB; its own limit is twice that."""
 
 MAX_BEHIND = 64 * 1024
-"""Bytes that may wait behind a request in the express lane before no more are read."""
+"""Bytes that may wait behind a request on the fast path before no more are read."""
 
 
-TURNS = 4
-"""For how many turns of the loop a request waits for aiohttp to be done with the one before it.
+_END = b"\r\n\r\n"
+"""The end of a header block."""
 
-A client under load sends its next request before aiohttp's tasks have heard that the answer to the
-last one has gone out. If that alone kept it out of the express lane, it would never get in again.
+MAX_DEFERRALS = 4
+"""Turns of the event loop for which a request waits until aiohttp has finished the one before it.
+
+A client under load sends its next request before aiohttp's tasks learn that the last response has
+been sent. If that kept it off the fast path, it would never return to it.
 """
 
 
-class Running(Protocol):
-    """A request in the express lane, as far as its connection needs it."""
+class InFlight(Protocol):
+    """A request on the fast path, as its connection uses it."""
 
     def client_gone(self) -> None:
-        """The client went away."""
+        """Handle that the client left."""
 
 
-Express = Callable[["ExpressConnection", bytes], bool]
-"""Serves an ordinary request; False where it isn't one. See :mod:`proxy.express`."""
+TryHandle = Callable[["FastPathConnection", bytes], bool]
+"""Handles an ordinary request; False if it is not one. See :mod:`proxy.fastpath.handler`."""
 
 
-class ExpressConnection(GateConnection):
-    """One client connection. ``running`` is the request in the express lane, if any.
+class FastPathConnection(ClientConnection):
+    """One client connection. ``running`` is the request on the fast path, if any.
 
-    ``opening`` is what ``opening_lines``, the last header lines there, said. ``owed`` is None where
-    nobody knows: then the lane stays closed.
+    ``cached_headers`` is the meaning of ``header_lines``, the last header lines on the connection.
+    ``unread_bytes`` is None if unknown: then the connection leaves the fast path.
     """
 
     __slots__ = (
         "_behind",
-        "_express",
-        "_idle_seconds",
-        "_is_aiohttps",
+        "_max_line",
+        "_max_lines",
         "_options",
+        "_try_handle",
         "_turns",
-        "opening",
-        "opening_lines",
-        "owed",
+        "_unfinished",
+        "cached_headers",
+        "header_lines",
         "running",
+        "unread_bytes",
     )
 
     def __init__(
         self,
-        manager: web.Server,
-        express: Express,
+        try_handle: TryHandle,
+        server: web.Server,
         loop: asyncio.AbstractEventLoop,
         options: Mapping[str, Any],
-        idle_seconds: float,
     ) -> None:
-        # What aiohttp's own methods look at before its half is made; see _received.
-        self._loop = loop
-        self._manager = manager
-        self.transport = None
-        self._paused = self._upgraded = self._reading_paused = self._buffer_paused = False
-        self._close = self._force_close = self._request_in_progress = False
-        self._parser = self._drain_waiter = self._waiter = self._handler_waiter = None
-        self._current_request = self._task_handler = self._payload_parser = None
-        self._keepalive_handle = None
-        self._next_keepalive_close_time = loop.time() + idle_seconds
-        self.source = None
-        self.half_closed = None
-
-        self._express = express
-        self._options = options
-        self._idle_seconds = idle_seconds
-        self._is_aiohttps = False
+        # aiohttp's half follows in _feed_aiohttp.
+        own = dict(options)
+        idle_seconds = float(own.get("keepalive_timeout", 3630.0))  # aiohttp's own default
+        self.init_inactive(server, loop, idle_seconds)
+        self._init_state(
+            own.pop("malformed"),
+            own.pop("max_head"),
+            own.pop("heads"),
+            idle_seconds,
+            own.pop("anonymous_seconds"),
+        )
+        self._options = own
+        self._try_handle = try_handle
         self._behind = b""
-        self._turns = TURNS
-        self.running: Running | None = None
-        self.opening: Opening | None = None
-        self.opening_lines = b""
-        self.owed: int | None = 0
+        self._turns = MAX_DEFERRALS
+        self._unfinished: UnfinishedHead | None = None
+        self._max_line = own.get("max_line_size", 8190)  # aiohttp's own limits
+        self._max_lines = own.get("max_headers", 128)
+        self.running: InFlight | None = None
+        self.cached_headers: CachedHeaders | None = None
+        self.header_lines = b""
+        self.unread_bytes: int | None = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the transport: a client is there."""
-        self.transport = transport  # type: ignore[assignment]  # uvloop's isn't a subclass
-        assert self.transport is not None
-        self.transport.set_write_buffer_limits(high=MAX_UNSENT)
-        assert self._manager is not None
-        self._manager.connection_made(self, transport)  # type: ignore[arg-type]
+        """Handle the transport's event that a client has connected."""
+        # uvloop's transports do not derive from asyncio's.
+        self.open_inactive(transport, write_limit=MAX_UNSENT)  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
-        """Called by the transport."""
+        """Handle bytes from the client: on the fast path if possible, or by aiohttp."""
         if self.running is not None or self._behind:
             self._wait_behind(data)
-        elif self.owed is None:
-            self._received(data)
-        elif self.owed:
-            self.owed = self.owed - len(data) if len(data) <= self.owed else None
-            self._received(data)
-        elif self._is_free():
-            self._turns = TURNS
-            if not self._express(self, data):
-                self._received(data)
-        elif self._is_about_to_be():
+        elif self.unread_bytes is None:
+            self._feed_aiohttp(data)
+        elif self.unread_bytes:
+            self.unread_bytes = (
+                self.unread_bytes - len(data) if len(data) <= self.unread_bytes else None
+            )
+            self._feed_aiohttp(data)
+        elif self.is_free():
+            self._turns = MAX_DEFERRALS
+            if self._unfinished is not None:
+                self._continue_head(self._unfinished, data)
+            elif not self._try_handle(self, data) and not self._begin_head(data):
+                self._leave_fast_path(data)
+        elif self._may_be_free_soon():
             self._turns -= 1
             self._behind = data
-            self._loop.call_soon(self._catch_up)
+            self.loop.call_soon(self._catch_up)
         else:
-            self._received(data)
+            self._feed_aiohttp(data)
 
-    def _is_free(self) -> bool:
-        """Whether the connection is open, and has nothing else to do."""
-        if self._force_close or self._close:
+    def _begin_head(self, data: bytes) -> bool:
+        """Keep the beginning of a header block until it is complete. False if it is none."""
+        if self.unread_bytes is not None or _END in data or not begins_a_request(data):
             return False
-        return not self._is_aiohttps or (self._waiter is not None and not self._messages)
+        head = UnfinishedHead()
+        if not self._may_continue(head, data) or self._overflow(len(data)) is not None:
+            return False
+        head.add(data)
+        self._unfinished = head
+        self.unread_bytes = 0
+        return True
 
-    def _is_about_to_be(self) -> bool:
-        """Whether it may be free in a turn or two: nothing more is written for a request."""
+    def _continue_head(self, head: UnfinishedHead, data: bytes) -> None:
+        """Add to an incomplete header block, and handle the request once it is complete."""
+        complete = head.ends_in(data)
+        fits = not complete and self._may_continue(head, data)
+        if fits and self._overflow(head.size + len(data)) is None:
+            head.add(data)
+            return
+        self._unfinished = None
+        self._head_is_over()
+        everything = head.joined(data)
+        self.unread_bytes = None
+        if not complete or not self._try_handle(self, everything):
+            self._leave_fast_path(everything)
+
+    def _may_continue(self, head: UnfinishedHead, data: bytes) -> bool:
+        return head.may_go_on(data, max_line=self._max_line, max_lines=self._max_lines)
+
+    def _leave_fast_path(self, data: bytes) -> None:
+        """Leave a request to aiohttp from its first byte on, unless its head is too large."""
+        too_large = len(data) > self._max_head and data.find(_END) > self._max_head - len(_END)
+        self._feed_aiohttp(b"" if too_large else data)
+        if too_large:
+            self._refuse_head(LineTooLong(b"", self._max_head))
+
+    def _may_be_free_soon(self) -> bool:
+        """Return whether the connection may be free in a turn or two of the event loop."""
         return bool(
             self._turns
-            and self.source is None
-            and not (self._messages or self._force_close or self._close)
+            and self.flow_source is None
+            and not (self.has_queued_requests or self.is_closing)
         )
 
-    def _received(self, data: bytes) -> None:
-        """Let aiohttp have it; its half of the connection begins with the first that it gets."""
-        if self._manager is None:
+    def _feed_aiohttp(self, data: bytes) -> None:
+        """Pass bytes to aiohttp, whose half of the connection begins with the first of them."""
+        if self.is_lost:
             return
-        if not self._is_aiohttps:
-            self._is_aiohttps = True
-            kept = self.transport, self._paused, self._close, self._force_close
-            super().__init__(self._manager, loop=self._loop, **self._options)
-            self.transport, self._paused, self._close, self._force_close = kept
-            self._next_keepalive_close_time = self._loop.time() + self._idle_seconds
-            self._task_handler = self._loop.create_task(self.start())
+        if not self.is_active:
+            self.activate(self._options, self._idle_seconds)
         super().data_received(data)
 
     @property
@@ -158,79 +186,66 @@ class ExpressConnection(GateConnection):
         peer = self.transport.get_extra_info("peername") if self.transport is not None else None
         return str(peer[0] if isinstance(peer, tuple) else peer or "")
 
-    def refuse(self, refusal: Refusal, request_id: str, *, keep_alive: bool) -> None:
-        """Answer instead of the cluster."""
+    def send_status(self, error: StatusError, request_id: str, *, keep_alive: bool) -> None:
+        """Respond for the cluster."""
         if self.transport is not None:
-            self.transport.write(status_bytes(refusal, request_id, keep_alive=keep_alive))
+            self.transport.write(status_bytes(error, request_id, keep_alive=keep_alive))
             if not keep_alive and self.running is None:
                 self.force_close()
 
-    def express_ended(self, *, keep_alive: bool) -> None:
-        """The request in the express lane has been answered: go on, or close."""
-        self._leave_express()
-        if not keep_alive or self._close:
+    def request_done(self, *, keep_alive: bool) -> None:
+        """Continue with the connection after a request on the fast path, or close it."""
+        self._end_running()
+        if not keep_alive or self.closes_after_request:
             self.force_close()
             return
-        self._next_keepalive_close_time = self._loop.time() + self._idle_seconds
+        self.idle_deadline = self.loop.time() + self._idle_seconds
         if self._behind:
-            self._loop.call_soon(self._catch_up)
+            self.loop.call_soon(self._catch_up)
 
-    def start_over(self, data: bytes) -> None:
-        """The express lane couldn't have the request answered: let the other one try."""
-        self._leave_express()
+    def fall_back(self, data: bytes) -> None:
+        """Leave a request that failed on the fast path to aiohttp."""
+        self._end_running()
         behind, self._behind = self._behind, b""
         if behind:
-            self.owed = None
-            self._resume_transport_reading()
-        self._received(data + behind)
+            self.unread_bytes = None
+            self.resume_transport()
+        self._feed_aiohttp(data + behind)
 
-    def _leave_express(self) -> None:
+    def _end_running(self) -> None:
         self.running = None
-        if self._handler_waiter is not None and not self._handler_waiter.done():
-            self._handler_waiter.set_result(None)
+        self.request_handled()
 
     def _wait_behind(self, data: bytes) -> None:
-        """Keep what came behind a request until that has been answered; not much of it."""
+        """Keep bytes that arrived behind a request until its response is complete."""
         self._behind += data
         if len(self._behind) > MAX_BEHIND:
-            self._pause_transport_reading()
+            self.pause_transport()
 
     def _catch_up(self) -> None:
         if self.running is None and self._behind and self.transport is not None:
             behind, self._behind = self._behind, b""
-            self._resume_transport_reading()
+            self.resume_transport()
             self.data_received(behind)
 
-    def close_if_idle(self, now: float) -> None:
-        """Close a connection that waits for a request, or for the rest of a head, for too long."""
-        waiting = not self._is_aiohttps or (self._waiter is not None and not self._waiter.done())
-        if self.running is None and waiting and now >= self._next_keepalive_close_time:
-            self.force_close()
+    @property
+    def in_use(self) -> bool:
+        """Whether a request on the fast path uses the connection."""
+        return self.running is not None
 
-    def _process_keepalive(self) -> None:
-        """Close a connection that idles. To aiohttp, one with an express request does."""
-        if self.running is None:
-            super()._process_keepalive()
-        else:
-            self._keepalive_handle = None
+    def _is_waiting(self) -> bool:
+        return self.running is None and (not self.is_active or self.awaits_request)
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:
-        """Let what runs in the express lane end, then do as aiohttp does."""
+        """Wait for the request on the fast path to end, then shut down as aiohttp does."""
         if self.running is not None:
-            self._force_close = True
-            self._handler_waiter = self._loop.create_future()
-            try:
-                async with asyncio.timeout(timeout):
-                    await self._handler_waiter
-            except TimeoutError:
-                pass
-            self._handler_waiter = None
+            await self.wait_until_handled(timeout)
         await super().shutdown(timeout)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Called by the transport: the connection has ended."""
+        """Handle the transport's event that the connection has ended."""
         running, self.running = self.running, None
-        self.opening, self.opening_lines = None, b""
+        self.cached_headers, self.header_lines = None, b""
         super().connection_lost(exc)
         if running is not None:
             running.client_gone()

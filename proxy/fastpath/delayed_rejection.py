@@ -1,38 +1,44 @@
-"""A refusal that is kept back for a while, so that whoever heeds none asks less often.
+"""A rejection that is sent after a delay, so that a client without back-off sends fewer requests.
 
-See :mod:`proxy.overload`. The connection takes no other request meanwhile: that is the point.
+See :mod:`proxy.limits.overload`. The connection handles no other request meanwhile, which is the
+purpose of the delay.
 """
 
 import asyncio
 
-from proxy.express_connection import ExpressConnection
-from proxy.status import Refusal
+from proxy.fastpath.connection import FastPathConnection
+from proxy.response.status import StatusError
 
 
-class HeldRefusal:
-    """Takes the place of a request in the express lane until it is answered, or the client goes."""
+class DelayedRejection:
+    """Occupies the connection as a request does, until it is sent or the client leaves."""
 
-    __slots__ = ("_connection", "_keep_alive", "_refusal", "_request_id", "_timer")
+    __slots__ = ("_connection", "_error", "_keep_alive", "_request_id", "_timer")
 
     def __init__(
-        self, connection: ExpressConnection, refusal: Refusal, request_id: str, *, keep_alive: bool
+        self,
+        connection: FastPathConnection,
+        error: StatusError,
+        request_id: str,
+        *,
+        keep_alive: bool,
     ) -> None:
         self._connection = connection
-        self._refusal = refusal
+        self._error = error
         self._request_id = request_id
         self._keep_alive = keep_alive
         self._timer: asyncio.TimerHandle | None = None
         connection.running = self
 
-    def answer_in(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
-        """Answer then, and let the connection go on."""
-        self._timer = loop.call_later(seconds, self._answer)
+    def send_later(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        """Send the rejection after ``seconds``, and continue with the connection."""
+        self._timer = loop.call_later(seconds, self._send)
 
     def client_gone(self) -> None:
-        """The client didn't wait for it."""
+        """Cancel the rejection after the client left."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def _answer(self) -> None:
-        self._connection.refuse(self._refusal, self._request_id, keep_alive=self._keep_alive)
-        self._connection.express_ended(keep_alive=self._keep_alive)
+    def _send(self) -> None:
+        self._connection.send_status(self._error, self._request_id, keep_alive=self._keep_alive)
+        self._connection.request_done(keep_alive=self._keep_alive)

@@ -1,9 +1,9 @@
-"""What the header lines of a request say, remembered for the requests that say the same.
+"""Parsed header blocks, cached for the requests that repeat them.
 
-A client sends the same lines with every request; what differs is in the request line. So what they
-say is found out once, by aiohttp's own parser, and found again by comparing bytes: the same bytes
-mean the same. On a connection the bytes themselves are compared, beyond it their SHA-256, so that
-no credential is kept for longer than its connection.
+A client sends the same header lines with every request; what differs is the request line. So
+aiohttp's own parser reads a header block once, and later it is found again by comparing bytes: the
+same bytes have the same meaning. A connection compares the bytes themselves. The cache that all
+connections share compares their SHA-256, so that it stores no credential.
 """
 
 import asyncio
@@ -14,74 +14,66 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpRequestParser, HttpVersion11
 from aiohttp.http_exceptions import HttpProcessingError
 
-from management.client_address import ClientAddresses
-from management.credentials import BadCredential, bearer_from
-from management.resolver import Resolved
-from proxy.access import Told
-from proxy.asked import Asked
-from proxy.clusters import Downstream
-from proxy.inbound_head import BadHead, InboundHead, read_head
+from management.http.authorization_header import InvalidAuthorization, bearer_from
+from management.http.client_address import ClientAddresses
+from proxy.auth.request_authorizer import PreparedHeaders
+from proxy.request.context import LogFragments
+from proxy.request.headers import InvalidHeaders, RequestHeaders, parse_headers
+from proxy.request.request_line import RequestLine
 
 MAX_INLINE_BODY = 64 * 1024
-"""Bytes of a body that may come with the head and be dealt with at once, as leases do."""
+"""Largest body, in bytes, that may arrive together with the header block, as that of a lease."""
 
-MAX_TOLD = 16
-"""Request lines for which an opening keeps what logs say of them."""
+MAX_FRAGMENTS = 16
+"""Request lines for which a header block caches parts of log lines."""
 
-MAX_REMEMBERED = 1024
-"""Openings that are remembered beyond their connections."""
+MAX_CACHED = 1024
+"""Header blocks in the cache that all connections share."""
 
-MAX_REMEMBERED_BYTES = 4096
-"""Longer lines aren't: what is remembered takes a few megabytes at most."""
+MAX_CACHED_BYTES = 4096
+"""Longer header blocks are not cached, so that the cache takes a few megabytes at most."""
 
 
-class Opening:
-    """The header lines of a request that asks for nothing out of the ordinary.
+class CachedHeaders:
+    """The header block of an ordinary request.
 
-    ``digest`` is the bearer's; ``length`` the body's, in bytes; ``remote`` the client's address.
-    ``stamp`` and ``identity`` are the lines for ``downstream`` as ``resolved``, but for the request
-    id; see :func:`proxy.upstream_head.request_lines`.
+    ``digest`` is the SHA-256 of its bearer token, ``length`` the size of the body in bytes,
+    ``remote`` the client's address. ``prepared`` is what the authorizer decided last.
     """
 
     __slots__ = (
         "digest",
-        "downstream",
-        "head",
-        "identity",
+        "headers",
         "keep_alive",
         "length",
+        "log_fragments",
+        "prepared",
         "remote",
-        "resolved",
-        "stamp",
-        "told",
         "user_agent",
     )
 
-    def __init__(self, head: InboundHead, digest: bytes, length: int, remote: str) -> None:
-        self.head = head
+    def __init__(self, headers: RequestHeaders, digest: bytes, length: int, remote: str) -> None:
+        self.headers = headers
         self.digest = digest
         self.length = length
         self.remote = remote
         self.keep_alive = True
         self.user_agent = ""
-        self.resolved: Resolved | None = None
-        self.downstream: Downstream | None = None
-        self.stamp = b""
-        self.identity = b""
-        self.told: dict[Asked, Told] = {}
+        self.prepared: PreparedHeaders | None = None
+        self.log_fragments: dict[RequestLine, LogFragments] = {}
 
-    def telling(self, asked: Asked) -> Told:
-        """What is kept of what logs say of ``asked``, by this caller."""
-        told = self.told.get(asked)
-        if told is None:
-            if len(self.told) >= MAX_TOLD:
-                self.told.clear()
-            told = self.told[asked] = Told()
-        return told
+    def fragments_for(self, line: RequestLine) -> LogFragments:
+        """Return the parts of log lines that requests with ``line`` by this caller share."""
+        fragments = self.log_fragments.get(line)
+        if fragments is None:
+            if len(self.log_fragments) >= MAX_FRAGMENTS:
+                self.log_fragments.clear()
+            fragments = self.log_fragments[line] = LogFragments()
+        return fragments
 
 
-class OpeningReader:
-    """Reads header lines as aiohttp does; ``limits`` are what its parser is given."""
+class HeaderCache:
+    """Parses header blocks as aiohttp does; ``limits`` are the arguments of its parser."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, addresses: ClientAddresses, **limits: Any
@@ -90,58 +82,58 @@ class OpeningReader:
         self._loop = loop
         self._addresses = addresses
         self._limits = limits
-        self._remembered: dict[tuple[bytes, str], Opening] = {}
+        self._cached: dict[tuple[bytes, str], CachedHeaders] = {}
 
-    def read(self, lines: bytes, remote: str) -> Opening | None:
-        """What ``lines`` (down to the empty one) say; ``remote`` is the connection's address.
+    def read(self, lines: bytes, remote: str) -> CachedHeaders | None:
+        """Parse ``lines``, up to the empty line. ``remote`` is the address of the connection.
 
-        None for what is malformed, or needs more than a look: upgrades, chunked bodies, cookies,
-        impersonation, and bodies that are large or waited for.
+        Returns None for a header block that is malformed or not ordinary: an upgrade, a chunked
+        body, a cookie, impersonation, or a body that is large or waits for 100 Continue.
         """
-        if len(lines) > MAX_REMEMBERED_BYTES:
+        if len(lines) > MAX_CACHED_BYTES:
             return self._read(lines, remote)
         key = (hashlib.sha256(lines).digest(), remote)
-        opening = self._remembered.get(key)
-        if opening is None:
-            opening = self._read(lines, remote)
-            # Lines with a request id of the client's own won't come again.
-            if opening is not None and opening.head.request_id is None:
-                if len(self._remembered) >= MAX_REMEMBERED:
-                    del self._remembered[next(iter(self._remembered))]
-                self._remembered[key] = opening
-        return opening
+        cached = self._cached.get(key)
+        if cached is None:
+            cached = self._read(lines, remote)
+            # Lines with the client's own request id do not repeat.
+            if cached is not None and cached.headers.request_id is None:
+                if len(self._cached) >= MAX_CACHED:
+                    del self._cached[next(iter(self._cached))]
+                self._cached[key] = cached
+        return cached
 
-    def _read(self, lines: bytes, remote: str) -> Opening | None:
+    def _read(self, lines: bytes, remote: str) -> CachedHeaders | None:
         parser = HttpRequestParser(self._protocol, self._loop, 2**16, **self._limits)
         try:
             messages: Any
             messages, upgraded, _ = parser.feed_data(b"GET / HTTP/1.1\r\n" + lines)
             if upgraded or len(messages) != 1:
                 return None
-            message: Any = messages[0][0]  # in C it isn't the tuple that it is in Python
-            head = read_head(message.raw_headers)
-            bearer = bearer_from(head.authorization or b"")
-        except (HttpProcessingError, BadHead, BadCredential):
+            message: Any = messages[0][0]  # aiohttp's C parser does not return its Python type.
+            headers = parse_headers(message.raw_headers)
+            bearer = bearer_from(headers.authorization or b"")
+        except (HttpProcessingError, InvalidHeaders, InvalidAuthorization):
             return None
-        length = int(head.length or 0)
-        plain = _is_plain(head) and not (message.upgrade or message.chunked)
-        if not plain or length > MAX_INLINE_BODY or message.version != HttpVersion11:
+        length = int(headers.length or 0)
+        ordinary = _is_ordinary(headers) and not (message.upgrade or message.chunked)
+        if not ordinary or length > MAX_INLINE_BODY or message.version != HttpVersion11:
             return None
-        head.authorization = None
+        headers.authorization = None
         forwarded = message.headers.getall("X-Forwarded-For", ())
         address = self._addresses.of(remote, forwarded)
-        opening = Opening(head, hashlib.sha256(bearer).digest(), length, address)
-        opening.keep_alive = not message.should_close
-        opening.user_agent = message.headers.get("User-Agent", "")
-        return opening
+        cached = CachedHeaders(headers, hashlib.sha256(bearer).digest(), length, address)
+        cached.keep_alive = not message.should_close
+        cached.user_agent = message.headers.get("User-Agent", "")
+        return cached
 
 
-def _is_plain(head: InboundHead) -> bool:
+def _is_ordinary(headers: RequestHeaders) -> bool:
     return not (
-        head.chunked
-        or head.cookie is not None
-        or head.websocket_bearer is not None
-        or head.offered_upgrade is not None
-        or head.expects_continue
-        or head.impersonates
+        headers.chunked
+        or headers.cookie is not None
+        or headers.websocket_bearer is not None
+        or headers.offered_upgrade is not None
+        or headers.expects_continue
+        or headers.impersonates
     )

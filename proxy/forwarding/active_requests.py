@@ -1,8 +1,8 @@
-"""Requests that run, and their end when the right to them ends.
+"""Active requests, and their end when the right to them ends.
 
-A watch, a followed log or an exec may run for hours. When its token is revoked or ends, its user is
-disabled, or a grant is taken back, it is ended as soon as the store tells of the change: what may
-not begin any more may not go on either.
+A watch, a followed log or an exec may run for hours. When its token is revoked or expires, its user
+is disabled, or a grant is removed, the request ends as soon as the store reports the change.
+Running requests end when the permission ends.
 """
 
 import asyncio
@@ -12,133 +12,134 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-import structlog
-
-from management.resolver import Resolved, TokenResolver, concerns
-from proxy.access import Access
-from proxy.admission import admit, allow_by_scope
-from proxy.request_info import CONNECT
-from proxy.status import Refusal
-from store.interfaces import Change, Store, StoreUnavailable
+from config.loggers import get_logger
+from management.authentication.authenticated_token import AuthenticatedToken, concerns
+from management.authentication.token_authenticator import TokenAuthenticator
+from proxy.auth.authorizer import authorize_cluster, authorize_token_scope
+from proxy.request.context import RequestContext
+from proxy.request.request_info import CONNECT
+from proxy.response.status import StatusError
+from store.changes import follow
+from store.errors import StoreUnavailable
+from store.interfaces import Store
+from store.records import Change
 
 EXPIRY_SECONDS = 2.0
-"""How often requests are looked through for those whose token has ended meanwhile."""
+"""Interval between two searches for active requests whose token has expired."""
 
-_LOG = structlog.get_logger("sekisho.live")
+_LOG = get_logger(__name__)
 
 
-class Running(Protocol):
-    """A request that runs; ``end`` ends it: cleanly if it can be, but at once."""
+class Cancellable(Protocol):
+    """An active request. ``end`` ends it now: cleanly if possible."""
 
-    access: Access
-    resolved: Resolved
+    context: RequestContext
+    token: AuthenticatedToken
 
     def end(self) -> None:
-        """End it."""
+        """End the request."""
 
 
 @dataclass(slots=True, eq=False)
-class Live:
-    """A request that runs. ``end`` ends it: cleanly if it can be, but at once."""
+class ActiveRequest:
+    """An active request whose ``end`` is a callable."""
 
-    access: Access
-    resolved: Resolved
+    context: RequestContext
+    token: AuthenticatedToken
     end: Callable[[], None]
 
 
-class LiveRequests:
-    """Every request that runs. Run :meth:`follow_changes` and :meth:`end_expired` beside it."""
+class ActiveRequests:
+    """Every active request. Run :meth:`follow_changes` and :meth:`end_expired` beside it."""
 
-    def __init__(self, store: Store, resolver: TokenResolver) -> None:
+    def __init__(self, store: Store, authenticator: TokenAuthenticator) -> None:
         self._store = store
-        self._resolver = resolver
-        self._live: set[Running] = set()
-        self._late: set[asyncio.Task[None]] = set()
+        self._authenticator = authenticator
+        self._active: set[Cancellable] = set()
+        self._rechecks: set[asyncio.Task[None]] = set()
         self.generation = 0
-        """Moves with every change in the store."""
+        """Number of changes in the store so far."""
 
     def __len__(self) -> int:
-        return len(self._live)
+        return len(self._active)
 
-    def add(self, live: Running) -> None:
-        """A request has been let through, in the same breath that it was decided on."""
-        self._live.add(live)
+    def begin(self, request: Cancellable, generation: int) -> None:
+        """Add a request whose authorization began at ``generation``.
 
-    def begin(self, live: Running, generation: int) -> None:
-        """A request has been let through; it was decided on from ``generation`` on.
-
-        What has changed since then (deciding may take a question to the cluster) is looked at now.
+        If the store has changed since then (authorization may wait for the cluster), the request is
+        checked again.
         """
-        self._live.add(live)
+        self._active.add(request)
         if generation != self.generation:
-            task = asyncio.create_task(self._recheck([live]))
-            self._late.add(task)
-            task.add_done_callback(self._late.discard)
+            task = asyncio.create_task(self._recheck([request]))
+            self._rechecks.add(task)
+            task.add_done_callback(self._rechecks.discard)
 
-    def finish(self, live: Running) -> None:
-        """It has ended."""
-        self._live.discard(live)
+    def finish(self, request: Cancellable) -> None:
+        """Remove a request that has ended."""
+        self._active.discard(request)
 
     async def follow_changes(self) -> None:
-        """End what changes in the store forbid, until cancelled."""
-        async with self._store.changes.subscribe() as changes:
-            async for change in changes:
-                self.generation += 1
-                await self._recheck(self._concerned(change))
+        """End the requests that changes in the store forbid, until cancelled."""
+        await follow(self._store.changes, self._apply)
+
+    async def _apply(self, change: Change) -> None:
+        self.generation += 1
+        await self._recheck(self._concerned(change))
 
     async def end_expired(self) -> None:
-        """End what runs on a token that has ended, until cancelled."""
+        """End the requests whose token has expired, until cancelled."""
         while True:
             await asyncio.sleep(EXPIRY_SECONDS)
             now = time.time()
-            for live in [one for one in self._live if one.resolved.expires_at <= now]:
-                self._end(live, "the token has ended")
+            for request in [one for one in self._active if one.token.expires_at <= now]:
+                self._end(request, "the token has ended")
 
-    def _concerned(self, change: Change) -> list[Running]:
+    def _concerned(self, change: Change) -> list[Cancellable]:
         if change.kind == "all" or change.key is None:
-            return list(self._live)
-        return [live for live in self._live if concerns(change, live.resolved)]
+            return list(self._active)
+        return [request for request in self._active if concerns(change, request.token)]
 
-    async def _recheck(self, concerned: Iterable[Running]) -> None:
-        """Ask for each token once whether it still stands. What can't be asked goes on."""
-        by_token: dict[str, list[Running]] = defaultdict(list)
-        for live in concerned:
-            by_token[live.resolved.token.name].append(live)
+    async def _recheck(self, requests: Iterable[Cancellable]) -> None:
+        """Revalidate each token once. Requests continue if the store is unavailable."""
+        by_token: dict[str, list[Cancellable]] = defaultdict(list)
+        for request in requests:
+            by_token[request.token.token.name].append(request)
         for group in by_token.values():
             try:
-                now = await self._resolver.again(group[0].resolved)
+                now = await self._authenticator.revalidate(group[0].token)
             except StoreUnavailable as exc:
-                # New requests are refused meanwhile. When the store is back, it says "all".
-                _LOG.warning("running requests not checked", error=str(exc))
+                # New requests are rejected meanwhile. The store reports "all" when it is back.
+                _LOG.warning("active requests not checked", error=str(exc))
                 return
-            for live in group:
-                if live in self._live and (why := _forbidden(live, now)) is not None:
-                    self._end(live, why)
+            for request in group:
+                if request in self._active and (reason := _reason_to_end(request, now)) is not None:
+                    self._end(request, reason)
 
-    def _end(self, live: Running, why: str) -> None:
-        self._live.discard(live)
-        live.access.note = why
-        live.end()
-
-
-def _standing(resolved: Resolved, cluster_id: str) -> object:
-    """What decides what somebody may do in a cluster."""
-    return resolved.access.standing(cluster_id), resolved.namespaces.get(cluster_id)
+    def _end(self, request: Cancellable, reason: str) -> None:
+        self._active.discard(request)
+        request.context.reason = reason
+        request.end()
 
 
-def _forbidden(live: Running, now: Resolved | None) -> str | None:
-    """Why a running request may not go on, or None."""
+def _rights(token: AuthenticatedToken, cluster_id: str) -> object:
+    """Return what decides about the caller's rights in a cluster, for comparison."""
+    return token.access.fingerprint(cluster_id), token.namespaces.get(cluster_id)
+
+
+def _reason_to_end(request: Cancellable, now: AuthenticatedToken | None) -> str | None:
+    """Return why an active request may not continue, or None."""
     if now is None:
         return "the token was revoked, or its user disabled"
-    access = live.access
-    was, cluster_id = live.resolved, access.cluster_id
-    if now.identity != was.identity or _standing(now, cluster_id) != _standing(was, cluster_id):
-        # It began as somebody who the caller isn't any more: let it begin anew, if it may.
+    context, before = request.context, request.token
+    cluster_id = context.cluster_id
+    if now.identity != before.identity or _rights(now, cluster_id) != _rights(before, cluster_id):
+        # The cluster authorized an identity that is no longer the caller's: a new request must.
         return "the user's groups or rights have changed"
     try:
-        admit(now, cluster_id, access.cluster)
-        upgrade = access.info.verb == CONNECT
-        allow_by_scope(now, cluster_id, access.method, access.target, upgrade=upgrade)
-    except Refusal as refusal:
-        return refusal.message
+        authorize_cluster(now, cluster_id, context.cluster)
+        upgrade = context.info.verb == CONNECT
+        authorize_token_scope(now, cluster_id, context.method, context.target, upgrade=upgrade)
+    except StatusError as error:
+        return error.message
     return None

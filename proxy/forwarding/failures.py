@@ -1,57 +1,72 @@
-"""What a client is told of a cluster that failed, or of a limit: what, never where it is. Pure."""
+"""Map upstream and limit errors to responses, which never contain upstream addresses. Pure."""
 
-from proxy.limits import Limited
-from proxy.pool import PoolExhausted
-from proxy.status import (
+from proxy.limits.limiter import LimitExceeded
+from proxy.response.status import (
+    BadGateway,
     BadRequest,
-    Refusal,
-    TooLarge,
+    ContentTooLarge,
+    GatewayTimeout,
+    RequestTimeout,
+    ServiceUnavailable,
+    StatusError,
     TooManyRequests,
-    Unavailable,
-    UpstreamFailed,
-    UpstreamTimeout,
 )
-from proxy.upstream import (
-    RequestBroken,
-    RequestTooLarge,
+from proxy.upstream.errors import (
+    PoolExhausted,
+    RequestBodyError,
+    RequestBodyTooLarge,
+    RequestSlow,
+    UpstreamConnectError,
+    UpstreamDisconnected,
     UpstreamError,
-    UpstreamGarbled,
-    UpstreamGone,
-    UpstreamRejected,
-    UpstreamSlow,
+    UpstreamProtocolError,
+    UpstreamTimeout,
+    UpstreamUnauthorized,
+    UpstreamUncertain,
 )
 
 
-def refusal_for(failure: UpstreamError, cluster: str) -> Refusal:
-    """The answer for ``failure`` of the cluster of that name."""
+def status_for_upstream_error(failure: UpstreamError, cluster: str) -> StatusError:
+    """Return the response for ``failure`` of the cluster with that name."""
     message = f'cluster "{cluster}": {failure}'
-    if isinstance(failure, RequestBroken):
+    if isinstance(failure, RequestBodyError):
         return BadRequest(str(failure))
-    if isinstance(failure, RequestTooLarge):
-        return TooLarge(str(failure))
-    if isinstance(failure, UpstreamSlow):
-        return UpstreamTimeout(message)
+    if isinstance(failure, RequestSlow):
+        return RequestTimeout(str(failure))
+    if isinstance(failure, RequestBodyTooLarge):
+        return ContentTooLarge(str(failure))
+    if isinstance(failure, UpstreamTimeout):
+        return GatewayTimeout(message)
     if isinstance(failure, PoolExhausted):
         return TooManyRequests(message, retry_after=1)
-    if isinstance(failure, UpstreamGone | UpstreamGarbled | UpstreamRejected):
-        return UpstreamFailed(message)
-    return Unavailable(message, retry_after=2)
+    if isinstance(
+        failure,
+        UpstreamDisconnected | UpstreamProtocolError | UpstreamUnauthorized | UpstreamUncertain,
+    ):
+        return BadGateway(message)
+    if isinstance(failure, UpstreamConnectError):
+        # Whether a port is closed, silent or without TLS goes to the log only: users who may import
+        # clusters could scan the network.
+        shown = f'cluster "{cluster}": the API server can\'t be reached'
+        return ServiceUnavailable(shown, retry_after=failure.retry_after, note=message)
+    return ServiceUnavailable(message)
 
 
-def refusal_of(limited: Limited) -> Refusal:
-    """The answer to a request that a limit keeps out."""
-    kind = Unavailable if limited.code == Unavailable.code else TooManyRequests
+def status_for_limit(limited: LimitExceeded) -> StatusError:
+    """Return the response to a request that a limit rejects."""
+    kind = ServiceUnavailable if limited.code == ServiceUnavailable.code else TooManyRequests
     return kind(str(limited), retry_after=limited.retry_after)
 
 
 def kind_of(failure: UpstreamError) -> str | None:
-    """The metric's word for it; None where it has been counted already (see :mod:`proxy.pool`)."""
+    """Return the metric's label; None if :mod:`proxy.upstream.pool` has counted it already."""
     return _KINDS.get(type(failure))
 
 
 _KINDS: dict[type[UpstreamError], str] = {
-    UpstreamGone: "closed",
-    UpstreamGarbled: "garbled",
-    UpstreamRejected: "rejected",
+    UpstreamDisconnected: "closed",
+    UpstreamProtocolError: "protocol",
+    UpstreamUnauthorized: "unauthorized",
+    UpstreamUncertain: "unverified",
     PoolExhausted: "exhausted",
 }

@@ -1,108 +1,104 @@
-"""Forwarding an ordinary request: a pooled connection, the body pumped, the answer awaited."""
+"""Forward an ordinary request: take a pooled connection, stream the body, relay the response."""
 
 import asyncio
-from dataclasses import dataclass
 
 from aiohttp import ClientPayloadError, StreamReader, web
 
-from proxy.asked import REPEATABLE, may_be_silent
-from proxy.exchange import Exchange
-from proxy.peers import LOOK_SECONDS, has_vanished
-from proxy.pool import UpstreamPool
-from proxy.upstream import (
-    RequestBroken,
-    RequestTooLarge,
-    UpstreamConnection,
+from management.http.body import BodyTooSlow
+from proxy.forwarding.awaited_response import AwaitedResponse
+from proxy.request.request_line import RETRYABLE_METHODS
+from proxy.request.upstream_request import UpstreamRequest
+from proxy.transport.tcp_keepalive import PEER_CHECK_SECONDS, is_peer_closed
+from proxy.upstream.connection import UpstreamConnection
+from proxy.upstream.errors import (
+    RequestBodyError,
+    RequestBodyTooLarge,
+    RequestSlow,
     UpstreamError,
 )
+from proxy.upstream.pool import ConnectionPool
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Outbound:
-    """A request as a cluster is to see it: ``lines`` are all header lines but Host.
-
-    ``max_body`` is the most bytes that its body may have.
-    """
-
-    method: str
-    target: str
-    lines: bytes
-    has_body: bool
-    chunked: bool
-    expects_continue: bool
-    max_body: int = 2**63
-
-
 async def forward(
-    request: web.BaseRequest, exchange: Exchange, pool: UpstreamPool, outbound: Outbound
+    request: web.BaseRequest,
+    relay: AwaitedResponse,
+    pool: ConnectionPool,
+    upstream_request: UpstreamRequest,
 ) -> None:
-    """Send the request to the cluster and relay the answer, to its end.
+    """Send the request to the cluster and relay the response to its end.
 
-    A pooled connection may have been closed by the API server just as we used it, and a master may
-    die with a request on it. A request that only reads is then sent again: on a new connection, to
-    another master where there is one. What writes is never sent twice.
+    The API server may close a pooled connection just as it is used, and an upstream host may fail
+    during a request. A request that only reads is then sent again, on a new connection and to
+    another host if one exists. A request that writes is never sent twice.
 
-    Raises UpstreamError where no answer began. Cancelled (the client went away), it takes the
-    upstream connection down with it.
+    If cancelled because the client left, it aborts the upstream connection.
+
+    Raises:
+        UpstreamError: no response began.
+
     """
-    repeatable = not outbound.has_body and outbound.method in REPEATABLE
+    retryable = not upstream_request.has_body and upstream_request.method in RETRYABLE_METHODS
     connection = pool.take() or await pool.connect(after_take=True)
-    tries = len(pool.masters) + 1
+    tries = len(pool.hosts) + 1
     while True:
         try:
-            return await _once(request, exchange, pool, connection, outbound, repeatable=repeatable)
+            return await _attempt(
+                request, relay, pool, connection, upstream_request, retryable=retryable
+            )
         except UpstreamError as exc:
             tries -= 1
-            again = pool.heed(exc, connection, by_sender=outbound.has_body)
-            if not (repeatable and tries and again):
+            again = pool.report_failure(exc, connection)
+            if not (tries and again):
                 raise
-        exchange.renew()
+        relay.renew()
         connection = await pool.connect()
 
 
-async def _once(
+async def _attempt(
     request: web.BaseRequest,
-    exchange: Exchange,
-    pool: UpstreamPool,
+    relay: AwaitedResponse,
+    pool: ConnectionPool,
     connection: UpstreamConnection,
-    outbound: Outbound,
+    upstream_request: UpstreamRequest,
     *,
-    repeatable: bool,
+    retryable: bool,
 ) -> None:
-    head = connection.master.request_head(outbound.method, outbound.target, outbound.lines)
-    pump: asyncio.Future[None] | None = None
-    if not outbound.has_body:
-        connection.send(exchange, head, repeatable=repeatable)
-        if may_be_silent(outbound.target):
-            pool.request_sent_for_long(connection)
-        else:
-            pool.request_sent(connection)
-    elif (body := _whole(request.content)) is not None:
-        if len(body) > outbound.max_body:
+    head = connection.host.request_head(
+        upstream_request.method, upstream_request.target, upstream_request.lines
+    )
+    body_task: asyncio.Future[None] | None = None
+    timeout = pool.limits.header_timeout
+    if not upstream_request.has_body:
+        may_delay = upstream_request.may_delay_response
+        connection.send_request(
+            relay, head, header_timeout=None if may_delay else timeout, retryable=retryable
+        )
+    elif (body := _complete_body(request.content)) is not None:
+        if len(body) > upstream_request.max_body:
             connection.abort()
-            raise _too_large(outbound)
-        connection.send(exchange, head + _framed(body, chunked=outbound.chunked))
-        pool.request_sent(connection)
+            raise _too_large(upstream_request)
+        message = head + _framed(body, chunked=upstream_request.chunked)
+        connection.send_request(relay, message, header_timeout=timeout, has_body=True)
     else:
-        if outbound.expects_continue and request.transport is not None:
+        if upstream_request.expects_continue and request.transport is not None:
             request.transport.write(_CONTINUE)
-        connection.send(exchange, head)
-        pump = asyncio.ensure_future(_pump(request, connection, pool, outbound))
+        connection.send_request(relay, head, header_timeout=timeout, has_body=True, complete=False)
+        body_task = asyncio.ensure_future(_stream_body(request, connection, upstream_request))
     try:
-        await exchange.done
+        await relay.done
     except asyncio.CancelledError:
-        if not exchange.over:  # else the pool has it back, and it may be another request's by now
+        if not relay.over:  # Otherwise the pool has it back, and another request may use it.
             connection.abort()
         raise
     finally:
-        if pump is not None:
-            await _settle(pump)
+        if body_task is not None:
+            await _finish_body(body_task)
 
 
-def _whole(content: StreamReader) -> bytes | None:
-    """The request's body if all of it has arrived already, as small ones have; else None."""
+def _complete_body(content: StreamReader) -> bytes | None:
+    """Return the body if all of it has arrived already, as small ones have; else None."""
     return content.read_nowait() if content.is_eof() else None
 
 
@@ -112,54 +108,61 @@ def _framed(body: bytes, *, chunked: bool) -> bytes:
     return b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
 
 
-async def _pump(
-    request: web.BaseRequest,
-    connection: UpstreamConnection,
-    pool: UpstreamPool,
-    outbound: Outbound,
+async def _stream_body(
+    request: web.BaseRequest, connection: UpstreamConnection, upstream_request: UpstreamRequest
 ) -> None:
-    """Pass the request's body on as it arrives, no faster than the API server takes it."""
-    chunked, left = outbound.chunked, outbound.max_body
+    """Send the body as it arrives, no faster than the API server reads it."""
+    chunked, left = upstream_request.chunked, upstream_request.max_body
     try:
         while piece := await request.content.readany():
             left -= len(piece)
             if left < 0:
-                connection.abort(_too_large(outbound))
+                connection.abort(_too_large(upstream_request))
                 return
             connection.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
-            if connection.braked:
+            if connection.write_paused:
                 await _drain(request, connection)
     except (web.RequestPayloadError, ClientPayloadError, ConnectionError) as exc:
-        # The request keeps it, and it would keep all that is on the way to here, the request too.
+        # The request keeps the exception, whose traceback would keep the request and its buffers.
         exc.__traceback__ = None
-        # The body is broken off or malformed: the API server must not take it for whole.
-        connection.abort(RequestBroken("the request's body is malformed, or was broken off"))
+        # The body ended early or is malformed: the API server must not take it for complete.
+        connection.abort(_body_error(exc))
         return
     if chunked:
         connection.write(b"0\r\n\r\n")
-    pool.request_sent(connection)
+    connection.finish_request()
 
 
 async def _drain(request: web.BaseRequest, connection: UpstreamConnection) -> None:
-    """Wait until the API server takes more. Raises ConnectionError where the client has gone.
+    """Wait until the API server reads more.
 
-    While its body can't be passed on, the client isn't read from, and nobody else would notice.
+    Meanwhile nothing is read from the client, so only this function notices that it left.
+
+    Raises:
+        ConnectionError: the client has left.
+
     """
     while True:
         try:
-            async with asyncio.timeout(LOOK_SECONDS):
+            async with asyncio.timeout(PEER_CHECK_SECONDS):
                 return await connection.drain()
         except TimeoutError:
-            if request.transport is None or has_vanished(request.transport):
-                raise ConnectionResetError("the client went away") from None
+            if request.transport is None or is_peer_closed(request.transport):
+                raise ConnectionResetError("the client closed the connection") from None
 
 
-def _too_large(outbound: Outbound) -> RequestTooLarge:
-    return RequestTooLarge(f"the request's body is over {outbound.max_body} bytes")
+def _body_error(exc: Exception) -> UpstreamError:
+    if isinstance(exc, BodyTooSlow):
+        return RequestSlow("the request's body did not arrive in time; send it again, faster")
+    return RequestBodyError("the request's body is malformed, or ended early")
 
 
-async def _settle(pump: asyncio.Future[None]) -> None:
-    """End the pump: an answer may be complete before the request's body is."""
-    if not pump.done():
-        pump.cancel()
-    await asyncio.gather(pump, return_exceptions=True)
+def _too_large(upstream_request: UpstreamRequest) -> RequestBodyTooLarge:
+    return RequestBodyTooLarge(f"the request's body is over {upstream_request.max_body} bytes")
+
+
+async def _finish_body(task: asyncio.Future[None]) -> None:
+    """End the body's task: a response may be complete before the request's body is."""
+    if not task.done():
+        task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

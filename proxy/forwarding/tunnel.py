@@ -1,74 +1,84 @@
-"""After a ``101``: bytes both ways between a client and an API server, until one side ends.
+"""A tunnel after a ``101``: bytes in both directions between a client and an API server.
 
-exec, attach, port-forward and cp run in here, over SPDY/3.1 or WebSocket; the gate doesn't look
-inside. Each direction has the other's buffer for a brake. A side that closes its half is told on
-where the transport can (TLS can't); the other half goes on until it ends, or nothing has moved for
-a while.
+exec, attach, port-forward and cp use it, over SPDY/3.1 or WebSocket; the proxy does not parse the
+bytes. Each direction pauses while the other side's buffer is full. A half-close is passed on if the
+transport supports it (TLS does not); the other half continues until it ends or is idle for too
+long. A side that breaks off (RST, lost network) breaks off the other: the bytes that it sent still
+arrive, but the end must not look like a clean one.
 """
 
 import asyncio
 from typing import Any
 
-from proxy.connection import GateConnection
-from proxy.peers import LOOK_SECONDS, has_vanished
+from proxy.client.connection import ClientConnection
+from proxy.transport.tcp_keepalive import PEER_CHECK_SECONDS, is_peer_closed, reset, unsent_bytes
 
 LINGER_SECONDS = 30.0
-"""How long the open half of a half-closed pipe may be still, and a closing side may take."""
+"""Idle time of the open half of a half-closed tunnel, and time limit of a side that closes."""
 
 
-class UpstreamEnd(asyncio.Protocol):
-    """The API server's end of a pipe."""
+BREAK_SECONDS = 1.0
+"""Time limit for the bytes that a side sent before it broke off to reach the other."""
 
-    __slots__ = ("_pipe",)
+_BREAK_LOOK_SECONDS = 0.02
 
-    def __init__(self, pipe: "Pipe") -> None:
-        self._pipe = pipe
+
+class UpstreamSide(asyncio.Protocol):
+    """The API server's end of a tunnel."""
+
+    __slots__ = ("_tunnel",)
+
+    def __init__(self, tunnel: "Tunnel") -> None:
+        self._tunnel = tunnel
 
     def data_received(self, data: bytes) -> None:
-        """Pass on to the client."""
-        self._pipe.to_client(data)
+        """Forward bytes to the client."""
+        self._tunnel.to_client(data)
 
     def eof_received(self) -> bool:
-        """The API server will send nothing more."""
-        return self._pipe.upstream_half_closed()
+        """Handle that the API server will send nothing more."""
+        return self._tunnel.upstream_half_closed()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The API server is gone: what it sent still reaches the client."""
-        self._pipe.upstream_lost()
+        """Handle the end of the connection. Bytes already received still reach the client."""
+        self._tunnel.upstream_lost(broken=exc is not None)
 
     def pause_writing(self) -> None:
-        """The API server reads slower than the client writes."""
-        self._pipe.brake_client()
+        """Pause the client: the API server reads slower than the client writes."""
+        self._tunnel.pause_client()
 
     def resume_writing(self) -> None:
-        """The API server reads on."""
-        self._pipe.release_client()
+        """Continue to read from the client."""
+        self._tunnel.release_client()
 
 
-class ClientEnd:
-    """The client's end of a pipe: what aiohttp hands raw bytes to after ``set_parser``."""
+class ClientSide:
+    """The client's end of a tunnel: receives raw bytes from aiohttp after ``set_parser``."""
 
-    __slots__ = ("_pipe",)
+    __slots__ = ("_tunnel",)
 
-    def __init__(self, pipe: "Pipe") -> None:
-        self._pipe = pipe
+    def __init__(self, tunnel: "Tunnel") -> None:
+        self._tunnel = tunnel
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        """Pass on to the API server. (False: never "the end".)"""
-        self._pipe.to_upstream(data)
+        """Forward bytes to the API server. False: the stream has not ended."""
+        self._tunnel.to_upstream(data)
         return False, b""
 
     def feed_eof(self) -> None:
-        """The client is gone: what it sent still reaches the API server."""
-        self._pipe.client_lost()
+        """Handle the end of the client. Bytes already received still reach the API server."""
+        self._tunnel.client_lost()
 
 
-class Pipe:
-    """Two transports, joined. ``up`` and ``down`` count bytes; ``done`` ends with the pipe."""
+class Tunnel:
+    """Two joined transports. ``up`` and ``down`` count bytes; ``done`` completes with the tunnel.
+
+    ``note`` gives the reason of an end that was not a side's clean close.
+    """
 
     def __init__(
         self,
-        client: GateConnection,
+        client: ClientConnection,
         client_transport: asyncio.Transport,
         upstream: asyncio.Transport,
         *,
@@ -82,82 +92,83 @@ class Pipe:
         self._moved_at = self._loop.time()
         self._client_gone = self._upstream_gone = False
         self._client_eof = self._upstream_eof = False
-        self._client_braked = False
+        self._client_paused = False
         self.up = self.down = 0
-        self.timed_out = False
+        self.note = ""
         self.done: asyncio.Future[None] = self._loop.create_future()
-        self._watchdog = self._loop.call_later(min(idle_timeout, LOOK_SECONDS), self._check)
-        # They hold transports, and those a quarter of a MiB each: none may outlive its transport.
+        self._watchdog = self._loop.call_later(min(idle_timeout, PEER_CHECK_SECONDS), self._check)
+        # Each holds a transport with a quarter of a MiB: none may outlive its transport.
         self._deadlines: dict[asyncio.Transport, asyncio.TimerHandle] = {}
 
     def start(self, tail: bytes) -> None:
-        """Join the two. ``tail`` is what the API server sent right behind its ``101``."""
-        self._upstream.set_protocol(UpstreamEnd(self))
-        self._client.source = self
-        self._client.half_closed = self.client_half_closed
+        """Join the two sides. ``tail`` are the bytes that the API server sent after its ``101``."""
+        self._upstream.set_protocol(UpstreamSide(self))
+        self._client.flow_source = self
+        self._client.on_half_close = self.client_half_closed
+        self._client.session = self
         if tail:
             self.to_client(tail)
         if self._client.writing_paused:
             self.pause()
-        end: Any = ClientEnd(self)
+        end: Any = ClientSide(self)
         self._client.set_parser(end)
 
     # Bytes.
 
     def to_client(self, data: bytes) -> None:
-        """From the API server."""
+        """Write bytes of the API server to the client."""
         self._moved_at = self._loop.time()
         self.down += len(data)
         self._client_transport.write(data)
 
     def to_upstream(self, data: bytes) -> None:
-        """From the client."""
+        """Write bytes of the client to the API server."""
         self._moved_at = self._loop.time()
         self.up += len(data)
         self._upstream.write(data)
 
-    # Brakes. ``pause`` and ``resume`` are called by the client's connection.
+    # Flow control. The client connection calls ``pause`` and ``resume``.
 
     def pause(self) -> None:
-        """The client's buffer is full: read no more from the API server."""
+        """Stop reading from the API server: the client's buffer is full."""
         if not self._upstream_gone:
             self._upstream.pause_reading()
 
     def resume(self) -> None:
-        """The client's buffer has drained."""
+        """Continue to read from the API server: the client's buffer has drained."""
         if not self._upstream_gone:
             self._upstream.resume_reading()
 
-    def brake_client(self) -> None:
-        """The API server's buffer is full: read no more from the client."""
+    def pause_client(self) -> None:
+        """Stop reading from the client: the API server's buffer is full."""
         if not self._client_gone:
-            self._client_braked = True
+            self._client_paused = True
             self._client_transport.pause_reading()
 
     def release_client(self) -> None:
-        """The API server's buffer has drained."""
+        """Continue to read from the client: the API server's buffer has drained."""
         if not self._client_gone:
-            self._client_braked = False
+            self._client_paused = False
             self._client_transport.resume_reading()
 
     # Ends.
 
     def client_half_closed(self) -> bool:
-        """The client closed its half. True keeps the other open, where the transport lets us."""
+        """Handle the client's half-close. True keeps the other half open, if the transport can."""
         self._client_eof = True
         if not self._upstream_gone and self._upstream.can_write_eof():
             self._upstream.write_eof()
         return not self._both_closed() and self._client_transport.can_write_eof()
 
     def upstream_half_closed(self) -> bool:
-        """The API server closed its half. True keeps the other open, where TLS doesn't forbid."""
+        """Handle the API server's half-close. True keeps the other half open, except over TLS."""
         self._upstream_eof = True
         if not self._client_gone and self._client_transport.can_write_eof():
             self._client_transport.write_eof()
         return not self._both_closed() and self._upstream.can_write_eof()
 
     def _both_closed(self) -> bool:
-        """Close what is left once neither side will send any more."""
+        """Close both sides once neither will send more."""
         if not (self._client_eof and self._upstream_eof):
             return False
         if not self._upstream_gone:
@@ -167,28 +178,41 @@ class Pipe:
         return True
 
     def client_lost(self) -> None:
-        """The client is gone: flush to the API server what it sent, then close."""
+        """Flush the client's bytes to the API server, then close: the client has left."""
         self._client_gone = True
-        self._client.source = None
-        self._client.half_closed = None
+        self._client.flow_source = None
+        self._client.on_half_close = None
+        self._client.session = None
         self._closed(self._client_transport)
+        if self._client.broken:
+            self.note = self.note or "the client broke off the session"
         if self._upstream_gone:
             self._finish()
+        elif self._client.broken:
+            self._break(self._upstream)
         else:
             self._close(self._upstream)
 
-    def upstream_lost(self) -> None:
-        """The API server is gone: flush to the client what it sent, then close."""
+    def upstream_lost(self, *, broken: bool) -> None:
+        """Flush the API server's bytes to the client, then close: the API server has left."""
         self._upstream_gone = True
         self._closed(self._upstream)
-        if not self._client_gone:
+        if broken:
+            self.note = self.note or "the cluster broke off the session"
+        if self._client_gone:
+            self._finish()
+        elif broken:
+            self._break(self._client_transport)
+        else:
             self._close(self._client_transport)
-        self._finish()
+            self._finish()
 
-    def abort(self) -> None:
-        """End both sides now."""
-        self._upstream.abort()
-        self._client_transport.abort()
+    def abort(self, note: str) -> None:
+        """End both sides now, so that neither takes it for a clean end."""
+        self.note = self.note or note
+        reset(self._upstream)
+        self._client.session = None
+        reset(self._client_transport)
         self._finish()
 
     def _finish(self) -> None:
@@ -197,24 +221,39 @@ class Pipe:
             self.done.set_result(None)
 
     def _check(self) -> None:
-        """End a pipe in which nothing moves: after hours, or soon where one half is closed.
+        """End an idle tunnel: after hours, or soon if one half is closed.
 
-        A client that is braked isn't read from, so nobody else would notice that it has gone.
+        Nothing is read from a paused client, so only this check notices that it has left.
         """
-        if self._client_braked and has_vanished(self._client_transport):
-            self.abort()
+        if self._client_paused and is_peer_closed(self._client_transport):
+            self.abort("the client broke off the session")
             return
         still = self._loop.time() - self._moved_at
         allowed = LINGER_SECONDS if self._client_eof or self._upstream_eof else self._idle_timeout
         if still >= allowed:
-            self.timed_out = True
-            self.abort()
+            self.abort("the session was idle for too long")
             return
-        wait = min(max(allowed - still, 0.1), LOOK_SECONDS)
+        wait = min(max(allowed - still, 0.1), PEER_CHECK_SECONDS)
         self._watchdog = self._loop.call_later(wait, self._check)
 
+    def _break(self, transport: asyncio.Transport) -> None:
+        """End one side with RST once it has received the other's bytes, or a second later."""
+        if transport in self._deadlines:
+            self._deadlines.pop(transport).cancel()
+        self._reset_when_sent(transport, self._loop.time() + BREAK_SECONDS)
+
+    def _reset_when_sent(self, transport: asyncio.Transport, until: float) -> None:
+        if transport.is_closing() or not unsent_bytes(transport) or self._loop.time() >= until:
+            self._deadlines.pop(transport, None)
+            reset(transport)
+            self._finish()
+            return
+        self._deadlines[transport] = self._loop.call_later(
+            _BREAK_LOOK_SECONDS, self._reset_when_sent, transport, until
+        )
+
     def _close(self, transport: asyncio.Transport) -> None:
-        """Close after what is buffered has gone out, but not later than LINGER_SECONDS from now."""
+        """Close after the buffer has been sent, but not later than LINGER_SECONDS from now."""
         transport.close()
         if transport not in self._deadlines:
             self._deadlines[transport] = self._loop.call_later(LINGER_SECONDS, transport.abort)

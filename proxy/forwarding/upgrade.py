@@ -1,61 +1,65 @@
-"""Upgrading a connection: exec, attach, port-forward and cp, over SPDY/3.1 or WebSocket.
+"""Upgrade a connection: exec, attach, port-forward and cp, over SPDY/3.1 or WebSocket.
 
-An upgrade has an upstream connection of its own. Only a real ``101`` makes it a pipe; any other
-answer is relayed as ordinary HTTP and both connections are closed after it (CVE-2018-1002105: a
-failed upgrade must not leave a tunnel behind).
+An upgrade has an upstream connection of its own. Only a ``101`` starts a tunnel; any other response
+is relayed as ordinary HTTP, and both connections are closed after it (CVE-2018-1002105: a failed
+upgrade must not leave a tunnel behind).
 """
 
 import asyncio
 
 from aiohttp import web
 
-from proxy.connection import GateConnection
-from proxy.exchange import Exchange
-from proxy.forward import Outbound
-from proxy.pipe import Pipe
-from proxy.pool import UpstreamPool
+from proxy.client.connection import ClientConnection
+from proxy.forwarding.awaited_response import AwaitedResponse
+from proxy.forwarding.tunnel import Tunnel
+from proxy.request.upstream_request import UpstreamRequest
+from proxy.upstream.pool import ConnectionPool
 
 
 async def upgrade(
     request: web.BaseRequest,
-    client: GateConnection,
-    exchange: Exchange,
-    pool: UpstreamPool,
-    outbound: Outbound,
+    client: ClientConnection,
+    relay: AwaitedResponse,
+    pool: ConnectionPool,
+    upstream_request: UpstreamRequest,
     *,
     idle_timeout: float,
-) -> int:
-    """Relay an upgrade until it ends; how many bytes went to the client through the pipe.
+) -> None:
+    """Relay an upgrade to its end. ``relay`` then has the session's byte count and note.
 
-    Raises UpstreamError where no answer began.
+    Raises:
+        UpstreamError: no response began.
+
     """
     connection = await pool.connect()
     upstream = connection.transport
     try:
-        master = connection.master
-        connection.send(
-            exchange, master.request_head(outbound.method, outbound.target, outbound.lines)
+        head = connection.host.request_head(
+            upstream_request.method, upstream_request.target, upstream_request.lines
         )
-        pool.request_sent(connection)
-        await exchange.done
-        if exchange.switched is None or upstream is None or request.transport is None:
-            return 0
-        pipe = Pipe(client, request.transport, upstream, idle_timeout=idle_timeout)
-        pipe.start(exchange.switched)
-        await _end_of(pipe)
-        return pipe.down
+        connection.send_request(relay, head, header_timeout=pool.limits.header_timeout)
+        await relay.done
+        if relay.switched is None or upstream is None or request.transport is None:
+            return
+        tunnel = Tunnel(client, request.transport, upstream, idle_timeout=idle_timeout)
+        upstream = None  # From here on the tunnel closes it.
+        tunnel.start(relay.switched)
+        try:
+            await _end_of(tunnel)
+        finally:
+            relay.sent += tunnel.down
+            relay.note = tunnel.note
     finally:
-        # By now the pipe has flushed, or there was none: a declined upgrade's connection is not
-        # used again.
-        connection.master.lost(connection)
+        # The connection of a declined upgrade is not used again.
+        pool.remove(connection)
         if upstream is not None and not upstream.is_closing():
             upstream.abort()
 
 
-async def _end_of(pipe: Pipe) -> None:
+async def _end_of(tunnel: Tunnel) -> None:
     try:
-        await pipe.done
+        await tunnel.done
     except asyncio.CancelledError:
-        # The client is gone; what it sent is still on its way to the API server.
-        pipe.client_lost()
+        # The client has left; the bytes that it sent are still on their way to the API server.
+        tunnel.client_lost()
         raise

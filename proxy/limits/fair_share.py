@@ -1,30 +1,30 @@
-"""Who has had how much lately, and what each may have while there isn't enough for all. Pure.
+"""Recent request rates, and fair shares while capacity does not suffice for all. Pure.
 
-Max-min fairness: whoever wants less than the share has all of it, and what they leave is divided
-among the others. Shares are those of users; the tokens of a user divide the user's share in the
-same way, so that a pipeline doesn't take it from the person who owns it. Both are token buckets.
+Max-min fairness: requests within the fair share are served, and the unused part is divided among
+the other users. The tokens of a user divide the user's share in the same way, so that a pipeline
+does not take it from its owner. Both are token buckets.
 """
 
 import math
 from collections.abc import Iterable
 
 MOST_PARTS = 10_000
-"""Users and tokens that are known at a time. Whoever comes after them is let in, unaccounted."""
+"""Users and tokens that are counted at a time. Requests of further ones pass uncounted."""
 
 ROUND_SECONDS = 0.5
-"""For how long requests are counted before the shares are set anew."""
+"""Time for which requests are counted before the shares are computed again."""
 
 BURST_SECONDS = 0.1
-"""For how long a share may be left unused and then be used at once."""
+"""Time for which an unused share accumulates, to be used in one burst."""
 
 _FADE = 0.7
 _FADED = 0.5
-"""A rate fades from round to round, for who waits for an answer asks for nothing and is there all
-the same; below this many requests a second the part is forgotten."""
+"""Factor by which a rate decays from round to round, because a client that waits for a response
+sends nothing and is still there. Below _FADED requests per second the consumer is dropped."""
 
 
 def fair_share(demands: Iterable[float], capacity: float) -> float:
-    """The most that one may have so that all have ``capacity`` together; inf if there is enough."""
+    """Return the share with which all together use ``capacity``; inf if it suffices."""
     ordered = sorted(demands)
     for index, demand in enumerate(ordered):
         each = capacity / (len(ordered) - index)
@@ -34,61 +34,61 @@ def fair_share(demands: Iterable[float], capacity: float) -> float:
     return math.inf
 
 
-class Part:
-    """What one user, or one token of a user's, has begun in this round and may still begin."""
+class Consumer:
+    """One user, or one token of a user: requests in this round, and a token bucket."""
 
     __slots__ = ("allowance", "begun", "rate", "refilled_at", "tokens")
 
     def __init__(self, allowance: float, now: float) -> None:
         self.begun = 0
         self.rate = 0.0
-        """Requests a second lately, those refused included."""
+        """Recent requests per second, including rejected ones."""
         self.allowance = allowance
         self.refilled_at = now
-        self.tokens: dict[str, Part] = {}
+        self.tokens: dict[str, Consumer] = {}
 
     @property
-    def asks(self) -> float:
-        """Requests a second, as far as that can be known of who has just come."""
+    def demand(self) -> float:
+        """Requests per second, estimated from this round for a new consumer."""
         return self.rate or self.begun / ROUND_SECONDS
 
     def refill(self, share: float, burst: float, now: float) -> None:
-        """Add what ``share`` a second has come to since the last time."""
+        """Refill the bucket with ``share`` per second since the last time."""
         self.allowance = min(burst, self.allowance + (now - self.refilled_at) * share)
         self.refilled_at = now
 
 
-class Shares:
-    """Everybody's part. Of ``small`` requests a second, and at once, nobody is kept easily."""
+class FairShares:
+    """The consumers and their shares. A rate of ``small`` per second is rejected only if strict."""
 
     def __init__(self, small: float) -> None:
-        self._users: dict[str, Part] = {}
+        self._users: dict[str, Consumer] = {}
         self._parts = 0
         self._small = small
         self._burst = small
         self._spared = 0.0
         self.share = math.inf
-        """Requests a second that one user may have."""
+        """Requests per second that one user may have."""
 
     def __len__(self) -> int:
         return self._parts
 
-    def admit(self, user: str, token: str, now: float) -> Part | None:
-        """Count a request. None if it may begin, or else the user's part, which is used up."""
-        mine = self._part(self._users, user, now)
-        if mine is None:
+    def admit(self, user: str, token: str, now: float) -> Consumer | None:
+        """Count a request. Return None if it may begin, or the user whose share is used up."""
+        user_part = self._part(self._users, user, now)
+        if user_part is None:
             return None
-        mine.begun += 1
-        own = self._part(mine.tokens, token, now)
-        if own is not None:
-            own.begun += 1
-        return None if math.isinf(self.share) else self._take(mine, own, now)
+        user_part.begun += 1
+        token_part = self._part(user_part.tokens, token, now)
+        if token_part is not None:
+            token_part.begun += 1
+        return None if math.isinf(self.share) else self._take(user_part, token_part, now)
 
     def set_share(self, share: float, spared: float, *, strict: bool) -> None:
-        """What one user may have from now on.
+        """Set the requests per second that one user may have.
 
-        Who asks for no more than ``spared`` a second is not refused, nor who asks for little;
-        unless it is ``strict``.
+        Users with at most ``spared`` requests per second, or few, are not rejected, unless the
+        share is ``strict``.
         """
         least = 1.0 if strict else self._small
         self.share = max(share, least)
@@ -96,7 +96,7 @@ class Shares:
         self._spared = 0.0 if strict else spared
 
     def end_round(self, seconds: float) -> list[float]:
-        """Forget who is gone; the rates of the others."""
+        """Drop inactive consumers, and return the rates of the other users."""
         self._users = _active(self._users, seconds)
         self._parts = len(self._users)
         for user in self._users.values():
@@ -105,36 +105,38 @@ class Shares:
         return [user.rate for user in self._users.values()]
 
     def forget(self) -> None:
-        """Forget everybody."""
+        """Drop all consumers."""
         self._users, self._parts, self.share = {}, 0, math.inf
 
-    def _take(self, mine: Part, own: Part | None, now: float) -> Part | None:
+    def _take(
+        self, user_part: Consumer, token_part: Consumer | None, now: float
+    ) -> Consumer | None:
         share, burst = self.share, self._burst
-        mine.refill(share, burst, now)
-        allowed = mine.allowance >= 1
-        if own is not None:
-            count = len(mine.tokens)
-            own.refill(share / count, max(burst / count, 1.0), now)
-            # A token that wants little has its share even when the others have used the user's up:
-            # all tokens together have at most the user's share once more.
-            allowed = allowed or (count > 1 and own.allowance >= 1)
+        user_part.refill(share, burst, now)
+        allowed = user_part.allowance >= 1
+        if token_part is not None:
+            count = len(user_part.tokens)
+            token_part.refill(share / count, max(burst / count, 1.0), now)
+            # A token with a low rate has its share even if others have used up the user's: together
+            # the tokens have at most the user's share a second time.
+            allowed = allowed or (count > 1 and token_part.allowance >= 1)
             if allowed:
-                own.allowance = max(own.allowance - 1, 0)
-        if not allowed and mine.asks > self._spared:
-            return mine
-        mine.allowance = max(mine.allowance - 1, 0)
+                token_part.allowance = max(token_part.allowance - 1, 0)
+        if not allowed and user_part.demand > self._spared:
+            return user_part
+        user_part.allowance = max(user_part.allowance - 1, 0)
         return None
 
-    def _part(self, parts: dict[str, Part], key: str, now: float) -> Part | None:
+    def _part(self, parts: dict[str, Consumer], key: str, now: float) -> Consumer | None:
         found = parts.get(key)
         if found is None and self._parts < MOST_PARTS:
-            found = parts[key] = Part(self._small, now)
+            found = parts[key] = Consumer(self._small, now)
             self._parts += 1
         return found
 
 
-def _active(parts: dict[str, Part], seconds: float) -> dict[str, Part]:
-    """Those that are still there, ready for the next round."""
+def _active(parts: dict[str, Consumer], seconds: float) -> dict[str, Consumer]:
+    """Return the consumers that are still active, ready for the next round."""
     for part in parts.values():
         part.rate = max(part.begun / seconds, part.rate * _FADE)
         part.begun = 0

@@ -1,62 +1,62 @@
-"""How much of the gate one caller may have: so that one runaway pipeline can't starve the rest.
+"""Limits of one caller, so that a runaway pipeline cannot starve the others.
 
-Counted for each token, user, address and cluster: how many requests run at a time, by kind, and how
-many begin each second (a token bucket). Only limits that are set cost anything. What is done when
-all of them together are too much for the worker, :mod:`proxy.overload` decides.
+For each token, user, address and cluster it counts concurrent requests, by kind, and new requests
+per second (a token bucket). Only limits that are set cost anything. :mod:`proxy.limits.overload`
+decides what happens when all requests together are too much for the worker.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 
 from config.limit_settings import LimitSettings, ScopeLimits
-from proxy.overload import OverloadGuard
+from proxy.limits.overload import OverloadController
 
 REQUESTS, WATCHES, UPGRADES = range(3)
-"""The kinds of requests, for each of which there is a limit of its own."""
+"""The kinds of requests. Each has a limit of its own."""
 
 _WHAT = ("requests at a time", "watches at a time", "exec and port-forward sessions at a time")
 _SCOPES = ("token", "user", "address", "cluster")
+_CLUSTER = 3
 _SWEEP_AT = 10_000
-"""Usages of a scope that are kept before the rested ones are dropped. They aren't dropped as soon
-as they rest: to make one for each request costs more than all the counting."""
+"""Usages of a scope before idle ones are dropped. They are not dropped as soon as they are idle,
+because creating one for each request costs more than all the counting."""
 
 
-class Limited(Exception):
-    """A limit is reached. The message is fit for the client.
+class LimitExceeded(Exception):
+    """A limit is reached. The message is safe to send to the client.
 
-    ``code`` is the HTTP status for it; ``retry_after`` is in seconds. ``hold`` is for how many
-    seconds to keep the answer back: more than 0 only for those whose refusals would themselves be
-    too much for an overloaded worker.
+    ``code`` is the HTTP status; ``retry_after`` is in seconds. ``rejection_delay`` is the delay of
+    the response in seconds, above 0 if rejections themselves overload the worker.
     """
 
     def __init__(self, scope: str, what: str, most: float, retry_after: int) -> None:
         super().__init__(f"too many {what} for one {scope}: at most {most:g}; try again later")
         self.scope = scope
-        # Not on the class: a compiled one gives its instances none of it (see setup.py).
+        # Not on the class: instances of a compiled class do not inherit it (see setup.py).
         self.code = 429
         self.retry_after = retry_after
-        self.hold = 0.0
+        self.rejection_delay = 0.0
 
 
-class Overloaded(Limited):
-    """The worker can't keep up. 429 for whoever asks for more than others, 503 for the others."""
+class OverloadRejected(LimitExceeded):
+    """The worker is overloaded: 429 for users above the average rate, 503 for the others."""
 
     def __init__(self, code: int, retry_after: int) -> None:
         Exception.__init__(self, _BECAUSE[code])
         self.scope = "overload"
         self.code = code
         self.retry_after = retry_after
-        self.hold = 0.0
+        self.rejection_delay = 0.0
 
 
 _BECAUSE = {
-    429: "Sekisho is overloaded, and you ask for more than others do; try again later",
+    429: "Sekisho is overloaded, and you send more requests than others; try again later",
     503: "Sekisho is overloaded; try again later",
 }
 
 
 class Usage:
-    """What one key of a scope uses: requests that run, by kind, and how many more may begin."""
+    """Running requests of one key of a scope, by kind, and its token bucket."""
 
     __slots__ = ("allowance", "counts", "refilled_at")
 
@@ -67,7 +67,7 @@ class Usage:
 
 
 class _Scope:
-    """All tokens, or all users, …"""
+    """All keys of one kind: tokens, users, addresses or clusters."""
 
     def __init__(self, name: str, limits: ScopeLimits, clock: Callable[[], float]) -> None:
         self.name = name
@@ -79,7 +79,7 @@ class _Scope:
         self._clock = clock
 
     def add(self, key: str) -> Usage:
-        """The usage of a key that has none."""
+        """Create the usage of a key that has none."""
         if len(self.usages) >= self._sweep_at:
             self._sweep()
         now = self._clock() if self.rate else 0.0
@@ -87,12 +87,12 @@ class _Scope:
         return added
 
     def begin(self, key: str) -> None:
-        """Take one from the bucket. Raises Limited where it is empty."""
+        """Take one from the bucket. Raises LimitExceeded if it is empty."""
         usage = self.usages.get(key) or self.add(key)
         self._refill(usage)
         if usage.allowance < 1:
             wait = math.ceil((1 - usage.allowance) / self.rate)
-            raise Limited(self.name, "requests per second", self.rate, wait)
+            raise LimitExceeded(self.name, "requests per second", self.rate, wait)
         usage.allowance -= 1
 
     def _refill(self, usage: Usage) -> None:
@@ -102,25 +102,25 @@ class _Scope:
         usage.refilled_at = now
 
     def _sweep(self) -> None:
-        """Drop whoever runs nothing and has a full bucket again: nothing is remembered of them.
+        """Drop keys without running requests and with a full bucket, which hold no information.
 
-        Where most are busy the next sweep is put off, so that sweeping costs little for each key.
+        If most keys are busy, the next sweep is postponed, so that it costs little for each key.
         """
         if self.rate:
             for usage in self.usages.values():
                 self._refill(usage)
-        rested = [
+        idle = [
             key
             for key, usage in self.usages.items()
             if usage.allowance >= self.burst and not any(usage.counts)
         ]
-        for key in rested:
+        for key in idle:
             del self.usages[key]
         self._sweep_at = max(_SWEEP_AT, 2 * len(self.usages))
 
 
-class Place:
-    """A request's place under the limits, to be given back."""
+class Permit:
+    """Permission to run one request, to be released at its end."""
 
     __slots__ = ("_kind", "_taken")
 
@@ -128,20 +128,23 @@ class Place:
         self._kind = kind
         self._taken = taken
 
-    def leave(self) -> None:
-        """The request has ended."""
+    def release(self) -> None:
+        """Return the permit."""
         kind = self._kind
         for counts in self._taken:
             counts[kind] -= 1
         self._taken = ()
 
 
-NOWHERE = Place(REQUESTS, ())
-"""The place of a request that nothing limits."""
+UNLIMITED = Permit(REQUESTS, ())
+"""The permit of a request without limits."""
 
 
 class Limiter:
-    """Counts, and refuses. ``clock`` is monotonic, in seconds; ``refused`` is told each scope."""
+    """Counts and rejects requests.
+
+    ``clock`` is monotonic, in seconds. ``refused`` is called with the scope of each rejection.
+    """
 
     def __init__(
         self,
@@ -151,7 +154,7 @@ class Limiter:
     ) -> None:
         by_name: Mapping[str, ScopeLimits] = {name: getattr(limits, name) for name in _SCOPES}
         scopes = [_Scope(name, one, clock) for name, one in by_name.items()]
-        self.guard = OverloadGuard(limits.overload)
+        self.guard = OverloadController(limits.overload)
         self._refused = refused
         self._address = scopes[2]
         self._counting = tuple(
@@ -165,52 +168,79 @@ class Limiter:
         self._rated = tuple(
             (n, scope) for n, scope in enumerate(scopes) if scope.rate and scope.name != "address"
         )
+        # A request to the management API belongs to no cluster.
+        self._counting_api = tuple(
+            tuple(c for c in one if c[0] < _CLUSTER) for one in self._counting
+        )
+        self._rated_api = tuple(one for one in self._rated if one[0] < _CLUSTER)
 
-    def arrive(self, address: str) -> None:
-        """A request has come, from nobody knows whom yet. Raises Limited."""
+    def check_address_rate(self, address: str) -> None:
+        """Count a request before authentication. Raises LimitExceeded."""
         if self._address.rate:
             try:
                 self._address.begin(address)
-            except Limited as exc:
+            except LimitExceeded as exc:
                 self._refuse(exc)
                 raise
 
-    def enter(self, kind: int, keys: tuple[str, str, str, str]) -> Place:
-        """A request begins; ``keys`` are its token, user, address and cluster. Raises Limited."""
-        # Sessions are let in: they are people's, few, and a refusal would cost as much.
+    def acquire(self, kind: int, keys: tuple[str, str, str, str]) -> Permit:
+        """Return a permit. ``keys`` are token, user, address, cluster. Raises LimitExceeded."""
+        return self._enter(kind, keys, self._counting[kind], self._rated)
+
+    def enter_api(self, kind: int, keys: tuple[str, str, str, str]) -> Permit:
+        """Return the permit of a request to the API: the cluster of ``keys`` is not counted.
+
+        Raises:
+            LimitExceeded: a limit is reached.
+
+        """
+        return self._enter(kind, keys, self._counting_api[kind], self._rated_api)
+
+    def admit(self, user: str, token: str) -> None:
+        """Count a request towards overload control only. Raises LimitExceeded."""
+        if self.guard.counting:
+            self._admit((token, user, "", ""))
+
+    def _enter(
+        self,
+        kind: int,
+        keys: tuple[str, str, str, str],
+        counting: tuple[tuple[int, _Scope, dict[str, Usage], int], ...],
+        rated: tuple[tuple[int, _Scope], ...],
+    ) -> Permit:
+        # Sessions pass: they are few and interactive, and a rejection would cost as much.
         counted = self.guard.counting and kind != UPGRADES
         if counted:
             self._admit(keys)
-        counting = self._counting[kind]
-        if not counting and not self._rated:
-            return NOWHERE
+        if not counting and not rated:
+            return UNLIMITED
         taken: list[list[int]] = []
-        place = Place(kind, taken)
+        permit = Permit(kind, taken)
         try:
             for position, scope, usages, most in counting:
                 usage = usages.get(keys[position]) or scope.add(keys[position])
                 counts = usage.counts
                 if counts[kind] >= most:
-                    raise Limited(scope.name, _WHAT[kind], most, 1)
+                    raise LimitExceeded(scope.name, _WHAT[kind], most, 1)
                 counts[kind] += 1
                 taken.append(counts)
-            for position, scope in self._rated:
+            for position, scope in rated:
                 scope.begin(keys[position])
-        except Limited as exc:
-            place.leave()
+        except LimitExceeded as exc:
+            permit.release()
             if counted:
-                self.guard.turned_away()
+                self.guard.rejected_elsewhere()
             self._refuse(exc)
             raise
-        return place
+        return permit
 
     def _admit(self, keys: tuple[str, str, str, str]) -> None:
         refused = self.guard.admit(keys[1], keys[0])
         if refused is not None:
-            overloaded = Overloaded(*refused)
+            overloaded = OverloadRejected(*refused)
             self._refuse(overloaded)
             raise overloaded
 
-    def _refuse(self, exc: Limited) -> None:
-        exc.hold = self.guard.hold()
+    def _refuse(self, exc: LimitExceeded) -> None:
+        exc.rejection_delay = self.guard.hold()
         self._refused(exc.scope)

@@ -1,71 +1,71 @@
-"""When a worker has more to do than it can: who is served, and who is told to come back. Pure.
+"""Overload control: which requests a worker serves when it cannot serve all. Pure.
 
-A worker is one event loop. When it can't keep up, everybody waits in its queue, whoever filled it,
-and no limit on what one caller has at a time need be reached for that. What tells of it is
-lateness: by how much a timer that is due comes too late, which is about what a request waits.
+A worker is one event loop. When it is overloaded, all requests wait in its queue, whichever caller
+filled it, and no limit of concurrent requests need be reached. The signal is the loop's lag: the
+delay of a timer that is due, which is about the time that a request waits.
 
-1. Looks, every :data:`LOOK_SECONDS`. While all is well nobody is counted; the first look that is
-   late begins to count who asks how often.
-2. Late on average in a whole round: overload. The capacity, as requests a second, is less than
-   what was let in during the round. It is divided by max-min fairness
-   (:mod:`proxy.overload_shares`), and whoever wants more than the share gets 429 for the rest. It
-   is lowered while the worker stays late, and raised while it doesn't; once nobody had to be
-   refused for a while, the overload is over.
-3. Late, and more were refused than let in: then it is refusing that costs too much, for there are
-   clients who don't heed Retry-After. Instead of the capacity, their pace is lowered: refusals are
-   answered later (``hold``), and a connection doesn't ask again before it was answered.
-4. Nobody at or below the average, nor below ``small`` requests a second, is refused, until the
-   worker is *very* late: then they are cut, too, to the same share, and get 503.
+1. The lag is measured every :data:`LOOK_SECONDS`. Requests are not counted until the first
+   measurement above the threshold, which starts counting by user and token.
+2. A mean lag above the threshold in a whole round is an overload. The capacity, in requests per
+   second, is then less than the requests admitted in the round. It is divided by max-min fairness
+   (:mod:`proxy.limits.fair_share`): requests within the fair share are served; requests above it
+   get 429. The capacity is lowered while the lag persists and raised while it does not. The
+   overload ends after some rounds without rejections.
+3. If there is lag and more requests were rejected than admitted, rejections cost too much: some
+   clients ignore Retry-After. Instead of the capacity, their pace is lowered: rejections are
+   delayed (``hold``), and a connection sends no other request before its response.
+4. Users at or below the average rate, or below ``min_rate`` requests per second, are not rejected
+   until the lag is *critical*. Then the same share applies to them as well, with 503.
 
-Like CoDel (RFC 8289) it measures waiting, not load, so it needs no figure for what the machine can
-do.
+Like CoDel (RFC 8289) it measures waiting time, not load, so it needs no figure for the capacity of
+the machine.
 """
 
 import math
 from typing import NamedTuple
 
 from config.limit_settings import OverloadSettings
-from proxy.overload_shares import ROUND_SECONDS, Shares, fair_share
+from proxy.limits.fair_share import ROUND_SECONDS, FairShares, fair_share
 
 LOOK_SECONDS = 0.05
-"""How often the loop's lateness is looked at."""
+"""Interval between two measurements of the loop's lag."""
 
 QUIET_ROUNDS = 10
-"""After so many rounds in which nothing was late and nobody refused, the overload is over."""
+"""Rounds without lag and without rejections after which an overload ends."""
 
 _CUT, _DEEP_CUT, _RAISE = 0.9, 0.7, 1.1
 _LEAST = 0.25
-"""The capacity isn't cut below this part of the most that was let in: where that brings nothing,
-more of it only takes from those who could be served."""
+"""Least capacity, as a part of the highest admitted rate. If that does not help, a lower capacity
+only rejects requests that could be served."""
 
 _MORE = 1.2
-"""Who asks for this much more than the average asks for more than others do."""
+"""Factor above the mean rate at which a user counts as above average."""
 
 _LEAST_HOLD, _MOST_HOLD, _RELAX = 0.1, 5.0, 0.9
-"""Seconds, and by how much they are lowered from round to round."""
+"""Delays of rejections in seconds, and the factor by which they fall from round to round."""
 
 
-class Refused(NamedTuple):
-    """429: this user has had more than others; 503: there isn't enough for anybody."""
+class OverloadRejection(NamedTuple):
+    """A rejection: 429 for a user above the average rate, 503 for others."""
 
     code: int
     retry_after: int
     """Seconds."""
 
 
-class OverloadGuard:
-    """Decides for one worker. Feed it with :meth:`look`; ask :meth:`admit` while ``counting``."""
+class OverloadController:
+    """Decides for one worker. Call :meth:`admit` for each request while ``counting``."""
 
     def __init__(self, settings: OverloadSettings) -> None:
         self.counting = False
-        """Whether requests have to be asked for: read for each, so it is a plain attribute."""
+        """Whether requests are counted. A plain attribute, because each request reads it."""
         self.overloaded = False
-        self.lateness = 0.0
-        """By how many seconds what was due came too late, on average over the last round."""
-        # Who is never late enough never counts.
-        self._late = settings.late_ms / 1000 if settings.enabled else math.inf
-        self._very_late = settings.very_late_ms / 1000
-        self._shares = Shares(settings.small)
+        self.lag = 0.0
+        """Mean lag of the event loop in the last round, in seconds."""
+        # Without a threshold, counting never begins.
+        self._late = settings.lag_threshold.total_seconds() if settings.enabled else math.inf
+        self._very_late = settings.critical_lag.total_seconds()
+        self._shares = FairShares(settings.min_rate)
         self._now = 0.0
         self._round = _Round(0.0)
         self._refusals = 0
@@ -76,19 +76,19 @@ class OverloadGuard:
 
     @property
     def share(self) -> float:
-        """Requests a second that one user may begin; inf where nothing is refused."""
+        """Requests per second that one user may begin; inf if none are rejected."""
         return self._shares.share
 
     @property
     def known(self) -> int:
-        """How many users and tokens are counted."""
+        """Number of users and tokens that are counted."""
         return len(self._shares)
 
-    def look(self, now: float, late: float) -> None:
-        """Take down that a timer came ``late`` seconds too late, at ``now`` (monotonic)."""
+    def observe_lag(self, now: float, late: float) -> None:
+        """Record that a timer was ``late`` seconds late at ``now`` (monotonic)."""
         self._now = now
         if self.counting:
-            self._round.look(late)
+            self._round.observe_lag(late)
             if now - self._round.began >= ROUND_SECONDS:
                 self._end_round(now - self._round.began)
                 self._round = _Round(now)
@@ -96,31 +96,33 @@ class OverloadGuard:
             self.counting = True
             self._round = _Round(now)
 
-    def admit(self, user: str, token: str) -> Refused | None:
-        """Count a request of a user's token; None if it may begin."""
+    def admit(self, user: str, token: str) -> OverloadRejection | None:
+        """Count a request of a user's token. Return None if it may begin."""
         refused = self._shares.admit(user, token, self._now)
         if refused is None:
             self._round.admitted += 1
             return None
         self._round.refused += 1
-        greedy = refused.asks > self._average
-        # Spread over some seconds, so that they don't all come back in the same one.
-        return Refused(429 if greedy else 503, 1 + self._round.refused % (2 if greedy else 4))
+        above_average = refused.demand > self._average
+        # Spread over some seconds, so that the clients do not return in the same one.
+        return OverloadRejection(
+            429 if above_average else 503, 1 + self._round.refused % (2 if above_average else 4)
+        )
 
-    def turned_away(self) -> None:
-        """A request that may begin doesn't, because of another limit."""
+    def rejected_elsewhere(self) -> None:
+        """Record that another limit rejected a request that :meth:`admit` accepted."""
         self._round.admitted -= 1
         self._round.refused += 1
 
     def hold(self) -> float:
-        """For how many seconds the next refusal is to be kept back before it is answered."""
+        """Return the delay of the next rejection, in seconds."""
         self._refusals += 1
-        return self._hold * (0.5 + self._refusals % 8 / 8)  # not all of them at the same moment
+        return self._hold * (0.5 + self._refusals % 8 / 8)  # Spread over time.
 
     def _end_round(self, seconds: float) -> None:
         rates = self._shares.end_round(seconds)
-        self.lateness = self._round.lateness
-        late, refused = self.lateness > self._late, self._round.refused > 0
+        self.lag = self._round.lag
+        late, refused = self.lag > self._late, self._round.refused > 0
         self._quiet = 0 if late or refused else self._quiet + 1
         if late:
             self._relieve(seconds)
@@ -140,30 +142,30 @@ class OverloadGuard:
         self._shares.forget()
 
     def _relieve(self, seconds: float) -> None:
-        """Take from what there is more of: refusals, or what is let in."""
+        """Reduce the larger cost: rejections, or admitted requests."""
         if self._round.refused > self._round.admitted:
             self._hold = min(max(2 * self._hold, _LEAST_HOLD), _MOST_HOLD)
             return
         admitted = self._round.admitted / seconds
         before = min(self._capacity, admitted) if self.overloaded else admitted
-        by = _DEEP_CUT if self.lateness > self._very_late else _CUT
+        by = _DEEP_CUT if self.lag > self._very_late else _CUT
         self._best = max(self._best, admitted)
         self._capacity = max(before * by, self._best * _LEAST)
         self.overloaded = True
 
     def _divide(self, rates: list[float]) -> None:
-        # Twice in a row: one long pause says nothing of what there is to do.
-        very_late = self.lateness > self._very_late
+        # Twice in a row: one long pause is no evidence of load.
+        very_late = self.lag > self._very_late
         strict = very_late and self._was_very_late
         self._was_very_late = very_late
         self._average = _MORE * sum(rates) / max(len(rates), 1)
-        # Who is alone takes nothing from anybody.
+        # A single user takes nothing from others.
         share = fair_share(rates, self._capacity) if strict or len(rates) > 1 else math.inf
         self._shares.set_share(share, self._average, strict=strict)
 
 
 class _Round:
-    """What happened since ``began``."""
+    """Counters of one round, since ``began``."""
 
     __slots__ = ("_seconds", "_weighted", "admitted", "began", "refused")
 
@@ -172,13 +174,13 @@ class _Round:
         self.admitted = self.refused = 0
         self._seconds = self._weighted = 0.0
 
-    def look(self, late: float) -> None:
-        """Weigh a look by the time for which it stands: a loop that hangs is looked at seldom."""
+    def observe_lag(self, late: float) -> None:
+        """Weight a measurement by its time, because a loop that hangs is measured seldom."""
         seconds = LOOK_SECONDS + late
         self._seconds += seconds
         self._weighted += late * seconds
 
     @property
-    def lateness(self) -> float:
-        """The mean of the looks, in seconds."""
+    def lag(self) -> float:
+        """Weighted mean of the measurements, in seconds."""
         return self._weighted / self._seconds

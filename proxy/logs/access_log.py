@@ -1,67 +1,80 @@
-"""One line a request: who asked what of which cluster, and what came of it.
+"""Write one line per request: caller, request, cluster and outcome.
 
-JSON lines by default; never a header, a body or a query (tokens and commands may be in them).
+The lines are JSON by default. They contain no header, no body and no query, because these may
+contain tokens and commands.
 """
 
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Literal
 
-from proxy.access import Access, Pieces
-from proxy.line_log import LineLog
-from proxy.timestamps import decimal
+from proxy.logs.line_writer import LineWriter
+from proxy.logs.timestamps import decimal
+from proxy.logs.truncation import cut
+from proxy.request.context import Pieces, RequestContext
+
+MAX_PATH = 2048
+"""Characters of a request's path in a line."""
+
+MAX_NAME, MAX_REASON = 256, 1024
+"""Characters of the user to impersonate, and of the reason for a rejection."""
 
 
 class AccessLog:
-    """Formats accesses as lines of ``log``."""
+    """Format finished requests as lines of ``log``."""
 
-    def __init__(self, log: LineLog, style: Literal["json", "console"] = "json") -> None:
+    def __init__(self, log: LineWriter, style: Literal["json", "console"] = "json") -> None:
         self._log = log
         self._format = _json_line if style == "json" else _console_line
 
-    def record(self, access: Access, ended: str) -> None:
-        """Write one line. ``ended`` is when the request had been answered, as text."""
+    def record(self, access: RequestContext, ended: str) -> None:
+        """Write one line. ``ended`` is the time at which the response ended, as text."""
         self._log.write(self._format(access, ended))
 
 
-def _json_line(access: Access, ended: str) -> str:
-    """Written by hand, as audit events are: it is done for every request."""
-    told = access.told
-    if told is None or access.note or access.acting_as is not None:
+def _json_line(access: RequestContext, ended: str) -> str:
+    """Return the line in JSON. It is formatted by hand because each request needs one."""
+    fragments = access.log_fragments
+    if fragments is None or access.reason or access.impersonated is not None:
         before, after = _pieces(access)
     else:
-        if told.log is None:
-            told.log = _pieces(access)
-        before, after = told.log
+        if fragments.log is None:
+            fragments.log = _pieces(access)
+        before, after = fragments.log
     return (
         f'{{"timestamp": "{ended}", "event": "request", "request_id": "{access.request_id}", '
-        f'{before}{access.code}, "seconds": {decimal(access.seconds)}, "sent": {access.sent}{after}'
+        f'{before}{access.status}, "duration_seconds": {decimal(access.duration)}, '
+        f'"bytes_sent": {access.bytes_sent}{after}'
     )
 
 
-def _pieces(access: Access) -> Pieces:
-    """What is the same for every such request: before its code, and behind its numbers."""
-    acting_as = access.acting_as.user if access.acting_as is not None else ""
+def _pieces(access: RequestContext) -> Pieces:
+    """Return the parts that do not vary: before the status, and after the numbers."""
+    impersonated = ""
+    if access.impersonated is not None:
+        impersonated = cut(access.impersonated.user, MAX_NAME)
     before = (
-        f'"remote": {quoted(access.remote)}, "method": {quoted(access.method)}, '
-        f'"path": {quoted(access.path)}, "code": '
+        f'"client_ip": {quoted(access.remote)}, "method": {quoted(access.method)}, '
+        f'"path": {quoted(cut(access.path, MAX_PATH))}, "status": '
     )
     after = (
         (access.cluster and f', "cluster": {quoted(access.cluster)}')
         + f', "verb": "{access.info.verb}"'
         + (access.user and f', "user": {quoted(access.user)}')
-        + (acting_as and f', "acting_as": {quoted(acting_as)}')
-        + (access.note and f', "note": {quoted(access.note)}')
+        + (impersonated and f', "impersonated_user": {quoted(impersonated)}')
+        + (access.reason and f', "reason": {quoted(cut(access.reason, MAX_REASON))}')
         + "}"
     )
     return before, after
 
 
-def _console_line(access: Access, ended: str) -> str:
+def _console_line(access: RequestContext, ended: str) -> str:
     who = access.user or "-"
-    if access.acting_as:
-        who += f" as {access.acting_as.user!r}"
-    note = f" ({access.note!r})" if access.note else ""
+    if access.impersonated:
+        who += f" as {cut(access.impersonated.user, MAX_NAME)!r}"
+    reason = f" ({cut(access.reason, MAX_REASON)!r})" if access.reason else ""
+    path = cut(access.path, MAX_PATH)
     return (
-        f"{ended} {access.code} {access.method} {access.path!r} by {who} from {access.remote} "
-        f"in {access.seconds * 1000:.1f} ms, {access.sent} bytes [{access.request_id}]{note}"
+        f"{ended} {access.status} {access.method} {path!r} by {who} from {access.remote} "
+        f"in {access.duration * 1000:.1f} ms, {access.bytes_sent} bytes "
+        f"[{access.request_id}]{reason}"
     )

@@ -1,9 +1,9 @@
-"""Lines on a stream that several processes write to: each of them arrives whole.
+"""Write whole lines to a stream that several processes write to.
 
-Workers share standard output and error. The kernel keeps the bytes of one ``write(2)`` together:
-on a file all of them, on a pipe up to ``PIPE_BUF`` of them. So lines are written by the fewest
-calls that keep within it, and none is divided. A line that is longer than that is a call by itself;
-on a pipe whose reader lags another process's line may come in between.
+Workers share standard output and error. The kernel keeps the bytes of one ``write(2)`` together: in
+a file all of them, in a pipe up to ``PIPE_BUF`` bytes. Lines are therefore grouped into as few
+calls as possible within that limit, and no line is divided. A line longer than the limit is written
+by a call of its own; if the reader of a pipe is slow, a line of another process may get into it.
 """
 
 import io
@@ -14,15 +14,15 @@ import threading
 PIPE_BUF = select.PIPE_BUF
 
 
-class WholeLines:
-    """A stream of text over the descriptor of another one, without a buffer of its own."""
+class AtomicLineStream:
+    """An unbuffered text stream over the descriptor of another stream."""
 
     def __init__(self, stream: io.TextIOWrapper) -> None:
         self._stream = stream
         self._lock = threading.Lock()
 
     def write(self, text: str) -> None:
-        """Write ``text``, which ends with a line's end. Raises OSError; ValueError once closed."""
+        """Write ``text``, which ends with a newline. Raises OSError, or ValueError if closed."""
         data = text.encode("utf-8", "backslashreplace")
         with self._lock:
             descriptor = self._stream.fileno()
@@ -31,18 +31,18 @@ class WholeLines:
                     part = part[os.write(descriptor, part) :]
 
     def flush(self) -> None:
-        """Write what others gave to the stream itself."""
+        """Flush what was written to the stream itself."""
         self._stream.flush()
 
     def isatty(self) -> bool:
-        """Whether people read it."""
+        """Return whether the stream is a terminal."""
         return self._stream.isatty()
 
 
 def parts(data: bytes, most: int = PIPE_BUF) -> list[bytes]:
-    """``data`` cut after lines' ends, into parts of at most ``most`` bytes where lines are short.
+    """Split ``data`` after newlines into parts of at most ``most`` bytes. Pure.
 
-    Pure.
+    A longer line is a part of its own.
     """
     found = []
     start = 0

@@ -1,20 +1,24 @@
-"""A log file of ours: private, set aside when it is large, opened anew when somebody moved it."""
+"""A private log file that rotates by size, and is reopened if another program moves it."""
 
 import fcntl
 import os
+import stat
 from pathlib import Path
 
 
 class RotatingFile:
-    """A stream of text for :class:`~proxy.line_log.LineLog`; used from its thread alone.
+    """A text stream for :class:`~proxy.logs.line_writer.LineWriter`, used from its thread only.
 
-    Several processes may write to one file, each with a RotatingFile of its own: whoever writes
-    holds a lock (``flock``) on the file that is at the path at that moment, so that nothing gets
-    into a file that was set aside meanwhile, and a full one is set aside once.
+    Several processes may write to one file, each with its own RotatingFile. The writer holds a lock
+    (``flock``) on the file that is at the path. Therefore no process writes to a file that another
+    one has rotated, and a full file is rotated once.
 
-    A file that would grow over ``max_bytes`` becomes ``<file>.1``, that ``<file>.2`` and so on;
-    ``backups`` of them are kept. A file that logrotate (or somebody) has moved away is left to
-    them, and a new one begun. Raises OSError where the file can't be opened or locked.
+    When a file would exceed ``max_bytes``, it becomes ``<file>.1``, the former ``<file>.1`` becomes
+    ``<file>.2`` and so on. ``backups`` of them are kept. If another program (logrotate) moves the
+    file, a new file is opened at the path.
+
+    Raises:
+        OSError: the file cannot be opened or locked.
     """
 
     def __init__(self, file: Path, *, max_bytes: int, backups: int) -> None:
@@ -26,7 +30,7 @@ class RotatingFile:
         fcntl.flock(self._stream, fcntl.LOCK_UN)
 
     def write(self, text: str) -> None:
-        """Append ``text`` as UTF-8, and give it to the operating system. Raises OSError."""
+        """Append ``text`` as UTF-8, unbuffered. Raises OSError."""
         data = text.encode("utf-8", "backslashreplace")
         self._lock_one_with_room_for(len(data))
         try:
@@ -36,17 +40,17 @@ class RotatingFile:
             fcntl.flock(self._stream, fcntl.LOCK_UN)
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Do nothing: writes are unbuffered."""
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._stream)
 
     def _lock_one_with_room_for(self, added: int) -> None:
-        """Hold the lock of the file at the path, after setting aside one that would be too large.
+        """Lock the file at the path, and rotate it if ``added`` bytes would not fit.
 
-        To wait for a lock takes time in which another process may have set that file aside. So it
-        is looked at again; and closing a file lets go of its lock.
+        While this process waits for the lock, another one may rotate the file, so its identity is
+        checked after locking. Closing a file releases its lock.
         """
         while True:
             fcntl.flock(self._stream, fcntl.LOCK_EX)
@@ -54,12 +58,17 @@ class RotatingFile:
                 size = os.fstat(self._stream).st_size
                 if not size or size + added <= self._max_bytes:
                     return
-                self._set_aside()
+                self._rotate()
             self._reopen()
 
     def _open(self) -> int:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        return os.open(self._file, flags, 0o600)
+        # Without O_NONBLOCK, opening a pipe without a reader would block.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+        stream = os.open(self._file, flags, 0o600)
+        if not stat.S_ISREG(os.fstat(stream).st_mode):
+            os.close(stream)
+            raise OSError(0, "is not a regular file", str(self._file))
+        return stream
 
     def _reopen(self) -> None:
         fresh = self._open()
@@ -68,13 +77,13 @@ class RotatingFile:
 
     def _moved(self) -> bool:
         try:
-            there = self._file.stat()
+            present = self._file.stat()
         except FileNotFoundError:
             return True
-        ours = os.fstat(self._stream)
-        return (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino)
+        opened = os.fstat(self._stream)
+        return (present.st_dev, present.st_ino) != (opened.st_dev, opened.st_ino)
 
-    def _set_aside(self) -> None:
+    def _rotate(self) -> None:
         if not self._backups:
             self._file.unlink(missing_ok=True)
             return

@@ -1,7 +1,7 @@
-"""Logging: structlog over everything, as JSON or for a terminal; no secrets by construction.
+"""Set up logging: structlog for all log lines, as JSON or for a terminal, without secrets.
 
-Code logs names and ids, never headers, bodies or URLs with queries. What gets in by a library's
-own messages is cut down here: bearers and passwords in what looks like a header or a URL.
+Sekisho's code logs names and ids, never headers, bodies or URLs with queries. Messages of libraries
+may contain more: credentials in text that looks like a header or a URL are redacted here.
 """
 
 import io
@@ -12,20 +12,31 @@ from typing import Literal
 
 import structlog
 
+from config.loggers import get_logger
 from config.settings import Settings
-from proxy.whole_lines import WholeLines
+from proxy.logs.atomic_lines import AtomicLineStream
+from proxy.logs.truncation import cut
+
+_LOG = get_logger(__name__)
 
 _SECRETS = (
     (re.compile(r"(?i)(bearer|basic)\s+[\w.~+/=:-]+"), r"\1 [redacted]"),
     (re.compile(r"\b((?:token|kubeconfig|session)-[a-z0-9]+):[\w-]+"), r"\1:[redacted]"),
-    (re.compile(r"(\w+://[^:/@\s]+):[^@/\s]+@"), r"\1:[redacted]@"),
+    # Starts at "://": with the scheme, matching a long word would take quadratic time.
+    (re.compile(r"(://[^:/@\s]+):[^@/\s]+@"), r"\1:[redacted]@"),
 )
+
+
+MAX_VALUE = 4096
+"""Characters of a value in a line, which may be text from a client, a cluster or a provider."""
+
+_WHOLE = frozenset({"exception", "stack"})
 
 
 def set_up_logging(
     level: str, style: Literal["auto", "json", "console"]
 ) -> Literal["json", "console"]:
-    """Send every log line to standard error; the style that was chosen."""
+    """Send all log lines to standard error. Return the style that ``auto`` resolves to."""
     by_stream: Literal["json", "console"] = "console" if sys.stderr.isatty() else "json"
     chosen = by_stream if style == "auto" else style
     renderer: structlog.typing.Processor
@@ -49,7 +60,7 @@ def set_up_logging(
     )
     stream = sys.stderr
     handler = logging.StreamHandler(
-        WholeLines(stream) if isinstance(stream, io.TextIOWrapper) else stream
+        AtomicLineStream(stream) if isinstance(stream, io.TextIOWrapper) else stream
     )
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -60,7 +71,7 @@ def set_up_logging(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # aiohttp's server tells of every malformed request and client that hung up: noise on purpose.
+    # aiohttp's server logs each malformed request and closed connection: clients cause these.
     logging.getLogger("aiohttp.server").setLevel(logging.ERROR)
     logging.getLogger("aiohttp.access").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -68,9 +79,9 @@ def set_up_logging(
     return chosen
 
 
-def tell_ready(settings: Settings, **more: object) -> None:
-    """Say in the log that requests are served, and where."""
-    structlog.get_logger("sekisho").info(
+def log_ready(settings: Settings, **more: object) -> None:
+    """Log that the server accepts requests, and its addresses."""
+    _LOG.info(
         "ready",
         listen=str(settings.server.listen),
         external_url=settings.external_url,
@@ -82,10 +93,10 @@ def tell_ready(settings: Settings, **more: object) -> None:
 def redact(
     logger: object, name: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """A structlog processor that blanks what looks like a secret, in every value."""
+    """Redact text that looks like a credential in every value. A structlog processor."""
     for key, value in event.items():
         if isinstance(value, str):
             for pattern, replacement in _SECRETS:
                 value = pattern.sub(replacement, value)
-            event[key] = value
+            event[key] = value if key in _WHOLE else cut(value, MAX_VALUE)
     return event

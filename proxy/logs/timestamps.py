@@ -1,4 +1,4 @@
-"""Times in logs: RFC 3339 in UTC, with microseconds, as Kubernetes' MicroTime is written. Pure."""
+"""Format times for logs: RFC 3339 in UTC with microseconds, like Kubernetes' MicroTime. Pure."""
 
 import time
 from functools import lru_cache
@@ -10,17 +10,17 @@ def _second(epoch: int) -> str:
 
 
 def rfc3339(epoch: float) -> str:
-    """``epoch`` (seconds) as text. The part down to the second is kept: many fall into one."""
+    """Return ``epoch`` (seconds) as text. The part down to the second is cached."""
     whole = int(epoch)
     return f"{_second(whole)}.{_micros(epoch - whole)}Z"
 
 
 def decimal(seconds: float) -> str:
-    """``seconds`` with six places."""
+    """Return ``seconds`` with six decimal places."""
     whole = int(seconds)
     return f"{whole}.{_micros(seconds - whole)}"
 
 
 def _micros(part: float) -> str:
-    """Six digits: every request is told with three of them, and a format costs four times that."""
+    """Return six digits. Each request needs three; ``format`` costs four times as much."""
     return str(1_000_000 + int(part * 1e6))[1:]

@@ -1,8 +1,8 @@
-"""What every request is counted in: plain numbers, made into metrics when somebody asks.
+"""Counters that change with every request: plain numbers, converted to metrics at a scrape.
 
-prometheus_client takes a lock, and looks at half a dozen things, each time that a number moves:
-6 µs for the six numbers of a request. All requests are served by one thread, so here a number is a
-number, and costs 0.1 µs; the families are made at each scrape.
+prometheus_client takes a lock and does several lookups for each change: 6 µs for the six numbers of
+a request. One thread serves all requests, so plain numbers are enough, at 0.1 µs; the metric
+families are built at each scrape.
 """
 
 from bisect import bisect_left
@@ -22,13 +22,13 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 """The upper bounds of the histogram's buckets, in seconds."""
 
 _CODES = frozenset(map(int, HTTPStatus)) | {499}
-"""Any other counts as its hundred: clusters, and services behind them, may say what they like."""
+"""Other codes count as their hundred: clusters and services behind them may send any code."""
 
 _BOUNDS = (*map(str, BUCKETS), "+Inf")
 
 
-class Answers:
-    """Answers of one cluster to one verb with one code. ``timed`` are those whose time counts."""
+class ResponseStats:
+    """Responses of one cluster to one verb with one code."""
 
     __slots__ = ("buckets", "count", "seconds", "sent")
 
@@ -39,57 +39,57 @@ class Answers:
         self.buckets = [0] * (len(BUCKETS) + 1)
 
     def time(self, seconds: float) -> None:
-        """Count how long one took."""
+        """Add the duration of one response."""
         self.seconds += seconds
         self.buckets[bisect_left(BUCKETS, seconds)] += 1
 
-    def add(self, other: "Answers") -> None:
-        """Count those of ``other`` as well."""
+    def add(self, other: "ResponseStats") -> None:
+        """Add the numbers of ``other``."""
         self.count += other.count
         self.sent += other.sent
         self.seconds += other.seconds
         self.buckets = [
-            ours + theirs for ours, theirs in zip(self.buckets, other.buckets, strict=True)
+            mine + added for mine, added in zip(self.buckets, other.buckets, strict=True)
         ]
 
 
-class Traffic(Collector):
-    """Requests, what they moved, how long they took, and who was let in. Used by one thread."""
+class RequestMetrics(Collector):
+    """Counters of requests, bytes, durations and authentications. For use by one thread."""
 
     def __init__(self) -> None:
         self.in_flight = 0
-        self._answers: dict[tuple[str, str, int], Answers] = {}
+        self._responses: dict[tuple[str, str, int], ResponseStats] = {}
         self._authentications: dict[tuple[str, str], int] = defaultdict(int)
 
-    def answered(
+    def count_response(
         self, cluster: str, verb: str, code: int, sent: int, seconds: float | None
     ) -> None:
-        """Count a request that has ended; ``seconds`` is None where its time says nothing.
+        """Count a request that has ended; ``seconds`` is None where its time is not measured.
 
-        ``cluster`` is empty where it named none that its caller may enter.
+        ``cluster`` is empty where the request names no cluster that the caller may access.
         """
         if code not in _CODES:
             code = code // 100 * 100
         key = (cluster, verb, code)
-        found = self._answers.get(key)
+        found = self._responses.get(key)
         if found is None:
-            found = self._answers[key] = Answers()
+            found = self._responses[key] = ResponseStats()
         found.count += 1
         if cluster:
             found.sent += sent
             if seconds is not None:
                 found.time(seconds)
 
-    def authenticated(self, provider: str, outcome: str) -> None:
-        """Count a credential that was looked at."""
+    def count_authentication(self, provider: str, outcome: str) -> None:
+        """Count the check of a credential."""
         self._authentications[provider, outcome] += 1
 
     def forget_cluster(self, cluster: str) -> None:
-        """Drop what is kept under a cluster's name, when the cluster is gone."""
-        self._answers = {key: one for key, one in self._answers.items() if key[0] != cluster}
+        """Drop all numbers of a removed cluster."""
+        self._responses = {key: one for key, one in self._responses.items() if key[0] != cluster}
 
     def collect(self) -> Iterator[Metric]:
-        """Every family with its numbers of now."""
+        """Yield all metric families with their current numbers."""
         yield GaugeMetricFamily(
             "sekisho_requests_in_flight",
             "Requests being served, watches and upgrades included.",
@@ -100,7 +100,7 @@ class Traffic(Collector):
         yield self._sent()
         authentications = CounterMetricFamily(
             "sekisho_authentications",
-            "Credentials looked at, by provider and outcome "
+            "Credentials checked, by provider and outcome "
             "(accepted, refused, missing, malformed, unavailable).",
             labels=["provider", "outcome"],
         )
@@ -114,18 +114,18 @@ class Traffic(Collector):
             "Requests by cluster, Kubernetes verb and status code.",
             labels=["cluster", "verb", "code"],
         )
-        for (cluster, verb, code), one in self._answers.items():
+        for (cluster, verb, code), one in self._responses.items():
             requests.add_metric([cluster, verb, str(code)], one.count)
         return requests
 
     def _latency(self) -> Metric:
         latency = HistogramMetricFamily(
             "sekisho_request_duration_seconds",
-            "Time from a request's head to the end of its answer; watches and upgrades excluded.",
+            "Time from a request's head to its response's end; watches and upgrades excluded.",
             labels=["cluster", "verb"],
         )
-        summed: dict[tuple[str, str], Answers] = defaultdict(Answers)
-        for (cluster, verb, _), one in self._answers.items():
+        summed: dict[tuple[str, str], ResponseStats] = defaultdict(ResponseStats)
+        for (cluster, verb, _), one in self._responses.items():
             if any(one.buckets):
                 summed[cluster, verb].add(one)
         for labels, one in summed.items():
@@ -141,7 +141,7 @@ class Traffic(Collector):
             "sekisho_sent_bytes", "Body bytes relayed to clients.", labels=["cluster"]
         )
         summed: dict[str, int] = defaultdict(int)
-        for (cluster, _, _), one in self._answers.items():
+        for (cluster, _, _), one in self._responses.items():
             if cluster:
                 summed[cluster] += one.sent
         for cluster, size in summed.items():

@@ -1,59 +1,64 @@
-"""When tokens were last used, written now and then: bookkeeping that never costs a request."""
+"""Record when tokens were last used, in batches that do not delay requests."""
 
 import asyncio
 from datetime import UTC, datetime
 
-import structlog
 from prometheus_client import CollectorRegistry, Counter
 
-from management.foreign_bearers import FOREIGN_PREFIX
-from store.interfaces import StoreError, Tokens
+from config.loggers import get_logger
+from management.authentication.external_tokens import EXTERNAL_PREFIX
+from store.errors import StoreError
+from store.identity_interfaces import Tokens
 
 WRITE_SECONDS = 30.0
-"""How often uses are written: the precision of a token's last use."""
+"""The interval between writes: the precision of a token's last use."""
 
-GIVE_UP_SECONDS = 10.0
-"""How long one write may take: one that hangs must not hold up the next."""
+WRITE_TIMEOUT_SECONDS = 10.0
+"""The timeout of a write, so that a hanging one does not delay the next."""
 
-LAST_SECONDS = 3.0
-"""The same for the last one: a store that hangs must not hold up a stop."""
+LAST_WRITE_TIMEOUT_SECONDS = 3.0
+"""The timeout of the last write, so that a hanging store does not delay a stop."""
 
-_LOG = structlog.get_logger("sekisho.last_used")
+_LOG = get_logger(__name__)
 
 
-class LastUsed:
-    """Collects uses of tokens. Run :meth:`write_forever` beside it."""
+class TokenUsageRecorder:
+    """Collect uses of tokens. Run :meth:`write_forever` beside it."""
 
     def __init__(self, tokens: Tokens, registry: CollectorRegistry) -> None:
         self._tokens = tokens
         self._used: set[str] = set()
         self._failures = Counter(
-            "sekisho_last_used_failures_total",
-            "Times that the last use of tokens could not be written.",
+            "sekisho_token_last_used_write_failures_total",
+            "Failed writes of the last use of tokens.",
             registry=registry,
         )
 
     def note(self, token_name: str) -> None:
-        """The token was used just now."""
+        """Record that the token was used now."""
         self._used.add(token_name)
 
     async def write_forever(self) -> None:
-        """Write uses every WRITE_SECONDS, and once more when cancelled."""
-        try:
-            while True:
+        """Write uses every WRITE_SECONDS, and a last time when cancelled."""
+        error: BaseException | None = None
+        while error is None:
+            try:
                 await asyncio.sleep(WRITE_SECONDS)
                 await self.write()
-        finally:
-            await self.write(LAST_SECONDS)
+            except BaseException as exc:
+                error = exc
+        # Not in a finally clause: compiled by mypyc, that loses the exception.
+        await self.write(LAST_WRITE_TIMEOUT_SECONDS)
+        raise error
 
-    async def write(self, seconds: float = GIVE_UP_SECONDS) -> None:
-        """Write what has been noted. A failure is counted, and the uses are dropped."""
+    async def write(self, seconds: float = WRITE_TIMEOUT_SECONDS) -> None:
+        """Write the recorded uses. A failure is counted, and the uses are dropped."""
         used, self._used = self._used, set()
-        used = {name for name in used if not name.startswith(FOREIGN_PREFIX)}
+        used = {name for name in used if not name.startswith(EXTERNAL_PREFIX)}
         if not used:
             return
         now = datetime.now(UTC)
-        # A task, for a database that hangs holds up even the end of a write that is given up.
+        # A task, because a hanging database also delays the cancellation of a write.
         task = asyncio.ensure_future(self._tokens.touch([(name, now) for name in sorted(used)]))
         try:
             await asyncio.wait({task}, timeout=seconds)
@@ -62,11 +67,11 @@ class LastUsed:
             task.cancel()
         if error is not None:
             self._failures.inc()
-            _LOG.warning("last uses not written", tokens=len(used), error=error)
+            _LOG.warning("last-used update failed", tokens=len(used), error=error)
 
 
 def _error_of(write: asyncio.Future[None]) -> str | None:
-    """Why a write isn't done, or None where it is. Raises what isn't the store's."""
+    """Return why a write failed, or None. Raises exceptions that are not the store's."""
     if not write.done():
         return "the store didn't answer in time"
     try:

@@ -1,15 +1,23 @@
-"""The metrics listener: ``/metrics`` for Prometheus, and health for probes without TLS."""
+"""Application of the metrics listener: ``/metrics`` and health probes, without TLS."""
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
-from proxy.health import Readiness
-from proxy.health import routes as health_routes
-from proxy.loop_metrics import LoopCollector
+from proxy.monitoring.event_loop_collector import LoopCollector
+from proxy.monitoring.health import Readiness
+from proxy.monitoring.health import routes as health_routes
 
 
 def build_metrics_app(registry: CollectorRegistry, readiness: Readiness) -> web.Application:
-    """The application of the metrics listener."""
+    """Build the application of the metrics listener."""
     registry.register(LoopCollector())
 
     async def metrics(request: web.Request) -> web.Response:
@@ -20,3 +28,13 @@ def build_metrics_app(registry: CollectorRegistry, readiness: Readiness) -> web.
     app = web.Application()
     app.add_routes([web.get("/metrics", metrics), *health_routes(readiness)])
     return app
+
+
+def create_metrics_registry() -> CollectorRegistry:
+    """Return a registry with the metrics of the process, the platform and the collector."""
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry

@@ -1,4 +1,4 @@
-"""What the event loop carries: a number that only ever grows tells of a leak."""
+"""Metric of the event loop's tasks: a number that only grows indicates a leak."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,16 +8,16 @@ from prometheus_client.registry import Collector
 
 
 class LoopCollector(Collector):
-    """Counts the tasks of the loop that a scrape runs in, at each scrape and at no other time."""
+    """Count the tasks of the current event loop at each scrape."""
 
     def collect(self) -> Iterator[Metric]:
-        """One gauge; nothing outside a loop, as when a registry asks for names."""
+        """Yield one gauge; nothing outside a loop, where a registry collects the names."""
         try:
             tasks = len(asyncio.all_tasks())
         except RuntimeError:
             return
         yield GaugeMetricFamily(
             "sekisho_event_loop_tasks",
-            "Tasks in the event loop: a few of the server's own and one for each connection.",
+            "Tasks in the event loop: a few of the server and one for each connection.",
             value=tasks,
         )

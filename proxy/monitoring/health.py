@@ -1,23 +1,26 @@
-"""``/healthz`` and ``/readyz``: is the process alive, and should it get requests?"""
+"""Liveness (``/healthz``) and readiness (``/readyz``) of the process."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from management.authentication import anybody
+from management.api.authentication import probe
 
 CHECK_SECONDS = 2.0
-"""How long a check may take before it counts as failed."""
+"""The timeout of a check."""
+
+CACHE_SECONDS = 0.25
+"""How long the results of the checks are cached."""
 
 Check = Callable[[], Awaitable[None]]
 
 
 class Readiness:
-    """Named checks. Each raises where something is wrong; its message is for operators.
+    """Named checks. A failed check raises; its message is for operators.
 
-    ``stopping`` makes the process unready whatever the checks say. ``shown`` says what is wrong
-    with what is only told of (``?verbose``) and makes nothing unready.
+    ``stopping`` makes the process unready, whatever the checks return. ``shown`` returns problems
+    that only ``?verbose`` lists and that do not make the process unready.
     """
 
     def __init__(
@@ -28,14 +31,28 @@ class Readiness:
         self._checks = dict(checks)
         self.shown = shown
         self.stopping = False
+        self._running: asyncio.Task[dict[str, str | None]] | None = None
+        self._fresh_until = 0.0
 
     async def results(self) -> dict[str, str | None]:
-        """What is wrong by check; None where all is well."""
-        names = list(self._checks)
-        outcomes = await asyncio.gather(*(self._run(self._checks[name]) for name in names))
-        results = dict(zip(names, outcomes, strict=True))
+        """Return the problem of each check; None where it passed.
+
+        Checks run at most once within :data:`CACHE_SECONDS`, because unauthenticated clients may
+        send any number of requests.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._running is None or (self._running.done() and now >= self._fresh_until):
+            self._running = asyncio.ensure_future(self._run_all())
+            self._fresh_until = now + CACHE_SECONDS
+        # Shielded: a client that leaves must not cancel the checks of the others.
+        results = dict(await asyncio.shield(self._running))
         results["shutdown"] = "the server is stopping" if self.stopping else None
         return results
+
+    async def _run_all(self) -> dict[str, str | None]:
+        names = list(self._checks)
+        outcomes = await asyncio.gather(*(self._run(self._checks[name]) for name in names))
+        return dict(zip(names, outcomes, strict=True))
 
     async def _run(self, check: Check) -> str | None:
         try:
@@ -43,24 +60,26 @@ class Readiness:
                 await check()
         except TimeoutError:
             return "timed out"
-        except Exception as exc:  # whatever a check raises is its result
+        except Exception as exc:  # Any exception is the check's result.
             return str(exc) or type(exc).__name__
         return None
 
 
-def routes(readiness: Readiness) -> list[web.RouteDef]:
-    """The two endpoints, in the manner of the Kubernetes API server's (``?verbose``)."""
+def routes(readiness: Readiness, *, public: bool = False) -> list[web.RouteDef]:
+    """Return the two endpoints, which follow those of the Kubernetes API server (``?verbose``).
 
-    @anybody
+    ``public`` hides the providers and their state from unauthenticated clients.
+    """
+
+    @probe
     async def healthz(request: web.Request) -> web.Response:
         return web.Response(text="ok")
 
-    @anybody
+    @probe
     async def readyz(request: web.Request) -> web.Response:
         results = await readiness.results()
         ready = not any(results.values())
-        # Reasons may name hosts and files, so they are logged and told on the metrics listener's
-        # side of the fence only: here a check is well or it isn't.
+        # Reasons may contain host and file names, so the response only has "ok" or "failed".
         if "verbose" in request.query or not ready:
             lines = [
                 f"[{'-' if why else '+'}]{name} {'failed' if why else 'ok'}"
@@ -68,7 +87,7 @@ def routes(readiness: Readiness) -> list[web.RouteDef]:
             ]
             lines += [
                 f"[{'-' if why else '+'}]{name} {'down, not counted' if why else 'ok'}"
-                for name, why in readiness.shown().items()
+                for name, why in ({} if public else readiness.shown()).items()
             ]
             text = "\n".join([*lines, f"readyz check {'passed' if ready else 'failed'}"]) + "\n"
         else:

@@ -1,23 +1,30 @@
-"""What is so at the moment of a scrape: looked up then, and at no cost before."""
+"""Metrics that are read from other objects at each scrape and cost nothing otherwise."""
 
 from collections.abc import Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from management.authentication.token_authenticator import TokenAuthenticator
 from management.controllers.manager import ControllerManager
-from management.provider_registry import ProviderRegistry
-from management.resolver import TokenResolver
-from proxy.clusters import ClusterDirectory
+from management.identity.provider_registry import ProviderRegistry
+from proxy.upstream.registry import UpstreamRegistry
+
+_FAULTS = {
+    "oversized_answers": "Oversized responses of a cluster; lists continue in smaller pages.",
+    "malformed_objects": "Malformed objects in responses of a cluster, which were skipped.",
+    "failed_collections": "Failed lists and watches of a cluster, which are retried.",
+}
+"""Help texts of the counters in :class:`management.kubernetes.client.Faults`, by first word."""
 
 
 class StateCollector(Collector):
-    """The token cache, and the health of every cluster's API servers and of every provider."""
+    """Metrics of the token cache, API servers, providers and cluster controllers."""
 
     def __init__(
         self,
-        resolver: TokenResolver,
-        directory: ClusterDirectory,
+        resolver: TokenAuthenticator,
+        directory: UpstreamRegistry,
         providers: ProviderRegistry,
         controllers: ControllerManager,
     ) -> None:
@@ -27,65 +34,73 @@ class StateCollector(Collector):
         self._providers = providers
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric with its value of now."""
+        """Yield all metrics with their current values."""
         resolver = self._resolver
         yield CounterMetricFamily(
             "sekisho_token_cache_hits",
-            "Tokens that were known without asking the store.",
+            "Tokens found in the cache, without a read of the store.",
             value=resolver.hits,
         )
         yield CounterMetricFamily(
             "sekisho_token_cache_misses",
-            "Tokens that the store was asked for; many at once for one token are one question.",
+            "Tokens read from the store. Lookups of one token at the same time are one read.",
             value=resolver.misses,
         )
         yield GaugeMetricFamily(
             "sekisho_token_cache_entries", "Tokens in the cache.", value=resolver.entries
         )
-        yield self._masters()
+        yield self._hosts()
         up = GaugeMetricFamily(
             "sekisho_provider_up",
-            "Whether an enabled provider was well when it was last checked (1) or not (0).",
+            "Whether an enabled provider passed its last check (1) or not (0).",
             labels=["provider"],
         )
-        for name, wrong in self._providers.health().items():
-            up.add_metric([name], float(wrong is None))
+        for name, problem in self._providers.health().items():
+            up.add_metric([name], float(problem is None))
         yield up
-        yield from self._looked_after()
+        yield from self._controllers_state()
 
-    def _looked_after(self) -> Iterator[Metric]:
-        """The clusters that this replica looks after, and what that takes."""
-        settled = GaugeMetricFamily(
-            "sekisho_controller_settled",
-            "Whether a cluster that this replica looks after is as it shall be (1) or not (0).",
+    def _controllers_state(self) -> Iterator[Metric]:
+        """Yield the metrics of the clusters whose leases this replica holds."""
+        synced = GaugeMetricFamily(
+            "sekisho_controller_synced",
+            "Whether a cluster that this replica manages is in the desired state (1) or not (0).",
             labels=["cluster"],
         )
         calls = CounterMetricFamily(
             "sekisho_controller_calls",
-            "Lists, watches and writes in a cluster since this replica looks after it.",
+            "Lists, watches and writes in a cluster since this replica acquired its lease.",
             labels=["cluster"],
         )
         writes = CounterMetricFamily(
             "sekisho_controller_writes",
-            "Objects made, changed or deleted in a cluster since this replica looks after it.",
+            "Objects created, changed or deleted in a cluster since this replica got its lease.",
             labels=["cluster"],
         )
-        for care in self._controllers.cares.values():
-            keeper = care.keeper
-            if keeper is not None:
-                settled.add_metric([care.cluster.name], float(keeper.problem is None))
-                calls.add_metric([care.cluster.name], keeper.calls)
-                writes.add_metric([care.cluster.name], keeper.writes)
-        yield from (settled, calls, writes)
+        faults = {
+            name: CounterMetricFamily(f"sekisho_controller_{name}", text, labels=["cluster"])
+            for name, text in _FAULTS.items()
+        }
+        for managed in self._controllers.clusters.values():
+            if managed.client is not None:
+                for name, family in faults.items():
+                    count = getattr(managed.client.faults, name.partition("_")[0])
+                    family.add_metric([managed.cluster.name], count)
+            reconciler = managed.reconciler
+            if reconciler is not None:
+                synced.add_metric([managed.cluster.name], float(reconciler.problem is None))
+                calls.add_metric([managed.cluster.name], reconciler.calls)
+                writes.add_metric([managed.cluster.name], reconciler.writes)
+        yield from (synced, calls, writes, *faults.values())
 
-    def _masters(self) -> Metric:
+    def _hosts(self) -> Metric:
         family = GaugeMetricFamily(
-            "sekisho_upstream_master_healthy",
-            "Whether an API server gets its share of requests (1) or is left alone now (0).",
-            labels=["cluster", "master"],
+            "sekisho_upstream_host_healthy",
+            "Whether an upstream host gets its share of requests (1) or is ejected (0).",
+            labels=["cluster", "host"],
         )
-        for downstream in self._directory.all():
-            for master in downstream.pool.masters:
-                where = f"{master.host}:{master.port}"
-                family.add_metric([downstream.cluster.name, where], float(master.healthy))
+        for upstream in self._directory.all():
+            for host in upstream.pool.hosts:
+                address = f"{host.name}:{host.port}"
+                family.add_metric([upstream.cluster.name, address], float(host.healthy))
         return family

@@ -1,59 +1,66 @@
-"""What is known of one request, for those who tell of it afterwards: logs and metrics."""
+"""The request context: everything known about one request, for limits, logs and metrics."""
 
 from dataclasses import dataclass
 
 from impersonation.identity import Subject
-from management.resolver import Resolved
-from proxy.request_info import RequestInfo
+from management.authentication.authenticated_token import AuthenticatedToken
+from management.http.decisions import Decision
+from proxy.request.request_info import RequestInfo
 
-NOTHING = RequestInfo("none")
-"""Of a request that was refused before it could be read."""
+UNKNOWN_REQUEST = RequestInfo("none")
+"""The request info of a request that was rejected before its target was parsed."""
 
 
 Pieces = tuple[str, str]
-"""What a log says of every such request: before the numbers of this one, and behind them."""
+"""The constant parts of a log line: before and after the numbers of one request."""
 
 
 @dataclass(slots=True, eq=False)
-class Told:
-    """What logs say again and again of requests that differ in nothing but time and outcome."""
+class LogFragments:
+    """Constant parts of the log lines of requests that differ in time and outcome only.
+
+    ``searchable``: whether the rules select such requests for the searchable audit log.
+    """
 
     log: Pieces | None = None
     audit: Pieces | None = None
+    searchable: bool | None = None
 
 
 @dataclass(slots=True, eq=False)
-class Access:
-    """Filled in as it becomes known.
+class RequestContext:
+    """Facts about one request, filled in as they become known.
 
-    ``remote`` is the client's address. ``path`` is the raw path as the client sent it, without its
-    query; ``target`` what the cluster is asked, with it. ``cluster`` and ``cluster_id`` are empty
-    unless the caller may enter it. ``acting_as`` is whom the caller asked to be. ``code`` is 0
-    until an answer has begun; ``refused`` is whether it was the gate's own. ``received`` is in
-    seconds since the epoch, ``seconds`` how long it took; ``sent`` counts body bytes to the client.
-    ``told`` is there where logs have said, or may say, most of it before.
+    ``remote`` is the client's address. ``path`` is the raw path that the client sent, without its
+    query; ``target`` the request target for the cluster, with it. ``cluster`` and ``cluster_id``
+    are empty unless the caller may enter it. ``impersonated`` is the subject that the client sent
+    in ``Impersonate-*`` headers. ``decision`` names what refused the request. ``status`` is 0 until
+    a response begins; ``rejected`` is true if Sekisho responded itself. ``received_at`` is in
+    seconds since the epoch, ``duration`` in seconds; ``bytes_sent`` counts body bytes to the
+    client. ``log_fragments`` is set if the logs may reuse parts of their lines.
     """
 
     remote: str
     method: str
     path: str
-    received: float
+    received_at: float
     request_id: str = ""
     user_agent: str = ""
     target: str = ""
-    info: RequestInfo = NOTHING
-    resolved: Resolved | None = None
+    info: RequestInfo = UNKNOWN_REQUEST
+    token: AuthenticatedToken | None = None
     cluster: str = ""
     cluster_id: str = ""
-    told: Told | None = None
-    acting_as: Subject | None = None
-    code: int = 0
-    refused: bool = False
-    sent: int = 0
-    seconds: float = 0.0
-    note: str = ""
+    log_fragments: LogFragments | None = None
+    impersonated: Subject | None = None
+    status: int = 0
+    rejected: bool = False
+    decision: Decision = ""
+    bytes_sent: int = 0
+    duration: float = 0.0
+    reason: str = ""
 
     @property
     def user(self) -> str:
-        """The user's id, or nothing."""
-        return self.resolved.user.id if self.resolved is not None else ""
+        """The id of the user, or an empty string."""
+        return self.token.user.id if self.token is not None else ""

@@ -1,30 +1,41 @@
-"""Reading a request's header lines once: what the gate needs of them, and what goes on. Pure."""
+"""Parse a request's header lines: what the proxy uses, and what it forwards. Pure."""
 
 import base64
 import binascii
 from collections.abc import Callable
 from functools import lru_cache
 
-from impersonation.inbound import RawHeaders, connection_options, goes_on, looks_like_impersonation
+from impersonation.header_filter import (
+    RawHeaders,
+    connection_options,
+    is_forwardable,
+    looks_like_impersonation,
+)
 
 _WEBSOCKET_BEARER = b"base64url.bearer.authorization.k8s.io."
 _UPGRADES = frozenset({b"websocket", b"spdy/3.1"})
 _ORDINARY_OPTIONS = frozenset({b"keep-alive", b"close", b"upgrade"})
 
 MAX_LINES = 1024
-"""More header lines than any client sends; aiohttp's own limit on the number comes first."""
+"""More header lines than any client sends. aiohttp's own limit applies first."""
+
+MAX_OPTIONS = 128
+"""More ``Connection`` options than a request has header lines that they could name."""
+
+MAX_COOKIE_BYTES = 16 * 1024
+"""Much more than Sekisho's own cookie. Parsing a KiB of cookies takes one or two ms."""
 
 
-class BadHead(Exception):
-    """The header lines can be read in more than one way. The message is fit for the client."""
+class InvalidHeaders(Exception):
+    """The header lines are ambiguous. The message is safe to send to the client."""
 
 
-class InboundHead:
-    """What a request's header lines say. Built by :func:`read_head`, not changed afterwards.
+class RequestHeaders:
+    """The parsed header lines of a request. :func:`parse_headers` builds it; it does not change.
 
-    ``passed`` are the lines that go on to the cluster. ``authorization``, ``cookie`` and
-    ``websocket_bearer`` are where a credential may be; ``upgrade`` is the protocol asked for, if it
-    is one that Kubernetes speaks (as the client spelt it). ``length`` is a Content-Length.
+    ``forwarded`` are the lines for the cluster. ``authorization``, ``cookie`` and
+    ``websocket_bearer`` may carry a credential; ``upgrade`` is the requested protocol, as the
+    client spelled it, if Kubernetes supports it. ``length`` is the Content-Length.
     """
 
     __slots__ = (
@@ -34,17 +45,17 @@ class InboundHead:
         "cookie",
         "csrf_token",
         "expects_continue",
+        "forwarded",
         "impersonates",
         "length",
         "offered_upgrade",
         "origin",
-        "passed",
         "request_id",
         "websocket_bearer",
     )
 
     def __init__(self) -> None:
-        self.passed: list[tuple[bytes, bytes]] = []
+        self.forwarded: list[tuple[bytes, bytes]] = []
         self.connection: frozenset[bytes] = frozenset()
         self.authorization: bytes | None = None
         self.cookie: bytes | None = None
@@ -60,17 +71,19 @@ class InboundHead:
 
     @property
     def upgrade(self) -> bytes | None:
-        """The protocol to switch to, where ``Connection`` asks for a switch as well."""
+        """The protocol to switch to, if ``Connection`` requests the switch as well."""
         return self.offered_upgrade if b"upgrade" in self.connection else None
 
 
-def read_head(headers: RawHeaders) -> InboundHead:
-    """Sort header lines into what the gate consumes and what goes on.
+def parse_headers(headers: RawHeaders) -> RequestHeaders:
+    """Parse header lines into those that the proxy uses and those that it forwards.
 
-    Raises BadHead where a line that decides something is there twice or can't be read.
+    Raises:
+        InvalidHeaders: a line that the proxy uses occurs twice or is malformed.
+
     """
-    head = InboundHead()
-    passed = head.passed
+    head = RequestHeaders()
+    passed = head.forwarded
     for line in headers:
         name = line[0]
         handler = _reader(name) if len(name) <= _REMEMBERED_BYTES else _reader_of(name)
@@ -80,46 +93,50 @@ def read_head(headers: RawHeaders) -> InboundHead:
             handler(head, name, line[1])
     if not head.connection <= _ORDINARY_OPTIONS:
         named = head.connection
-        head.passed = [line for line in passed if line[0].lower() not in named]
+        head.forwarded = [line for line in passed if line[0].lower() not in named]
     return head
 
 
-_Reader = Callable[[InboundHead, bytes, bytes], None]
+_Reader = Callable[[RequestHeaders, bytes, bytes], None]
 
 
-def _drop(head: InboundHead, name: bytes, value: bytes) -> None:
-    """Neither ours to read nor the cluster's."""
+def _drop(head: RequestHeaders, name: bytes, value: bytes) -> None:
+    """Drop a line that neither the proxy nor the cluster uses."""
 
 
-def _impersonation(head: InboundHead, name: bytes, value: bytes) -> None:
+def _impersonation(head: RequestHeaders, name: bytes, value: bytes) -> None:
     head.impersonates = True
 
 
-def _connection(head: InboundHead, name: bytes, value: bytes) -> None:
+def _connection(head: RequestHeaders, name: bytes, value: bytes) -> None:
     head.connection |= connection_options(value)
+    if len(head.connection) > MAX_OPTIONS:
+        raise InvalidHeaders(f"the Connection header has more than {MAX_OPTIONS} options")
 
 
-def _transfer_encoding(head: InboundHead, name: bytes, value: bytes) -> None:
+def _transfer_encoding(head: RequestHeaders, name: bytes, value: bytes) -> None:
     if head.chunked or value.strip().lower() != b"chunked":
-        raise BadHead("only one Transfer-Encoding, chunked, is understood")
+        raise InvalidHeaders("only one Transfer-Encoding, chunked, is understood")
     head.chunked = True
 
 
-def _expect(head: InboundHead, name: bytes, value: bytes) -> None:
+def _expect(head: RequestHeaders, name: bytes, value: bytes) -> None:
     head.expects_continue = value.strip().lower() == b"100-continue"
 
 
-def _upgrade(head: InboundHead, name: bytes, value: bytes) -> None:
+def _upgrade(head: RequestHeaders, name: bytes, value: bytes) -> None:
     if value.strip().lower() in _UPGRADES:
         head.offered_upgrade = value.strip()
 
 
-def _cookie(head: InboundHead, name: bytes, value: bytes) -> None:
+def _cookie(head: RequestHeaders, name: bytes, value: bytes) -> None:
     head.cookie = value if head.cookie is None else head.cookie + b"; " + value
+    if len(head.cookie) > MAX_COOKIE_BYTES:
+        raise InvalidHeaders(f"the request's cookies are over {MAX_COOKIE_BYTES} bytes")
 
 
-def _websocket_protocol(head: InboundHead, name: bytes, value: bytes) -> None:
-    """Take a bearer out of the offered subprotocols; the others go on.
+def _websocket_protocol(head: RequestHeaders, name: bytes, value: bytes) -> None:
+    """Take a bearer token out of the offered subprotocols, and forward the others.
 
     See ``k8s.io/apiserver/pkg/authentication/request/websocket``: browsers can't set headers on a
     WebSocket, so Kubernetes takes the token from there.
@@ -130,35 +147,37 @@ def _websocket_protocol(head: InboundHead, name: bytes, value: bytes) -> None:
             others.append(protocol)
             continue
         if head.websocket_bearer is not None:
-            raise BadHead("the bearer subprotocol is there twice")
+            raise InvalidHeaders("the bearer subprotocol is there twice")
         head.websocket_bearer = _decoded(protocol[len(_WEBSOCKET_BEARER) :])
     if head.websocket_bearer is not None and not others:
-        raise BadHead("a WebSocket with a bearer subprotocol must offer another subprotocol, too")
+        raise InvalidHeaders(
+            "a WebSocket with a bearer subprotocol must offer another subprotocol, too"
+        )
     if others:
-        head.passed.append((name, b", ".join(others)))
+        head.forwarded.append((name, b", ".join(others)))
 
 
 def _decoded(text: bytes) -> bytes:
     try:
         return base64.b64decode(text + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except binascii.Error:
-        raise BadHead("the bearer subprotocol is not base64url") from None
+        raise InvalidHeaders("the bearer subprotocol is not base64url") from None
 
 
 def _once(slot: str) -> _Reader:
-    """A reader of a line that may be there once; where it is, decides something."""
+    """Return a reader of a line that may occur once."""
 
-    def read(head: InboundHead, name: bytes, value: bytes) -> None:
+    def read(head: RequestHeaders, name: bytes, value: bytes) -> None:
         if getattr(head, slot) is not None:
-            raise BadHead(f"the header {name.decode('latin-1')} is there twice")
+            raise InvalidHeaders(f"the header {name.decode('latin-1')} is there twice")
         setattr(head, slot, value.strip(b" \t"))
 
     return read
 
 
-def _origin(head: InboundHead, name: bytes, value: bytes) -> None:
+def _origin(head: RequestHeaders, name: bytes, value: bytes) -> None:
     head.origin = value
-    head.passed.append((name, value))
+    head.forwarded.append((name, value))
 
 
 _READERS: dict[bytes, _Reader] = {
@@ -177,17 +196,17 @@ _READERS: dict[bytes, _Reader] = {
 
 
 def _reader_of(name: bytes) -> _Reader | None:
-    """What to do with a header of that name; None: pass it on."""
+    """Return the reader of a header with that name; None to forward it."""
     reader = _READERS.get(name.lower())
     if reader is not None:
         return reader
     if looks_like_impersonation(name):
         return _impersonation
-    return None if goes_on(name) else _drop
+    return None if is_forwardable(name) else _drop
 
 
 _REMEMBERED_BYTES = 64
-"""Longer names are looked at each time: nobody shall fill the memory with them."""
+"""Longer names are not cached, so that clients cannot fill the cache."""
 
 _reader = lru_cache(maxsize=1024)(_reader_of)
-"""The same, for the few names that clients send again and again."""
+"""The same, cached, for the few names that clients repeat."""

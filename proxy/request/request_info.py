@@ -1,14 +1,14 @@
-"""What a request asks of an API server: verb, resource, namespace and name. Pure.
+"""The Kubernetes request info: verb, resource, namespace and name. Pure.
 
-Follows ``k8s.io/apiserver/pkg/endpoints/request`` (RequestInfo): what the API server itself would
-call it, so that metrics, audit events and limits agree with the cluster's own. Two differences:
-an upgrade is ``connect``, and a method that Kubernetes doesn't know is ``other``.
+Follows ``k8s.io/apiserver/pkg/endpoints/request`` (RequestInfo), so that metrics, audit events and
+limits use the same names as the cluster. Two differences: an upgrade is ``connect``, and a method
+that Kubernetes does not have is ``other``.
 """
 
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote, unquote_plus
 
 CONNECT = "connect"
 """The verb of every upgrade."""
@@ -22,19 +22,28 @@ _VERBS = {
     "DELETE": "delete",
 }
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_TRUE = frozenset({"", "1", "t", "T", "true", "TRUE", "True"})
 _OF_ALL = {"get": "list", "delete": "deletecollection"}
 _NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
-_NAME_FIELD = re.compile(r"(?:^|,)\s*metadata\.name==?([^,!=]+?)\s*(?:,|$)")
+_INVALID_PAIR = re.compile(r";|%(?![0-9A-Fa-f]{2})")
+
+
+def _spelled(name: str) -> str:
+    """Return a pattern for ``name`` with any of its letters percent-encoded."""
+    return "".join(f"(?:{letter}|%(?i:{ord(letter):x}))" for letter in name)
+
+
+_PARAMETER_NAMES = ("watch", "follow", "fieldSelector")
+_SPELLINGS = "|".join(f"({_spelled(name)})" for name in _PARAMETER_NAMES)
+_PARAMETER = re.compile(rf"(?:^|&)(?:{_SPELLINGS})(?:=([^&]*))?(?=&|\Z)")
 
 _REMEMBERED = 4096
 _REMEMBERED_CHARACTERS = 1024
-"""Longer targets are read each time: nobody shall fill the memory with them."""
+"""Longer targets are not cached, so that clients cannot fill the cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestInfo:
-    """A request in Kubernetes' words. ``resource`` is empty where it isn't about a resource."""
+    """A request in Kubernetes' terms. ``resource`` is empty for a non-resource request."""
 
     verb: str
     group: str = ""
@@ -47,21 +56,21 @@ class RequestInfo:
 
     @property
     def long_running(self) -> bool:
-        """Whether the answer goes on until somebody ends it: a watch, or a log that is followed."""
+        """Whether the response continues until a side ends it: a watch, or a followed log."""
         return self.verb == "watch" or self.follows
 
     def connecting(self) -> "RequestInfo":
-        """The same, where the request asks to switch protocols."""
+        """Return the info of the same request with a protocol switch."""
         return replace(self, verb=CONNECT)
 
 
 def request_info(method: str, target: str) -> RequestInfo:
-    """What ``method`` on ``target`` (the upstream path with its query) asks for."""
-    find = _found_before if len(target) <= _REMEMBERED_CHARACTERS else _found
+    """Return the info of ``method`` on ``target`` (the upstream path with its query)."""
+    find = _parse_cached if len(target) <= _REMEMBERED_CHARACTERS else _parse
     return find(method, target)
 
 
-def _found(method: str, target: str) -> RequestInfo:
+def _parse(method: str, target: str) -> RequestInfo:
     path, _, query = target.partition("?")
     parts = path.strip("/").split("/")
     if parts[0] == "api" and len(parts) > 2:
@@ -73,7 +82,7 @@ def _found(method: str, target: str) -> RequestInfo:
 
 def _resource(method: str, query: str, group: str, version: str, parts: list[str]) -> RequestInfo:
     verb = _VERBS.get(method, "options" if method == "OPTIONS" else "other")
-    asked = dict(parse_qsl(query, keep_blank_values=True)) if query else {}
+    parameters = _parameters(query) if query else {}
     if parts[0] == "watch" and len(parts) > 1:
         # The form from before ?watch=1; API servers still take it.
         verb, parts = "watch", parts[1:]
@@ -84,22 +93,71 @@ def _resource(method: str, query: str, group: str, version: str, parts: list[str
             parts = parts[2:]
     resource, name, subresource = (*map(unquote, parts[:3]), "", "")[:3]
     if not name:
-        verb = _of_all(verb, asked)
-        name = _name_selected(asked) if verb in {"list", "watch", "deletecollection"} else ""
-    follows = subresource == "log" and "follow" in asked and asked["follow"] in _TRUE
+        verb = _of_all(verb, parameters)
+        if verb in {"list", "watch"}:
+            name = _name_selected(parameters.get("fieldSelector", ""))
+    follows = subresource == "log" and _is_true(parameters.get("follow"))
     return RequestInfo(verb, group, version, namespace, resource, subresource, name, follows)
 
 
-def _of_all(verb: str, asked: dict[str, str]) -> str:
-    if verb == "get" and "watch" in asked and asked["watch"] in _TRUE:
+def _of_all(verb: str, parameters: dict[str, str]) -> str:
+    if verb == "get" and _is_true(parameters.get("watch")):
         return "watch"
     return _OF_ALL.get(verb, verb)
 
 
-def _name_selected(asked: dict[str, str]) -> str:
-    """The one object that a list or watch is limited to by a field selector, as kubectl does."""
-    found = _NAME_FIELD.search(asked.get("fieldSelector", ""))
-    return found[1] if found else ""
+def _is_true(value: str | None) -> bool:
+    """Parse a flag as ``k8s.io/apimachinery`` does: all but ``0`` and ``false`` are true."""
+    return value is not None and value != "0" and value.lower() != "false"
 
 
-_found_before = lru_cache(maxsize=_REMEMBERED)(_found)
+def _parameters(query: str) -> dict[str, str]:
+    """Return the parameters that decide about the verb, in linear time.
+
+    Follows Go's ``net/url``: the first of several values counts, and a pair with a semicolon or a
+    bad escape is ignored.
+    """
+    found: dict[str, str] = {}
+    for match in _PARAMETER.finditer(query):
+        *spelled, value = match.groups()
+        name = next(name for name, is_it in zip(_PARAMETER_NAMES, spelled, strict=True) if is_it)
+        if name not in found and not _INVALID_PAIR.search(value or ""):
+            found[name] = unquote_plus(value or "")
+    return found
+
+
+def _name_selected(selector: str) -> str:
+    """Return the one object that a field selector limits a list or watch to, or nothing.
+
+    Follows ``k8s.io/apimachinery/pkg/fields``: commas separate terms, and in a term the first
+    ``!=``, ``==`` or ``=`` counts. A selector that the API server rejects selects nothing.
+    """
+    selected = ""
+    for term in sorted(filter(None, _terms(selector))):
+        field, equals, value = term.partition("=")
+        value = value.removeprefix("=")
+        if not equals or "=" in value.replace("\\=", ""):
+            return ""
+        if field == "metadata.name" and not selected:
+            selected = value
+    # A value that is no path segment (content.IsPathSegmentName) names no object.
+    return "" if selected in {".", ".."} or set(selected) & set("/%\\") else selected
+
+
+def _terms(selector: str) -> list[str]:
+    """Split at commas that no backslash escapes."""
+    if "\\" not in selector:
+        return selector.split(",")
+    terms, begin, escaped = [], 0, False
+    for position, character in enumerate(selector):
+        if escaped:
+            escaped = False
+        elif character == "\\":
+            escaped = True
+        elif character == ",":
+            terms.append(selector[begin:position])
+            begin = position + 1
+    return [*terms, selector[begin:]]
+
+
+_parse_cached = lru_cache(maxsize=_REMEMBERED)(_parse)

@@ -1,8 +1,8 @@
-"""Which cluster a request is for, and what its API server is asked: pure, on the raw target.
+"""Parse a request target: the cluster, and the target for its API server. Pure.
 
-The path and query go upstream byte for byte, so nothing here decodes and re-encodes. What two
-servers might read differently (dot segments, encoded slashes, empty segments) is refused rather
-than cleaned: cleaning is how one route's check ends up on another route's resource.
+The path and query are forwarded byte for byte, without decoding. A target that two servers might
+interpret differently (dot segments, encoded slashes, empty segments) is rejected, not normalized:
+normalization applies the check of one route to the resource of another.
 """
 
 import re
@@ -21,70 +21,74 @@ _DOT_SEGMENT = re.compile(r"(?:/|%2[fF]|%5[cC])(?:\.|%2[eE]){1,2}(?=/|%2[fF]|%5[
 _HIDDEN_SEPARATOR = re.compile(r"%(?:2[fF]|5[cC]|25)")
 
 
-class BadTarget(Exception):
-    """The request's target is malformed or ambiguous. The message is fit for the client."""
+class InvalidTarget(Exception):
+    """The target is malformed or ambiguous. The message is safe to send to the client."""
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """``cluster`` is an id or a name, ``target`` what its API server is asked, query included."""
+class RequestTarget:
+    """``cluster`` is an id or a name, ``target`` the target for its API server, with query."""
 
     cluster: str
     target: str
 
 
-def route(raw_target: str) -> Route:
+def parse_target(raw_target: str) -> RequestTarget:
     """Split a request target below PREFIX.
 
-    Raises BadTarget where the path is ambiguous. A name that no cluster can have is let through,
-    for nobody finds one. Pollers ask the same again and again, so some answers are kept.
+    A name that no cluster can have is accepted, because no cluster is found for it. Results are
+    cached, because pollers repeat their requests.
+
+    Raises:
+        InvalidTarget: the path is malformed or ambiguous.
+
     """
-    return _route_before(raw_target) if len(raw_target) <= _REMEMBERED else _route(raw_target)
+    return _parse_cached(raw_target) if len(raw_target) <= _REMEMBERED else _parse(raw_target)
 
 
-def _route(raw_target: str) -> Route:
+def _parse(raw_target: str) -> RequestTarget:
     if not raw_target.startswith(PREFIX):
-        raise BadTarget("the path must begin with /k8s/clusters/<cluster>/")
+        raise InvalidTarget("the path must begin with /k8s/clusters/<cluster>/")
     if not _TARGET.fullmatch(raw_target):
-        raise BadTarget("the path has a character that must be percent-encoded")
+        raise InvalidTarget("the path has a character that must be percent-encoded")
     path, question, query = raw_target.partition("?")
     bad = _ESCAPE.search(path)
     if bad:
-        raise BadTarget(f"the path has {bad[0]!r}, which is not allowed there")
+        raise InvalidTarget(f"the path has {bad[0]!r}, which is not allowed there")
     cluster, _, rest = path[len(PREFIX) :].partition("/")
-    _refuse_ambiguous(f"/{rest}")
+    _reject_ambiguous(f"/{rest}")
     if not cluster or "%" in cluster or _DOTS.fullmatch(cluster):
-        raise BadTarget("the path is ambiguous where it names the cluster")
-    return Route(cluster, f"/{rest}{question}{query}")
+        raise InvalidTarget("the path is ambiguous where it names the cluster")
+    return RequestTarget(cluster, f"/{rest}{question}{query}")
 
 
 _REMEMBERED = 1024
-"""Longer targets are read each time: nobody shall fill the memory with them."""
+"""Longer targets are not cached, so that clients cannot fill the cache."""
 
-_route_before = lru_cache(maxsize=2048)(_route)
+_parse_cached = lru_cache(maxsize=2048)(_parse)
 
 
-def _refuse_ambiguous(path: str) -> None:
-    """Refuse what a server might resolve to another path.
+def _reject_ambiguous(path: str) -> None:
+    """Reject a path that a server might resolve to another path.
 
-    Behind a ``proxy`` subresource the path belongs to somebody's own service, where empty segments
-    and encoded slashes are ordinary; dot segments are refused there, too.
+    Behind a ``proxy`` subresource the path belongs to a service or pod, where empty segments and
+    encoded slashes are ordinary. Dot segments are rejected there as well.
     """
     if _DOT_SEGMENT.search(path):
-        raise BadTarget("the path has a dot segment")
+        raise InvalidTarget("the path has a dot segment")
     proxied = _PROXIED.match(path)
     kubernetes = path[: proxied.end()] if proxied else path
     if "//" in kubernetes:
-        raise BadTarget("the path has an empty segment")
+        raise InvalidTarget("the path has an empty segment")
     if _HIDDEN_SEPARATOR.search(kubernetes):
-        raise BadTarget("the path has an encoded slash, backslash or percent sign")
+        raise InvalidTarget("the path has an encoded slash, backslash or percent sign")
 
 
-def path_alone(raw_target: str) -> str:
-    """A raw target without its query, and without a fragment, which no request may have."""
+def path_without_query(raw_target: str) -> str:
+    """Return a raw target without its query, and without a fragment, which is not allowed."""
     return raw_target.partition("?")[0].partition("#")[0]
 
 
-def is_proxied(target: str) -> bool:
-    """Whether the target lies behind a ``proxy`` subresource: somebody's own service answers."""
+def is_proxy_subresource(target: str) -> bool:
+    """Return whether a service or pod responds: the target is behind a ``proxy`` subresource."""
     return "/proxy" in target and _PROXIED.match(target) is not None

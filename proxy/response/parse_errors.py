@@ -1,18 +1,20 @@
-"""What somebody is told whose request isn't valid HTTP. Pure.
+"""Map parse errors of requests to responses. Pure.
 
-The parser knows which line it was and what was in it; neither is repeated, for there may have been
-a credential in it.
+The response repeats neither the line nor its content, which may have been a credential.
 """
 
 from aiohttp import http_exceptions as http
 
-from proxy.status import BadRequest, HeadTooLarge, Refusal
+from proxy.limits.unfinished_heads import TooManyHeads
+from proxy.response.status import BadRequest, HeadTooLarge, ServiceUnavailable, StatusError
 
 
-def refusal_of_malformed(exc: http.HttpProcessingError) -> Refusal:
-    """The answer for what the parser of requests refused."""
+def status_for_parse_error(exc: http.HttpProcessingError) -> StatusError:
+    """Return the response for an error of the request parser."""
     if isinstance(exc, http.LineTooLong):
         return HeadTooLarge("a line of the request's head is too long, or there are too many")
+    if isinstance(exc, TooManyHeads):
+        return ServiceUnavailable("too many requests are unfinished; try again", retry_after=1)
     for kind, message in _MESSAGES:
         if isinstance(exc, kind):
             return BadRequest(message)
@@ -23,6 +25,6 @@ _MESSAGES: tuple[tuple[type[http.HttpProcessingError], str], ...] = (
     (http.InvalidHeader, "a header line is not valid HTTP (RFC 9112 §5)"),
     (http.BadStatusLine, "the request line is not valid HTTP (RFC 9112 §3)"),
     (http.InvalidURLError, "the request's target is not valid (RFC 9112 §3.2)"),
-    (http.ContentLengthError, "the body doesn't have the length that was announced"),
+    (http.ContentLengthError, "the body does not have the announced length"),
     (http.TransferEncodingError, "the body's chunks are not valid (RFC 9112 §7.1)"),
 )

@@ -1,60 +1,129 @@
-"""One answer on its way from an API server to a client: written on as it is read.
+"""Relay of one response from an API server to a client, written as it is read.
 
-An exchange is driven by its upstream connection's parser. What arrives in one read goes out in one
-write; nothing is kept. When the client's buffer is full, reading from the API server pauses, so an
-answer of any size takes the memory of two buffers.
+The parser of the upstream connection drives a relay. The bytes of one read go out in one write, and
+nothing is stored. While the client's buffer is full, the relay pauses reading from the API server,
+so a response of any size needs the memory of two buffers.
+
+The file is longer than 300 lines because a relay is one state machine: flow control, a response
+that is held back, a watch that ends between two events and a response that breaks off all share
+its fields, and native attributes of one class are the cheapest way to share them on the hot path.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from proxy.response_head import Framing, client_head, switching_head, trailer_lines
+from proxy.response.headers import (
+    BodyFraming,
+    response_headers,
+    trailer_lines,
+    upgrade_response_headers,
+)
+from proxy.response.pages import PageTooDense, RewrittenPage, page_of
+from proxy.response.references import NO_UPSTREAMS, Upstreams, rewrite_link
+from proxy.response.watch_frames import Frames, frames_of
 
 Headers = Sequence[tuple[bytes, bytes]]
 
+EVENT_SECONDS = 1.0
+"""Time that a watch has to complete its current event once Sekisho ends the watch."""
+
 
 class Readable(Protocol):
-    """The upstream connection, as far as an exchange needs it."""
+    """The upstream connection, as a relay uses it."""
 
     def pause_reading(self) -> None:
-        """Read no more for now."""
+        """Stop reading from the API server for now."""
 
     def resume_reading(self) -> None:
-        """Read on."""
+        """Continue to read from the API server."""
 
     def abort(self) -> None:
-        """Throw the connection away."""
+        """Close the connection without reuse."""
 
 
 class Client(Protocol):
-    """The client's connection, as far as an answer needs it: ``source`` is what fills it."""
+    """The client connection, as a relay uses it. ``flow_source`` fills its buffer."""
 
-    source: Any
+    flow_source: Any
 
 
-class Answer:
-    """One request's answer. What happens at its end is a subclass's to say, in :meth:`ended`.
+class RelayOptions:
+    """Facts about a request that decide how its response is relayed.
 
-    ``on_head`` is told the status as soon as it is known. ``status`` is 0 until the head has gone
-    out; ``sent`` counts body bytes relayed. ``truncated`` is an answer that broke off.
+    ``to_head`` is true for a HEAD request. ``prefix`` is the proxy's path of the cluster, ``extra``
+    are header lines to add, ``on_refusal`` those to add to a 403. ``target`` is the request target
+    that the cluster at ``upstreams`` receives. ``proxied`` is true if a service or a pod responds
+    there, so that a 401 is its own; ``watch`` if the body is a stream of events.
+    """
+
+    # Not a dataclass: mypyc does not compile the constructor of one, which would cost 1 µs here.
+    __slots__ = (
+        "extra",
+        "http_1_1",
+        "keep_alive",
+        "on_refusal",
+        "prefix",
+        "proxied",
+        "target",
+        "to_head",
+        "upstreams",
+        "wants_upgrade",
+        "watch",
+    )
+
+    def __init__(
+        self,
+        *,
+        prefix: bytes = b"",
+        extra: bytes = b"",
+        on_refusal: bytes = b"",
+        target: bytes = b"/",
+        upstreams: Upstreams = NO_UPSTREAMS,
+        to_head: bool = False,
+        http_1_1: bool = True,
+        keep_alive: bool = True,
+        wants_upgrade: bool = False,
+        proxied: bool = False,
+        watch: bool = False,
+    ) -> None:
+        self.prefix = prefix
+        self.extra = extra
+        self.on_refusal = on_refusal
+        self.target = target
+        self.upstreams = upstreams
+        self.to_head = to_head
+        self.http_1_1 = http_1_1
+        self.keep_alive = keep_alive
+        self.wants_upgrade = wants_upgrade
+        self.proxied = proxied
+        self.watch = watch
+
+
+class ResponseRelay:
+    """The response to one request. Subclasses define :meth:`on_complete`.
+
+    ``on_head`` is called with the status once it is known. ``status`` is 0 until the header block
+    has been written; ``sent`` counts relayed body bytes. ``truncated`` is true if the response
+    ended early, and ``note`` gives the reason if Sekisho ended it.
     """
 
     __slots__ = (
-        "_between_lines",
         "_chunked_out",
         "_client",
-        "_extra",
-        "_http_1_1",
+        "_deadline",
+        "_ending",
+        "_frames",
+        "_held",
         "_on_head",
+        "_options",
         "_out",
-        "_pass_401",
-        "_prefix",
-        "_to_head",
+        "_page",
         "_transport",
         "_upstream",
         "framing",
         "keep_alive",
+        "note",
         "over",
         "sent",
         "status",
@@ -67,84 +136,107 @@ class Answer:
         self,
         client: Client,
         transport: asyncio.Transport,
-        *,
-        to_head: bool,
-        http_1_1: bool,
-        keep_alive: bool,
-        prefix: bytes,
-        extra: bytes,
-        wants_upgrade: bool = False,
-        pass_401: bool = False,
+        options: RelayOptions,
         on_head: Callable[[int], None] | None = None,
     ) -> None:
         self._client = client
         self._transport = transport
-        self._to_head = to_head
-        self._http_1_1 = http_1_1
-        self._prefix = prefix
-        self._extra = extra
-        self._pass_401 = pass_401
+        self._options = options
         self._on_head = on_head
         self._upstream: Readable | None = None
         self._out: list[bytes] = []
         self._chunked_out = False
-        self._between_lines = True
-        self.wants_upgrade = wants_upgrade
-        self.keep_alive = keep_alive and not wants_upgrade
+        self._page: RewrittenPage | None = None
+        self._frames: Frames | None = None
+        self._ending = False
+        self._held = 0
+        self._deadline: asyncio.TimerHandle | None = None
+        self.note = ""
+        self.wants_upgrade = options.wants_upgrade
+        self.keep_alive = options.keep_alive and not options.wants_upgrade
         self.over = False
-        self.framing: Framing | None = None
+        self.framing: BodyFraming | None = None
         self.status = 0
         self.sent = 0
         self.switched: bytes | None = None
         self.truncated = False
 
-    # Flow control, called by the client's connection.
+    # Flow control. The client connection calls these.
 
     def pause(self) -> None:
-        """The client's buffer is full."""
+        """Stop reading from the API server: the client's buffer is full."""
         if self._upstream is not None:
             self._upstream.pause_reading()
 
     def resume(self) -> None:
-        """The client's buffer has drained."""
-        if self._upstream is not None:
+        """Continue to read from the API server: the client's buffer has drained."""
+        if self._upstream is not None and not self._held:
             self._upstream.resume_reading()
 
-    # The answer, called by the upstream connection.
+    # The response. The upstream connection calls these.
 
     def attach(self, upstream: Readable) -> None:
-        """The answer will come from ``upstream``; until :meth:`finish` or :meth:`fail`."""
+        """Take the response from ``upstream``, until :meth:`finish` or :meth:`fail`."""
         self._upstream = upstream
-        self._client.source = self
+        self._client.flow_source = self
 
     def head(self, status: int, reason: bytes, headers: Headers) -> None:
-        """The final head is there. Raises RejectedCredential where it isn't for the client."""
-        if status == 401 and not self._pass_401:
-            raise RejectedCredential
-        framing, head = client_head(
+        """Relay the final header block.
+
+        Raises:
+            CredentialRejected: a 401 rejects Sekisho's credential and is not for the client.
+
+        """
+        options = self._options
+        if status == 401 and not options.proxied:
+            # The challenge is for Sekisho: the cluster never receives the client's credential.
+            headers = [one for one in headers if one[0].lower() != b"www-authenticate"]
+            if self.holds_unauthorized():
+                self._held = status
+        if options.watch and status == 200:
+            self._frames = frames_of(headers)
+        if options.proxied:
+            self._page = page_of(status, headers, self._link)
+        refused = status == 403 and not options.proxied
+        framing, head = response_headers(
             status,
             reason,
             headers,
-            to_head=self._to_head,
-            http_1_1=self._http_1_1,
+            to_head=options.to_head,
+            http_1_1=options.http_1_1,
             keep_alive=self.keep_alive,
-            prefix=self._prefix,
-            extra=self._extra,
+            prefix=options.prefix,
+            extra=options.extra + options.on_refusal if refused else options.extra,
+            target=options.target,
+            upstreams=options.upstreams,
+            rewritten=self._page is not None,
         )
         self.framing = framing
-        if framing.length is None and not framing.empty:
-            self._chunked_out = self._http_1_1
-            self.keep_alive = self.keep_alive and self._http_1_1
+        if (framing.length is None or self._page is not None) and not framing.empty:
+            self._chunked_out = options.http_1_1
+            self.keep_alive = self.keep_alive and options.http_1_1
+        self._out.append(head)
+        if self._held:
+            if self._upstream is not None:
+                self._upstream.pause_reading()
+            return
         self.status = status
         if self._on_head is not None:
             self._on_head(status)
-        self._out.append(head)
 
     def forward(self, pieces: list[bytes], *, complete: bool, trailers: Headers = ()) -> None:
-        """Write what one read brought: body pieces, and the end of the body if it is there."""
+        """Write what one read brought: pieces of the body, and its end if ``complete``.
+
+        May end the response and abort the upstream connection.
+        """
+        if self._page is not None:
+            pieces = self._rewritten(self._page, pieces, last=complete)
+        elif self._frames is not None and not complete:
+            pieces = self._followed(self._frames, pieces)
+        if self.over:
+            return
         out = self._out
         if pieces:
-            self._between_lines = pieces[-1].endswith(b"\n")
             size = sum(map(len, pieces)) if len(pieces) > 1 else len(pieces[0])
             self.sent += size
             if self._chunked_out:
@@ -155,28 +247,110 @@ class Answer:
                 out += pieces
         if complete and self._chunked_out:
             out.append(b"0\r\n%b\r\n" % (trailer_lines(trailers) if trailers else b""))
-        if out:
+        if out and not self._held:
             self._transport.write(b"".join(out) if len(out) > 1 else out[0])
             out.clear()
+        if self._ending and not complete:
+            self._end_between_events()
+
+    # A 401 either rejects Sekisho's credential or is meant for the client.
+
+    @property
+    def held(self) -> bool:
+        """Whether the response is held back until the meaning of its 401 is known."""
+        return self._held != 0
+
+    def holds_unauthorized(self) -> bool:
+        """Return whether to hold a 401 back until :meth:`release` or :meth:`reject`.
+
+        False if it is meant for the client. Subclasses find out; this class assumes that the API
+        server rejected Sekisho's credential.
+
+        Raises:
+            CredentialRejected, UpstreamError: the response is not for the client.
+
+        """
+        raise CredentialRejected
+
+    def release(self) -> None:
+        """Relay a response that was held back."""
+        status, self._held = self._held, 0
+        if self.over or not status:
+            return
+        self.status = status
+        if self._on_head is not None:
+            self._on_head(status)
+        self._transport.write(b"".join(self._out))
+        self._out.clear()
+        if self._upstream is None:
+            self._resolve()
+        else:
+            self._upstream.resume_reading()
+
+    def reject(self, error: Exception) -> None:
+        """Drop a response that was held back, and complete with ``error``."""
+        self._held = 0
+        if self.over:
+            return
+        upstream = self._upstream
+        self._detach()
+        self._out.clear()
+        self._resolve(error)
+        if upstream is not None:
+            upstream.abort()
+
+    def _rewritten(self, page: RewrittenPage, pieces: list[bytes], *, last: bool) -> list[bytes]:
+        """Return the next bytes of a rewritten page. Break off a page that cannot be parsed."""
+        try:
+            data = page.feed(pieces, last=last)
+        except PageTooDense as exc:
+            self.note = str(exc)
+            self._break_off()
+            return []
+        return [data] if data else []
+
+    def _followed(self, frames: Frames, pieces: list[bytes]) -> list[bytes]:
+        """Track the events of a watch. While the watch ends, return its current event only."""
+        if not self._ending:
+            for piece in pieces:
+                frames.feed(piece)
+            return pieces
+        kept: list[bytes] = []
+        if frames.between:
+            return kept
+        for piece in pieces:
+            end = frames.advance(piece, to_edge=True)
+            kept.append(piece[:end])
+            if frames.between:
+                break
+        return kept
+
+    def _link(self, link: bytes) -> bytes:
+        options = self._options
+        return rewrite_link(link, options.target, options.prefix, options.upstreams)
 
     def switch(self, headers: Headers, tail: bytes) -> None:
-        """A ``101`` is there: the head goes to the client, the rest is a pipe's to carry."""
+        """Relay the header block of a ``101``. ``tail`` and all later bytes are the tunnel's."""
         self.status = 101
         if self._on_head is not None:
             self._on_head(101)
         self.keep_alive = False
         self.switched = tail
-        self._transport.write(switching_head(headers, extra=self._extra))
+        self._transport.write(upgrade_response_headers(headers, extra=self._options.extra))
         self._detach()
         self._resolve()
 
     def finish(self) -> None:
-        """The whole answer has been written."""
+        """Complete: the whole response has been written, or is held back."""
         self._detach()
-        self._resolve()
+        if not self._held:
+            self._resolve()
 
     def fail(self, error: Exception) -> None:
-        """The upstream connection broke. A begun answer is cut off so that it can't look whole."""
+        """Complete after the upstream connection broke.
+
+        A response that has begun is cut off, so that the client cannot take it for complete.
+        """
         self._detach()
         if self.over:
             return
@@ -187,96 +361,107 @@ class Answer:
             return
         self.truncated = True
         self.keep_alive = False
-        if self._chunked_out or (self.framing is not None and self.framing.length is not None):
+        if self._end_is_explicit:
             self._transport.close()
         else:
-            # Without a length the client takes the end of the connection for the end of the body.
+            # Without a length, the client takes the end of the connection for the end of the body.
             self._transport.abort()
         self._resolve()
 
-    def end_watch(self) -> None:
+    @property
+    def _end_is_explicit(self) -> bool:
+        """Whether chunks or a length show the client where the body ends."""
+        if self._chunked_out:
+            return True
+        return self._page is None and self.framing is not None and self.framing.length is not None
+
+    def end_watch(self, *, going_on: bool = True) -> None:
         """End a watch as an API server does when it stops: after an event, and cleanly.
 
-        The client watches on elsewhere from the last version it saw. A watch that can't be ended so
-        is left alone.
+        The client starts a new watch from the last version that it received; ``going_on`` is
+        whether it may do so on this connection. An incomplete event has EVENT_SECONDS to complete.
+        Then the watch is broken off, so that the client cannot take the fragment for an event.
         """
-        upstream = self._upstream
-        if upstream is None or not self.status or not self._between_lines or not self._chunked_out:
+        self.keep_alive = self.keep_alive and going_on
+        if self._ending:
+            return
+        self._ending = True
+        if self.over:
+            return
+        self._end_between_events()
+        if not self.over:
+            loop = asyncio.get_running_loop()
+            self._deadline = loop.call_later(EVENT_SECONDS, self._cut)
+
+    def end_stream(self) -> bool:
+        """End a watch as :meth:`end_watch` does. Return False if the response is no watch."""
+        if self._options.watch:
+            self.end_watch()
+        return self._options.watch
+
+    def _end_between_events(self) -> None:
+        """End a watch if it is between two events and can end cleanly."""
+        upstream, frames = self._upstream, self._frames
+        if upstream is None or frames is None or not frames.between or self._out:
+            return
+        if not self._chunked_out and self._end_is_explicit:
             return
         if self._transport.get_write_buffer_size():
-            self.keep_alive = False  # Nobody waits for a client that doesn't read.
-        self._transport.write(b"0\r\n\r\n")
+            self.keep_alive = False  # Do not keep the connection for a client that does not read.
+        if self._chunked_out:
+            self._transport.write(b"0\r\n\r\n")
         self.finish()
         upstream.abort()
 
-    def ended(self, error: Exception | None) -> None:
-        """The answer has been relayed in full, or as far as it came.
+    def _cut(self) -> None:
+        """Break off a watch whose event did not complete in time, or that has no response yet."""
+        if self.over:
+            return
+        self.note = "Sekisho ended the watch inside an event"
+        if self.status:
+            self._break_off()
+        else:
+            self._transport.abort()
 
-        ``error`` is there only where nothing has been written to the client, so that another answer
-        can be. To be said by subclasses.
+    def _break_off(self) -> None:
+        """End a response early, so that the client cannot take it for complete."""
+        upstream = self._upstream
+        if self._out:
+            self._transport.write(b"".join(self._out))
+            self._out.clear()
+        self.keep_alive = False
+        self._detach()
+        if self._end_is_explicit and not self._transport.get_write_buffer_size():
+            self._transport.close()
+        else:
+            self._transport.abort()
+        self._resolve()
+        if upstream is not None:
+            upstream.abort()
+
+    def on_complete(self, error: Exception | None) -> None:
+        """Handle the end of the response. Subclasses must implement this.
+
+        ``error`` is set only if nothing was written to the client, so that another response can
+        follow.
         """
         raise NotImplementedError
 
     def _detach(self) -> None:
         self._upstream = None
-        if self._client.source is self:
-            self._client.source = None
+        if self._client.flow_source is self:
+            self._client.flow_source = None
 
     def _resolve(self, error: Exception | None = None) -> None:
         if not self.over:
             self.over = True
-            self._on_head = None  # It may hold us.
-            self.ended(error)
+            self._on_head = None  # It may reference this relay.
+            self._held = 0
+            if self._deadline is not None:
+                self._deadline.cancel()
+                self._deadline = None
+            self.on_complete(error)
 
 
-class Exchange(Answer):
-    """An answer that somebody awaits: ``done`` ends, or fails, with it."""
-
-    __slots__ = ("done",)
-
-    def __init__(
-        self,
-        client: Client,
-        transport: asyncio.Transport,
-        *,
-        loop: asyncio.AbstractEventLoop,
-        to_head: bool,
-        http_1_1: bool,
-        keep_alive: bool,
-        prefix: bytes,
-        extra: bytes,
-        wants_upgrade: bool = False,
-        pass_401: bool = False,
-        on_head: Callable[[int], None] | None = None,
-    ) -> None:
-        super().__init__(
-            client,
-            transport,
-            to_head=to_head,
-            http_1_1=http_1_1,
-            keep_alive=keep_alive,
-            prefix=prefix,
-            extra=extra,
-            wants_upgrade=wants_upgrade,
-            pass_401=pass_401,
-            on_head=on_head,
-        )
-        self.done: asyncio.Future[None] = loop.create_future()
-
-    def ended(self, error: Exception | None) -> None:
-        """Tell whoever awaits it."""
-        if self.done.done():
-            return
-        if error is None:
-            self.done.set_result(None)
-        else:
-            self.done.set_exception(error)
-
-    def renew(self) -> None:
-        """Wait for an answer again, after a failure before any of one had come."""
-        self.over = False
-        self.done = self.done.get_loop().create_future()
-
-
-class RejectedCredential(Exception):
-    """The API server answered 401: to the service account's token, not to the client's."""
+class CredentialRejected(Exception):
+    """The API server responded 401: to the service account's token, not to the client's."""

@@ -1,7 +1,7 @@
-"""Answers of the gate's own: Kubernetes ``Status`` objects, so that kubectl prints a sentence.
+"""Sekisho's own responses: Kubernetes ``Status`` objects, so that kubectl prints the message.
 
-See "Status" (meta/v1) in the Kubernetes API reference for the reasons. A message says what failed
-and where, never how it looks inside.
+See "Status" (meta/v1) in the Kubernetes API reference for the reasons. A message names what failed
+and where, and no internals.
 """
 
 import json
@@ -10,109 +10,163 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from management.http.decisions import Decision
 
-class Refusal(Exception):
-    """The gate answers by itself instead of the cluster. One class for each status code.
+CLIENT_CLOSED_REQUEST = 499
+"""Status in logs and metrics for a client that left before its response began (as nginx logs)."""
 
-    ``note`` is what the logs are told instead of the message.
+
+class StatusError(Exception):
+    """Sekisho responds instead of the cluster. One class for each status code.
+
+    ``note`` replaces the message in the logs. ``decision`` names what decided, for explanations.
     """
 
     code = 500
     reason = "InternalError"
 
-    def __init__(self, message: str, *, retry_after: int | None = None, note: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: int | None = None,
+        note: str = "",
+        decision: Decision = "",
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.retry_after = retry_after
         self.note = note
+        self.decision: Decision = decision
 
     def headers(self) -> dict[str, str]:
-        """Headers that go with the answer."""
+        """Return the additional headers of the response."""
         return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
 
 
-class BadRequest(Refusal):
-    """The request can't be read in one way only."""
+class TemporaryRedirect(Exception):
+    """The request belongs to another path. ``location`` is relative to the one it was sent to."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(location)
+        self.location = location
+
+
+class BadRequest(StatusError):
+    """The request is malformed or ambiguous."""
 
     code, reason = 400, "BadRequest"
 
 
-class Unauthorized(Refusal):
-    """No credential, or one that isn't valid (RFC 6750 §3)."""
+class Unauthorized(StatusError):
+    """The request has no valid credential (RFC 6750 §3)."""
 
     code, reason = 401, "Unauthorized"
 
     def headers(self) -> dict[str, str]:
-        """The challenge that a 401 must carry, RFC 9110 §11.6.1."""
+        """Return the challenge that a 401 must carry, RFC 9110 §11.6.1."""
         return {"WWW-Authenticate": 'Bearer realm="sekisho"'}
 
 
-class Forbidden(Refusal):
-    """A valid credential that doesn't allow this."""
+class Forbidden(StatusError):
+    """The credential is valid and does not allow the request."""
 
     code, reason = 403, "Forbidden"
 
 
-class NotFound(Refusal):
-    """No such cluster, or none that the caller may know of."""
+class ResourceNotFound(StatusError):
+    """The resource does not exist, or not for this caller."""
 
     code, reason = 404, "NotFound"
 
 
-class MethodNotAllowed(Refusal):
-    """A method that isn't one of the Kubernetes API."""
+class ClusterNotFoundStatus(ResourceNotFound):
+    """The cluster does not exist, or not for this caller.
+
+    The message is repeated in a Warning header (RFC 9111 §5.5): kubectl discovers the API first,
+    takes a 404 there for an API without resources, and prints warnings but not the message.
+    """
+
+    def headers(self) -> dict[str, str]:
+        """Return the message as a warning."""
+        return _as_warning(self.message)
+
+
+class MethodNotAllowed(StatusError):
+    """The Kubernetes API does not have the method."""
 
     code, reason = 405, "MethodNotAllowed"
 
     def headers(self) -> dict[str, str]:
-        """Which methods there are, RFC 9110 §15.5.6."""
+        """Return the allowed methods, RFC 9110 §15.5.6."""
         return {"Allow": "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"}
 
 
-class TooLarge(Refusal):
-    """The request's body is larger than may be sent."""
+class RequestTimeout(StatusError):
+    """The request's body did not arrive in time."""
+
+    code, reason = 408, "Timeout"
+
+
+class ContentTooLarge(StatusError):
+    """The request's body is over the limit."""
 
     code, reason = 413, "RequestEntityTooLarge"
 
 
-class TooManyRequests(Refusal):
-    """A limit is reached; come back after ``retry_after`` seconds."""
+class TooManyRequests(StatusError):
+    """A limit is reached. The client may retry after ``retry_after`` seconds."""
 
     code, reason = 429, "TooManyRequests"
 
 
-class HeadTooLarge(Refusal):
-    """A line of the request's head is too long, or there are too many."""
+class HeadTooLarge(StatusError):
+    """A header line is too long, or there are too many."""
 
     code, reason = 431, "BadRequest"
 
 
-class InternalError(Refusal):
-    """Something of ours is wrong; the log has more, under the request id."""
+class InternalError(StatusError):
+    """An internal error. The log has details under the request id."""
 
     code, reason = 500, "InternalError"
 
 
-class UpstreamFailed(Refusal):
-    """The cluster's API server answered with something that can't be passed on."""
+class BadGateway(StatusError):
+    """The response of the cluster's API server cannot be relayed."""
 
     code, reason = 502, "BadGateway"
 
 
-class Unavailable(Refusal):
-    """The cluster, or Sekisho's own store, can't be reached right now."""
+class ServiceUnavailable(StatusError):
+    """The cluster, or Sekisho's own store, is not reachable now.
+
+    Without ``retry_after`` the message is repeated in a Warning header: kubectl prints its own text
+    for a 503, which names neither the cluster nor the cause.
+    """
 
     code, reason = 503, "ServiceUnavailable"
 
+    def headers(self) -> dict[str, str]:
+        """Return when to come back, or the message as a warning."""
+        return _as_warning(self.message) if self.retry_after is None else super().headers()
 
-class UpstreamTimeout(Refusal):
-    """The cluster's API server didn't answer in time."""
+
+class GatewayTimeout(StatusError):
+    """The cluster's API server did not respond in time."""
 
     code, reason = 504, "Timeout"
 
 
+def _as_warning(message: str) -> dict[str, str]:
+    """Return a Warning header, with the characters that a quoted string may contain."""
+    text = message.encode("ascii", "replace").decode()
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    return {"Warning": f'299 - "{quoted}"'}
+
+
 def status_object(code: int, reason: str, message: str) -> dict[str, object]:
-    """A ``Status`` of a failure."""
+    """Return the ``Status`` of a failure."""
     return {
         "kind": "Status",
         "apiVersion": "v1",
@@ -124,11 +178,17 @@ def status_object(code: int, reason: str, message: str) -> dict[str, object]:
     }
 
 
-def _answer(refusal: Refusal, request_id: str) -> tuple[dict[str, str], bytes]:
-    """Headers and body of the answer."""
-    status = status_object(refusal.code, refusal.reason, refusal.message)
-    if refusal.retry_after is not None:
-        status["details"] = {"retryAfterSeconds": refusal.retry_after}
+def _response(error: StatusError, request_id: str) -> tuple[dict[str, str], bytes]:
+    """Return the headers and the body of the response.
+
+    kubectl prints the message and not the headers, so a refusal has the request id in its message.
+    """
+    message = error.message
+    if error.code == HTTPStatus.FORBIDDEN:
+        message += f" (request {request_id})"
+    status = status_object(error.code, error.reason, message)
+    if error.retry_after is not None:
+        status["details"] = {"retryAfterSeconds": error.retry_after}
     body = json.dumps(status).encode() + b"\n"
     headers = {
         "Content-Type": "application/json",
@@ -136,15 +196,15 @@ def _answer(refusal: Refusal, request_id: str) -> tuple[dict[str, str], bytes]:
         "X-Content-Type-Options": "nosniff",
         "X-Request-Id": request_id,
         "Server": "sekisho",
-        **refusal.headers(),
+        **error.headers(),
     }
     return headers, body
 
 
-def status_bytes(refusal: Refusal, request_id: str, *, keep_alive: bool) -> bytes:
-    """``refusal`` as the bytes of an HTTP/1.1 answer."""
-    headers, body = _answer(refusal, request_id)
-    lines = [f"HTTP/1.1 {refusal.code} {HTTPStatus(refusal.code).phrase}"]
+def status_bytes(error: StatusError, request_id: str, *, keep_alive: bool) -> bytes:
+    """Return ``error`` as the bytes of an HTTP/1.1 response."""
+    headers, body = _response(error, request_id)
+    lines = [f"HTTP/1.1 {error.code} {HTTPStatus(error.code).phrase}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     lines.append(f"Content-Length: {len(body)}")
     if not keep_alive:
@@ -153,8 +213,8 @@ def status_bytes(refusal: Refusal, request_id: str, *, keep_alive: bool) -> byte
 
 
 def status_response(
-    refusal: Refusal, request_id: str, extra: Mapping[str, str] | None = None
+    error: StatusError, request_id: str, extra: Mapping[str, str] | None = None
 ) -> web.Response:
-    """``refusal`` as an HTTP answer."""
-    headers, body = _answer(refusal, request_id)
-    return web.Response(status=refusal.code, body=body, headers={**headers, **(extra or {})})
+    """Return ``error`` as an HTTP response."""
+    headers, body = _response(error, request_id)
+    return web.Response(status=error.code, body=body, headers={**headers, **(extra or {})})

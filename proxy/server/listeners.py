@@ -1,24 +1,29 @@
-"""Opening listeners, and saying in an operator's words why one can't be opened."""
+"""Open listeners, and explain to the operator why one cannot be opened."""
 
 import errno
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from aiohttp import web
 
+from config.errors import Problem
 from config.listen import Listen
-from config.problems import ConfigError, Problem
-from proxy.peers import ask_on
+from config.problems import ConfigError
+from proxy.client.aiohttp_internals import server_of
+from proxy.client.server import ProxyServer
+from proxy.client.site import ClientSite
+from proxy.limits.connections import ConnectionLimiter
+from proxy.transport.tcp_keepalive import set_keepalive_options
 
 BACKLOG = 1024
-"""Connections that may wait to be taken."""
+"""Connections that may wait to be accepted."""
 
 METRICS_GRACE_SECONDS = 1.0
-"""How long a scrape may still take at the very end."""
+"""How long a running scrape may take when the process stops."""
 
 
-async def listen_at(
+async def open_listener(
     runner: web.BaseRunner,
     key: str,
     listen: Listen,
@@ -26,7 +31,11 @@ async def listen_at(
     *,
     shared: bool = False,
 ) -> None:
-    """Open a listener; a ``shared`` one beside those of other processes. Raises ConfigError."""
+    """Open a listener. With ``shared``, other processes may listen on the same address.
+
+    Raises:
+        ConfigError: the address cannot be used.
+    """
     site = web.TCPSite(
         runner,
         listen.host,
@@ -35,25 +44,61 @@ async def listen_at(
         backlog=BACKLOG,
         reuse_port=shared or None,
     )
-    with said_in_words(key, listen):
+    await _started(site, key, listen)
+
+
+async def listen_for_clients(
+    runner: web.BaseRunner,
+    server: ProxyServer,
+    listen: Listen,
+    connections: ConnectionLimiter,
+    context: ssl.SSLContext | None,
+    refused: Callable[[str], None],
+    *,
+    shared: bool,
+) -> None:
+    """Open the main listener, which counts ``connections``.
+
+    ``refused`` is called with the reason for each connection that is refused.
+
+    Raises:
+        ConfigError: the address cannot be used.
+    """
+    site = ClientSite(
+        runner,
+        server,
+        listen.host,
+        listen.port,
+        connections,
+        ssl_context=context,
+        backlog=BACKLOG,
+        shared=shared,
+        refused=refused,
+    )
+    await _started(site, "server.listen", listen)
+
+
+async def _started(site: web.BaseSite, key: str, listen: Listen) -> None:
+    with explain_bind_errors(key, listen):
         await site.start()
-    server = site._server
+    server = server_of(site)
     for sock in getattr(server, "sockets", ()):
-        # Once for all that are accepted from it, rather than by four calls for each.
-        ask_on(sock, idle=30, interval=15, times=9)
+        # Accepted connections inherit the options: four calls in all, not four for each.
+        set_keepalive_options(sock, idle=30, interval=15, times=9)
 
 
 @contextmanager
-def said_in_words(key: str, listen: Listen) -> Iterator[None]:
-    """Turn what the operating system says of an address into a ConfigError."""
+def explain_bind_errors(key: str, listen: Listen) -> Iterator[None]:
+    """Turn errors of binding an address into a ConfigError with cause and remedy."""
     try:
         yield
     except OSError as exc:
         reasons = {
-            errno.EADDRINUSE: f"port {listen.port} is in use; stop what listens there, or choose "
-            "another",
-            errno.EACCES: f"port {listen.port} needs privileges; choose one over 1023",
-            errno.EADDRNOTAVAIL: f"{listen.host} is not an address of this machine",
+            errno.EADDRINUSE: f"port {listen.port} is in use; stop the program that listens there, "
+            "or choose another port",
+            errno.EACCES: f"port {listen.port} needs privileges; choose a port above 1023",
+            errno.EADDRNOTAVAIL: f"{listen.host} is not an address of this machine; "
+            "choose one that is",
         }
-        said = reasons.get(exc.errno or 0, f"can't listen on {listen}: {exc.strerror or exc}")
-        raise ConfigError([Problem("", key, said)]) from exc
+        message = reasons.get(exc.errno or 0, f"can't listen on {listen}: {exc.strerror or exc}")
+        raise ConfigError([Problem("", key, message)]) from exc

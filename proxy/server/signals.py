@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT, as an event."""
+"""SIGTERM and SIGINT as an asyncio event."""
 
 import asyncio
 import signal
@@ -7,20 +7,21 @@ _NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
 
 def stop_signal(*, second_ends: bool = True) -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT; with ``second_ends``, another ends the process at once.
+    """Return an event that the first SIGTERM or SIGINT sets.
 
-    Without, more of them say nothing new: a worker hears of one end from its supervisor and from
-    whoever told all processes of a service.
+    With ``second_ends``, a second signal ends the process immediately. Without it, further signals
+    have no effect: a worker can get one from its supervisor and one from the service manager, which
+    signals all processes of a service.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def asked() -> None:
+    def on_signal() -> None:
         stop.set()
         if second_ends:
             for number in _NUMBERS:
                 loop.remove_signal_handler(number)
 
     for number in _NUMBERS:
-        loop.add_signal_handler(number, asked)
+        loop.add_signal_handler(number, on_signal)
     return stop

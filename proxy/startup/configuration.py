@@ -1,4 +1,4 @@
-"""The whole configuration: the file, the environment, and every provider's own settings."""
+"""Load the whole configuration: file, environment and the settings of each provider."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,21 +8,25 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from config.errors import Problem
 from config.files import resolve_files
 from config.loading import Loaded, load
-from config.problems import ConfigError, Problem, dotted, problems_of
-from config.settings import ProviderEntry, Settings, StoreSettings, TlsSettings
+from config.problems import ConfigError, dotted, problems_of
+from config.regular_files import read_regular_file
+from config.server_settings import TlsSettings
+from config.settings import Settings, StoreSettings
+from config.sign_in_settings import ProviderEntry
 from providers.base import ProviderType
-from providers.registry import BrokenProviderType, Found, discover
-from proxy.server_tls import check_pair, read_ca
+from providers.discovery import BrokenProviderType, ProviderEntryPoint, discover
+from proxy.transport.server_tls import MAX_PEM_BYTES, check_pair, read_ca
 from store.encryption import Keyring
-from store.interfaces import StoreError
+from store.errors import StoreError
 from store.locations import locate
 
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredProvider:
-    """A provider of the configuration, ready to be created."""
+    """A provider of the configuration, with its validated settings."""
 
     name: str
     type: ProviderType
@@ -31,11 +35,11 @@ class ConfiguredProvider:
 
 
 @dataclass(frozen=True, slots=True)
-class Everything:
-    """A configuration without a problem.
+class LoadedConfig:
+    """A valid configuration.
 
-    ``file`` is None where there is none; ``bare`` is True where the environment is silent, too.
-    ``text`` is what was in the file.
+    ``file`` is None if there is none; ``bare`` is True if the environment has no setting either.
+    ``text`` is the content of the file.
     """
 
     settings: Settings
@@ -45,12 +49,13 @@ class Everything:
     text: str = field(default="", repr=False)
 
 
-def load_everything(
+def load_config(
     named: str | None, environment: Mapping[str, str], *, kept: str | None = None
-) -> Everything:
-    """Read it all, but the file where its text was ``kept``.
+) -> LoadedConfig:
+    """Load the configuration. ``kept`` is used in place of the file's content.
 
-    Raises ConfigError with every problem there is.
+    Raises:
+        ConfigError: the configuration has problems; the error has all of them.
     """
     loaded = load(named, environment, kept=kept)
     problems = list(loaded.problems)
@@ -66,13 +71,13 @@ def load_everything(
     problems += _store_problems(loaded)
     if problems or loaded.settings is None:
         raise ConfigError(problems)
-    return Everything(
+    return LoadedConfig(
         loaded.settings, tuple(providers), loaded.file, bare=not loaded.values, text=loaded.text
     )
 
 
 def _configure(
-    loaded: Loaded, position: int, entry: ProviderEntry, types: Mapping[str, Found]
+    loaded: Loaded, position: int, entry: ProviderEntry, types: Mapping[str, ProviderEntryPoint]
 ) -> ConfiguredProvider | list[Problem]:
     at = ("providers", position)
     found = types.get(entry.type)
@@ -93,7 +98,7 @@ def _configure(
 
 
 def _tls_problems(loaded: Loaded) -> list[Problem]:
-    """Files that TLS needs and that aren't there, can't be read, or don't fit each other."""
+    """Return problems of the TLS files: missing, unreadable, or not matching each other."""
     tls = loaded.section(TlsSettings, "server", "tls")
     if tls is None:
         return []
@@ -103,25 +108,24 @@ def _tls_problems(loaded: Loaded) -> list[Problem]:
         if file is None:
             continue
         try:
-            with file.open("rb") as stream:
-                stream.read(1)
+            read_regular_file(file, MAX_PEM_BYTES)
         except OSError as exc:
-            said = (exc.strerror or "can't be read").lower()
-            said = f"{file}: {said}; mend the path or its mode"
-            problems.append(_problem(loaded, ("server", "tls", name), said))
+            reason = (exc.strerror or "can't be read").lower()
+            message = f"{file}: {reason}; correct the path or its mode"
+            problems.append(_problem(loaded, ("server", "tls", name), message))
     if problems:
         return problems
     if tls.cert_file is not None and tls.key_file is not None:
         check = partial(check_pair, tls.cert_file, tls.key_file)
-        problems += _said_by(check, loaded, ("server", "tls"))
+        problems += _check_files(check, loaded, ("server", "tls"))
     if tls.ca_file is not None:
         check_ca = partial(read_ca, tls.ca_file)
-        problems += _said_by(check_ca, loaded, ("server", "tls", "ca_file"))
+        problems += _check_files(check_ca, loaded, ("server", "tls", "ca_file"))
     return problems
 
 
 def _store_problems(loaded: Loaded) -> list[Problem]:
-    """What is wrong with the store's settings, without touching the store."""
+    """Return problems of the store's settings. The store is not opened."""
     store = loaded.section(StoreSettings, "store")
     if store is None:
         return []
@@ -129,8 +133,8 @@ def _store_problems(loaded: Loaded) -> list[Problem]:
     try:
         locate(store.url or "sqlite:///sekisho.db")
     except StoreError as exc:
-        said = str(exc).removeprefix("store.url").removeprefix(":").strip()
-        problems.append(_problem(loaded, ("store", "url"), said))
+        message = str(exc).removeprefix("store.url").removeprefix(":").strip()
+        problems.append(_problem(loaded, ("store", "url"), message))
     if store.encryption_keys is not None:
         try:
             Keyring.parse(store.encryption_keys.get_secret_value())
@@ -139,10 +143,10 @@ def _store_problems(loaded: Loaded) -> list[Problem]:
     return problems
 
 
-def _said_by(
+def _check_files(
     check: Callable[[], object], loaded: Loaded, path: tuple[str | int, ...]
 ) -> list[Problem]:
-    """What a check of files says, told of the line that names them."""
+    """Run a check of files, and return its problems at the line that names the files."""
     try:
         check()
     except ConfigError as exc:

@@ -1,28 +1,27 @@
-"""The store, for as long as a server runs."""
+"""Open the store for the time that a server runs."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import structlog
-
+from config.loggers import get_logger
 from config.settings import Settings
-from store.database import open_store
+from proxy.files.data_dir import open_store_with_key
 from store.encryption import Keyring
 from store.interfaces import Store
 
 STORE_SECONDS = 3.0
 """How long closing the store may take."""
 
-_LOG = structlog.get_logger("sekisho")
+_LOG = get_logger(__name__)
 
 
 @asynccontextmanager
-async def opened_store(
+async def open_store(
     settings: Settings, keyring: Keyring, *, upgrade: bool
 ) -> AsyncIterator[Store]:
-    """The store, its schema brought up where ``upgrade`` says so. Raises StoreError."""
-    store = await open_store(settings.store_url, keyring, upgrade=upgrade)
+    """Open the store and close it at the end. ``upgrade`` its schema. Raises StoreError."""
+    store = await open_store_with_key(settings, keyring, upgrade=upgrade)
     try:
         yield store
     finally:
@@ -30,9 +29,9 @@ async def opened_store(
 
 
 async def _close(store: Store) -> None:
-    """Close the store, but don't wait for a database that hangs: nothing is left to be written."""
+    """Close the store. Don't wait for a database that hangs: nothing is left to write."""
     try:
         async with asyncio.timeout(STORE_SECONDS):
             await store.close()
     except TimeoutError:
-        _LOG.warning("the store wasn't closed in time")
+        _LOG.warning("store not closed in time")

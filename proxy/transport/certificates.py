@@ -1,9 +1,9 @@
-"""X.509 as Sekisho needs it: a small authority, and the certificates it issues.
+"""X.509: create a certificate authority (CA) and issue certificates.
 
-A Sekisho that is given no certificate makes its own authority in ``data_dir``; the demo's
-Kubernetes and the tests make theirs. What is issued here has to pass the strictest verifiers among
-the clients (Go's ``crypto/x509``, OpenSSL with ``X509_V_FLAG_X509_STRICT``, which Python 3.13
-sets), hence every certificate says what it may be used for and by which key it was signed.
+Without a configured certificate, Sekisho creates a CA in ``data_dir``; the demo's Kubernetes and
+the tests create further ones. Certificates must pass the strictest verifiers among the clients
+(Go's ``crypto/x509``, OpenSSL with ``X509_V_FLAG_X509_STRICT``, which Python 3.13 sets), so each
+one contains key usages and the identifier of the key that signed it.
 
 Pure functions: the clock comes in as ``now``, an aware datetime, and nothing is written to disk.
 """
@@ -20,15 +20,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 CLOCK_SKEW = timedelta(minutes=5)
-"""How far certificates are backdated, so that a client whose clock is late accepts them too."""
+"""How far certificates are backdated, so that clients whose clock is slow accept them."""
 
 RENEW_AFTER = 2 / 3
-"""The share of a certificate's lifetime after which it is time for the next one."""
+"""The part of a certificate's lifetime after which it is renewed."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """A certificate and the private key it speaks for; the key never shows in a ``repr``."""
+    """A certificate and its private key. ``repr`` does not contain the key."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey = field(repr=False)
@@ -40,7 +40,7 @@ class KeyPair:
 
     @property
     def key_pem(self) -> bytes:
-        """The private key as unencrypted PKCS #8 PEM: keep it in a file only its owner reads."""
+        """The private key as unencrypted PKCS #8 PEM."""
         return self.key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
@@ -49,7 +49,7 @@ class KeyPair:
 
 
 def create_authority(common_name: str, *, lifetime: timedelta, now: datetime) -> KeyPair:
-    """Make a self-signed authority: it may sign end-entity certificates, no further authority."""
+    """Create a self-signed CA that may sign end-entity certificates, but no further CA."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = _name(common_name)
     builder = (
@@ -70,7 +70,7 @@ def issue_server(
     lifetime: timedelta,
     now: datetime,
 ) -> KeyPair:
-    """Issue a TLS server's certificate for ``names``: DNS names (ASCII) or IP addresses."""
+    """Issue a TLS server certificate for ``names``: DNS names (ASCII) or IP addresses."""
     if not names:
         raise ValueError("a server certificate needs at least one DNS name or IP address")
     alternatives = x509.SubjectAlternativeName([_general_name(name) for name in names])
@@ -93,7 +93,7 @@ def issue_client(
     lifetime: timedelta,
     now: datetime,
 ) -> KeyPair:
-    """Issue a TLS client's certificate; Kubernetes reads the user from CN, its groups from O."""
+    """Issue a TLS client certificate. Kubernetes takes the user from CN and the groups from O."""
     return _issue(
         authority,
         subject=_name(common_name, organizations),
@@ -104,7 +104,7 @@ def issue_client(
 
 
 def load_key_pair(certificate_pem: bytes, key_pem: bytes) -> KeyPair:
-    """Read a pair back from PEM; ``ValueError`` says what is wrong with it, never what is in it."""
+    """Parse a pair from PEM. Raises ValueError, whose message never contains the key."""
     try:
         certificate = x509.load_pem_x509_certificate(certificate_pem)
         public_key = certificate.public_key()
@@ -117,7 +117,7 @@ def load_key_pair(certificate_pem: bytes, key_pem: bytes) -> KeyPair:
 
 
 def due_for_renewal(certificate: x509.Certificate, *, now: datetime) -> bool:
-    """Whether two thirds of the certificate's lifetime are over (or all of it)."""
+    """Return whether two thirds of the certificate's lifetime have passed."""
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     return _aware(now) >= start + (end - start) * RENEW_AFTER
 
@@ -131,13 +131,13 @@ def _issue(
     now: datetime,
     alternatives: x509.SubjectAlternativeName | None = None,
 ) -> KeyPair:
-    """Sign a fresh key for ``subject``, valid for ``lifetime`` or as long as the authority is."""
+    """Issue a certificate for a new key; it ends no later than its CA."""
     key = ec.generate_private_key(ec.SECP256R1())
     issuer = authority.certificate
-    # One that outlives its authority looks valid and isn't; due_for_renewal would be late.
+    # A certificate that outlives its CA looks valid but is not, and would be renewed too late.
     end = min(_aware(now) + lifetime, issuer.not_valid_after_utc)
     if end <= now:
-        raise ValueError("the certificate would be expired already, or its authority is")
+        raise ValueError("the certificate would be expired already, or its CA is expired")
     builder = (
         _unsigned(subject, issuer=issuer.subject, key=key)
         .not_valid_before(now - CLOCK_SKEW)
@@ -155,7 +155,7 @@ def _issue(
 def _unsigned(
     subject: x509.Name, *, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
 ) -> x509.CertificateBuilder:
-    """What all our certificates have in common."""
+    """Return a builder with the fields that all certificates have."""
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -167,7 +167,7 @@ def _unsigned(
 
 
 def _authority_key_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
-    """Point at the issuer's key by the identifier the issuer itself carries."""
+    """Return the extension that identifies the issuer's key by the issuer's own identifier."""
     extension = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(extension.value)
 
@@ -175,7 +175,7 @@ def _authority_key_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIden
 def _key_usage(
     *, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False
 ) -> x509.KeyUsage:
-    """Key usage with nothing allowed but what is named: ECDSA keys encipher nothing."""
+    """Return a key usage that allows only the named uses. ECDSA keys cannot encipher."""
     return x509.KeyUsage(
         digital_signature=digital_signature,
         content_commitment=False,
@@ -190,13 +190,13 @@ def _key_usage(
 
 
 def _name(common_name: str, organizations: Sequence[str] = ()) -> x509.Name:
-    """Build a distinguished name; X.509 caps each part at 64 characters (``ValueError``)."""
+    """Build a distinguished name. Raises ValueError for a part of more than 64 characters."""
     parts = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, each) for each in organizations]
     return x509.Name([*parts, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
 def _general_name(name: str) -> x509.GeneralName:
-    """Turn a host's name, or its address, into what a verifier compares it with."""
+    """Return a host name or an address as a subject alternative name."""
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
@@ -204,11 +204,11 @@ def _general_name(name: str) -> x509.GeneralName:
 
 
 def _load_key(key_pem: bytes) -> ec.EllipticCurvePrivateKey:
-    """Read an unencrypted EC private key; ``ValueError`` with the reason otherwise."""
+    """Parse an unencrypted EC private key. Raises ValueError."""
     try:
         key = serialization.load_pem_private_key(key_pem, password=None)
     except TypeError as exc:
-        raise ValueError("the private key is encrypted, and there is no password for it") from exc
+        raise ValueError("the private key is encrypted; Sekisho has no password for it") from exc
     except (ValueError, UnsupportedAlgorithm) as exc:
         raise ValueError("the private key is not a readable PEM private key") from exc
     if not isinstance(key, ec.EllipticCurvePrivateKey):
@@ -217,7 +217,7 @@ def _load_key(key_pem: bytes) -> ec.EllipticCurvePrivateKey:
 
 
 def _aware(now: datetime) -> datetime:
-    """Refuse a naive datetime: it would be taken for UTC whatever the caller meant."""
+    """Return ``now``. Raises ValueError without a timezone: it would be read as UTC."""
     if now.tzinfo is None:
         raise ValueError("now needs a timezone")
     return now

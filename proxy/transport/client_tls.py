@@ -1,8 +1,8 @@
-"""What clusters' API servers are verified with: a TLS context for each CA, made on first use.
+"""TLS contexts for connections to clusters: one for each CA, created on first use.
 
-A context takes most of a millisecond and some tens of KiB, and a hundred times as much memory where
-it holds the system's authorities. Of a thousand clusters few are in use right after a start, and
-clusters that were made together often have one CA.
+A context takes almost a millisecond and some tens of KiB, and a hundred times as much memory with
+the system's CAs. Of a thousand clusters, few are in use right after a start, and clusters that were
+created together often share a CA.
 """
 
 import functools
@@ -12,24 +12,25 @@ from weakref import WeakValueDictionary
 
 from cryptography import x509
 
-from proxy.tls_reads import RecordReads
+from management.kubernetes.tls import verifying_context
+from proxy.transport.tls_object import RecordSSLObject
 
 ContextSource = Callable[[], ssl.SSLContext]
-"""Makes a context when it is first called, and keeps it."""
+"""Creates a context on the first call, and returns the same one later."""
 
 
-class ClusterTls:
-    """Contexts by CA, for as long as a cluster uses them."""
+class ClientTLSContexts:
+    """Contexts by CA. They live while a cluster uses them."""
 
     def __init__(self) -> None:
         self._contexts: WeakValueDictionary[str | None, ssl.SSLContext] = WeakValueDictionary()
 
     def source(self, ca_pem: str | None) -> ContextSource:
-        """Where to get the context for that CA (None: the system's) when it is needed.
+        """Return the source of the context for that CA (None: the CAs of the system).
 
-        Raises ssl.SSLError or ValueError, now, where the CA can't be used.
+        Raises ssl.SSLError or ValueError immediately if the CA cannot be used.
         """
-        if ca_pem and not _plausible(ca_pem):
+        if ca_pem is not None and not _plausible(ca_pem):
             self._of(ca_pem)
         return functools.cache(functools.partial(self._of, ca_pem))
 
@@ -41,9 +42,9 @@ class ClusterTls:
 
 
 def _plausible(ca_pem: str) -> bool:
-    """Whether it holds certificates, by a parser that is a hundred times as quick as a context.
+    """Return whether the PEM contains certificates, a hundred times faster than a context does.
 
-    It is stricter than OpenSSL, whose word is the last one.
+    The parser is stricter than OpenSSL; where it fails, OpenSSL decides.
     """
     try:
         x509.load_pem_x509_certificates(ca_pem.encode())
@@ -53,10 +54,7 @@ def _plausible(ca_pem: str) -> bool:
 
 
 def _context(ca_pem: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=ca_pem)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # Kubernetes' own certificates are not always as strict as Python 3.13 asks for; Go isn't.
-    context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", ssl.VerifyFlags(0))
+    context = verifying_context(ca_pem)
     context.set_alpn_protocols(["http/1.1"])
-    context.sslobject_class = RecordReads
+    context.sslobject_class = RecordSSLObject
     return context

@@ -1,9 +1,9 @@
-"""An authority of Sekisho's own, and the server's certificate by it, in ``data_dir/tls``.
+"""Sekisho's local CA and the server certificate that it issues, in ``data_dir/tls``.
 
-For those who gave no certificate. Everything is made and renewed under a lock, for the server and
-an offline command may look at the same moment. The authority is renewed with its key and its name
-as they are: what either certificate of it signed is good for those who know the other one, so that
-kubeconfigs that were made before go on until the old one's own end.
+They are used where no certificate is configured. A lock protects them, because the server and an
+offline command may create or renew them at the same time. A renewed CA keeps its key and its name:
+each of its certificates verifies what the other one signed, so that older kubeconfigs stay valid
+until the old CA certificate expires.
 """
 
 import ipaddress
@@ -11,13 +11,19 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import structlog
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from proxy.certificates import (
+from config.loggers import get_logger
+from proxy.files.private_files import (
+    locked,
+    make_private_folder,
+    restrict_permissions,
+    write_private,
+)
+from proxy.transport.certificates import (
     CLOCK_SKEW,
     KeyPair,
     create_authority,
@@ -25,19 +31,18 @@ from proxy.certificates import (
     issue_server,
     load_key_pair,
 )
-from proxy.private_files import keep_private, locked, make_private_folder, write_private
 
 AUTHORITY_LIFETIME = timedelta(days=3650)
 SERVER_LIFETIME = timedelta(days=90)
 
-_LOG = structlog.get_logger("sekisho.tls")
+_LOG = get_logger(__name__)
 
 
-class CertificateLost(Exception):
-    """Our authority can't be used and mustn't be replaced unasked: clients trust it. Says why."""
+class CAUnusable(Exception):
+    """The CA can't be used, and must not be replaced automatically: clients trust it."""
 
 
-class OwnCertificate:
+class LocalCA:
     """The files in ``folder``: ``ca.crt`` (a bundle, the newest first), ``server.crt``, keys."""
 
     def __init__(self, folder: Path, names: Sequence[str], now: Callable[[], datetime]) -> None:
@@ -47,31 +52,31 @@ class OwnCertificate:
 
     @property
     def certificate_file(self) -> Path:
-        """The server's certificate."""
+        """The file of the server certificate."""
         return self._folder / "server.crt"
 
     @property
     def key_file(self) -> Path:
-        """Its key."""
+        """The file of the server's private key."""
         return self._folder / "server.key"
 
     def ca_pem(self) -> str:
-        """What clients must trust. Raises OSError."""
+        """Return the CA bundle that clients must trust. Raises OSError."""
         return (self._folder / "ca.crt").read_text()
 
     def ensure(self) -> None:
-        """Make what isn't there and renew what is due. Raises CertificateLost and OSError."""
+        """Create missing files and renew expiring ones. Raises CAUnusable and OSError."""
         make_private_folder(self._folder)
         with locked(self._folder.parent):
             authority = self._authority()
-            if not self._fits(authority):
+            if not self._matches(authority):
                 self._issue(authority)
 
     def _authority(self) -> KeyPair:
         cert_file, key_file = self._folder / "ca.crt", self._folder / "ca.key"
         now = self._now()
         if not cert_file.exists():
-            # The key is written first: without a certificate, nobody has seen it yet.
+            # The key is written first: a key without a certificate was never in use.
             fresh = create_authority("Sekisho CA", lifetime=AUTHORITY_LIFETIME, now=now)
             write_private(key_file, fresh.key_pem)
             write_private(cert_file, fresh.certificate_pem, mode=0o644)
@@ -79,10 +84,10 @@ class OwnCertificate:
         try:
             current = _read_pair(cert_file, key_file)
         except (FileNotFoundError, ValueError) as exc:
-            said = f"{key_file} is missing" if isinstance(exc, FileNotFoundError) else str(exc)
-            raise CertificateLost(
-                f"{said}; restore ca.crt and ca.key in {self._folder} from a backup, or remove "
-                "the folder to begin anew (every kubeconfig must be made again then)"
+            reason = f"{key_file} is missing" if isinstance(exc, FileNotFoundError) else str(exc)
+            raise CAUnusable(
+                f"{reason}; restore ca.crt and ca.key in {self._folder} from a backup, or remove "
+                "the folder to create a new CA (every kubeconfig must then be created again)"
             ) from exc
         if not due_for_renewal(current.certificate, now=now):
             return current
@@ -94,13 +99,13 @@ class OwnCertificate:
         write_private(cert_file, content, mode=0o644)
         return renewed
 
-    def _fits(self, authority: KeyPair) -> bool:
-        """Whether the server's certificate is there, ours, for our names, and young enough."""
+    def _matches(self, authority: KeyPair) -> bool:
+        """Return whether the server certificate exists and has this CA, these names, and time."""
         try:
             current = _read_pair(self.certificate_file, self.key_file).certificate
             current.verify_directly_issued_by(authority.certificate)
         except (FileNotFoundError, ValueError, TypeError, InvalidSignature):
-            return False  # whatever is wrong with it: nobody depends on it, a new one is made
+            return False  # Whatever the reason, a new one can replace it.
         return not due_for_renewal(current, now=self._now()) and _names_of(current) == set(
             self._names
         )
@@ -108,7 +113,7 @@ class OwnCertificate:
     def _issue(self, authority: KeyPair) -> None:
         issued = issue_server(
             authority,
-            common_name="Sekisho",  # verifiers look at the names; this one is short enough (64)
+            common_name="Sekisho",  # Verifiers use the names; this one may have 64 characters.
             names=self._names,
             lifetime=SERVER_LIFETIME,
             now=self._now(),
@@ -118,7 +123,7 @@ class OwnCertificate:
 
 
 def _renewed(old: KeyPair, now: datetime) -> KeyPair:
-    """The same authority, key and name and all, for another lifetime."""
+    """Return the same CA, with its key, name and extensions, for another lifetime."""
     certificate = old.certificate
     builder = (
         x509.CertificateBuilder()
@@ -135,8 +140,8 @@ def _renewed(old: KeyPair, now: datetime) -> KeyPair:
 
 
 def _read_pair(cert_file: Path, key_file: Path) -> KeyPair:
-    """A certificate and its key. Mends the key's mode: it is ours. Raises OSError, ValueError."""
-    warning = keep_private(key_file)
+    """Read a pair, and restrict the key file's mode. Raises OSError and ValueError."""
+    warning = restrict_permissions(key_file)
     if warning is not None:
         _LOG.warning(warning, file=str(key_file))
     return load_key_pair(cert_file.read_bytes(), key_file.read_bytes())
@@ -149,7 +154,7 @@ def _names_of(certificate: x509.Certificate) -> set[str]:
 
 
 def _normal(name: str) -> str:
-    """A name as the certificate will give it back: addresses have many ways to be written."""
+    """Return a name as the certificate contains it: an address has many spellings."""
     try:
         return str(ipaddress.ip_address(name))
     except ValueError:

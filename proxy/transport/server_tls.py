@@ -1,8 +1,8 @@
-"""The main listener's certificate: the operator's, or one by a CA of our own, kept fresh.
+"""The main listener's certificate: a configured one, or one that the local CA issues.
 
-Both are read again while the server runs: an operator's when the files change (as cert-manager
-changes them), ours when two thirds of its life are over. New connections get the new one; nothing
-is dropped.
+Both are reloaded while the server runs: a configured one when its files change (as cert-manager
+changes them), the other one after two thirds of its lifetime. New connections get the new
+certificate; no connection is dropped.
 """
 
 import asyncio
@@ -12,185 +12,205 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import structlog
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 
-from config.problems import ConfigError, Problem
+from config.errors import Problem
+from config.loggers import get_logger
+from config.problems import ConfigError
+from config.regular_files import read_regular_file
 from config.settings import Settings
-from proxy.data_dir import prepare
-from proxy.own_certificate import CertificateLost, OwnCertificate
-from proxy.tls_reads import RecordReads
+from proxy.files.data_dir import ensure_data_dir
+from proxy.transport.local_ca import CAUnusable, LocalCA
+from proxy.transport.tls_object import RecordSSLObject
 
 CHECK_SECONDS = 60.0
-"""How often files are looked at for a change, and our own certificate for its age."""
+"""How often the files are checked for changes, and the local certificate for its age."""
 
-_ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 - names that no certificate can have
-_LOG = structlog.get_logger("sekisho.tls")
+MAX_PEM_BYTES = 1024 * 1024
+"""The maximum size of a certificate file or a key file."""
 
-Seen = tuple[int, ...]
+_WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - no certificate has these names
+_LOG = get_logger(__name__)
+
+FileState = tuple[int, ...]
 
 
 class ServerTls:
-    """What the main listener does TLS with. ``context`` is None for plain HTTP.
+    """TLS of the main listener. ``context`` is None for plain HTTP.
 
-    ``ca_pem`` is what clients must trust, for kubeconfigs; None where their system knows it.
+    ``ca_pem`` is the CA bundle for kubeconfigs; None where the clients' systems trust the CA.
     """
 
     def __init__(
         self, settings: Settings, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._tls = settings.server.tls
-        self._loaded: Seen | None = None
-        self._own: OwnCertificate | None = None
+        self._loaded: FileState | None = None
+        self._local_ca: LocalCA | None = None
         self.context: ssl.SSLContext | None = None
-        self.ca_pem: str | None = self._operators_ca()
+        self.ca_pem: str | None = self._configured_ca()
+        self.certificate_ends_at: datetime | None = None
         if self._tls.plain_http:
             return
         if self._tls.cert_file is None:
-            self._own = OwnCertificate(prepare(settings) / "tls", _names(settings), now)
+            self._local_ca = LocalCA(ensure_data_dir(settings) / "tls", _names(settings), now)
         self.context = _new_context()
         self.refresh()
 
     def refresh(self) -> bool:
-        """Load the certificate again if it has changed, renewing ours if it is due.
+        """Reload the certificate if it has changed, and renew the local one if it is due.
 
-        Whether a new one was loaded. Raises ConfigError where there is none that can be used; the
-        one that was loaded before is then still in use.
+        Return whether a new one was loaded. Raises ConfigError where it can't be used; the listener
+        then keeps the previous one.
         """
         if self.context is None:
             return False
         cert_file, key_file = self._files()
         try:
-            seen = _state(cert_file, key_file)
+            state = _state(cert_file, key_file)
         except OSError as exc:
-            raise _unusable(cert_file, key_file, _said(exc)) from exc
-        if seen == self._loaded:
+            raise _unusable(cert_file, key_file, _reason(exc)) from exc
+        if state == self._loaded:
             return False
-        # A context into which the wrong key was loaded has lost the right one, too, and refuses
-        # every client: what is new is tried on a context that serves nobody.
+        # A context that fails to load a key has lost the previous one, too, and refuses every
+        # client. So the files are tried on a separate context first.
         load_pair(_new_context(), cert_file, key_file)
         load_pair(self.context, cert_file, key_file)
-        self._loaded = seen
+        self._loaded = state
+        self.certificate_ends_at = _end_of(cert_file)
         self._after_loading(key_file)
         return True
 
     async def refresh_forever(self, *, every: float = CHECK_SECONDS) -> None:
-        """Look again every so many seconds. What can't be used leaves the old in place."""
+        """Refresh regularly until cancelled. Files that can't be used change nothing."""
         while True:
             await asyncio.sleep(every)
             try:
                 if await asyncio.to_thread(self.refresh):
                     _LOG.info("certificate loaded")
             except (ConfigError, OSError, ValueError) as exc:
-                _LOG.error("certificate not loaded; the old one stays", error=str(exc))
+                _LOG.error("certificate not loaded; the previous one stays", error=str(exc))
 
     def _files(self) -> tuple[Path, Path]:
-        if self._own is None:
+        if self._local_ca is None:
             assert self._tls.cert_file is not None
             assert self._tls.key_file is not None
             return self._tls.cert_file, self._tls.key_file
         try:
-            self._own.ensure()
-        except CertificateLost as exc:
+            self._local_ca.ensure()
+        except CAUnusable as exc:
             raise ConfigError([Problem("", "data_dir", str(exc))]) from exc
         except OSError as exc:
-            file = str(exc.filename or self._own.certificate_file.parent)
-            said = f"{_said(exc)}; mend its permissions"
-            raise ConfigError([Problem(file, "data_dir", said)]) from exc
-        return self._own.certificate_file, self._own.key_file
+            file = str(exc.filename or self._local_ca.certificate_file.parent)
+            problem = f"{_reason(exc)}; correct its permissions"
+            raise ConfigError([Problem(file, "data_dir", problem)]) from exc
+        return self._local_ca.certificate_file, self._local_ca.key_file
 
     def _after_loading(self, key_file: Path) -> None:
-        if self._own is not None:
-            self.ca_pem = self._own.ca_pem()
+        if self._local_ca is not None:
+            self.ca_pem = self._local_ca.ca_pem()
             return
-        self.ca_pem = self._operators_ca()
-        # The group may: that is how Kubernetes hands a secret to a user who isn't root.
+        self.ca_pem = self._configured_ca()
+        # The group may read it: so Kubernetes mounts a secret for a user who is not root.
         if key_file.stat().st_mode & 0o007:
             _LOG.warning(
-                "everybody on this machine may read the server's key",
+                "all users of this machine can read the server's key",
                 file=str(key_file),
                 fix=f"chmod o-rwx {key_file}",
             )
 
-    def _operators_ca(self) -> str | None:
+    def _configured_ca(self) -> str | None:
         return read_ca(self._tls.ca_file) if self._tls.ca_file is not None else None
 
 
-def load_pair(context: ssl.SSLContext, cert_file: Path, key_file: Path) -> None:
-    """Load a certificate and its key. Raises ConfigError in an operator's words."""
+def _end_of(cert_file: Path) -> datetime | None:
+    """Return the end of the first certificate of a file, which is the server's."""
     try:
+        pem = read_regular_file(cert_file, MAX_PEM_BYTES)
+        return x509.load_pem_x509_certificate(pem).not_valid_after_utc
+    except (OSError, ValueError, UnsupportedAlgorithm):
+        return None
+
+
+def load_pair(context: ssl.SSLContext, cert_file: Path, key_file: Path) -> None:
+    """Load a certificate and its key. Raises ConfigError with a message for operators."""
+    try:
+        for file in (cert_file, key_file):
+            read_regular_file(file, MAX_PEM_BYTES)  # A pipe without a writer would block.
         context.load_cert_chain(cert_file, key_file, password=_no_password)
     except _Encrypted as exc:
         raise _unusable(cert_file, key_file, str(exc)) from None
     except ssl.SSLError as exc:
-        said = "is not a certificate that fits its key (PEM, the server's own first)"
-        raise _unusable(cert_file, key_file, said) from exc
+        problem = "is not a certificate that matches its key (PEM, the server's first)"
+        raise _unusable(cert_file, key_file, problem) from exc
     except OSError as exc:
-        raise _unusable(cert_file, key_file, _said(exc)) from exc
+        raise _unusable(cert_file, key_file, _reason(exc)) from exc
 
 
 def check_pair(cert_file: Path, key_file: Path) -> None:
-    """See whether the listener could use them. Raises ConfigError."""
+    """Check that the listener can use the files. Raises ConfigError."""
     load_pair(_new_context(), cert_file, key_file)
 
 
 def read_ca(file: Path) -> str:
-    """The certificates that clients are told to trust. Raises ConfigError.
+    """Return the CA certificates that clients must trust. Raises ConfigError.
 
-    They are handed to everybody: a file that also holds a key is refused.
+    They are public, so a file that also holds a key is rejected.
     """
     try:
-        text = file.read_text()
+        text = read_regular_file(file, MAX_PEM_BYTES).decode()
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
     except (ssl.SSLError, ValueError):
-        said = "is not a PEM file of certificates; name the CA's certificate"
+        problem = "is not a PEM file of certificates; name the CA's certificate"
     except OSError as exc:
-        said = f"{_said(exc)}; mend the path or its mode"
+        problem = f"{_reason(exc)}; correct the path or its mode"
     else:
         if "PRIVATE KEY" not in text:
             return text
-        said = "holds a private key, and would be given to everybody; keep only certificates in it"
-    raise ConfigError([Problem(str(file), "server.tls.ca_file", said)])
+        problem = "holds a private key, and every client gets it; keep only certificates in it"
+    raise ConfigError([Problem(str(file), "server.tls.ca_file", problem)])
 
 
 class _Encrypted(Exception):
-    """The key has a password, which nobody is there to type."""
+    """The key has a password, which a server cannot enter."""
 
 
 def _no_password() -> str:
-    raise _Encrypted("has a key with a password; take it off: openssl pkey -in KEY -out NEW")
+    raise _Encrypted("has a key with a password; remove it: openssl pkey -in KEY -out NEW")
 
 
 def _new_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
-    # Tickets let clients resume sessions; kubectl and client-go never do. Two of them, OpenSSL's
-    # default, are a fifth of what a new connection costs, and are kept in its cache besides.
+    # Tickets let clients resume sessions; kubectl and client-go never do. OpenSSL's default of two
+    # takes a fifth of the CPU time of a new connection, and memory in its cache.
     context.num_tickets = 0
-    # Of the ciphers that are left all will do, so the client has the choice. Go's, kubectl's among
-    # them, want AES-128 with SHA-256: a tenth less for a handshake than what OpenSSL would choose.
+    # All remaining ciphers are strong, so the client chooses. Go clients such as kubectl choose
+    # AES-128 with SHA-256: the handshake takes a tenth less CPU time than with OpenSSL's choice.
     context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
-    context.sslobject_class = RecordReads
+    context.sslobject_class = RecordSSLObject
     return context
 
 
-def _state(*files: Path) -> Seen:
-    """What changes when a file is written, replaced, or its link is turned elsewhere."""
+def _state(*files: Path) -> FileState:
+    """Return values that change when a file is written or replaced, or its link is changed."""
     states = [file.stat() for file in files]
     return tuple(n for one in states for n in (one.st_mtime_ns, one.st_ino, one.st_size))
 
 
 def _names(settings: Settings) -> list[str]:
-    """Every name under which the listener may be reached."""
+    """Return all names under which clients may reach the listener."""
     external = urlsplit(settings.external_url).hostname or "localhost"
     names = [external, settings.server.listen.host, "localhost", "127.0.0.1", "::1"]
-    return list(dict.fromkeys(name for name in names if name and name not in _ANY))
+    return list(dict.fromkeys(name for name in names if name and name not in _WILDCARDS))
 
 
-def _said(exc: OSError) -> str:
+def _reason(exc: OSError) -> str:
     return (exc.strerror or str(exc)).lower()
 
 
-def _unusable(cert_file: Path, key_file: Path, said: str) -> ConfigError:
-    said = f"{said}; certificate: {cert_file}, key: {key_file}"
-    return ConfigError([Problem("", "server.tls", said)])
+def _unusable(cert_file: Path, key_file: Path, problem: str) -> ConfigError:
+    text = f"{problem}; certificate: {cert_file}, key: {key_file}"
+    return ConfigError([Problem("", "server.tls", text)])

@@ -1,24 +1,33 @@
-"""Whether the other side of a TCP connection is still there.
+"""Detect TCP peers that have vanished.
 
-A peer that vanished says nothing, so the kernel is told to ask it now and then. And while a
-connection isn't read from, as when what it sends can't be passed on, nobody notices that it has
-ended: then the kernel is asked.
+A vanished peer sends nothing, so the kernel probes it with keepalives. While a connection is not
+read, because its data can't be forwarded, the event loop does not notice its end; the kernel's
+state of the connection shows it.
 """
 
 import asyncio
+import fcntl
 import socket
+import struct
 import sys
 from typing import Protocol
 
-LOOK_SECONDS = 5.0
-"""How often those who wait for a peer that isn't read from should look whether it is there."""
+PEER_CHECK_SECONDS = 5.0
+"""How often to check a peer that is not read."""
 
 TCP_CLOSE = 7
-"""``tcpi_state`` of a connection that was reset or given up (linux/tcp.h)."""
+"""``tcpi_state`` of a connection that was reset or timed out (linux/tcp.h)."""
+
+
+_NO_LINGER = struct.pack("ii", 1, 0)
+"""SO_LINGER with zero seconds: closing sends RST instead of FIN."""
+
+_SIOCOUTQ = 0x5411
+"""The Linux request for the bytes that the peer has not acknowledged (linux/sockios.h)."""
 
 
 class SocketLike(Protocol):
-    """A socket, as event loops hand them out."""
+    """A socket, as event loops provide it."""
 
     family: int
 
@@ -26,13 +35,17 @@ class SocketLike(Protocol):
         """Set an option."""
 
 
-def keep_asking(transport: asyncio.BaseTransport, *, idle: int, interval: int, times: int) -> None:
-    """Ask a peer that was silent for ``idle`` seconds, and give it up after so many asks."""
-    ask_on(transport.get_extra_info("socket"), idle=idle, interval=interval, times=times)
+def enable_keepalive(
+    transport: asyncio.BaseTransport, *, idle: int, interval: int, times: int
+) -> None:
+    """Probe a peer after ``idle`` silent seconds; end the connection after ``times`` probes."""
+    set_keepalive_options(
+        transport.get_extra_info("socket"), idle=idle, interval=interval, times=times
+    )
 
 
-def ask_on(sock: SocketLike | None, *, idle: int, interval: int, times: int) -> None:
-    """The same for a socket; on Linux, connections are born with what their listener has."""
+def set_keepalive_options(sock: SocketLike | None, *, idle: int, interval: int, times: int) -> None:
+    """Set the keepalive of a socket. On Linux, connections inherit their listener's."""
     if sock is None or sock.family not in {socket.AF_INET, socket.AF_INET6}:
         return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -45,8 +58,8 @@ def ask_on(sock: SocketLike | None, *, idle: int, interval: int, times: int) -> 
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
-def has_vanished(transport: asyncio.BaseTransport) -> bool:
-    """Whether the kernel knows that the connection has ended. False where it can't be asked."""
+def is_peer_closed(transport: asyncio.BaseTransport) -> bool:
+    """Return whether the kernel has ended the connection. False where that is unknown."""
     sock = transport.get_extra_info("socket")
     if sock is None or sys.platform != "linux":
         return False
@@ -54,3 +67,28 @@ def has_vanished(transport: asyncio.BaseTransport) -> bool:
         return bool(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSE)
     except (OSError, ValueError):  # Its descriptor is closed already.
         return True
+
+
+def reset(transport: asyncio.BaseTransport) -> None:
+    """End a connection with RST, so that the peer does not take it for a regular end."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        except OSError:  # Its descriptor is closed already.
+            pass
+    if hasattr(transport, "abort"):
+        transport.abort()
+
+
+def unsent_bytes(transport: asyncio.WriteTransport) -> int:
+    """Return how many bytes the peer has not received yet, as far as it is known."""
+    unsent = transport.get_write_buffer_size()
+    sock = transport.get_extra_info("socket")
+    if unsent or sock is None or sys.platform != "linux":
+        return unsent
+    try:
+        result = fcntl.ioctl(sock.fileno(), _SIOCOUTQ, struct.pack("i", 0))
+    except (OSError, ValueError):  # Its descriptor is closed already.
+        return 0
+    return int(struct.unpack("i", result)[0])

@@ -1,25 +1,25 @@
-"""Reading from TLS without asking for more memory than what comes needs.
+"""Read from TLS into one shared buffer instead of a large new object for each read.
 
-uvloop asks OpenSSL for a quarter of a MiB each time, for which Python makes an object of that size
-and shrinks it to what came, often a few hundred bytes; on a heap that has seen many connections
-that is the dearest thing that a request does. Here all of a thread's connections are read into one
-buffer (a thread's own, for while OpenSSL fills it, other threads run), and what came is copied from
-there into an object of its size. OpenSSL gives out one record at a time, so asking for more than
-that brings nothing.
+uvloop requests a quarter of a MiB from OpenSSL each time. Python allocates an object of that size
+and shrinks it to the data, often a few hundred bytes; on a fragmented heap, nothing else in a
+request costs as much. Here all connections of a thread are read into one buffer, and the data is
+copied into an object of its size. The buffer belongs to a thread because other threads run while
+OpenSSL fills it. OpenSSL returns one record at a time, so a larger buffer has no use.
 """
 
 import ssl
 from typing import Any, Self
 
-from proxy.record_reader import RECORD_BYTES, RecordReader
+from proxy.transport.tls_record_reader import RECORD_BYTES, RecordReader
 
-__all__ = ["RECORD_BYTES", "RecordReads"]
+__all__ = ["RECORD_BYTES", "RecordSSLObject"]
 
 
-class RecordReads(ssl.SSLObject):
-    """Reads a record at a time. Contexts make it where it is their ``sslobject_class``.
+class RecordSSLObject(ssl.SSLObject):
+    """Read one record at a time. Set it as a context's ``sslobject_class``.
 
-    What event loops call for every piece of data leads to C without a detour through Python.
+    The methods that event loops call for every piece of data are C functions, without a Python
+    function between.
     """
 
     @classmethod

@@ -1,16 +1,16 @@
-"""Reading one TLS record at a time; see :mod:`proxy.tls_reads`. Apart, so that it is compiled."""
+"""Read one TLS record at a time; see :mod:`.tls_object`. A module of its own to be compiled."""
 
 import threading
 from typing import Any
 
 RECORD_BYTES = 16 * 1024
-"""The most that one record holds (RFC 8446 §5.1)."""
+"""The maximum content of one record (RFC 8446 §5.1)."""
 
 _THREAD = threading.local()
 
 
 class RecordReader:
-    """Reads from ``connection``, what the ``_ssl`` module has for a connection."""
+    """Read from ``connection``, the ``_ssl`` module's object for a connection."""
 
     __slots__ = ("_read",)
 
@@ -18,7 +18,7 @@ class RecordReader:
         self._read: Any = connection.read
 
     def read(self, size: int = RECORD_BYTES, buffer: Any = None) -> Any:
-        """As :meth:`ssl.SSLObject.read`."""
+        """Read like :meth:`ssl.SSLObject.read`."""
         if buffer is not None:
             return self._read(size, buffer)
         try:

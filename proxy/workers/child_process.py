@@ -1,11 +1,11 @@
-"""Child processes that never outlive the one that started them."""
+"""Child processes that end with the process that started them."""
 
 import os
 import sys
 
-# Runs before the program itself: the kernel is told to kill this process when its parent's thread
-# dies (PR_SET_PDEATHSIG = 1), and checks that it isn't dead already. A program of its own instead
-# of preexec_fn, because Python code between fork and exec may deadlock in a process with threads.
+# Runs before the program itself. It asks the kernel to kill this process when the parent's thread
+# ends (PR_SET_PDEATHSIG = 1), and checks that the parent still runs. It is a separate program, not
+# a preexec_fn, because Python code between fork and exec may deadlock in a process with threads.
 _DIE_WITH_PARENT = """
 import ctypes, os, sys
 ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)
@@ -15,10 +15,10 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 
 
-def under_us() -> list[str]:
-    """What goes before a command so that its process dies with this one (on Linux).
+def die_with_parent() -> list[str]:
+    """Return the prefix of a command whose process must end with this one. Empty if not on Linux.
 
-    The thread that starts it must live as long as it should run: Linux ties the two together.
+    The kernel watches the thread that starts the process, so that thread must run as long.
     """
     if sys.platform != "linux":
         return []

@@ -1,8 +1,9 @@
-"""What a supervisor and a worker say to each other while the worker starts.
+"""Messages between supervisor and worker while the worker starts.
 
-One line of JSON each way, over a socket that is the worker's standard input: what it shall be, and
-whether it is ready. The configuration is in the first one, as it was read when Sekisho started, so
-that a worker which starts again later is like its siblings whatever has been written since.
+There is one line of JSON in each direction, over a socket that is the worker's standard input. The
+supervisor sends the :class:`WorkerConfig`; the worker reports that it is ready, or why it failed.
+The first message contains the configuration file as it was read when Sekisho started. A worker that
+is restarted later therefore has the same configuration as the others, even if the file has changed.
 """
 
 import json
@@ -12,11 +13,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 MAX_LINE_BYTES = 16 * 1024**2
-"""More than a configuration has, and than there is to say of a failure."""
+"""More than a configuration file or a failure report needs."""
 
 
 class WorkerFailed(Exception):
-    """A worker that didn't become ready. ``lines`` say why, for operators; ``trace`` for us."""
+    """A worker did not become ready. ``lines`` are for the operator, ``trace`` for developers."""
 
     def __init__(self, lines: tuple[str, ...], trace: str = "") -> None:
         super().__init__("; ".join(lines))
@@ -25,74 +26,77 @@ class WorkerFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
-    """What a process shall be: ``number`` of so many ``workers``, counted from 0."""
+class WorkerConfig:
+    """Configuration of a worker process: its ``number``, from 0, and the count of ``workers``."""
 
     number: int
     workers: int
     folder: str
-    """Where workers' sockets are."""
+    """The folder of the workers' sockets."""
     config: str = field(repr=False)
-    """What is in the configuration's file."""
+    """The text of the configuration file."""
 
     @property
     def socket(self) -> Path:
-        """Where this worker tells its metrics."""
+        """The socket on which this worker serves its metrics."""
         return socket_in(Path(self.folder), self.number)
 
     def line(self) -> bytes:
-        """As it is sent."""
+        """Return the message, one line of JSON."""
         return json.dumps(asdict(self)).encode() + b"\n"
 
 
 def socket_in(folder: Path, number: int) -> Path:
-    """A worker's socket."""
+    """Return the path of a worker's socket."""
     return folder / f"{number}.sock"
 
 
-class Supervisor:
-    """The supervisor, as seen by a worker. Takes standard input, which is nothing from then on.
+class SupervisorChannel:
+    """A worker's connection to its supervisor. Replaces standard input with /dev/null.
 
-    Raises OSError where that is no socket.
+    Raises:
+        OSError: standard input is not a socket.
     """
 
     def __init__(self) -> None:
         self._socket = socket.fromfd(0, socket.AF_UNIX, socket.SOCK_STREAM)
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        os.close(nothing)
-        self._heard = False
-        """Whether it knows how the start went."""
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        os.close(null)
+        self._reported = False
+        """Whether the supervisor has the result of the start."""
 
-    def assignment(self) -> Assignment:
-        """What this process shall be, once everything is prepared. Raises ValueError where nobody
-        says that.
+    def config(self) -> WorkerConfig:
+        """Wait for the configuration, which comes when the supervisor has prepared everything.
+
+        Raises:
+            ValueError: the connection was closed without one.
         """
         with self._socket.makefile("rb") as lines:
-            return Assignment(**json.loads(lines.readline(MAX_LINE_BYTES)))
+            return WorkerConfig(**json.loads(lines.readline(MAX_LINE_BYTES)))
 
     def ready(self) -> None:
-        """Requests are served."""
-        self._say({"ready": True})
+        """Report that this worker accepts requests."""
+        self._send({"ready": True})
 
     def failed(self, lines: tuple[str, ...], trace: str = "") -> bool:
-        """Say that we can't start; False where we said already that we could."""
-        if self._heard:
+        """Report that this worker cannot start. False if it has reported that it is ready."""
+        if self._reported:
             return False
-        self._say({"lines": lines, "trace": trace})
+        self._send({"lines": lines, "trace": trace})
         return True
 
-    def _say(self, what: object) -> None:
-        self._heard = True
+    def _send(self, message: object) -> None:
+        self._reported = True
         try:
-            self._socket.sendall(json.dumps(what).encode() + b"\n")
+            self._socket.sendall(json.dumps(message).encode() + b"\n")
             self._socket.close()
-        except OSError:  # it is gone, and we shall be in a moment
+        except OSError:  # the supervisor has ended, and this process ends with it
             pass
 
 
-def heard(line: bytes) -> None:
-    """Read what a worker said. Raises WorkerFailed unless it is ready."""
-    said = json.loads(line)
-    if "ready" not in said:
-        raise WorkerFailed(tuple(said["lines"]), said["trace"])
+def parse_ready_message(line: bytes) -> None:
+    """Parse a worker's report. Raises WorkerFailed unless the worker is ready."""
+    report = json.loads(line)
+    if "ready" not in report:
+        raise WorkerFailed(tuple(report["lines"]), report["trace"])

@@ -1,4 +1,4 @@
-"""The metrics listener where there are several workers: all of them as one, asked when scraped."""
+"""The metrics listener for several workers: scrapes them on request and merges their metrics."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -19,18 +19,22 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from proxy.health import Readiness
-from proxy.health import routes as health_routes
-from proxy.merged_metrics import Account, Families
-from proxy.worker_channel import socket_in
-from proxy.worker_crew import Worker
+from providers.http.response_body import open_session, read_body
+from proxy.monitoring.health import Readiness
+from proxy.monitoring.health import routes as health_routes
+from proxy.workers.ipc import socket_in
+from proxy.workers.metrics_merge import Families, MetricsAccumulator
+from proxy.workers.pool import Worker
 
-ANSWER_SECONDS = 1.0
-"""How long a worker may take to answer; what it has counted before is told without it."""
+SCRAPE_SECONDS = 1.0
+"""How long a worker may take to respond. After that, its last known counters are used."""
+
+MAX_METRICS_BYTES = 64 * 1024 * 1024
+"""Limit for one worker's metrics. Those of a thousand clusters take a few MiB."""
 
 
-class WorkerAsker:
-    """Asks workers over their sockets in ``folder``."""
+class WorkerScraper:
+    """Scrape workers over their sockets in ``folder``."""
 
     def __init__(self, folder: Path, workers: Sequence[Worker]) -> None:
         self._workers = workers
@@ -39,14 +43,14 @@ class WorkerAsker:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=SCRAPE_SECONDS)
         for worker in self._workers:
-            # Connections aren't kept: the process at the other end may be another one next time.
+            # No keep-alive: the next time, another process may serve the socket.
             connector = aiohttp.UnixConnector(
                 str(socket_in(self._folder, worker.number)), force_close=True
             )
             self._sessions[worker.number] = await self._stack.enter_async_context(
-                aiohttp.ClientSession(connector=connector, timeout=timeout)
+                open_session(connector=connector, timeout=timeout)
             )
         return self
 
@@ -59,77 +63,78 @@ class WorkerAsker:
         await self._stack.aclose()
 
     async def check(self, worker: Worker) -> None:
-        """Raise what is wrong unless the worker is ready."""
+        """Check that the worker is ready. Raises OSError or aiohttp.ClientError if not."""
         if not worker.ready:
-            raise ConnectionError("it isn't ready")
+            raise ConnectionError("the worker isn't ready")
         session = self._sessions[worker.number]
-        async with session.get("http://worker/readyz") as answer:
-            if answer.status != 200:
-                raise ConnectionError(await answer.text())
+        async with session.get("http://worker/readyz") as response:
+            if response.status != 200:
+                reason = await read_body(response, MAX_METRICS_BYTES)
+                raise ConnectionError(reason.decode("utf-8", "replace"))
 
     async def metrics(self) -> dict[int, tuple[int, str]]:
-        """What those who answer in time tell, by number, each with its life."""
-        told = await asyncio.gather(*map(self._metrics, self._workers))
-        return {worker.number: one for worker, one in zip(self._workers, told, strict=True) if one}
+        """Return the metrics of workers that respond in time, by number, with their starts."""
+        texts = await asyncio.gather(*map(self._metrics, self._workers))
+        return {worker.number: one for worker, one in zip(self._workers, texts, strict=True) if one}
 
     async def _metrics(self, worker: Worker) -> tuple[int, str] | None:
-        life = worker.starts
+        starts = worker.starts
         if not worker.ready:
             return None
         try:
-            async with self._sessions[worker.number].get("http://worker/metrics") as answer:
-                answer.raise_for_status()
-                text = await answer.text()
-        except (aiohttp.ClientError, TimeoutError, OSError):
+            async with self._sessions[worker.number].get("http://worker/metrics") as response:
+                response.raise_for_status()
+                text = (await read_body(response, MAX_METRICS_BYTES)).decode()
+        except (aiohttp.ClientError, TimeoutError, OSError, UnicodeDecodeError):
             return None
-        return (life, text) if worker.starts == life else None
+        return (starts, text) if worker.starts == starts else None
 
 
-class CrewCollector(Collector):
-    """The workers themselves. ``answered`` are those that answered at this scrape."""
+class WorkerCollector(Collector):
+    """Metrics about the workers. ``scraped`` are the workers that responded to this scrape."""
 
-    def __init__(self, workers: Sequence[Worker], answered: frozenset[int]) -> None:
+    def __init__(self, workers: Sequence[Worker], scraped: frozenset[int]) -> None:
         self._workers = workers
-        self._answered = answered
+        self._scraped = scraped
 
     def collect(self) -> Iterator[Metric]:
-        """Two families, by worker."""
+        """Yield two families, with the label ``worker``."""
         up = GaugeMetricFamily(
             "sekisho_worker_up",
-            "Whether a worker answers, and is in the other metrics (1), or not (0).",
+            "Whether a worker responds, and is in the other metrics (1), or not (0).",
             labels=["worker"],
         )
         starts = CounterMetricFamily(
             "sekisho_worker_starts",
-            "Processes that were started for a worker: more than one where one has ended.",
+            "Processes that were started for a worker: more than one if a process has ended.",
             labels=["worker"],
         )
         for worker in self._workers:
-            up.add_metric([str(worker.number)], float(worker.number in self._answered))
+            up.add_metric([str(worker.number)], float(worker.number in self._scraped))
             starts.add_metric([str(worker.number)], worker.starts)
         yield from (up, starts)
 
 
 def build_workers_app(
-    asker: WorkerAsker, workers: Sequence[Worker]
+    scraper: WorkerScraper, workers: Sequence[Worker]
 ) -> tuple[web.Application, Readiness]:
-    """The application of the listener, and what to tell that Sekisho stops."""
-    account = Account()
+    """Return the application of the metrics listener, and the readiness that it reports."""
+    accumulator = MetricsAccumulator()
     one_at_a_time = asyncio.Lock()
-    own = CollectorRegistry()
-    ProcessCollector(registry=own)
-    readiness = Readiness({f"worker/{one.number}": partial(asker.check, one) for one in workers})
+    supervisor = CollectorRegistry()
+    ProcessCollector(registry=supervisor)
+    readiness = Readiness({f"worker/{one.number}": partial(scraper.check, one) for one in workers})
 
-    def written(told: dict[int, tuple[int, str]]) -> bytes:
-        families = account.total(told)
-        families.add(Families.read(generate_latest(own).decode(), "supervisor"))
-        crew = CrewCollector(workers, frozenset(told))
-        return generate_latest(families) + generate_latest(crew)
+    def render(scraped: dict[int, tuple[int, str]]) -> bytes:
+        families = accumulator.total(scraped)
+        families.add(Families.read(generate_latest(supervisor).decode(), "supervisor"))
+        of_workers = WorkerCollector(workers, frozenset(scraped))
+        return generate_latest(families) + generate_latest(of_workers)
 
     async def metrics(request: web.Request) -> web.Response:
         async with one_at_a_time:
-            # In a thread: a large fleet's metrics are long, and signals don't wait.
-            body = await asyncio.to_thread(written, await asker.metrics())
+            # In a thread: many clusters have long metrics, and the loop must handle signals.
+            body = await asyncio.to_thread(render, await scraper.metrics())
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()

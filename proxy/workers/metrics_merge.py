@@ -1,12 +1,13 @@
-"""What several workers count, as if one process had counted it. Pure.
+"""Merge the metrics of several workers as if one process had counted. Pure.
 
-What they tell is added up, but for three kinds:
+Values are added, with three exceptions:
 
-* What is about a process (``process_*``, ``python_*``) stays apart, with the label ``worker``.
-* A gauge that is 1 where something is well is the least of all; one that tells of trouble the most.
-* What only ever grows must not shrink because a worker has ended: Prometheus would take the rest
-  for new. So the last that was heard of a worker still counts, after its end as well as while it
-  doesn't answer. What it counted after the last scrape is lost with it.
+* Metrics of a process (``process_*``, ``python_*``) are not merged; they get the label ``worker``.
+* Of gauges that are 1 for a healthy state, the least value is used; of gauges that are 1 for
+  trouble, the greatest.
+* Counters must not decrease when a worker ends, because Prometheus reads a decrease as a reset. The
+  last scraped values of a worker therefore count after its end, and while it does not respond. What
+  it counted after its last scrape is lost.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,34 +17,34 @@ from typing import Self
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-OF_A_PROCESS = ("process_", "python_")
-WELL = ("_up", "_healthy", "_settled")
+PROCESS_PREFIXES = ("process_", "python_")
+WELL = ("_up", "_healthy", "_synced")
 TROUBLE = ("_overloaded",)
-LASTING = frozenset({"counter", "histogram", "summary"})
+CUMULATIVE = frozenset({"counter", "histogram", "summary"})
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
-"""A sample's name and labels."""
+"""Name and labels of a sample."""
 
 
 @dataclass(slots=True)
 class Family:
-    """A metric with its samples."""
+    """A metric and its samples."""
 
     kind: str
     help: str
     samples: dict[Key, float] = field(default_factory=dict)
 
     def add(self, key: Key, value: float) -> None:
-        """Put another process's value to those that are there."""
-        name, known = key[0], self.samples.get(key)
-        if known is None:
+        """Merge the value of another process into the sample."""
+        name, present = key[0], self.samples.get(key)
+        if present is None:
             self.samples[key] = value
         elif self.kind == "gauge" and name.endswith(WELL):
-            self.samples[key] = min(known, value)
+            self.samples[key] = min(present, value)
         elif self.kind == "gauge" and name.endswith(TROUBLE):
-            self.samples[key] = max(known, value)
+            self.samples[key] = max(present, value)
         else:
-            self.samples[key] = known + value
+            self.samples[key] = present + value
 
 
 class Families(dict[str, Family]):
@@ -51,34 +52,34 @@ class Families(dict[str, Family]):
 
     @classmethod
     def read(cls, text: str, worker: str) -> Self:
-        """What a process told. Raises ValueError where it isn't metrics."""
+        """Parse the metrics of a process. Raises ValueError for any other text."""
         families = cls()
         for metric in text_string_to_metric_families(text):
             family = families[metric.name] = Family(metric.type, metric.documentation)
             for sample in metric.samples:
                 labels = sample.labels
-                if metric.name.startswith(OF_A_PROCESS):
+                if metric.name.startswith(PROCESS_PREFIXES):
                     labels = labels | {"worker": worker}
                 family.samples[sample.name, tuple(labels.items())] = sample.value
         return families
 
     def add(self, other: Mapping[str, Family]) -> None:
-        """Put another process's to these."""
-        for name, theirs in other.items():
-            ours = self.setdefault(name, Family(theirs.kind, theirs.help))
-            for key, value in theirs.samples.items():
-                ours.add(key, value)
+        """Merge the metrics of another process into these."""
+        for name, family in other.items():
+            merged = self.setdefault(name, Family(family.kind, family.help))
+            for key, value in family.samples.items():
+                merged.add(key, value)
 
-    def lasting(self) -> "Families":
-        """Those that only ever grow, of the whole."""
+    def cumulative(self) -> "Families":
+        """Return the metrics that never decrease, without those of a process."""
         return Families(
             (name, family)
             for name, family in self.items()
-            if family.kind in LASTING and not name.startswith(OF_A_PROCESS)
+            if family.kind in CUMULATIVE and not name.startswith(PROCESS_PREFIXES)
         )
 
     def collect(self) -> Iterator[Metric]:
-        """As prometheus_client writes them."""
+        """Yield the metrics for prometheus_client."""
         for name, family in self.items():
             metric = Metric(name, family.help, family.kind)
             for (sample, labels), value in family.samples.items():
@@ -86,22 +87,25 @@ class Families(dict[str, Family]):
             yield metric
 
 
-class Account:
-    """What workers have told so far. A worker has several lives, each a process."""
+class MetricsAccumulator:
+    """All metrics that workers have reported, including those of processes that ended."""
 
     def __init__(self) -> None:
         self._ended = Families()
         self._last: dict[int, tuple[int, Families]] = {}
 
-    def total(self, told: Mapping[int, tuple[int, str]]) -> Families:
-        """Take what those who answered told, by number, each with its life; what that makes."""
-        for number, (life, text) in told.items():
+    def total(self, scraped: Mapping[int, tuple[int, str]]) -> Families:
+        """Add a scrape, by worker number, and return the merged metrics.
+
+        The number beside each text counts the worker's starts: it changes with the process.
+        """
+        for number, (starts, text) in scraped.items():
             before = self._last.get(number)
-            if before is not None and before[0] != life:
-                self._ended.add(before[1].lasting())
-            self._last[number] = (life, Families.read(text, str(number)))
+            if before is not None and before[0] != starts:
+                self._ended.add(before[1].cumulative())
+            self._last[number] = (starts, Families.read(text, str(number)))
         total = Families()
         for number, (_, families) in self._last.items():
-            total.add(families if number in told else families.lasting())
+            total.add(families if number in scraped else families.cumulative())
         total.add(self._ended)
         return total

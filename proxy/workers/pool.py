@@ -1,10 +1,10 @@
-"""All workers: started together, each started again when it ends, stopped together.
+"""The pool of workers: start them together, restart each when it ends, stop them together.
 
-Theory of operation. Until every worker has been ready once, Sekisho starts: a worker that ends
-then ends the start, for what keeps one from starting keeps the others. After that a worker that
-ends is started again: at once where it had served for a while, later and later where it dies
-young. When no worker is left and the last one has died young :data:`GIVE_UP_AFTER` times, there is
-no use in going on: whoever looks after Sekisho shall know.
+Theory of operation. Sekisho starts until every worker has been ready once. If a worker ends in that
+time, the start fails: the cause would also stop the others. After that, a worker that ends is
+restarted: immediately if it has served for a while, and after a growing delay if it ended early.
+If no worker serves and each has ended early :data:`GIVE_UP_AFTER` times in a row, the supervisor
+gives up, so that the service manager and the operator notice.
 """
 
 import asyncio
@@ -12,47 +12,47 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-import structlog
-
-from proxy.first_of import first_of
-from proxy.worker_channel import WorkerFailed
-from proxy.worker_process import WorkerProcess
+from config.loggers import get_logger
+from proxy.background.tasks import wait_first
+from proxy.workers.ipc import WorkerFailed
+from proxy.workers.process import WorkerProcess
 
 STEADY_SECONDS = 10.0
-"""Whoever served for that long didn't die young."""
+"""A worker that served for less than this ended early."""
 
 LONGEST_PAUSE_SECONDS = 30.0
+"""The longest delay of a restart."""
 
 GIVE_UP_AFTER = 5
-"""Early deaths of one worker, one after the other, while nobody else serves."""
+"""Early ends of each worker in a row, while no worker serves, after which the pool gives up."""
 
-_LOG = structlog.get_logger("sekisho.workers")
+_LOG = get_logger(__name__)
 
 
 @dataclass(slots=True, eq=False)
 class Worker:
-    """A worker's place, whichever process has it."""
+    """A worker. Its process is replaced when it ends."""
 
     number: int
     process: WorkerProcess | None = None
     ready: bool = False
     starts: int = 0
-    died_young: int = 0
-    """How often in a row."""
+    early_ends: int = 0
+    """How often in a row its process has ended early."""
 
 
-def pause(died_young: int) -> float:
-    """Seconds until a worker is started again that died young so many times in a row. Pure."""
-    if died_young < 2:
+def restart_delay(early_ends: int) -> float:
+    """Return the seconds before the restart of a worker after early ends in a row. Pure."""
+    if early_ends < 2:
         return 0.0
-    return min(2.0 ** min(died_young - 2, 10), LONGEST_PAUSE_SECONDS)
+    return min(2.0 ** min(early_ends - 2, 10), LONGEST_PAUSE_SECONDS)
 
 
-class Crew:
-    """The workers.
+class WorkerPool:
+    """Start the workers and restart those that end.
 
-    ``start`` starts a process for the worker of that number; ``pause`` says how many seconds to
-    wait before, for one that died young so many times.
+    ``start`` starts a process for the worker with that number. ``restart_delay`` returns the
+    seconds before a restart, from the number of early ends in a row.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class Crew:
         count: int,
         start: Callable[[int], Awaitable[WorkerProcess]],
         *,
-        pause: Callable[[int], float] = pause,
+        restart_delay: Callable[[int], float] = restart_delay,
     ) -> None:
         self.workers: Sequence[Worker] = tuple(map(Worker, range(count)))
         self._start_process = start
-        self._pause_after = pause
+        self._restart_delay = restart_delay
         self._go = asyncio.Event()
         self._stopping = asyncio.Event()
         self._all_ready = asyncio.Event()
@@ -72,23 +72,23 @@ class Crew:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Start every process, and keep them until :meth:`stop`. They serve after :meth:`go`."""
+        """Start every process, and restart them until :meth:`stop`. They serve after :meth:`go`."""
         self._tasks = [asyncio.create_task(self._keep(worker)) for worker in self.workers]
 
     def go(self) -> None:
-        """What is done once has been done: let them serve."""
+        """Let the workers serve: the supervisor has prepared everything."""
         self._go.set()
 
     async def all_ready(self) -> None:
-        """Wait until every worker has been ready. Raises WorkerFailed where one ends before."""
-        await first_of(self._all_ready.wait(), self.run())
+        """Wait until every worker has been ready. Raises WorkerFailed if one ends before that."""
+        await wait_first(self._all_ready.wait(), self.run())
 
     async def run(self) -> None:
-        """Wait for the end of it all: WorkerFailed where workers can't be kept running."""
+        """Wait until the pool gives up. Raises WorkerFailed then."""
         await asyncio.shield(self._over)
 
     async def stop(self, seconds: float) -> None:
-        """Let every worker end in order, all at once; kill who hasn't after so many seconds."""
+        """Stop all workers in order. Kill those that have not ended after ``seconds``."""
         self._stopping.set()
         for worker in self.workers:
             if worker.process is not None:
@@ -114,20 +114,20 @@ class Crew:
                 how = str(exc)
             if self._stopping.is_set():
                 return
-            seconds = self._pause_after(worker.died_young)
+            seconds = self._restart_delay(worker.early_ends)
             _LOG.error("worker ended", worker=worker.number, how=how, again_in_seconds=seconds)
-            # One that is still starting may yet serve.
-            if all(one.died_young >= GIVE_UP_AFTER and not one.ready for one in self.workers):
+            # A worker that is still starting may serve later.
+            if all(one.early_ends >= GIVE_UP_AFTER and not one.ready for one in self.workers):
                 self._end(WorkerFailed((f"workers end as soon as they start: {how}",)))
                 return
             await self._pause(seconds)
 
     async def _one_life(self, worker: Worker) -> str:
-        """Start a process and wait for its end; how it ended. Raises WorkerFailed."""
+        """Start a process, and return how it ended. Raises WorkerFailed if it was never ready."""
         process = await self._start_process(worker.number)
         worker.process = process
         worker.starts += 1
-        worker.died_young += 1  # taken back once it has lived
+        worker.early_ends += 1  # reset when it has served long enough
         if self._stopping.is_set():
             process.terminate()
         try:
@@ -152,7 +152,7 @@ class Crew:
         finally:
             worker.ready = False
             if time.monotonic() - began >= STEADY_SECONDS:
-                worker.died_young = 0
+                worker.early_ends = 0
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -164,4 +164,4 @@ class Crew:
     def _end(self, failure: WorkerFailed) -> None:
         if not self._over.done() and not self._stopping.is_set():
             self._over.set_exception(failure)
-            self._over.exception()  # nobody need wait for it
+            self._over.exception()  # no task need wait for it

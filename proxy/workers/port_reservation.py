@@ -1,11 +1,11 @@
-"""Keeping an address for workers that share it.
+"""Reserve an address for the workers that share it. Linux.
 
-With ``SO_REUSEPORT`` every process of a user may listen where another one does, and the kernel
-deals connections out to all of them: a second Sekisho would take half of the first one's without a
-word. So the supervisor listens there alone first, which fails where anybody else does, and then
-turns that socket into one that lets only sharers in: nobody can come in between. It stays bound
-and takes no connections; while it is there, whoever comes to listen alone is told that the port is
-in use. Linux.
+With ``SO_REUSEPORT``, every process of a user may listen on an address on which another process
+listens, and the kernel distributes connections among them. A second Sekisho would silently take
+half of the connections of the first. Therefore, the supervisor first listens on the address
+exclusively, which fails if any other process listens there. Then it changes that socket so that
+only sockets with ``SO_REUSEPORT`` may join, with no moment in between. The socket stays bound and
+accepts no connections. While it exists, a process that listens exclusively gets "address in use".
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 
 from config.listen import Listen
-from proxy.listening import said_in_words
+from proxy.server.listeners import explain_bind_errors
 
 
 @asynccontextmanager
-async def reserved(key: str, listen: Listen) -> AsyncIterator[None]:
-    """Keep ``listen`` for the sockets of this user's workers. Raises ConfigError."""
-    with said_in_words(key, listen):
+async def reserve_port(key: str, listen: Listen) -> AsyncIterator[None]:
+    """Reserve ``listen`` for the workers' sockets. Raises ConfigError if it cannot be used."""
+    with explain_bind_errors(key, listen):
         server = await asyncio.get_running_loop().create_server(
             asyncio.Protocol, listen.host, listen.port, reuse_address=True
         )
@@ -29,7 +29,7 @@ async def reserved(key: str, listen: Listen) -> AsyncIterator[None]:
         for listening in server.sockets:
             kept = stack.enter_context(socket.socket(fileno=os.dup(listening.fileno())))
             kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            # Somebody else's check must fail; a socket that may be reused doesn't make it fail.
+            # The exclusive bind of another process must fail; with SO_REUSEADDR it would succeed.
             kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
             kept.shutdown(socket.SHUT_RDWR)  # Linux: no longer listening, still bound
         server.close()

@@ -1,4 +1,4 @@
-"""One worker, as its supervisor sees it: a process that starts, gets ready, and ends."""
+"""A worker process as the supervisor sees it: start, readiness and end."""
 
 import asyncio
 import signal
@@ -7,59 +7,59 @@ import sys
 from collections.abc import Sequence
 from typing import Self
 
-from proxy.first_of import first_of
-from proxy.under_us import under_us
-from proxy.worker_channel import MAX_LINE_BYTES, Assignment, WorkerFailed, heard
+from proxy.background.tasks import wait_first
+from proxy.workers.child_process import die_with_parent
+from proxy.workers.ipc import MAX_LINE_BYTES, WorkerConfig, WorkerFailed, parse_ready_message
 
 WORKER_OPTION = "--worker"
 
 
 def command(number: int) -> list[str]:
-    """What starts a worker: the command that started this process, and an option of ours."""
+    """Return the command of a worker: that of this process, and WORKER_OPTION."""
     return [sys.executable, *sys.orig_argv[1:], WORKER_OPTION, str(number)]
 
 
 class WorkerProcess:
-    """A process of a worker's. It dies with the thread that started it."""
+    """A worker's process. The kernel kills it when the thread that started it ends."""
 
     def __init__(
         self,
         process: asyncio.subprocess.Process,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        assignment: Assignment,
+        config: WorkerConfig,
     ) -> None:
-        self._assignment = assignment
+        self._config = config
         self._process = process
         self._reader = reader
         self._writer = writer
         self.pid = process.pid
 
     @classmethod
-    async def start(cls, assignment: Assignment, argv: Sequence[str] = ()) -> Self:
-        """Start a process in a session of its own: what is typed on a terminal isn't for it.
+    async def start(cls, config: WorkerConfig, argv: Sequence[str] = ()) -> Self:
+        """Start a process in a new session, so that Ctrl-C in a terminal reaches only this process.
 
-        ``argv`` is another program than Sekisho itself.
+        ``argv`` replaces Sekisho's command.
         """
-        ours, theirs = socket.socketpair()
-        with theirs:
+        channel, stdin = socket.socketpair()
+        with stdin:
             process = await asyncio.create_subprocess_exec(
-                *under_us(),
-                *(argv or command(assignment.number)),
-                stdin=theirs.fileno(),
+                *die_with_parent(),
+                *(argv or command(config.number)),
+                stdin=stdin.fileno(),
                 start_new_session=True,
             )
-        reader, writer = await asyncio.open_connection(sock=ours, limit=MAX_LINE_BYTES)
-        return cls(process, reader, writer, assignment)
+        reader, writer = await asyncio.open_connection(sock=channel, limit=MAX_LINE_BYTES)
+        return cls(process, reader, writer, config)
 
     async def until_ready(self, go: asyncio.Event) -> None:
-        """Return once it serves requests. Raises WorkerFailed where it ends without that.
+        """Wait until the process accepts requests. Raises WorkerFailed if it ends before that.
 
-        It is told what to be once ``go`` is set, and imports what it needs before.
+        It gets its configuration when ``go`` is set. Until then, it imports its modules.
         """
         try:
-            await first_of(go.wait(), self._process.wait())
-            self._writer.write(self._assignment.line())
+            await wait_first(go.wait(), self._process.wait())
+            self._writer.write(self._config.line())
             line = await self._reader.readline()
         except OSError:
             line = b""
@@ -68,19 +68,19 @@ class WorkerProcess:
         if not line:
             how = await self.ended()
             raise WorkerFailed((f"a worker ended before it was ready: {how}",))
-        heard(line)
+        parse_ready_message(line)
 
     async def ended(self) -> str:
-        """Wait for its end; how it ended, in words."""
+        """Wait for the end of the process and return a description of it."""
         code = await self._process.wait()
         return f"exit code {code}" if code >= 0 else f"signal {-code} ({signal.strsignal(-code)})"
 
     def terminate(self) -> None:
-        """Ask it to end in order."""
+        """Send SIGTERM: the process stops in order."""
         self._send(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it at once."""
+        """Send SIGKILL."""
         self._send(signal.SIGKILL)
 
     def _send(self, number: signal.Signals) -> None:

@@ -1,7 +1,7 @@
-"""Several workers behind one address: what is done once, and looking after them.
+"""Serve with several workers behind one address: prepare once, then supervise the workers.
 
-Every worker is a whole Sekisho, as another replica would be, in a process of its own; the kernel
-deals connections out to them. See docs/decisions/0021-workers.md.
+Each worker is a complete Sekisho, like another replica, in a process of its own. The kernel
+distributes connections among them. See docs/decisions/0021-workers.md.
 """
 
 import sys
@@ -11,61 +11,63 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import structlog
 from aiohttp import web
 
-from config.problems import ConfigError, Problem
+from config.errors import Problem
+from config.loggers import get_logger
+from config.problems import ConfigError
 from config.settings import Settings
-from proxy.data_dir import open_keyring
-from proxy.first_administrator import first_administrator
-from proxy.first_of import first_of
-from proxy.health import Readiness
-from proxy.listening import METRICS_GRACE_SECONDS, listen_at
-from proxy.logs import set_up_logging, tell_ready
-from proxy.opened_store import opened_store
-from proxy.reserved_address import reserved
-from proxy.server_tls import ServerTls
-from proxy.startup_settings import Everything
-from proxy.stop_signals import stop_signal
-from proxy.worker_channel import Assignment
-from proxy.worker_crew import Crew
-from proxy.worker_metrics import WorkerAsker, build_workers_app
-from proxy.worker_process import WorkerProcess
+from proxy.background.tasks import wait_first
+from proxy.files.data_dir import open_keyring
+from proxy.logs.setup import log_ready, set_up_logging
+from proxy.monitoring.health import Readiness
+from proxy.server.listeners import METRICS_GRACE_SECONDS, open_listener
+from proxy.server.signals import stop_signal
+from proxy.startup.bootstrap_admin import bootstrap_admin
+from proxy.startup.configuration import LoadedConfig
+from proxy.startup.store import open_store
+from proxy.transport.server_tls import ServerTls
+from proxy.workers.ipc import WorkerConfig
+from proxy.workers.metrics import WorkerScraper, build_workers_app
+from proxy.workers.pool import WorkerPool
+from proxy.workers.port_reservation import reserve_port
+from proxy.workers.process import WorkerProcess
 
 END_SECONDS = 15.0
-"""How long workers may take to end after the grace that requests have."""
+"""How long workers may take to end after the grace period of requests."""
 
-_LOG = structlog.get_logger("sekisho")
+_LOG = get_logger(__name__)
 
 
-async def supervise(everything: Everything, count: int) -> None:
-    """Serve with so many workers until SIGTERM or SIGINT, then let all of them end in order.
+async def supervise(everything: LoadedConfig, count: int) -> None:
+    """Serve with ``count`` workers until SIGTERM or SIGINT, then stop them in order.
 
-    Raises ConfigError and StoreError for what keeps it from starting, and WorkerFailed where
-    workers don't start, or can't be kept running.
+    Raises:
+        ConfigError, StoreError: the server cannot start.
+        WorkerFailed: workers do not start, or end again and again.
     """
     settings = everything.settings
     if sys.platform != "linux":
-        said = "more than one needs Linux, which deals connections out to them; set it to 1"
-        raise ConfigError([Problem("", "server.workers", said)])
+        message = "several workers need Linux, which distributes connections; set it to 1"
+        raise ConfigError([Problem("", "server.workers", message)])
     set_up_logging(settings.log.level, settings.log.format)
     keyring = open_keyring(settings)
     stop = stop_signal()
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(reserved("server.listen", settings.server.listen))
+        await stack.enter_async_context(reserve_port("server.listen", settings.server.listen))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sekisho-")))
-        crew = Crew(count, _starter(count, folder, everything.text))
-        readiness = await _tell_metrics(stack, crew, folder, settings)
-        await stack.enter_async_context(_running(crew, readiness, settings))
-        async with opened_store(settings, keyring, upgrade=settings.store.auto_upgrade) as store:
-            ServerTls(settings)  # makes the certificate, or says what is wrong with it
-            crew.go()
-            await first_of(stop.wait(), crew.all_ready())
+        pool = WorkerPool(count, _starter(count, folder, everything.text))
+        readiness = await _serve_metrics(stack, pool, folder, settings)
+        await stack.enter_async_context(_running(pool, readiness, settings))
+        async with open_store(settings, keyring, upgrade=settings.store.auto_upgrade) as store:
+            ServerTls(settings)  # creates the certificate, or reports what is wrong with it
+            pool.go()
+            await wait_first(stop.wait(), pool.all_ready())
             if not stop.is_set():
-                await first_administrator(store)
+                await bootstrap_admin(store)
         if not stop.is_set():
-            tell_ready(settings, workers=count)
-            await first_of(stop.wait(), crew.run())
+            log_ready(settings, workers=count)
+            await wait_first(stop.wait(), pool.run())
         _LOG.info("stopping", grace_seconds=settings.server.shutdown_grace_seconds)
     _LOG.info("stopped")
 
@@ -74,30 +76,32 @@ def _starter(
     count: int, folder: Path, config: str
 ) -> Callable[[int], Coroutine[Any, Any, WorkerProcess]]:
     async def start(number: int) -> WorkerProcess:
-        return await WorkerProcess.start(Assignment(number, count, str(folder), config))
+        return await WorkerProcess.start(WorkerConfig(number, count, str(folder), config))
 
     return start
 
 
-async def _tell_metrics(
-    stack: AsyncExitStack, crew: Crew, folder: Path, settings: Settings
+async def _serve_metrics(
+    stack: AsyncExitStack, pool: WorkerPool, folder: Path, settings: Settings
 ) -> Readiness:
-    """Open the metrics listener, for as long as workers run and longer."""
-    asker = await stack.enter_async_context(WorkerAsker(folder, crew.workers))
-    app, readiness = build_workers_app(asker, crew.workers)
+    """Open the metrics listener. It closes after the workers have ended."""
+    scraper = await stack.enter_async_context(WorkerScraper(folder, pool.workers))
+    app, readiness = build_workers_app(scraper, pool.workers)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=METRICS_GRACE_SECONDS)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await listen_at(runner, "metrics.listen", settings.metrics.listen)
+    await open_listener(runner, "metrics.listen", settings.metrics.listen)
     return readiness
 
 
 @asynccontextmanager
-async def _running(crew: Crew, readiness: Readiness, settings: Settings) -> AsyncIterator[None]:
-    """The workers' processes, which import meanwhile; stopped in order, whatever ends it."""
-    crew.start()
+async def _running(
+    pool: WorkerPool, readiness: Readiness, settings: Settings
+) -> AsyncIterator[None]:
+    """Start the workers' processes, which import their modules now; stop them at the end."""
+    pool.start()
     try:
         yield
     finally:
         readiness.stopping = True
-        await crew.stop(settings.server.shutdown_grace_seconds + END_SECONDS)
+        await pool.stop(settings.server.shutdown_grace_seconds + END_SECONDS)

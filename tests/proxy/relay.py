@@ -1,11 +1,11 @@
-"""The relay without the rest of the gate: real sockets on both sides, an upstream that is a script.
+"""The relay of responses without the rest of the proxy, on real sockets.
 
-The upstream is told byte for byte what to say, for what an API server never says must be tried,
-too. What it received is kept.
+The upstream runs scripts that send given bytes, including responses that no API server sends.
 """
 
 import asyncio
 import ssl
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,31 +13,37 @@ from typing import Any
 
 from aiohttp import HttpVersion11, web
 
-from proxy.connection import GateConnection, relayed
-from proxy.exchange import Exchange
-from proxy.forward import Outbound, forward
-from proxy.gate_server import GateServer
-from proxy.inbound_head import read_head
-from proxy.pool import PoolLimits, UpstreamPool
-from proxy.upgrade import upgrade
-from proxy.upstream import UpstreamError
-from proxy.upstream_head import body_framing, upgrade_framing
+from impersonation.request_headers import body_framing, upgrade_framing
+from proxy.client.connection import ClientConnection, relayed_response
+from proxy.client.server import ProxyServer
+from proxy.forwarding.awaited_response import AwaitedResponse
+from proxy.forwarding.forward import forward
+from proxy.forwarding.upgrade import upgrade
+from proxy.request.headers import parse_headers
+from proxy.request.request_line import may_delay_response
+from proxy.request.target import is_proxy_subresource
+from proxy.request.upstream_request import UpstreamRequest
+from proxy.response.references import NO_UPSTREAMS, Upstreams, upstreams_of
+from proxy.response.relay import RelayOptions
+from proxy.upstream.errors import UpstreamError
+from proxy.upstream.limits import PoolLimits
+from proxy.upstream.pool import ConnectionPool
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def read_request(reader: asyncio.StreamReader) -> bytes:
-    """A request's head."""
+    """Read a request head."""
     return await reader.readuntil(b"\r\n\r\n")
 
 
-def answering(*answers: bytes, close: bool = False) -> Script:
-    """A script that answers request after request with those bytes."""
+def respond_with(*responses: bytes, close: bool = False) -> Script:
+    """Return a script that sends one of ``responses`` for each request."""
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for answer in answers:
+        for response in responses:
             await read_request(reader)
-            writer.write(answer)
+            writer.write(response)
             await writer.drain()
         if not close:
             await reader.read()
@@ -46,29 +52,34 @@ def answering(*answers: bytes, close: bool = False) -> Script:
 
 
 @dataclass
-class Relay:
-    """A running relay. ``errors`` are the upstream failures that became 502s."""
+class RunningRelay:
+    """A running relay. ``errors`` contains the upstream failures that became 502.
+
+    ``responses`` keeps only the last one, because each holds its connections.
+    """
 
     port: int
-    pool: UpstreamPool
+    pool: ConnectionPool
     connections: list[int] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    finished: asyncio.Queue[Exchange] = field(default_factory=asyncio.Queue)
+    responses: deque[AwaitedResponse] = field(default_factory=lambda: deque(maxlen=1))
+    finished: asyncio.Queue[AwaitedResponse] = field(default_factory=asyncio.Queue)
 
     tls: ssl.SSLContext | None = None
+    upstreams: Upstreams = NO_UPSTREAMS
 
     async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A client connection."""
+        """Open a client connection."""
         return await asyncio.open_connection("127.0.0.1", self.port, limit=2**20, ssl=self.tls)
 
-    async def ask(self, request: bytes) -> bytes:
-        """Everything that comes back for ``request`` until the connection ends."""
+    async def request(self, request: bytes) -> bytes:
+        """Send ``request`` and return all bytes until the connection ends."""
         reader, writer = await self.open()
         writer.write(request)
         async with asyncio.timeout(20):
-            answer = await reader.read()
+            response = await reader.read()
         writer.close()
-        return answer
+        return response
 
 
 @asynccontextmanager
@@ -76,18 +87,18 @@ async def relay(
     *scripts: Script,
     limits: PoolLimits | None = None,
     tls: tuple[ssl.SSLContext, ssl.SSLContext] | None = None,
-) -> AsyncIterator[Relay]:
-    """A relay in front of an upstream that runs ``scripts``, one for each connection it gets.
+) -> AsyncIterator[RunningRelay]:
+    """Run a relay in front of an upstream that runs one of ``scripts`` per connection.
 
-    The last script serves all further connections, too. ``tls`` is for both sides of it: what a
-    server and what a client needs.
+    The last script serves all further connections. ``tls`` has the contexts of a server and of a
+    client, for both sides of the relay.
     """
-    opened: list[int] = []
+    connections: list[int] = []
     to_serve, to_connect = tls or (None, None)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        script = scripts[min(len(opened), len(scripts) - 1)]
-        opened.append(1)
+        script = scripts[min(len(connections), len(scripts) - 1)]
+        connections.append(1)
         try:
             await script(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -97,9 +108,10 @@ async def relay(
 
     upstream = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=to_serve)
     url = f"http{'s' if tls else ''}://127.0.0.1:{upstream.sockets[0].getsockname()[1]}"
-    pool = UpstreamPool([url], (lambda: tls[1]) if tls else None, limits=limits)
-    running = Relay(0, pool, opened, tls=to_connect)
-    server = GateServer(_handler(running), request_factory=make_request, access_log=None)
+    pool = ConnectionPool([url], (lambda: tls[1]) if tls else None, limits=limits)
+    running = RunningRelay(0, pool, connections, tls=to_connect)
+    running.upstreams = upstreams_of([url], "/k8s/clusters/c-1")
+    server = ProxyServer(_handler(running), request_factory=make_request, access_log=None)
     runner = web.ServerRunner(server, shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=to_serve)
@@ -119,35 +131,41 @@ def make_request(
     return web.BaseRequest(message, payload, protocol, writer, task, asyncio.get_running_loop())
 
 
-def _handler(running: Relay) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
+def _handler(running: RunningRelay) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        head = read_head(request.raw_headers)
+        head = parse_headers(request.raw_headers)
         client = request.protocol
-        assert isinstance(client, GateConnection)
+        assert isinstance(client, ClientConnection)
         assert request.transport is not None
-        exchange = Exchange(
+        exchange = AwaitedResponse(
             client,
             request.transport,
-            loop=asyncio.get_running_loop(),
-            to_head=request.method == "HEAD",
-            http_1_1=request.version >= HttpVersion11,
-            keep_alive=request.keep_alive,
-            prefix=b"/k8s/clusters/c-1",
-            extra=b"",
-            wants_upgrade=head.upgrade is not None,
+            RelayOptions(
+                prefix=b"/k8s/clusters/c-1",
+                target=request.raw_path.encode(),
+                upstreams=running.upstreams,
+                to_head=request.method == "HEAD",
+                http_1_1=request.version >= HttpVersion11,
+                keep_alive=request.keep_alive,
+                wants_upgrade=head.upgrade is not None,
+                proxied=is_proxy_subresource(request.raw_path),
+                watch="watch=1" in request.raw_path,
+            ),
         )
-        lines = b"".join(b"%b: %b\r\n" % line for line in head.passed)
+        running.responses.append(exchange)
+        lines = b"".join(b"%b: %b\r\n" % line for line in head.forwarded)
         lines += (
             upgrade_framing(head.upgrade)
             if head.upgrade
             else body_framing(head.length, chunked=head.chunked)
         )
-        outbound = Outbound(
+        outbound = UpstreamRequest(
             request.method,
             request.raw_path,
             lines + b"\r\n",
             has_body=head.chunked or head.length not in {None, b"0"},
             chunked=head.chunked,
+            may_delay_response=may_delay_response(request.raw_path),
             expects_continue=head.expects_continue,
         )
         try:
@@ -160,6 +178,6 @@ def _handler(running: Relay) -> Callable[[web.BaseRequest], Awaitable[web.Stream
             return web.Response(status=502, text=str(exc))
         finally:
             running.finished.put_nowait(exchange)
-        return relayed(keep_alive=exchange.keep_alive)
+        return relayed_response(keep_alive=exchange.keep_alive)
 
     return handle

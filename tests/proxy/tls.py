@@ -1,4 +1,4 @@
-"""A certificate for this machine, and both sides' contexts for it."""
+"""TLS contexts of server and client with a certificate for this machine."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -6,14 +6,14 @@ from pathlib import Path
 
 import uvloop.loop
 
-from proxy.certificates import create_authority, issue_server
+from proxy.transport.certificates import create_authority, issue_server
 
-TLS_OF_UVLOOP: type = uvloop.loop.SSLProtocol  # type: ignore[attr-defined]
-"""What uvloop keeps for each connection with TLS; its stubs don't have it."""
+UVLOOP_SSL_PROTOCOL: type = uvloop.loop.SSLProtocol  # type: ignore[attr-defined]
+"""uvloop's object for each TLS connection, which its type stubs lack."""
 
 
-def contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """The server's, and that of a client who believes it."""
+def tls_contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Return the contexts of a server and of a client that trusts it."""
     now, day = datetime.now(UTC), timedelta(days=1)
     authority = create_authority("test", lifetime=day, now=now)
     names = ["127.0.0.1", "localhost"]

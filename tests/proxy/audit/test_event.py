@@ -1,4 +1,4 @@
-"""One request as an audit.k8s.io/v1 Event."""
+"""Audit events in the format of audit.k8s.io/v1."""
 
 import json
 from typing import Any
@@ -7,23 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impersonation.identity import Subject
-from proxy.access import Access
-from proxy.audit_event import event_line
-from proxy.timestamps import rfc3339
-from tests.proxy.accesses import access, caller
+from proxy.audit.event import event_line
+from proxy.logs.timestamps import rfc3339
+from proxy.request.context import RequestContext
+from tests.proxy.request_contexts import authenticated_token, request_context
 
 
-def event(of: Access, stage: Any = "ResponseComplete", **options: Any) -> dict[str, Any]:
+def event(of: RequestContext, stage: Any = "ResponseComplete", **options: Any) -> dict[str, Any]:
     line = event_line(
-        of, stage, now=rfc3339(of.received + 1), commands=options.pop("commands", False)
+        of, stage, now=rfc3339(of.received_at + 1), commands=options.pop("commands", False)
     )
     assert "\n" not in line
     parsed: dict[str, Any] = json.loads(line)
     return parsed
 
 
-def test_an_event_says_who_did_what_where_and_what_came_of_it() -> None:
-    of = access("GET", "/apis/apps/v1/namespaces/shop/deployments/web/scale?pretty=true")
+def test_event_contains_user_object_and_response() -> None:
+    of = request_context("GET", "/apis/apps/v1/namespaces/shop/deployments/web/scale?pretty=true")
     assert event(of) == {
         "kind": "Event",
         "apiVersion": "audit.k8s.io/v1",
@@ -59,8 +59,8 @@ def test_an_event_says_who_did_what_where_and_what_came_of_it() -> None:
     }
 
 
-def test_somebody_unknown_is_anonymous_and_a_refusal_has_its_reason() -> None:
-    of = access(resolved=None, cluster="", code=401, refused=True, note="no credential")
+def test_event_of_a_rejected_request_without_user_is_anonymous_with_the_reason() -> None:
+    of = request_context(token=None, cluster="", status=401, rejected=True, reason="no credential")
     seen = event(of)
     assert seen["user"] == {
         "username": "system:anonymous",
@@ -72,9 +72,9 @@ def test_somebody_unknown_is_anonymous_and_a_refusal_has_its_reason() -> None:
     }
 
 
-def test_on_whose_behalf_is_said_beside_who() -> None:
-    wish = Subject("bob", "7", ("ops",), {"scopes": ("a", "b")})
-    seen = event(access(acting_as=wish))
+def test_event_contains_the_impersonated_user_and_the_original_one() -> None:
+    subject = Subject("bob", "7", ("ops",), {"scopes": ("a", "b")})
+    seen = event(request_context(impersonated=subject))
     assert seen["user"]["username"] == "u-1"
     assert seen["impersonatedUser"] == {
         "username": "bob",
@@ -84,23 +84,27 @@ def test_on_whose_behalf_is_said_beside_who() -> None:
     }
 
 
-def test_commands_of_exec_are_shown_only_if_asked_for() -> None:
-    of = access("GET", "/api/v1/namespaces/x/pods/y/exec?command=mysql&command=-psecret&stdin=true")
+def test_event_contains_exec_commands_only_if_configured() -> None:
+    of = request_context(
+        "GET", "/api/v1/namespaces/x/pods/y/exec?command=mysql&command=-psecret&stdin=true"
+    )
     assert "secret" not in json.dumps(event(of))
     assert event(of)["requestURI"].endswith("exec?command=[redacted]&command=[redacted]&stdin=true")
     assert event(of, commands=True)["requestURI"].endswith("command=-psecret&stdin=true")
 
 
-def test_a_request_that_is_about_no_resource_has_no_object() -> None:
-    assert "objectRef" not in event(access("GET", "/version"))
+def test_event_of_a_non_resource_request_has_no_object() -> None:
+    assert "objectRef" not in event(request_context("GET", "/version"))
 
 
 @given(st.text(), st.text(), st.text(), st.text())
-def test_whatever_somebody_is_called_or_sends_is_one_line_of_json(
+def test_event_with_any_text_is_one_line_of_json(
     name: str, group: str, agent: str, note: str
 ) -> None:
-    of = access(resolved=caller(group, username=name), user_agent=agent, note=note or "x")
-    of.acting_as = Subject(name, None, (group,), {group: (name,)})
+    of = request_context(
+        token=authenticated_token(group, username=name), user_agent=agent, reason=note or "x"
+    )
+    of.impersonated = Subject(name, None, (group,), {group: (name,)})
     seen = event(of)
     assert seen["user"]["extra"]["username"] == [name]
     assert seen["userAgent"] == agent[:512]

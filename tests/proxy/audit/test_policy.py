@@ -1,32 +1,33 @@
-"""Which requests are audited."""
+"""Rules that decide which requests are audited."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from config.audit_settings import AuditRule
-from proxy.audit_policy import AuditPolicy
-from tests.proxy.accesses import access
+from proxy.audit.policy import AuditPolicy
+from tests.proxy.request_contexts import authenticated_token, request_context
 
 
 def silenced(target: str = "/api/v1/namespaces/shop/pods/web", **rule: Any) -> bool:
-    """Whether a rule of level None with these fields takes a GET of ``target``."""
+    """Return whether a rule of level None with these fields matches a GET of ``target``."""
     policy = AuditPolicy([AuditRule(level="None", **rule)])
-    return not policy.audits(access("GET", target))
+    return not policy.audits(request_context("GET", target))
 
 
-def test_without_a_rule_everything_is_audited() -> None:
-    assert AuditPolicy([]).audits(access())
-    assert AuditPolicy([AuditRule(level="None", verbs=("watch",))]).audits(access())
+def test_policy_without_a_matching_rule_audits_the_request() -> None:
+    assert AuditPolicy([]).audits(request_context())
+    assert AuditPolicy([AuditRule(level="None", verbs=("watch",))]).audits(request_context())
 
 
-def test_the_first_rule_that_matches_decides() -> None:
+def test_policy_uses_the_first_matching_rule() -> None:
     never = AuditRule(level="None")
     secrets = AuditRule(level="Metadata", resources=("secrets",))
-    assert AuditPolicy([secrets, never]).audits(access("GET", "/api/v1/secrets"))
-    assert not AuditPolicy([secrets, never]).audits(access("GET", "/api/v1/pods"))
-    assert not AuditPolicy([never, secrets]).audits(access("GET", "/api/v1/secrets"))
+    assert AuditPolicy([secrets, never]).audits(request_context("GET", "/api/v1/secrets"))
+    assert not AuditPolicy([secrets, never]).audits(request_context("GET", "/api/v1/pods"))
+    assert not AuditPolicy([never, secrets]).audits(request_context("GET", "/api/v1/secrets"))
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_the_first_rule_that_matches_decides() -> None:
         ({"non_resource_urls": ("*",)}, False),
     ],
 )
-def test_a_rule_matches_where_all_of_it_does(rule: dict[str, Any], matches: bool) -> None:
+def test_rule_matches_if_all_its_fields_match(rule: dict[str, Any], matches: bool) -> None:
     assert silenced(**rule) == matches
 
 
@@ -74,7 +75,9 @@ def test_a_rule_matches_where_all_of_it_does(rule: dict[str, Any], matches: bool
         ("/version", "*", False),
     ],
 )
-def test_a_resource_is_named_as_kubectl_names_it(target: str, pattern: str, matches: bool) -> None:
+def test_rule_matches_resources_in_the_notation_of_kubectl(
+    target: str, pattern: str, matches: bool
+) -> None:
     assert silenced(target, resources=(pattern,)) == matches
 
 
@@ -89,18 +92,31 @@ def test_a_resource_is_named_as_kubectl_names_it(target: str, pattern: str, matc
         ("/version", "*", True),
     ],
 )
-def test_a_path_is_matched_whole_or_by_its_beginning(
-    target: str, pattern: str, matches: bool
-) -> None:
+def test_rule_matches_a_path_or_its_prefix(target: str, pattern: str, matches: bool) -> None:
     assert silenced(target, non_resource_urls=(pattern,)) == matches
 
 
 @pytest.mark.parametrize("path", ["healthz", "/a*b"])
-def test_a_path_that_could_never_match_is_refused(path: str) -> None:
+def test_rule_with_a_path_that_cannot_match_is_rejected(path: str) -> None:
     with pytest.raises(ValidationError):
         AuditRule(level="None", non_resource_urls=(path,))
 
 
-def test_nobody_is_in_a_rule_about_users() -> None:
+def test_rule_for_users_does_not_match_an_anonymous_request() -> None:
     policy = AuditPolicy([AuditRule(level="None", users=("u-1",), user_groups=("g",))])
-    assert policy.audits(access(resolved=None))
+    assert policy.audits(request_context(token=None))
+
+
+@pytest.mark.parametrize(
+    ("named", "matches"),
+    [("alice", False), ("github:alice", True), ("github_user://1", True), ("lab:alice", False)],
+)
+def test_rule_for_a_local_name_does_not_match_that_name_at_another_provider(
+    named: str, matches: bool
+) -> None:
+    resolved = authenticated_token()
+    resolved.identity = replace(
+        resolved.identity, provider="github", principal_id="github_user://1"
+    )
+    policy = AuditPolicy([AuditRule(level="None", users=(named,))])
+    assert policy.audits(request_context("GET", "/api", token=resolved)) is not matches

@@ -1,10 +1,10 @@
-"""A target as it may stand in an audit log."""
+"""Redaction of request targets for the audit log."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.shown_target import REDACTED, shown_target
+from proxy.audit.redaction import REDACTED, redact_target
 
 POD = "/api/v1/namespaces/x/pods/y"
 
@@ -21,16 +21,16 @@ POD = "/api/v1/namespaces/x/pods/y"
         (f"{POD}/exec?command=s3cret&tty=true", f"{POD}/exec?command={REDACTED}&tty=true"),
     ],
 )
-def test_only_what_kubernetes_itself_understands_is_shown(target: str, shown: str) -> None:
-    assert shown_target(target, commands=False) == shown
+def test_redacted_target_keeps_only_parameters_of_kubernetes(target: str, shown: str) -> None:
+    assert redact_target(target, commands=False) == shown
 
 
-def test_commands_are_shown_if_asked_for_but_never_behind_a_proxy() -> None:
-    assert shown_target(f"{POD}/exec?command=ls", commands=True).endswith("?command=ls")
-    assert shown_target(f"{POD}/proxy/?command=ls", commands=True).endswith(f"={REDACTED}")
+def test_redacted_target_keeps_commands_if_configured_but_not_of_proxied_requests() -> None:
+    assert redact_target(f"{POD}/exec?command=ls", commands=True).endswith("?command=ls")
+    assert redact_target(f"{POD}/proxy/?command=ls", commands=True).endswith(f"={REDACTED}")
 
 
 @given(st.text("abclimt=&%?", max_size=30), st.booleans())
-def test_a_secret_under_any_other_name_is_not_shown(query: str, commands: bool) -> None:
+def test_redacted_target_hides_unknown_parameters(query: str, commands: bool) -> None:
     target = f"/api/v1/pods?{query}&secret=s3cret"
-    assert "s3cret" not in shown_target(target, commands=commands)
+    assert "s3cret" not in redact_target(target, commands=commands)

@@ -1,4 +1,4 @@
-"""May this token enter this cluster, with this request?"""
+"""Authorization of a token for a cluster and a request."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from impersonation.identity import Identity
+from management.authentication.authenticated_token import AuthenticatedToken
 from management.authorization.access import access_of
-from management.authorization.book import RoleBook
-from management.resolver import Resolved
-from proxy.admission import admit, allow_by_scope
-from proxy.status import Forbidden, MethodNotAllowed, NotFound
-from store.interfaces import Token, User
+from management.authorization.role_catalog import RoleCatalog
+from proxy.auth.authorizer import authorize_cluster, authorize_token_scope
+from proxy.response.status import Forbidden, MethodNotAllowed, ResourceNotFound
+from store.records import Token, User
 from tests.store.records import a_binding, a_token, a_user
 
 
@@ -21,48 +21,48 @@ def resolved(
     roles: dict[str, str] | None = None,
     namespaces: dict[str, frozenset[str]] | None = None,
     **token: Any,
-) -> Resolved:
+) -> AuthenticatedToken:
     held = [a_binding(role=f"cluster-{role}", cluster=one) for one, role in (roles or {}).items()]
     if administrator:
         held.append(a_binding(role="administrator", cluster=None))
     user: User = a_user(administrator=administrator)
     stored: Token = a_token(**token)
-    return Resolved(
+    return AuthenticatedToken(
         token=stored,
         user=user,
         identity=Identity(user.id, "alice", "local", "local://u-alice", (), administrator),
-        access=access_of(held, RoleBook()),
+        access=access_of(held, RoleCatalog()),
         namespaces=namespaces or {},
         expires_at=float("inf"),
-        believed_until=datetime.now(UTC).timestamp(),
+        trusted_until=datetime.now(UTC).timestamp(),
     )
 
 
-def test_a_role_lets_in_and_an_administrator_needs_none() -> None:
-    admit(resolved(roles={"c-1": "member"}), "c-1", "prod")
-    admit(resolved(administrator=True), "c-1", "prod")
+def test_cluster_role_or_administrator_allows_access() -> None:
+    authorize_cluster(resolved(roles={"c-1": "member"}), "c-1", "prod")
+    authorize_cluster(resolved(administrator=True), "c-1", "prod")
 
 
-def test_forbidden_and_unknown_look_the_same() -> None:
-    said = []
+def test_inaccessible_and_unknown_cluster_have_the_same_message() -> None:
+    messages = []
     for cluster_id in (None, "c-1"):
-        with pytest.raises(NotFound) as caught:
-            admit(resolved(roles={"c-2": "owner"}), cluster_id, "prod")
-        said.append(caught.value.message)
-    assert said[0] == said[1]
+        with pytest.raises(ResourceNotFound) as caught:
+            authorize_cluster(resolved(roles={"c-2": "owner"}), cluster_id, "prod")
+        messages.append(caught.value.message)
+    assert messages[0] == messages[1]
 
 
-def test_a_tokens_clusters_limit_it_whoever_holds_it() -> None:
-    for holder in ({"administrator": True}, {"roles": {"c-1": "owner"}}):
-        scoped = resolved(clusters=("c-2",), **holder)
+def test_token_for_clusters_is_limited_to_them_for_every_user() -> None:
+    for rights in ({"administrator": True}, {"roles": {"c-1": "owner"}}):
+        scoped = resolved(clusters=("c-2",), **rights)
         with pytest.raises(Forbidden, match="is not for cluster"):
-            admit(scoped, "c-1", "prod")
-    admit(resolved(administrator=True, clusters=("c-1",)), "c-1", "prod")
+            authorize_cluster(scoped, "c-1", "prod")
+    authorize_cluster(resolved(administrator=True, clusters=("c-1",)), "c-1", "prod")
 
 
-def test_a_scope_gives_nothing_that_the_user_does_not_have() -> None:
-    with pytest.raises(NotFound):
-        admit(resolved(clusters=("c-1",)), "c-1", "prod")
+def test_token_for_a_cluster_does_not_grant_access_that_the_user_lacks() -> None:
+    with pytest.raises(ResourceNotFound):
+        authorize_cluster(resolved(clusters=("c-1",)), "c-1", "prod")
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def test_a_scope_gives_nothing_that_the_user_does_not_have() -> None:
         ("GET", "/api/v1/namespaces/n/configmaps/c?x=/api/v1/nodes/n/proxy", False),
     ],
 )
-def test_a_read_only_token_may_read(method: str, target: str, upgrade: bool) -> None:
-    allow_by_scope(resolved(read_only=True), "c-1", method, target, upgrade=upgrade)
+def test_read_only_token_allows_reads(method: str, target: str, upgrade: bool) -> None:
+    authorize_token_scope(resolved(read_only=True), "c-1", method, target, upgrade=upgrade)
 
 
 @pytest.mark.parametrize(
@@ -101,21 +101,19 @@ def test_a_read_only_token_may_read(method: str, target: str, upgrade: bool) -> 
         ("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews/x", False),
     ],
 )
-def test_a_read_only_token_may_not_do_more_whatever_the_method_looks_like(
+def test_read_only_token_rejects_writes_in_any_spelling(
     method: str, target: str, upgrade: bool
 ) -> None:
     with pytest.raises(Forbidden, match="read-only"):
-        allow_by_scope(resolved(read_only=True), "c-1", method, target, upgrade=upgrade)
-    allow_by_scope(resolved(), "c-1", method, target, upgrade=upgrade)
+        authorize_token_scope(resolved(read_only=True), "c-1", method, target, upgrade=upgrade)
+    authorize_token_scope(resolved(), "c-1", method, target, upgrade=upgrade)
 
 
 @pytest.mark.parametrize("method", ["CONNECT", "TRACE", "PURGE", "PROPFIND", "get", ""])
 @pytest.mark.parametrize("read_only", [True, False])
-def test_no_token_allows_a_method_that_kubernetes_does_not_have(
-    method: str, read_only: bool
-) -> None:
+def test_method_unknown_to_kubernetes_is_rejected(method: str, read_only: bool) -> None:
     with pytest.raises(MethodNotAllowed) as caught:
-        allow_by_scope(resolved(read_only=read_only), "c-1", method, "/api", upgrade=False)
+        authorize_token_scope(resolved(read_only=read_only), "c-1", method, "/api", upgrade=False)
     assert "GET" in caught.value.headers()["Allow"]
 
 
@@ -139,8 +137,8 @@ FOR_A_PROJECT: dict[str, Any] = {
         ("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"),
     ],
 )
-def test_a_token_for_projects_reaches_their_namespaces(method: str, target: str) -> None:
-    allow_by_scope(resolved(**FOR_A_PROJECT), "c-1", method, target, upgrade=False)
+def test_project_token_allows_namespaces_of_its_projects(method: str, target: str) -> None:
+    authorize_token_scope(resolved(**FOR_A_PROJECT), "c-1", method, target, upgrade=False)
 
 
 @pytest.mark.parametrize(
@@ -159,13 +157,77 @@ def test_a_token_for_projects_reaches_their_namespaces(method: str, target: str)
         ("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews"),
     ],
 )
-def test_a_token_for_projects_reaches_nothing_else(method: str, target: str) -> None:
+def test_project_token_rejects_other_namespaces_and_resources(method: str, target: str) -> None:
     with pytest.raises(Forbidden, match="namespaces of its projects"):
-        allow_by_scope(resolved(**FOR_A_PROJECT), "c-1", method, target, upgrade=False)
+        authorize_token_scope(resolved(**FOR_A_PROJECT), "c-1", method, target, upgrade=False)
 
 
-def test_a_projects_namespaces_are_those_of_its_own_cluster() -> None:
+def test_project_token_rejects_the_namespace_in_another_cluster() -> None:
     with pytest.raises(Forbidden):
-        allow_by_scope(
+        authorize_token_scope(
             resolved(**FOR_A_PROJECT), "c-2", "GET", "/api/v1/namespaces/shop-web", upgrade=False
+        )
+
+
+SERVICE = "/api/v1/namespaces/n/services/s"
+PAGES = [
+    f"{SERVICE}/proxy",
+    f"{SERVICE}/proxy/",
+    f"{SERVICE}/proxy/a/b?c=d",
+    "/api/v1/namespaces/n/services/https:s:443/proxy/a",
+    "/api/v1/namespaces/n/services/https%3As%3A443/proxy/a",
+    "/api/v1/namespaces/n/pods/p:8080/proxy/metrics",
+    "/%61pi/v1/namespaces/n/services/s/%70roxy/",
+]
+
+
+@pytest.mark.parametrize("target", PAGES)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_proxy_read_token_allows_get_and_head_of_services_and_pods(
+    target: str, method: str
+) -> None:
+    token = resolved(read_only=True, proxy_read=True)
+    authorize_token_scope(token, "c-1", method, target, upgrade=False)
+    authorize_token_scope(token, "c-1", "GET", "/api/v1/pods", upgrade=False)
+    with pytest.raises(Forbidden, match="read-only"):
+        authorize_token_scope(resolved(read_only=True), "c-1", method, target, upgrade=False)
+
+
+@pytest.mark.parametrize("target", PAGES)
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_proxy_read_token_rejects_other_methods_and_upgrades(target: str, method: str) -> None:
+    token = resolved(read_only=True, proxy_read=True)
+    with pytest.raises(Forbidden, match="read-only"):
+        authorize_token_scope(token, "c-1", method, target, upgrade=False)
+    with pytest.raises(Forbidden, match="read-only"):
+        authorize_token_scope(token, "c-1", "GET", target, upgrade=True)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/api/v1/nodes/n/proxy/run/n/p/c?cmd=sh",
+        "/api/v1/nodes/n/proxy",
+        "/api/v1/nodes/https%3An%3A10250/proxy/exec/n/p/c?command=sh",
+        "/api/v1/nodes/n/%70roxy/",
+        "/api/v1/namespaces/n/pods/p/exec?command=sh",
+        "/api/v1/namespaces/n/pods/p/attach",
+        "/api/v1/namespaces/n/pods/p/portforward",
+    ],
+)
+def test_proxy_read_token_rejects_kubelets_and_exec(target: str) -> None:
+    with pytest.raises(Forbidden, match="read-only"):
+        authorize_token_scope(
+            resolved(read_only=True, proxy_read=True), "c-1", "GET", target, upgrade=False
+        )
+
+
+def test_proxy_read_token_for_projects_rejects_other_namespaces() -> None:
+    token = resolved(
+        read_only=True, proxy_read=True, projects=("p-1",), namespaces={"c-1": frozenset({"n"})}
+    )
+    authorize_token_scope(token, "c-1", "GET", f"{SERVICE}/proxy/", upgrade=False)
+    with pytest.raises(Forbidden):
+        authorize_token_scope(
+            token, "c-1", "GET", "/api/v1/namespaces/m/services/s/proxy/", upgrade=False
         )

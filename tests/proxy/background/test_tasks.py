@@ -1,13 +1,13 @@
-"""Waiting for whatever comes first."""
+"""Waiting for the first of several coroutines."""
 
 import asyncio
 
 import pytest
 
-from proxy.first_of import first_of
+from proxy.background.tasks import wait_first
 
 
-async def test_the_first_that_ends_ends_it_and_the_others_are_cancelled() -> None:
+async def test_wait_first_returns_after_the_first_and_cancels_the_others() -> None:
     never = asyncio.Event()
     ended: list[str] = []
 
@@ -17,20 +17,20 @@ async def test_the_first_that_ends_ends_it_and_the_others_are_cancelled() -> Non
         finally:
             ended.append("other")
 
-    await first_of(asyncio.sleep(0), other())
+    await wait_first(asyncio.sleep(0), other())
     assert ended == ["other"]
 
 
-async def test_what_the_first_raises_is_raised() -> None:
+async def test_wait_first_raises_the_error_of_the_first() -> None:
     async def fails() -> None:
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        await first_of(asyncio.Event().wait(), fails())
+        await wait_first(asyncio.Event().wait(), fails())
 
 
-async def test_whoever_waits_may_be_cancelled() -> None:
-    waiting = asyncio.create_task(first_of(asyncio.Event().wait()))
+async def test_wait_first_can_be_cancelled() -> None:
+    waiting = asyncio.create_task(wait_first(asyncio.Event().wait()))
     await asyncio.sleep(0)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):

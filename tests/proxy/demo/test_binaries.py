@@ -1,12 +1,12 @@
-"""Where proxy.demo.assets looks, and what it says when it finds nothing."""
+"""Where proxy.demo.binaries searches programs, and its message when they are missing."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from proxy.demo import assets
-from proxy.demo.assets import AssetsMissing, find_assets
+from proxy.demo import binaries
+from proxy.demo.binaries import BinariesMissing, find_assets
 
 
 def program(directory: Path, name: str) -> Path:
@@ -17,25 +17,25 @@ def program(directory: Path, name: str) -> Path:
     return path
 
 
-def test_the_operators_choice_comes_before_path_and_path_before_the_cache(tmp_path: Path) -> None:
+def test_configured_folder_precedes_path_and_path_precedes_the_cache(tmp_path: Path) -> None:
     environment = {
         "KUBEBUILDER_ASSETS": str(tmp_path / "chosen"),
         "PATH": str(tmp_path / "path"),
         "SEKISHO_CACHE": str(tmp_path / "cache"),
     }
-    cached = assets.cached_programs(environment)
+    cached = binaries.cached_programs(environment)
     for directory in (cached, tmp_path / "path", tmp_path / "chosen"):
         expected = program(directory, "kube-apiserver")
         assert find_assets(environment).kube_apiserver == expected
 
 
-def test_what_cannot_be_run_is_not_found(tmp_path: Path) -> None:
+def test_file_that_is_not_executable_is_not_found(tmp_path: Path) -> None:
     program(tmp_path, "kubectl").chmod(0o644)
     environment = {"KUBEBUILDER_ASSETS": str(tmp_path), "PATH": "", "SEKISHO_CACHE": "/nowhere"}
     assert find_assets(environment).kubectl is None
 
 
-def test_another_release_is_taken_from_its_own_cache_only(tmp_path: Path) -> None:
+def test_programs_of_another_release_are_found_in_its_cache_only(tmp_path: Path) -> None:
     environment = {
         "KUBEBUILDER_ASSETS": str(tmp_path / "chosen"),
         "PATH": "",
@@ -46,19 +46,19 @@ def test_another_release_is_taken_from_its_own_cache_only(tmp_path: Path) -> Non
     found = find_assets(environment, "v1.34.4")
     assert found.kube_apiserver is None
     assert found.kubelet_standin == tmp_path / "chosen" / "kubelet-standin"
-    expected = program(assets.cached_programs(environment, "v1.34.4"), "kube-apiserver")
+    expected = program(binaries.cached_programs(environment, "v1.34.4"), "kube-apiserver")
     assert find_assets(environment, "v1.34.4").kube_apiserver == expected
 
 
-def test_what_is_missing_is_told_with_the_way_to_get_it() -> None:
+def test_missing_program_is_reported_with_the_command_to_build_it() -> None:
     found = find_assets({"PATH": "", "SEKISHO_CACHE": "/nowhere"})
     assert "kube-apiserver" in found.missing()
-    with pytest.raises(AssetsMissing, match=r"kube-apiserver; run `make kubernetes`"):
+    with pytest.raises(BinariesMissing, match=r"kube-apiserver; run `make kubernetes`"):
         found.path("kube-apiserver")
 
 
-def test_the_cache_is_that_of_the_pinned_kubernetes() -> None:
+def test_cache_belongs_to_the_pinned_kubernetes_version() -> None:
     go_mod = Path(__file__).parents[2] / "kubernetes" / "go.mod"
     pinned = re.search(r"^\tk8s\.io/kubernetes (\S+)", go_mod.read_text(), re.MULTILINE)
     assert pinned
-    assert pinned[1] == assets.KUBERNETES_VERSION
+    assert pinned[1] == binaries.KUBERNETES_VERSION

@@ -1,4 +1,4 @@
-"""The cluster that tests and demo run is a real one, and real kubectl can do all with its pods."""
+"""The cluster of tests and demo with a real API server, and real kubectl on its pods."""
 
 import json
 import socket
@@ -12,13 +12,13 @@ from pathlib import Path
 import kubernetes as kubernetes_client
 import pytest
 
-from proxy.demo.downstream import Downstream
-from proxy.demo.kubelet import Pod
+from proxy.demo.fake_kubelet import Pod
+from proxy.demo.local_cluster import LocalCluster
 from proxy.demo.processes import ComponentError
-from tests.parts.kubernetes import Kubernetes, kubectl, kubectl_command, start_kubectl
+from tests.support.kubernetes import Kubernetes, kubectl, kubectl_command, start_kubectl
 
 SECONDS = 20.0
-"""How long a test waits for what should be there in a moment."""
+"""How long a test waits for something that takes a moment."""
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def pod(running_pod: Callable[..., Pod], namespace: str) -> Pod:
 
 @contextmanager
 def following(admin: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A kubectl that goes on until the test has seen enough of it."""
+    """Run kubectl until the end of the block."""
     with start_kubectl(admin, *arguments) as process:
         try:
             yield process
@@ -42,18 +42,18 @@ def following(admin: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def line(process: subprocess.Popen[str]) -> str:
-    """The next line that it prints; pytest's timeout guards against none."""
+    """Return the next line that ``process`` prints; the test's timeout ends the wait."""
     assert process.stdout
     return process.stdout.readline().rstrip("\n")
 
 
-def test_version(kubernetes: Kubernetes, admin: Path) -> None:
+def test_version_is_that_of_the_started_cluster(kubernetes: Kubernetes, admin: Path) -> None:
     done = kubectl(admin, "version", "-o", "json")
     assert json.loads(done.stdout)["serverVersion"]["gitVersion"] == kubernetes.version
     assert kubernetes.version.startswith("v1.")
 
 
-def test_namespaces_come_with_a_service_account_and_go(admin: Path, namespace: str) -> None:
+def test_namespace_gets_a_service_account_and_can_be_deleted(admin: Path, namespace: str) -> None:
     done = kubectl(admin, "get", "serviceaccounts", "-n", namespace, "-o", "name")
     assert done.stdout == "serviceaccount/default\n"
     done = kubectl(admin, "delete", "namespace", namespace, "--timeout=20s")
@@ -61,18 +61,16 @@ def test_namespaces_come_with_a_service_account_and_go(admin: Path, namespace: s
 
 
 @pytest.mark.parametrize("role", ["admin", "edit", "view"])
-def test_roles_are_populated(admin: Path, role: str) -> None:
+def test_default_cluster_roles_have_rules(admin: Path, role: str) -> None:
     done = kubectl(admin, "get", "clusterrole", role, "-o", "json")
     assert len(json.loads(done.stdout)["rules"]) > 5
 
 
-def test_the_audit_log_tells_of_a_request_that_was_answered(
-    kubernetes: Kubernetes, admin: Path
-) -> None:
-    kubectl(admin, "get", "configmaps", "-n", "asked-for-by-nobody-else", "--as=alice")
+def test_audit_log_contains_a_completed_request(kubernetes: Kubernetes, admin: Path) -> None:
+    kubectl(admin, "get", "configmaps", "-n", "only-in-this-test", "--as=alice")
     events = [json.loads(each) for each in kubernetes.audit_log().read_text().splitlines()]
-    asked = [event for event in events if "asked-for-by-nobody-else" in event["requestURI"]]
-    assert [event["impersonatedUser"]["username"] for event in asked] == ["alice"]
+    found = [event for event in events if "only-in-this-test" in event["requestURI"]]
+    assert [event["impersonatedUser"]["username"] for event in found] == ["alice"]
 
 
 @pytest.mark.parametrize("websocket", ["true", "false"])
@@ -86,15 +84,15 @@ def test_exec_passes_input_output_and_exit_code(admin: Path, pod: Pod, websocket
         env={"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": websocket},
     )
     assert done.stdout == "hello\n"
-    # kubectl itself may say before that it dropped what came for a stream it had closed already.
-    said = [line for line in done.stderr.splitlines() if "websocket.go" not in line]
-    assert said[0] == "oops"
+    # kubectl may log before that it dropped data for a stream that was closed already.
+    errors = [line for line in done.stderr.splitlines() if "websocket.go" not in line]
+    assert errors[0] == "oops"
     assert done.returncode == 7
 
 
-def test_exec_by_the_websocket_that_the_node_answers_itself(admin: Path, pod: Pod) -> None:
+def test_exec_by_the_websocket_protocol_of_the_node_succeeds(admin: Path, pod: Pod) -> None:
     client = kubernetes_client.config.new_client_from_config(str(admin))  # type: ignore[no-untyped-call]
-    answer = kubernetes_client.stream.stream(
+    response = kubernetes_client.stream.stream(
         kubernetes_client.client.CoreV1Api(client).connect_get_namespaced_pod_exec,
         pod.name,
         pod.namespace,
@@ -103,12 +101,12 @@ def test_exec_by_the_websocket_that_the_node_answers_itself(admin: Path, pod: Po
         stderr=True,
         _preload_content=False,
     )
-    answer.run_forever(timeout=SECONDS)
-    assert answer.read_stdout() == "web\n"
-    assert answer.returncode == 3
+    response.run_forever(timeout=SECONDS)
+    assert response.read_stdout() == "web\n"
+    assert response.returncode == 3
 
 
-def test_exec_on_a_terminal(admin: Path, pod: Pod) -> None:
+def test_exec_on_a_terminal_has_its_size(admin: Path, pod: Pod) -> None:
     inner = kubectl_command(
         admin, "exec", "-it", "-n", pod.namespace, pod.name, "--", "sh", "-c", "tty; stty size"
     )
@@ -126,7 +124,7 @@ def test_exec_on_a_terminal(admin: Path, pod: Pod) -> None:
     assert "33 99" in done.stdout
 
 
-def test_logs_follow_delivers_what_is_said_later(admin: Path, pod: Pod) -> None:
+def test_logs_follow_prints_later_lines(admin: Path, pod: Pod) -> None:
     pod.say("before")
     with following(admin, "logs", "-f", "-n", pod.namespace, pod.name) as process:
         assert line(process) == "before"
@@ -134,20 +132,20 @@ def test_logs_follow_delivers_what_is_said_later(admin: Path, pod: Pod) -> None:
         assert line(process) == "after"
 
 
-def test_logs_tail(admin: Path, pod: Pod) -> None:
+def test_logs_tail_prints_the_last_lines(admin: Path, pod: Pod) -> None:
     for word in ("one", "two", "three"):
         pod.say(word)
     done = kubectl(admin, "logs", "--tail=2", "-n", pod.namespace, pod.name)
     assert done.stdout == "two\nthree\n"
 
 
-def test_attach_shows_what_is_typed(admin: Path, pod: Pod) -> None:
+def test_attach_prints_its_input(admin: Path, pod: Pod) -> None:
     done = kubectl(admin, "attach", "-i", "-n", pod.namespace, pod.name, input="typed\n")
     assert "typed\n" in done.stdout
     assert pod.log.read_text() == "typed\n"
 
 
-def test_port_forward(admin: Path, pod: Pod) -> None:
+def test_port_forward_carries_bytes_both_ways(admin: Path, pod: Pod) -> None:
     with socket.create_server(("127.0.0.1", 0)) as inside:
         ports = f":{inside.getsockname()[1]}"
         with following(admin, "port-forward", "-n", pod.namespace, pod.name, ports) as process:
@@ -161,7 +159,7 @@ def test_port_forward(admin: Path, pod: Pod) -> None:
                 assert client.recv(4) == b"pong"
 
 
-def test_cp_there_and_back(admin: Path, pod: Pod, tmp_path: Path) -> None:
+def test_cp_copies_a_file_there_and_back(admin: Path, pod: Pod, tmp_path: Path) -> None:
     content = bytes(range(256)) * 4096
     (tmp_path / "there").write_bytes(content)
     inside = f"{pod.namespace}/{pod.name}:copied"
@@ -173,34 +171,36 @@ def test_cp_there_and_back(admin: Path, pod: Pod, tmp_path: Path) -> None:
     assert (tmp_path / "back").read_bytes() == content
 
 
-async def test_a_master_can_stop_and_come_back(tmp_path: Path, kubernetes: Kubernetes) -> None:
-    async with Downstream(tmp_path, masters=2, controllers=False) as cluster:
-        await cluster.stop_master(1, kill=True)
+async def test_stopped_api_server_can_be_started_again(
+    tmp_path: Path, kubernetes: Kubernetes
+) -> None:
+    async with LocalCluster(tmp_path, api_servers=2, controllers=False) as cluster:
+        await cluster.stop_api_server(1, kill=True)
         host, port = cluster.servers[1].removeprefix("https://").split(":")
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((host, int(port)))
         await cluster.request("POST", "/api/v1/namespaces", {"metadata": {"name": "made"}})
-        await cluster.start_master(1)
-        found = await cluster.request("GET", "/api/v1/namespaces/made", master=1)
+        await cluster.start_api_server(1)
+        found = await cluster.request("GET", "/api/v1/namespaces/made", number=1)
         assert found["metadata"]["name"] == "made"
 
 
-async def test_a_failed_start_shows_the_log_and_leaves_nothing(
+async def test_failed_start_reports_the_log_and_leaves_no_process(
     tmp_path: Path, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("proxy.demo.commands.SERVICE_RANGE", "nonsense")
-    cluster = Downstream(tmp_path)
+    monkeypatch.setattr("proxy.demo.command_lines.SERVICE_RANGE", "nonsense")
+    cluster = LocalCluster(tmp_path)
     with pytest.raises(ComponentError, match=r"(?s)kube-apiserver ended.*service-cluster-ip-range"):
         await cluster.__aenter__()
     assert processes_below(tmp_path) == []
 
 
-def test_a_killed_parent_leaves_nothing(tmp_path: Path, kubernetes: Kubernetes) -> None:
+def test_killed_parent_leaves_no_process(tmp_path: Path, kubernetes: Kubernetes) -> None:
     source = (
         "import asyncio, pathlib, sys\n"
-        "from proxy.demo.downstream import Downstream\n"
+        "from proxy.demo.local_cluster import LocalCluster\n"
         "async def main():\n"
-        "    async with Downstream(pathlib.Path(sys.argv[1]), controllers=False):\n"
+        "    async with LocalCluster(pathlib.Path(sys.argv[1]), controllers=False):\n"
         "        print('up', flush=True)\n"
         "        await asyncio.Event().wait()\n"
         "asyncio.run(main())\n"
@@ -217,7 +217,7 @@ def test_a_killed_parent_leaves_nothing(tmp_path: Path, kubernetes: Kubernetes) 
 
 
 def processes_below(directory: Path) -> list[str]:
-    """The processes whose command line names the directory."""
+    """Return the processes whose command line names the directory."""
     done = subprocess.run(
         ["pgrep", "-f", "--", f"(etcd|kube-apiserver) .*{directory}"],
         capture_output=True,

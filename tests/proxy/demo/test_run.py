@@ -1,4 +1,4 @@
-"""The demo, as a newcomer sees it."""
+"""The demo as a new user runs it."""
 
 import os
 import signal
@@ -12,20 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from proxy.demo.assets import Assets
-from proxy.under_us import under_us
-from tests.parts.kubernetes import kubectl
+from proxy.demo.binaries import Binaries
+from proxy.workers.child_process import die_with_parent
+from tests.support.kubernetes import kubectl
 
 CHECKOUT = Path(__file__).parents[3]
 
 
 @contextmanager
 def demo(folder: Path, **environment: str) -> Iterator[str]:
-    """What the demo has printed by the time it tells what to try; then it is ended by Ctrl-C."""
+    """Run the demo; yield its output up to the suggested commands; end it with Ctrl-C."""
     out = folder / "out.log"
     with out.open("w") as stream:
         process = subprocess.Popen(
-            [*under_us(), sys.executable, "-m", "proxy", "demo"],
+            [*die_with_parent(), sys.executable, "-m", "proxy", "demo"],
             stdout=stream,
             stderr=subprocess.STDOUT,
             cwd=folder,
@@ -41,31 +41,31 @@ def demo(folder: Path, **environment: str) -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0, out.read_text()
-    assert "everything the demo made is gone" in out.read_text()
+    assert "everything that the demo created is removed" in out.read_text()
     assert [one.name for one in folder.iterdir() if "kubectl" not in one.name] == ["out.log"]
 
 
-def test_the_demo_shows_a_real_cluster_where_there_is_one(
-    tmp_path: Path, kubernetes_assets: Assets
+def test_demo_with_kubernetes_binaries_uses_a_real_cluster(
+    tmp_path: Path, kubernetes_assets: Binaries
 ) -> None:
     with demo(tmp_path) as printed:
         assert "starting a real kube-apiserver" in printed
-        assert "who we are: u-" in printed
-        assert "STAND-IN" not in printed
+        assert "through the proxy, as u-" in printed
+        assert "FAKE API server" not in printed
         config = tmp_path / "demo.kubeconfig"
         assert config.stat().st_mode & 0o777 == 0o600
         assert "default" in kubectl(config, "get", "namespaces").stdout
 
 
-def test_the_demo_shows_a_stand_in_that_says_so_where_there_is_none(tmp_path: Path) -> None:
+def test_demo_without_kubernetes_binaries_announces_a_fake_api_server(tmp_path: Path) -> None:
     with demo(tmp_path, SEKISHO_CACHE="/nonexistent", KUBEBUILDER_ASSETS="", PATH="/none") as out:
-        assert "STAND-IN" in out
+        assert "FAKE API server" in out
         assert "make kubernetes" in out
-        assert "who we are: u-" in out
+        assert "through the proxy, as u-" in out
 
 
 @pytest.mark.usefixtures("kubernetes_assets")
-def test_kubectl_works_on_the_stand_in(tmp_path: Path) -> None:
+def test_kubectl_works_with_the_fake_api_server(tmp_path: Path) -> None:
     manifest = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"hello"},"data":{"a":"b"}}'
     with demo(tmp_path, SEKISHO_CACHE="/nonexistent", KUBEBUILDER_ASSETS="", PATH="/none"):
         config = tmp_path / "demo.kubeconfig"
@@ -79,7 +79,7 @@ def test_kubectl_works_on_the_stand_in(tmp_path: Path) -> None:
         assert kubectl(config, "delete", "configmap", "hello").returncode == 0
 
 
-def test_ports_that_are_taken_are_no_obstacle(tmp_path: Path) -> None:
+def test_demo_with_its_port_in_use_takes_another(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 8443), reuse_port=True) as taken:
         assert taken.getsockname()[1] == 8443
         with demo(tmp_path, SEKISHO_CACHE="/nonexistent", PATH="/none") as printed:

@@ -1,4 +1,4 @@
-"""What becomes of an upstream connection when a client goes at the worst moment."""
+"""The state of an upstream connection when a client disconnects at the worst moment."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,81 +8,80 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from proxy.exchange import Exchange
-from proxy.forward import Outbound, forward
-from tests.parts.garbage import newborns, uncollected
-from tests.parts.waiting import soon
-from tests.proxy.relay import Relay, answering, read_request, relay
+from proxy.forwarding.awaited_response import AwaitedResponse
+from proxy.forwarding.forward import forward
+from proxy.request.upstream_request import UpstreamRequest
+from proxy.response.relay import RelayOptions
+from tests.proxy.relay import RunningRelay, read_request, relay, respond_with
+from tests.support.garbage_collection import count_new_instances, garbage_collection_disabled
+from tests.support.waiting import eventually
 
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-async def test_a_client_that_goes_as_its_answer_ends_leaves_the_connection_to_others() -> None:
-    """It may carry another request before the first one's task hears of anything."""
-    async with relay(answering(ANSWER, ANSWER)) as gate:
+async def test_client_disconnect_at_the_response_end_keeps_the_upstream_connection() -> None:
+    """The connection may carry another request before the task of the first one continues."""
+    async with relay(respond_with(RESPONSE, RESPONSE)) as running:
         with pytest.raises(asyncio.CancelledError):
-            await asyncio.create_task(left_at_its_end(gate))
-        kept = gate.pool.take()
+            await asyncio.create_task(cancelled_at_its_end(running))
+        kept = running.pool.take()
         assert kept is not None
         assert kept.usable
 
 
-async def left_at_its_end(gate: Relay) -> None:
-    """Forward a request; when its answer is complete, cancel that before it is woken up."""
+async def cancelled_at_its_end(running: RunningRelay) -> None:
+    """Forward a request, and cancel the task when its response is complete, before it continues."""
     request = make_mocked_request("GET", "/x")
     exchange = exchange_for(request)
     task = asyncio.current_task()
     assert task is not None
     exchange.done.add_done_callback(lambda _: task.cancel())
-    outbound = Outbound("GET", "/x", b"\r\n", has_body=False, chunked=False, expects_continue=False)
-    await forward(request, exchange, gate.pool, outbound)
+    outbound = UpstreamRequest(
+        "GET", "/x", b"\r\n", has_body=False, chunked=False, expects_continue=False
+    )
+    await forward(request, exchange, running.pool, outbound)
 
 
-async def test_an_answer_that_is_over_holds_nobody_who_waited_for_its_head() -> None:
-    """A watch's request waits for its own: nothing but the collector would find the two."""
-    living = newborns(Exchange)
-    with uncollected():
+async def test_finished_response_has_no_reference_to_the_head_callback() -> None:
+    """A watch's callback refers to its response: only garbage collection would free them."""
+    living = count_new_instances(AwaitedResponse)
+    with garbage_collection_disabled():
         waiting: list[object] = []
         exchange = exchange_for(make_mocked_request("GET", "/x"), partial(setattr, waiting))
         waiting.append(exchange)
         exchange.finish()
-        assert living(Exchange) == 1
+        assert living(AwaitedResponse) == 1
         del exchange, waiting
-        assert living(Exchange) == 0
+        assert living(AwaitedResponse) == 0
 
 
-async def test_requests_whose_body_broke_off_are_not_left_to_the_collector() -> None:
+async def test_requests_with_truncated_bodies_are_freed_without_garbage_collection() -> None:
     begun: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         begun.put_nowait(await read_request(reader))
         await reader.read()
 
-    async with relay(script) as gate:
-        living = newborns(web.BaseRequest)
-        with uncollected():
+    async with relay(script) as running:
+        living = count_new_instances(web.BaseRequest)
+        with garbage_collection_disabled():
             for _ in range(10):
-                _, writer = await gate.open()
+                _, writer = await running.open()
                 writer.write(b"POST /x HTTP/1.1\r\nHost: g\r\nContent-Length: 100\r\n\r\nno")
                 await begun.get()
                 writer.transport.abort()
-                await gate.finished.get()
-            await soon(lambda: living(web.BaseRequest) <= 1, 5, "the end of requests")
+                await running.finished.get()
+            await eventually(lambda: living(web.BaseRequest) <= 1, 5, "the end of requests")
 
 
 def exchange_for(
     request: web.BaseRequest, on_head: Callable[[int], None] | None = None
-) -> Exchange:
-    """What its answer will go to."""
+) -> AwaitedResponse:
+    """Return an awaited response for ``request``."""
     assert request.transport is not None
-    return Exchange(
+    return AwaitedResponse(
         request.protocol,  # type: ignore[arg-type]
         request.transport,
-        loop=asyncio.get_running_loop(),
-        to_head=False,
-        http_1_1=True,
-        keep_alive=True,
-        prefix=b"",
-        extra=b"",
-        on_head=on_head,
+        RelayOptions(),
+        on_head,
     )

@@ -1,4 +1,4 @@
-"""Relaying request bodies, shown on raw sockets."""
+"""Relay of request bodies, on real sockets."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from tests.proxy.relay import read_request, relay
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-async def test_a_body_with_a_length_arrives_with_that_length() -> None:
+async def test_body_with_a_length_is_sent_with_that_length() -> None:
     seen = bytearray()
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -15,14 +15,14 @@ async def test_a_body_with_a_length_arrives_with_that_length() -> None:
         writer.write(OK)
         await reader.read()
 
-    async with relay(script) as gate:
-        await gate.ask(
+    async with relay(script) as running:
+        await running.request(
             b"POST /x HTTP/1.1\r\nHost: g\r\nContent-Length: 4\r\nConnection: close\r\n\r\nabcd"
         )
     assert bytes(seen).endswith(b"Content-Length: 4\r\n\r\nabcd")
 
 
-async def test_a_chunked_body_is_passed_on_as_it_arrives() -> None:
+async def test_chunked_body_is_forwarded_as_it_arrives() -> None:
     first = asyncio.Event()
     seen = bytearray()
 
@@ -34,8 +34,8 @@ async def test_a_chunked_body_is_passed_on_as_it_arrives() -> None:
         writer.write(OK)
         await reader.read()
 
-    async with relay(script) as gate:
-        reader, writer = await gate.open()
+    async with relay(script) as running:
+        reader, writer = await running.open()
         writer.write(
             b"POST /x HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\n"
             b"Connection: close\r\n\r\n2\r\nab\r\n"
@@ -47,7 +47,7 @@ async def test_a_chunked_body_is_passed_on_as_it_arrives() -> None:
     assert bytes(seen).endswith(b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n")
 
 
-async def test_a_client_that_waits_to_be_told_to_continue_is_told() -> None:
+async def test_client_with_expect_gets_100_continue() -> None:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await read_request(reader)
         assert b"expect" not in head.lower()
@@ -55,8 +55,8 @@ async def test_a_client_that_waits_to_be_told_to_continue_is_told() -> None:
         writer.write(OK)
         await reader.read()
 
-    async with relay(script) as gate:
-        reader, writer = await gate.open()
+    async with relay(script) as running:
+        reader, writer = await running.open()
         writer.write(
             b"POST /x HTTP/1.1\r\nHost: g\r\nContent-Length: 2\r\nExpect: 100-continue\r\n"
             b"Connection: close\r\n\r\n"
@@ -67,7 +67,7 @@ async def test_a_client_that_waits_to_be_told_to_continue_is_told() -> None:
             assert (await reader.read()).endswith(b"ok")
 
 
-async def test_a_slow_api_server_slows_the_upload_down() -> None:
+async def test_slow_api_server_slows_the_upload() -> None:
     taken, go_on = 0, asyncio.Event()
     total = 64 * 2**20
 
@@ -80,8 +80,8 @@ async def test_a_slow_api_server_slows_the_upload_down() -> None:
         writer.write(OK)
         await reader.read()
 
-    async with relay(script) as gate:
-        reader, writer = await gate.open()
+    async with relay(script) as running:
+        reader, writer = await running.open()
         writer.write(b"POST /x HTTP/1.1\r\nHost: g\r\nContent-Length: %d\r\n\r\n" % total)
         sent, piece = 0, b"x" * 65536
         try:
@@ -92,7 +92,7 @@ async def test_a_slow_api_server_slows_the_upload_down() -> None:
                     sent += len(piece)
         except TimeoutError:
             pass
-        assert sent < 32 * 2**20, "the gate must not swallow what nobody takes"
+        assert sent < 32 * 2**20, "the relay must not buffer what the upstream does not read"
         go_on.set()
         async with asyncio.timeout(30):
             while sent < total:
@@ -105,7 +105,7 @@ async def test_a_slow_api_server_slows_the_upload_down() -> None:
         writer.close()
 
 
-async def test_a_body_that_breaks_off_is_not_taken_for_whole() -> None:
+async def test_truncated_body_is_not_completed() -> None:
     got = asyncio.get_running_loop().create_future()
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -115,36 +115,36 @@ async def test_a_body_that_breaks_off_is_not_taken_for_whole() -> None:
         except (asyncio.IncompleteReadError, ConnectionError) as exc:
             got.set_result(exc)
 
-    async with relay(script) as gate:
-        _, writer = await gate.open()
+    async with relay(script) as running:
+        _, writer = await running.open()
         writer.write(
             b"POST /x HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n"
         )
         await writer.drain()
         async with asyncio.timeout(5):
-            while not gate.pool.connections:
+            while not running.pool.connections:
                 await asyncio.sleep(0)
             writer.close()
             assert isinstance(await got, Exception)
 
 
-async def test_an_early_answer_ends_the_upload() -> None:
+async def test_early_response_ends_the_upload() -> None:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
         writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
         await reader.read()
 
-    async with relay(script) as gate:
-        reader, writer = await gate.open()
+    async with relay(script) as running:
+        reader, writer = await running.open()
         writer.write(b"POST /x HTTP/1.1\r\nHost: g\r\nContent-Length: 1000000\r\n\r\nabc")
         async with asyncio.timeout(5):
             assert b"413" in await reader.readuntil(b"no")
-            while gate.pool.connections:
+            while running.pool.connections:
                 await asyncio.sleep(0)
         writer.close()
 
 
-async def test_a_body_that_turns_out_malformed_is_refused_and_never_taken_for_whole() -> None:
+async def test_malformed_chunked_body_is_rejected_and_not_completed() -> None:
     got = asyncio.get_running_loop().create_future()
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -154,29 +154,29 @@ async def test_a_body_that_turns_out_malformed_is_refused_and_never_taken_for_wh
         except (asyncio.IncompleteReadError, ConnectionError) as exc:
             got.set_result(exc)
 
-    async with relay(script) as gate:
-        reader, writer = await gate.open()
+    async with relay(script) as running:
+        reader, writer = await running.open()
         writer.write(
             b"POST /x HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n"
         )
         async with asyncio.timeout(5):
-            while not gate.pool.connections:
+            while not running.pool.connections:
                 await asyncio.sleep(0)
             writer.write(b"zz\r\nGET /hidden HTTP/1.1\r\nHost: g\r\n\r\n")
-            answer = await reader.read()
+            response = await reader.read()
             assert isinstance(await got, Exception)
         writer.close()
-    assert b"malformed" in answer
-    assert answer.count(b"HTTP/1.1") == 1
-    assert len(gate.connections) == 1
+    assert b"malformed" in response
+    assert response.count(b"HTTP/1.1") == 1
+    assert len(running.connections) == 1
 
 
-async def test_a_head_that_is_too_large_in_all_is_refused_before_it_is_held() -> None:
+async def test_head_over_the_total_limit_is_rejected_before_it_is_buffered() -> None:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         raise AssertionError("nothing may arrive")
 
-    async with relay(script) as gate:
-        reader, writer = await gate.open()
+    async with relay(script) as running:
+        reader, writer = await running.open()
         writer.write(b"GET /x HTTP/1.1\r\nHost: g\r\n")
         for number in range(200):
             writer.write(b"X-Filler-%d: %b\r\n" % (number, b"x" * 8000))
@@ -184,4 +184,4 @@ async def test_a_head_that_is_too_large_in_all_is_refused_before_it_is_held() ->
             head = await reader.readuntil(b"\r\n\r\n")
         assert head.split(b" ", 2)[1] in {b"400", b"431"}
         writer.transport.abort()
-    assert gate.connections == []
+    assert running.connections == []

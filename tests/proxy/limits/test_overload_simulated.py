@@ -1,4 +1,4 @@
-"""The overload guard in a simulated event loop: what callers wait, the same each time."""
+"""The overload controller in a simulated event loop, with reproducible waiting times."""
 
 import heapq
 from dataclasses import dataclass, field
@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 import pytest
 
 from config.limit_settings import OverloadSettings
-from proxy.overload import LOOK_SECONDS, OverloadGuard
+from proxy.limits.overload import LOOK_SECONDS, OverloadController
 
 SETTLED = 5.0
-"""Seconds after which the guard must have the worker in hand."""
+"""Seconds after which the controller must have reduced the load."""
 
 
 @dataclass
 class Loop:
-    """A loop in which each request takes its time, and all that is ready is done in one turn.
+    """An event loop that processes all ready requests in one turn, each for a fixed time.
 
-    ``noisy`` connections of one user ask again a millisecond after each answer, whatever it says;
-    twenty others ask five times a second each.
+    ``noisy`` connections of one user send the next request a millisecond after each response.
+    Twenty other users send five requests per second each.
     """
 
     noisy: int
@@ -30,26 +30,26 @@ class Loop:
     small_refused: int = 0
 
     def run(self, seconds: float) -> None:
-        guard = OverloadGuard(OverloadSettings(enabled=self.enabled))
+        guard = OverloadController(OverloadSettings(enabled=self.enabled))
         ready = [(0.0, f"noisy/{number}") for number in range(self.noisy)]
         ready += [(number / 100, f"small-{number % 20}/") for number in range(int(seconds * 100))]
         heapq.heapify(ready)
         due = LOOK_SECONDS
         while self.now < seconds:
             if self.now >= due:
-                guard.look(self.now, self.now - due)
+                guard.observe_lag(self.now, self.now - due)
                 due = self.now + LOOK_SECONDS
             self.now = max(self.now, min(ready[0][0], due))
             turn = []
             while ready[0][0] <= self.now:
                 turn.append(heapq.heappop(ready))
-            for since, who in turn:
-                again = self._serve(guard, since, who)
-                if who.startswith("noisy"):
-                    heapq.heappush(ready, (self.now + again + 0.001, who))
+            for since, caller in turn:
+                again = self._serve(guard, since, caller)
+                if caller.startswith("noisy"):
+                    heapq.heappush(ready, (self.now + again + 0.001, caller))
 
-    def _serve(self, guard: OverloadGuard, since: float, who: str) -> float:
-        user = who.partition("/")[0]
+    def _serve(self, guard: OverloadController, since: float, caller: str) -> float:
+        user = caller.partition("/")[0]
         refused = guard.admit(user, user) if guard.counting else None
         self.now += self.refusing if refused else self.serving
         if refused:
@@ -63,7 +63,7 @@ class Loop:
 
     @property
     def worst_wait(self) -> float:
-        """What 99 % of the small callers' requests wait at most."""
+        """Return the 99th percentile of the light users' waiting times, in seconds."""
         return sorted(self.waits)[int(len(self.waits) * 0.99)]
 
 
@@ -71,7 +71,7 @@ class Loop:
     ("noisy", "serving", "refusing"),
     [(1000, 500e-6, 250e-6), (3000, 100e-6, 50e-6), (500, 1.2e-3, 0.8e-3)],
 )
-def test_small_callers_wait_a_fraction_of_what_they_would_and_none_is_refused(
+def test_light_users_wait_less_with_the_controller_and_are_not_rejected(
     noisy: int, serving: float, refusing: float
 ) -> None:
     guarded = Loop(noisy, serving, refusing)
@@ -81,10 +81,10 @@ def test_small_callers_wait_a_fraction_of_what_they_would_and_none_is_refused(
     assert guarded.small_refused == 0
     assert guarded.worst_wait < 0.6 * alone.worst_wait
     assert guarded.worst_wait < 0.4
-    assert guarded.served > 0.4 * alone.served, "and the noisy one is served nearly as often"
+    assert guarded.served > 0.4 * alone.served, "the heavy user must be served nearly as often"
 
 
-def test_a_full_worker_that_is_hardly_late_refuses_nobody() -> None:
+def test_busy_worker_with_little_lag_rejects_no_request() -> None:
     loop = Loop(400, 50e-6, 25e-6)
     loop.run(15)
     assert loop.small_refused == 0

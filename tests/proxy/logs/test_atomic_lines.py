@@ -1,4 +1,4 @@
-"""Lines of several processes on one stream."""
+"""Log lines of several processes on one stream."""
 
 import itertools
 import os
@@ -10,25 +10,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.whole_lines import PIPE_BUF, parts
+from proxy.logs.atomic_lines import PIPE_BUF, parts
 
 _WRITER = """
 import io, os, sys
-from proxy.line_log import LineLog
-who, count = sys.argv[1], int(sys.argv[2])
-log = LineLog(sys.stderr)
+from proxy.logs.line_writer import LineWriter
+name, count = sys.argv[1], int(sys.argv[2])
+log = LineWriter(sys.stderr)
 for number in range(count):
-    log.write(f"{who} {number} " + who * (number % 300))
+    log.write(f"{name} {number} " + name * (number % 300))
 log.close(30)
 """
 COUNT = 5_000
 
 
-def started(who: str, stderr: int) -> subprocess.Popen[bytes]:
+def started(name: str, stderr: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-c", _WRITER, who, str(COUNT)],
+        [sys.executable, "-c", _WRITER, name, str(COUNT)],
         stderr=stderr,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
     )
 
 
@@ -38,21 +38,21 @@ def read_all(descriptor: int) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["pipe", "file"])
-def test_lines_of_several_processes_arrive_whole(kind: str, tmp_path: Path) -> None:
+def test_lines_of_several_processes_are_not_mixed(kind: str, tmp_path: Path) -> None:
     if kind == "pipe":
         reading, writing = os.pipe()
     else:
         writing = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
         reading = os.open(tmp_path / "log", os.O_RDONLY)
-    writers = [started(who, writing) for who in "abc"]
+    writers = [started(name, writing) for name in "abc"]
     os.close(writing)
     if kind == "file":
         assert [writer.wait(60) for writer in writers] == [0, 0, 0]
     written = read_all(reading).decode().splitlines()
     assert [writer.wait(60) for writer in writers] == [0, 0, 0]
-    for who in "abc":
-        expected = [f"{who} {number} " + who * (number % 300) for number in range(COUNT)]
-        assert [line for line in written if line[:1] == who] == expected
+    for name in "abc":
+        expected = [f"{name} {number} " + name * (number % 300) for number in range(COUNT)]
+        assert [line for line in written if line[:1] == name] == expected
     assert len(written) == 3 * COUNT
 
 
@@ -60,7 +60,7 @@ LINES = st.lists(st.binary(max_size=12).map(lambda b: b.replace(b"\n", b" ") + b
 
 
 @given(LINES, st.integers(1, 40))
-def test_parts_are_whole_lines_and_as_few_as_can_be(lines: list[bytes], most: int) -> None:
+def test_parts_are_complete_lines_and_as_few_as_possible(lines: list[bytes], most: int) -> None:
     found = parts(b"".join(lines), most)
     assert b"".join(found) == b"".join(lines)
     assert all(one.endswith(b"\n") for one in found)
@@ -69,7 +69,7 @@ def test_parts_are_whole_lines_and_as_few_as_can_be(lines: list[bytes], most: in
         assert len(one) + following.index(b"\n") + 1 > most
 
 
-def test_what_ends_in_no_line_is_written_too() -> None:
+def test_parts_include_text_without_a_newline() -> None:
     assert parts(b"abcdef", 4) == [b"abcdef"]
     assert parts(b"ab\ncdef", 4) == [b"ab\n", b"cdef"]
     assert parts(b"") == []

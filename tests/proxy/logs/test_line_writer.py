@@ -1,4 +1,4 @@
-"""A log must never hold up the gate."""
+"""Log lines are written by a thread, so that a slow reader never delays the proxy."""
 
 import io
 import os
@@ -6,21 +6,22 @@ import threading
 import time
 
 from impersonation.identity import Subject
-from proxy.access import Access
-from proxy.access_log import AccessLog
-from proxy.line_log import MAX_BACKLOG, LineLog
+from proxy.logs.access_log import AccessLog
+from proxy.logs.line_writer import MAX_BACKLOG, MAX_BACKLOG_BYTES, LineWriter
+from proxy.request.context import RequestContext
+from tests.support.waiting import wait_until
 
 
-def test_lines_are_written_in_order_and_all_of_them_at_the_end() -> None:
+def test_close_writes_all_lines_in_order() -> None:
     stream = io.StringIO()
-    log = LineLog(stream)
+    log = LineWriter(stream)
     for n in range(1000):
         log.write(str(n))
     log.close()
     assert stream.getvalue().splitlines() == [str(n) for n in range(1000)]
 
 
-def test_a_reader_that_does_not_read_costs_lines_not_time() -> None:
+def test_stalled_reader_loses_lines_without_delay() -> None:
     lost = 0
 
     def count() -> None:
@@ -29,7 +30,7 @@ def test_a_reader_that_does_not_read_costs_lines_not_time() -> None:
 
     reading, writing = os.pipe()
     with os.fdopen(writing, "w") as stream:
-        log = LineLog(stream, lost=count)
+        log = LineWriter(stream, lost=count)
         started = time.monotonic()
         for _ in range(3 * MAX_BACKLOG):
             log.write("x" * 100)
@@ -44,30 +45,61 @@ def test_a_reader_that_does_not_read_costs_lines_not_time() -> None:
     os.close(reading)
 
 
-def test_a_stream_that_fails_is_counted_and_harms_nobody() -> None:
+def test_stalled_reader_keeps_the_backlog_within_its_bytes() -> None:
+    """Long lines reach the limit of bytes long before the limit of lines."""
+    lost: list[int] = []
+    reading, writing = os.pipe()
+    line = "x" * 64 * 1024
+    with os.fdopen(writing, "w") as stream:
+        log = LineWriter(stream, lost=lambda: lost.append(1))
+        for _ in range(MAX_BACKLOG_BYTES * 10 // len(line)):
+            log.write(line)
+        assert len(lost) > MAX_BACKLOG_BYTES * 8 // len(line)
+        drain = threading.Thread(
+            target=lambda: [None for _ in iter(lambda: os.read(reading, 65536), b"")]
+        )
+        drain.start()
+        log.close(timeout=60)
+        log.write("accepted again")
+    drain.join()
+    os.close(reading)
+
+
+def test_writer_accepts_lines_again_after_its_reader_has_read() -> None:
+    stream = io.StringIO()
+    log = LineWriter(stream)
+    line = "x" * 1024 * 1024
+    for n in range(20):
+        wait_until(lambda n=n: stream.getvalue().count("\n") == n)  # type: ignore[misc]
+        log.write(line)
+    log.close()
+    assert len(stream.getvalue().splitlines()) == 20
+
+
+def test_failing_stream_counts_lost_lines_and_raises_nothing() -> None:
     lost: list[int] = []
     stream = io.StringIO()
     stream.close()
-    log = LineLog(stream, lost=lambda: lost.append(1))
+    log = LineWriter(stream, lost=lambda: lost.append(1))
     log.write("a")
     log.write("b")
     log.close()
     assert len(lost) == 2
 
 
-def test_a_line_cannot_be_made_two_by_what_is_in_it() -> None:
+def test_line_with_control_characters_stays_one_line() -> None:
     stream = io.StringIO()
     for style in ("json", "console"):
-        log = LineLog(stream)
+        log = LineWriter(stream)
         AccessLog(log, style).record(
-            Access(
+            RequestContext(
                 "::1",
                 "GET",
                 "/a\n\x1b[31m{forged}",
                 1.0,
-                acting_as=Subject("x\ny"),
-                note="a\nb",
-                code=200,
+                impersonated=Subject("x\ny"),
+                reason="a\nb",
+                status=200,
             ),
             "then",
         )

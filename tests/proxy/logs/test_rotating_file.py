@@ -1,4 +1,4 @@
-"""A log file of ours."""
+"""Log files that Sekisho rotates."""
 
 import subprocess
 import sys
@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from proxy.rotating_file import RotatingFile
+from proxy.logs.rotating_file import RotatingFile
 
 
 def lines(file: Path) -> list[str]:
     return file.read_text().splitlines()
 
 
-def test_a_file_that_grows_too_large_is_set_aside_and_the_oldest_goes(tmp_path: Path) -> None:
+def test_file_over_its_size_is_rotated_and_the_oldest_backup_is_deleted(tmp_path: Path) -> None:
     file = tmp_path / "audit.log"
     log = RotatingFile(file, max_bytes=20, backups=2)
     for number in range(8):
-        log.write(f"line {number}\n")  # two of them fit
+        log.write(f"line {number}\n")  # two lines fit into a file
     log.close()
     assert lines(file) == ["line 6", "line 7"]
     assert lines(tmp_path / "audit.log.1") == ["line 4", "line 5"]
@@ -25,7 +25,7 @@ def test_a_file_that_grows_too_large_is_set_aside_and_the_oldest_goes(tmp_path: 
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_nobody_else_may_read_it_nor_what_was_set_aside(tmp_path: Path) -> None:
+def test_file_and_backups_are_readable_by_their_owner_only(tmp_path: Path) -> None:
     log = RotatingFile(tmp_path / "audit.log", max_bytes=5, backups=1)
     log.write("one\n")
     log.write("two\n")
@@ -33,7 +33,7 @@ def test_nobody_else_may_read_it_nor_what_was_set_aside(tmp_path: Path) -> None:
     assert [file.stat().st_mode & 0o777 for file in tmp_path.iterdir()] == [0o600, 0o600]
 
 
-def test_what_was_there_before_is_kept(tmp_path: Path) -> None:
+def test_existing_file_is_appended_to(tmp_path: Path) -> None:
     file = tmp_path / "audit.log"
     for number in range(2):
         log = RotatingFile(file, max_bytes=1000, backups=1)
@@ -42,7 +42,7 @@ def test_what_was_there_before_is_kept(tmp_path: Path) -> None:
     assert lines(file) == ["start 0", "start 1"]
 
 
-def test_a_file_that_logrotate_moved_away_is_left_to_it(tmp_path: Path) -> None:
+def test_file_moved_by_logrotate_is_reopened(tmp_path: Path) -> None:
     file = tmp_path / "audit.log"
     log = RotatingFile(file, max_bytes=1000, backups=1)
     log.write("before\n")
@@ -53,7 +53,7 @@ def test_a_file_that_logrotate_moved_away_is_left_to_it(tmp_path: Path) -> None:
     assert lines(file) == ["after"]
 
 
-def test_without_backups_the_file_begins_anew(tmp_path: Path) -> None:
+def test_rotation_without_backups_truncates_the_file(tmp_path: Path) -> None:
     log = RotatingFile(tmp_path / "audit.log", max_bytes=5, backups=0)
     log.write("one\n")
     log.write("two\n")
@@ -61,14 +61,14 @@ def test_without_backups_the_file_begins_anew(tmp_path: Path) -> None:
     assert [file.read_text() for file in tmp_path.iterdir()] == ["two\n"]
 
 
-def test_a_line_larger_than_the_limit_is_written_whole(tmp_path: Path) -> None:
+def test_line_over_the_file_size_is_written_completely(tmp_path: Path) -> None:
     log = RotatingFile(tmp_path / "audit.log", max_bytes=5, backups=1)
     log.write("x" * 100 + "\n")
     log.close()
     assert len((tmp_path / "audit.log").read_text()) == 101
 
 
-def test_a_file_that_cannot_be_opened_is_an_error_at_once(tmp_path: Path) -> None:
+def test_file_that_cannot_be_opened_raises(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         RotatingFile(tmp_path / "missing" / "audit.log", max_bytes=5, backups=1)
 
@@ -78,27 +78,27 @@ import sys
 import subprocess
 import sys
 from pathlib import Path
-from proxy.rotating_file import RotatingFile
+from proxy.logs.rotating_file import RotatingFile
 log = RotatingFile(Path(sys.argv[1]), max_bytes=20_000, backups=1_000)
 for number in range(0, int(sys.argv[3]), 5):
     log.write("".join(f"{sys.argv[2]} {number + more}\\n" for more in range(5)))
 """
 
 
-def test_several_processes_lose_nothing_and_set_a_full_file_aside_once(tmp_path: Path) -> None:
+def test_rotation_by_several_processes_loses_no_line_and_happens_once(tmp_path: Path) -> None:
     file, count = tmp_path / "audit.log", 20_000
     writers = [
         subprocess.Popen(
-            [sys.executable, "-c", _WRITER, file, who, str(count)], cwd=Path(__file__).parents[2]
+            [sys.executable, "-c", _WRITER, file, name, str(count)], cwd=Path(__file__).parents[3]
         )
-        for who in "abc"
+        for name in "abc"
     ]
     assert [writer.wait(60) for writer in writers] == [0, 0, 0]
-    aside = sorted(tmp_path.glob("audit.log.*"), key=lambda one: -int(one.suffix[1:]))
-    assert len(aside) > 20
-    written = [line for one in (*aside, file) for line in lines(one)]
-    for who in "abc":
-        assert [one for one in written if one[0] == who] == [f"{who} {n}" for n in range(count)]
+    backups = sorted(tmp_path.glob("audit.log.*"), key=lambda one: -int(one.suffix[1:]))
+    assert len(backups) > 20
+    written = [line for one in (*backups, file) for line in lines(one)]
+    for name in "abc":
+        assert [one for one in written if one[0] == name] == [f"{name} {n}" for n in range(count)]
     assert len(written) == 3 * count
-    # Set aside twice, a file would be one of a line or two.
-    assert all(19_900 <= one.stat().st_size <= 20_000 for one in aside)
+    # A file that is rotated twice leaves a backup of one or two lines.
+    assert all(19_900 <= one.stat().st_size <= 20_000 for one in backups)

@@ -1,10 +1,13 @@
-"""What a request asks for, in Kubernetes' words."""
+"""Verb, resource and name of a request, as the API server derives them."""
+
+import time
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.request_info import RequestInfo, request_info
+from proxy.request.request_info import RequestInfo, request_info
 
 
 @pytest.mark.parametrize(
@@ -42,9 +45,7 @@ from proxy.request_info import RequestInfo, request_info
         ("BREW", "/api/v1/pods", "other"),
     ],
 )
-def test_a_request_is_called_what_the_api_server_calls_it(
-    method: str, target: str, verb: str
-) -> None:
+def test_request_has_the_verb_of_the_api_server(method: str, target: str, verb: str) -> None:
     assert request_info(method, target).verb == verb
 
 
@@ -76,11 +77,11 @@ def test_a_request_is_called_what_the_api_server_calls_it(
         ("/openapi/v3", RequestInfo("get")),
     ],
 )
-def test_a_request_names_what_it_is_about(target: str, expected: RequestInfo) -> None:
+def test_request_has_the_resource_of_its_path(target: str, expected: RequestInfo) -> None:
     assert request_info("GET", target) == expected
 
 
-def test_a_followed_log_and_a_watch_go_on_until_somebody_ends_them() -> None:
+def test_followed_log_and_watch_are_long_running() -> None:
     log = "/api/v1/namespaces/ns/pods/web/log"
     assert request_info("GET", f"{log}?follow=true&tailLines=1").long_running
     assert request_info("GET", "/api/v1/pods?watch=1").long_running
@@ -88,8 +89,76 @@ def test_a_followed_log_and_a_watch_go_on_until_somebody_ends_them() -> None:
     assert not request_info("GET", "/api/v1/pods").long_running
 
 
+@pytest.mark.parametrize(
+    ("query", "watches"),
+    [
+        ("watch=yes", True),
+        ("watch=0&watch=1", False),
+        ("watch=1&watch=0", True),
+        ("watch=FALSE", False),
+        ("w%61tch=1", True),
+        ("watch=%zz&watch=1", True),
+        ("watch=1;x&limit=1", False),
+        ("watch%=1", False),
+        ("watch=%31", True),
+        ("watch+=1", False),
+    ],
+)
+def test_request_is_a_watch_if_the_api_server_treats_it_as_one(query: str, watches: bool) -> None:
+    info = request_info("GET", f"/api/v1/pods?{query}")
+    assert info.verb == ("watch" if watches else "list")
+
+
+@pytest.mark.parametrize(
+    ("selector", "name"),
+    [
+        ("metadata.name=web", "web"),
+        ("metadata.name==web", "web"),
+        ("status.phase!=Running,metadata.name=web", "web"),
+        ("metadata.name=web,metadata.namespace=x", "web"),
+        ("metadata.name=b,metadata.name=a", "a"),
+        ("metadata.name!=web", ""),
+        ("metadata.name=", ""),
+        ("metadata.name=a=b", ""),
+        ("metadata.name=a/b", ""),
+        ("metadata.name=..", ""),
+        ("x=a\\,metadata.name=web", ""),
+        (" metadata.name=web", ""),
+        ("metadata.name", ""),
+        ("nonsense,metadata.name=web", ""),
+        ("metadata.name=" + 40_000 * " " + "!", 40_000 * " " + "!"),
+    ],
+)
+def test_field_selector_sets_the_name_as_in_the_api_server(selector: str, name: str) -> None:
+    info = request_info("GET", f"/api/v1/pods?fieldSelector={quote(selector)}")
+    assert info.name == name
+
+
+def test_field_selector_of_a_deletion_sets_no_name() -> None:
+    target = "/api/v1/namespaces/x/pods?fieldSelector=metadata.name%3Dweb"
+    assert request_info("DELETE", target).name == ""
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "fieldSelector=metadata.name%3D" + 340_000 * "+" + "!",
+        "fieldSelector=" + 340_000 * "%5C,",
+        "fieldSelector=" + 340_000 * "a=b,",
+        500_000 * "a&",
+        260_000 * "%61&",
+        "watch=" + 340_000 * "%31",
+    ],
+    ids=["spaces", "escapes", "terms", "pairs", "escaped names", "escaped value"],
+)
+def test_query_of_one_mebibyte_is_parsed_in_linear_time(query: str) -> None:
+    begun = time.thread_time()
+    request_info("GET", f"/api/v1/pods?{query}")
+    assert time.thread_time() - begun < 2
+
+
 @given(st.sampled_from(["GET", "POST", "DELETE", "X"]), st.text("/ap?&=wtch1.%s-", max_size=40))
-def test_any_target_is_called_something_from_a_short_list(method: str, rest: str) -> None:
+def test_any_target_has_a_verb_of_the_fixed_list(method: str, rest: str) -> None:
     verbs = "get list watch create update patch delete deletecollection other post options head put"
     assert request_info(method, f"/{rest}").verb in verbs.split()
     assert request_info(method, f"/api/v1/{rest}").verb in verbs.split()

@@ -1,45 +1,45 @@
-"""Request lines, read once for all who need it."""
+"""Parsing of request lines for the fast path, with a cache."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.asked import Asked, asked_by
-from proxy.request_info import request_info
-from proxy.routing import BadTarget, route
+from proxy.request.request_info import request_info
+from proxy.request.request_line import RequestLine, parse_request_line
+from proxy.request.target import InvalidTarget, parse_target
 
 
-def asked(line: bytes) -> Asked:
-    found = asked_by(line)
+def parsed(line: bytes) -> RequestLine:
+    found = parse_request_line(line)
     assert found is not None
     return found
 
 
-def test_a_line_says_which_way_and_what_kubernetes_calls_it() -> None:
-    found = asked(b"GET /k8s/clusters/prod/api/v1/namespaces/x/pods?watch=1 HTTP/1.1")
+def test_request_line_contains_cluster_target_and_verb() -> None:
+    found = parsed(b"GET /k8s/clusters/prod/api/v1/namespaces/x/pods?watch=1 HTTP/1.1")
     assert (found.method, found.cluster) == ("GET", "prod")
     assert found.path == "/k8s/clusters/prod/api/v1/namespaces/x/pods"
     assert found.target == "/api/v1/namespaces/x/pods?watch=1"
     assert found.target_bytes == found.target.encode()
     assert found.info.verb == "watch"
-    assert found.repeatable
+    assert found.retryable
     assert not found.proxied
 
 
-def test_the_same_line_is_read_once() -> None:
+def test_equal_request_lines_are_parsed_once() -> None:
     line = b"GET /k8s/clusters/prod/api/v1/pods HTTP/1.1"
-    assert asked(line) is asked(line)
+    assert parsed(line) is parsed(line)
 
 
-def test_a_long_line_is_read_but_not_remembered() -> None:
+def test_long_request_line_is_parsed_but_not_cached() -> None:
     line = b"GET /k8s/clusters/prod/api?x=%b HTTP/1.1" % (b"y" * 2000)
-    assert asked(line).target == asked(line).target
-    assert asked(line) is not asked(line)
+    assert parsed(line).target == parsed(line).target
+    assert parsed(line) is not parsed(line)
 
 
-def test_only_what_reads_may_be_repeated() -> None:
+def test_write_is_not_retryable() -> None:
     for method in (b"POST", b"PUT", b"PATCH", b"DELETE"):
-        assert not asked(method + b" /k8s/clusters/prod/api HTTP/1.1").repeatable
+        assert not parsed(method + b" /k8s/clusters/prod/api HTTP/1.1").retryable
 
 
 @pytest.mark.parametrize(
@@ -65,22 +65,22 @@ def test_only_what_reads_may_be_repeated() -> None:
         b"",
     ],
 )
-def test_what_is_out_of_the_ordinary_is_left_to_others(line: bytes) -> None:
-    assert asked_by(line) is None
+def test_unusual_request_line_is_left_to_the_ordinary_path(line: bytes) -> None:
+    assert parse_request_line(line) is None
 
 
 @given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=60))
-def test_it_finds_the_way_that_the_other_lane_finds(rest: str) -> None:
+def test_request_line_has_the_same_target_as_the_ordinary_path(rest: str) -> None:
     raw = "/k8s/clusters/" + rest
-    found = asked_by(b"GET %b HTTP/1.1" % raw.encode())
+    found = parse_request_line(b"GET %b HTTP/1.1" % raw.encode())
     try:
-        way = route(raw)
-    except BadTarget:
+        target = parse_target(raw)
+    except InvalidTarget:
         assert found is None
         return
-    if "#" in raw:  # a fragment: HTTP knows none in a request's target
+    if "#" in raw:  # HTTP allows no fragment in a request target
         assert found is None
         return
     assert found is not None
-    assert (found.cluster, found.target) == (way.cluster, way.target)
-    assert found.info == request_info("GET", way.target)
+    assert (found.cluster, found.target) == (target.cluster, target.target)
+    assert found.info == request_info("GET", target.target)

@@ -1,4 +1,4 @@
-"""From a request target to a cluster and what it is asked."""
+"""Splitting of a request target into a cluster and its target at the API server."""
 
 from posixpath import normpath
 from urllib.parse import unquote
@@ -7,25 +7,32 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from proxy.routing import PREFIX, BadTarget, Route, is_proxied, path_alone, route
+from proxy.request.target import (
+    PREFIX,
+    InvalidTarget,
+    RequestTarget,
+    is_proxy_subresource,
+    parse_target,
+    path_without_query,
+)
 
 
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
-        ("/k8s/clusters/c-1/api/v1/pods?limit=5", Route("c-1", "/api/v1/pods?limit=5")),
-        ("/k8s/clusters/prod", Route("prod", "/")),
-        ("/k8s/clusters/prod/", Route("prod", "/")),
-        ("/k8s/clusters/prod?x=%2F..", Route("prod", "/?x=%2F..")),
-        ("/k8s/clusters/a/apis/x/y%20z", Route("a", "/apis/x/y%20z")),
+        ("/k8s/clusters/c-1/api/v1/pods?limit=5", RequestTarget("c-1", "/api/v1/pods?limit=5")),
+        ("/k8s/clusters/prod", RequestTarget("prod", "/")),
+        ("/k8s/clusters/prod/", RequestTarget("prod", "/")),
+        ("/k8s/clusters/prod?x=%2F..", RequestTarget("prod", "/?x=%2F..")),
+        ("/k8s/clusters/a/apis/x/y%20z", RequestTarget("a", "/apis/x/y%20z")),
         (
             "/k8s/clusters/a/api/v1/namespaces/n/services/https:s:443/proxy//x%2Fy",
-            Route("a", "/api/v1/namespaces/n/services/https:s:443/proxy//x%2Fy"),
+            RequestTarget("a", "/api/v1/namespaces/n/services/https:s:443/proxy//x%2Fy"),
         ),
     ],
 )
-def test_path_and_query_go_upstream_as_they_came(raw: str, expected: Route) -> None:
-    assert route(raw) == expected
+def test_path_and_query_are_passed_unchanged(raw: str, expected: RequestTarget) -> None:
+    assert parse_target(raw) == expected
 
 
 @pytest.mark.parametrize(
@@ -58,27 +65,27 @@ def test_path_and_query_go_upstream_as_they_came(raw: str, expected: Route) -> N
         "/k8s/clusters/a/api/v1/namespaces/n/services/s/proxy/x%5C%2e./y",
     ],
 )
-def test_what_two_servers_might_read_differently_is_refused(raw: str) -> None:
-    with pytest.raises(BadTarget):
-        route(raw)
+def test_target_that_two_servers_may_read_differently_is_rejected(raw: str) -> None:
+    with pytest.raises(InvalidTarget):
+        parse_target(raw)
 
 
 @given(st.text(st.characters(codec="latin-1"), max_size=60))
-def test_what_passes_is_the_raw_rest_and_has_no_way_out_of_the_cluster(rest: str) -> None:
+def test_accepted_target_is_unchanged_and_stays_in_the_cluster(rest: str) -> None:
     raw = PREFIX + rest
     try:
-        way = route(raw)
-    except BadTarget:
+        target = parse_target(raw)
+    except InvalidTarget:
         return
-    assert raw.startswith(PREFIX + way.cluster)
-    assert (PREFIX + way.cluster + way.target).replace("/?", "?").rstrip("/") in (
+    assert raw.startswith(PREFIX + target.cluster)
+    assert (PREFIX + target.cluster + target.target).replace("/?", "?").rstrip("/") in (
         raw.replace("/?", "?").rstrip("/"),
         raw.rstrip("/"),
     )
-    path = way.target.partition("?")[0]
+    path = target.target.partition("?")[0]
     assert ".." not in path.lower().replace("%2e", ".").split("/")
-    assert way.target.isascii()
-    assert way.target.isprintable()
+    assert target.target.isascii()
+    assert target.target.isprintable()
 
 
 PIECES = st.sampled_from(
@@ -92,7 +99,7 @@ PIECES = st.sampled_from(
 
 
 def as_read_by_a_server(path: str) -> str:
-    """A path decoded and cleaned, as servers do: what it really names."""
+    """Decode and normalize a path, as servers do."""
     decoded = unquote(path)
     return normpath(decoded) + ("/" if decoded.endswith("/") and decoded != "/" else "")
 
@@ -103,28 +110,31 @@ def as_read_by_a_server(path: str) -> str:
 @example("a/api/v1/nodes/n/proxy/x%2f%2e%2E%2fy")
 @example("a/api/v1/nodes/n/proxy/x%5c..")
 @settings(max_examples=1000)
-def test_whatever_passes_names_the_same_to_a_server_that_cleans_paths(rest: str) -> None:
+def test_accepted_target_is_equal_after_normalization(rest: str) -> None:
     raw = PREFIX + rest
     try:
-        way = route(raw)
-    except BadTarget:
+        target = parse_target(raw)
+    except InvalidTarget:
         return
-    assert "/" not in way.cluster
-    assert raw in {PREFIX + way.cluster + way.target, PREFIX + way.cluster + way.target[1:]}
-    path = way.target.partition("?")[0]
+    assert "/" not in target.cluster
+    assert raw in {
+        PREFIX + target.cluster + target.target,
+        PREFIX + target.cluster + target.target[1:],
+    }
+    path = target.target.partition("?")[0]
     assert path.startswith("/")
     assert all(segment not in {".", ".."} for segment in unquote(path).split("/"))
     assert not set(unquote(path)) & set("\0\r\n\x7f")
-    if not is_proxied(way.target):
+    if not is_proxy_subresource(target.target):
         assert as_read_by_a_server(path) == unquote(path)
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
-def test_a_target_that_does_not_begin_with_the_prefix_is_nobodys(before: str, rest: str) -> None:
+def test_target_without_the_prefix_is_rejected(before: str, rest: str) -> None:
     raw = before + PREFIX + rest
     if before and not raw.startswith(PREFIX):
-        with pytest.raises(BadTarget):
-            route(raw)
+        with pytest.raises(InvalidTarget):
+            parse_target(raw)
 
 
 @pytest.mark.parametrize(
@@ -136,10 +146,10 @@ def test_a_target_that_does_not_begin_with_the_prefix_is_nobodys(before: str, re
         ("/api/v1/namespaces/n/pods/proxy/log", False),
     ],
 )
-def test_a_proxied_path_is_told_by_its_subresource(target: str, expected: bool) -> None:
-    assert is_proxied(target) is expected
+def test_proxied_path_is_recognized_by_its_subresource(target: str, expected: bool) -> None:
+    assert is_proxy_subresource(target) is expected
 
 
-def test_a_path_is_told_without_its_query_and_without_a_fragment() -> None:
+def test_path_without_query_removes_query_and_fragment() -> None:
     for target in ("/a/b", "/a/b?token=s3cret", "/a/b#s3cret", "/a/b#x?y", "/a/b?x#y"):
-        assert path_alone(target) == "/a/b"
+        assert path_without_query(target) == "/a/b"

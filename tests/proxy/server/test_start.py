@@ -1,11 +1,11 @@
-"""What a start does without: each takes a while to import, and is imported when it is used."""
+"""Modules that the start does not import, because each takes time; they are imported on use."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-SPARED = [
+DEFERRED = [
     "alembic",
     "apispec",
     "asyncpg",
@@ -19,18 +19,18 @@ SPARED = [
 
 PROGRAM = """
 import asyncio, os, signal, sys
-from proxy.serving import serve
-from proxy.startup_settings import load_everything
+from proxy.server.serve import serve
+from proxy.startup.configuration import load_config
 
 def ready():
     print(*(name for name in sys.argv[1:] if name in sys.modules), file=sys.stderr)
     os.kill(os.getpid(), signal.SIGTERM)
 
-asyncio.run(serve(load_everything(None, os.environ), started=ready))
+asyncio.run(serve(load_config(None, os.environ), started=ready))
 """
 
 
-def test_a_start_on_a_store_that_is_up_to_date_imports_only_what_it_needs(tmp_path: Path) -> None:
+def test_start_with_a_current_schema_imports_no_deferred_module(tmp_path: Path) -> None:
     environment = {
         **os.environ,
         "SEKISHO_DATA_DIR": str(tmp_path / "data"),
@@ -39,15 +39,15 @@ def test_a_start_on_a_store_that_is_up_to_date_imports_only_what_it_needs(tmp_pa
         "SEKISHO_LOG__LEVEL": "error",
     }
     made = imported(tmp_path, environment)
-    assert "alembic" in made, "the first start makes the schema"
+    assert "alembic" in made, "the first start creates the schema"
     assert imported(tmp_path, environment) == []
 
 
 def imported(folder: Path, environment: dict[str, str]) -> list[str]:
-    """Start, stop when all is ready, and tell which of the modules were imported."""
+    """Start, stop when the server is ready, and return the deferred modules that were imported."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *SPARED],
-        cwd=Path(__file__).parents[2],
+        [sys.executable, "-c", PROGRAM, *DEFERRED],
+        cwd=Path(__file__).parents[3],
         env=environment,
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""TLS contexts of clusters: made on first use, shared, and refused at once where they can't be."""
+"""TLS contexts of clusters: created on first use, shared, and rejected early if invalid."""
 
 import gc
 import ssl
@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from proxy.certificates import create_authority
-from proxy.cluster_tls import ClusterTls
-from proxy.clusters import ClusterDirectory
-from proxy.metrics import GateMetrics
-from proxy.pool import PoolLimits
+from proxy.metrics.proxy_metrics import ProxyMetrics
+from proxy.transport.certificates import create_authority
+from proxy.transport.client_tls import ClientTLSContexts
+from proxy.upstream.limits import PoolLimits
+from proxy.upstream.registry import UpstreamRegistry
 from store.database import open_store
 from store.encryption import Keyring
-from tests.proxy.test_clusters import CLUSTER
+from tests.proxy.upstream.test_registry import CLUSTER
 
 
 def authority(name: str) -> str:
@@ -24,8 +24,8 @@ def authority(name: str) -> str:
     return made.certificate_pem.decode()
 
 
-def test_a_context_is_made_once_and_trusts_that_ca_alone() -> None:
-    source = ClusterTls().source(authority("one"))
+def test_context_is_created_once_and_trusts_only_its_ca() -> None:
+    source = ClientTLSContexts().source(authority("one"))
     context = source()
     assert source() is context
     assert [one["subject"] for one in context.get_ca_certs()] == [((("commonName", "one"),),)]
@@ -33,8 +33,8 @@ def test_a_context_is_made_once_and_trusts_that_ca_alone() -> None:
     assert context.check_hostname
 
 
-def test_clusters_with_one_ca_have_one_context() -> None:
-    tls, pem = ClusterTls(), authority("shared")
+def test_clusters_with_one_ca_share_a_context() -> None:
+    tls, pem = ClientTLSContexts(), authority("shared")
     first, second, other = tls.source(pem), tls.source(pem), tls.source(authority("another"))
     assert first() is second()
     assert first() is not other()
@@ -43,14 +43,14 @@ def test_clusters_with_one_ca_have_one_context() -> None:
 @pytest.mark.parametrize(
     "pem", ["no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
 )
-def test_a_ca_that_is_none_is_refused_before_it_is_used(pem: str) -> None:
+def test_invalid_ca_is_rejected_before_its_use(pem: str) -> None:
     with pytest.raises((ssl.SSLError, ValueError)):
-        ClusterTls().source(pem)
+        ClientTLSContexts().source(pem)
 
 
-async def test_clusters_are_loaded_without_their_contexts(tmp_path: Path) -> None:
+async def test_loading_clusters_creates_no_contexts(tmp_path: Path) -> None:
     store = await open_store(f"sqlite:///{tmp_path / 'store.db'}", Keyring([bytes(32)]))
-    directory = ClusterDirectory(store, GateMetrics(CollectorRegistry()), PoolLimits())
+    directory = UpstreamRegistry(store, ProxyMetrics(CollectorRegistry()), PoolLimits())
     try:
         for number in range(20):
             pem = authority(f"ca {number}")
@@ -66,6 +66,6 @@ async def test_clusters_are_loaded_without_their_contexts(tmp_path: Path) -> Non
 
 
 def contexts() -> int:
-    """How many there are in this process."""
+    """Return the number of TLS contexts in this process."""
     gc.collect()
     return sum(isinstance(one, ssl.SSLContext) for one in gc.get_objects())

@@ -1,4 +1,4 @@
-"""The main listener's certificate: made, kept private, renewed while the server runs."""
+"""The main listener's certificate: created, private, renewed while the server runs."""
 
 import asyncio
 import socket
@@ -13,8 +13,8 @@ from cryptography import x509
 
 from config.problems import ConfigError
 from config.settings import Settings
-from proxy.certificates import create_authority, issue_server
-from proxy.server_tls import ServerTls
+from proxy.transport.certificates import create_authority, issue_server
+from proxy.transport.server_tls import ServerTls
 
 NOW = datetime.now(UTC)
 
@@ -31,13 +31,13 @@ def settings(folder: Path, **tls: Any) -> Settings:
     return Settings.model_validate(
         {
             "data_dir": str(folder),
-            "server": {"external_url": "https://gate.example.com", "tls": tls},
+            "server": {"external_url": "https://sekisho.example.com", "tls": tls},
         }
     )
 
 
 async def presented(context: ssl.SSLContext, ca_pem: str, name: str) -> x509.Certificate:
-    """The certificate that a new connection gets, verified by a client that trusts ``ca_pem``."""
+    """Return the certificate of a new connection, verified by a client that trusts ``ca_pem``."""
     server = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]
 
@@ -55,15 +55,15 @@ async def presented(context: ssl.SSLContext, ca_pem: str, name: str) -> x509.Cer
         return x509.load_der_x509_certificate(await asyncio.to_thread(connect))
 
 
-@pytest.mark.parametrize("name", ["gate.example.com", "127.0.0.1", "localhost"])
-async def test_without_a_certificate_one_of_our_own_ca_is_served(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["sekisho.example.com", "127.0.0.1", "localhost"])
+async def test_without_a_certificate_the_local_ca_issues_one(tmp_path: Path, name: str) -> None:
     tls = ServerTls(settings(tmp_path))
     assert tls.context is not None
     assert tls.ca_pem is not None
     await presented(tls.context, tls.ca_pem, name)
 
 
-def test_keys_are_for_their_owner_only(tmp_path: Path) -> None:
+def test_key_files_are_readable_by_their_owner_only(tmp_path: Path) -> None:
     ServerTls(settings(tmp_path))
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "tls").iterdir()}
     modes.pop(".lock", None)
@@ -74,14 +74,14 @@ def test_keys_are_for_their_owner_only(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "tls" / "server.key").stat().st_mode) == 0o600
 
 
-def test_a_restart_keeps_what_is_there(tmp_path: Path) -> None:
+def test_restart_keeps_ca_and_certificate(tmp_path: Path) -> None:
     first = ServerTls(settings(tmp_path)).ca_pem
     served = (tmp_path / "tls" / "server.crt").read_bytes()
     assert ServerTls(settings(tmp_path)).ca_pem == first
     assert (tmp_path / "tls" / "server.crt").read_bytes() == served
 
 
-async def test_the_certificate_is_renewed_while_the_server_runs(tmp_path: Path) -> None:
+async def test_local_certificate_is_renewed_while_the_server_runs(tmp_path: Path) -> None:
     clock = Clock()
     clock.now -= timedelta(days=61)
     tls = ServerTls(settings(tmp_path), now=clock)
@@ -96,7 +96,7 @@ async def test_the_certificate_is_renewed_while_the_server_runs(tmp_path: Path) 
     assert after.not_valid_after_utc > before.not_valid_after_utc
 
 
-def test_the_ca_is_renewed_before_it_ends_and_the_old_one_is_still_told(tmp_path: Path) -> None:
+def test_ca_is_renewed_before_it_expires_and_bundle_keeps_the_old_one(tmp_path: Path) -> None:
     clock = Clock()
     old = ServerTls(settings(tmp_path), now=clock).ca_pem
     clock.now += timedelta(days=2600)
@@ -107,7 +107,7 @@ def test_the_ca_is_renewed_before_it_ends_and_the_old_one_is_still_told(tmp_path
     assert new.endswith(old)
 
 
-def test_another_name_makes_another_certificate_of_the_same_ca(tmp_path: Path) -> None:
+def test_changed_name_makes_a_new_certificate_of_the_same_ca(tmp_path: Path) -> None:
     first = ServerTls(settings(tmp_path))
     served = (tmp_path / "tls" / "server.crt").read_bytes()
     other = settings(tmp_path).model_copy(
@@ -122,7 +122,7 @@ def test_another_name_makes_another_certificate_of_the_same_ca(tmp_path: Path) -
     assert first.ca_pem == second.ca_pem
 
 
-async def test_an_operators_files_are_read_again_and_broken_ones_are_not_taken(
+async def test_configured_files_are_reloaded_and_broken_ones_are_not_used(
     tmp_path: Path,
 ) -> None:
     authority = create_authority("corp", lifetime=timedelta(days=9), now=NOW)
@@ -153,13 +153,13 @@ async def test_an_operators_files_are_read_again_and_broken_ones_are_not_taken(
     after = await presented(tls.context, ca_pem, "localhost")
     assert after.serial_number != before.serial_number
     cert.write_text("broken")
-    with pytest.raises(ConfigError, match="fits its key"):
+    with pytest.raises(ConfigError, match="matches its key"):
         tls.refresh()
     assert (await presented(tls.context, ca_pem, "localhost")) == after
     assert not (tmp_path / "tls").exists()
 
 
-def test_a_damaged_folder_is_told_with_the_way_out(tmp_path: Path) -> None:
+def test_damaged_ca_folder_is_reported_with_a_remedy(tmp_path: Path) -> None:
     ServerTls(settings(tmp_path))
     (tmp_path / "tls" / "ca.crt").write_text("damaged")
     with pytest.raises(ConfigError, match="remove the folder"):

@@ -1,4 +1,4 @@
-"""Reading from TLS by way of one buffer for all: nobody gets what is another's."""
+"""Reading from TLS through a shared buffer: connections do not get each other's data."""
 
 import asyncio
 import ssl
@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from proxy.tls_reads import RECORD_BYTES, RecordReads
-from tests.proxy.tls import contexts
+from proxy.transport.tls_object import RECORD_BYTES, RecordSSLObject
+from tests.proxy.tls import tls_contexts
 
 
 @asynccontextmanager
 async def echoing(folder: Path) -> AsyncIterator[tuple[int, ssl.SSLContext]]:
-    """A server that sends back what it gets, and the context to meet it with."""
-    server_side, client_side = contexts(folder)
-    server_side.sslobject_class = client_side.sslobject_class = RecordReads
+    """Run a server that echoes its input; yield its address and a context to connect with."""
+    server_side, client_side = tls_contexts(folder)
+    server_side.sslobject_class = client_side.sslobject_class = RecordSSLObject
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(2**20):
@@ -40,7 +40,7 @@ async def echoed(port: int, context: ssl.SSLContext, data: bytes) -> bytes:
 
 
 async def many(folder: Path) -> bool:
-    """Whether many connections at once each got their own bytes, of every size, back."""
+    """Return whether many concurrent connections each got their own bytes back, in all sizes."""
     async with echoing(folder) as (port, context):
         sizes = [1, 100, RECORD_BYTES - 1, RECORD_BYTES, RECORD_BYTES + 1, 300_000]
         sent = [bytes([n]) * size for n, size in enumerate(sizes * 5)]
@@ -49,12 +49,12 @@ async def many(folder: Path) -> bool:
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
-def test_what_comes_is_what_was_sent(tmp_path: Path, run: object) -> None:
+def test_data_read_is_equal_to_data_sent(tmp_path: Path, run: object) -> None:
     assert callable(run)
     assert run(many(tmp_path))
 
 
-def test_threads_do_not_share_the_buffer(tmp_path: Path) -> None:
+def test_threads_have_separate_buffers(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         folders = [tmp_path / str(number) for number in range(4)]
         for folder in folders:

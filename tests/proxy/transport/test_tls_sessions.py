@@ -1,4 +1,4 @@
-"""Taking up TLS sessions again, with a real server on a real socket."""
+"""Resumption of TLS sessions, with a real server on a real socket."""
 
 import asyncio
 import ssl
@@ -9,20 +9,20 @@ from typing import cast
 
 import pytest
 
-from proxy.resumption import BELIEVED_SECONDS, Resumption
-from tests.proxy.tls import contexts
+from proxy.transport.tls_sessions import RESUMPTION_SECONDS, ResumingTLSContext
+from tests.proxy.tls import tls_contexts
 
 
 class World:
-    """A server that says a word to each client, and a clock that a test turns."""
+    """A server that sends a word to each client, and a clock that the test sets."""
 
     def __init__(self, folder: Path) -> None:
-        self.server_context, self.context = contexts(folder)
+        self.server_context, self.context = tls_contexts(folder)
         self.now = 1_000_000.0
         self.port = 0
 
-    async def met(self, resumption: Resumption, name: str = "127.0.0.1") -> bool:
-        """Whether a connection took up a session."""
+    async def resumes(self, resumption: ResumingTLSContext, name: str = "127.0.0.1") -> bool:
+        """Connect; return whether the connection resumed a session."""
         reader, writer = await asyncio.open_connection(
             "127.0.0.1",
             self.port,
@@ -52,28 +52,28 @@ async def running(folder: Path) -> AsyncIterator[World]:
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-async def test_a_session_is_taken_up_again(tmp_path: Path, version: ssl.TLSVersion) -> None:
+async def test_session_is_resumed(tmp_path: Path, version: ssl.TLSVersion) -> None:
     async with running(tmp_path) as world:
         world.context.maximum_version = version
-        resumption = Resumption(world.context, lambda: world.now)
-        assert [await world.met(resumption) for _ in range(3)] == [False, True, True]
+        resumption = ResumingTLSContext(world.context, lambda: world.now)
+        assert [await world.resumes(resumption) for _ in range(3)] == [False, True, True]
 
 
-async def test_a_certificate_is_verified_anew_after_a_while(tmp_path: Path) -> None:
+async def test_session_is_not_resumed_after_its_time(tmp_path: Path) -> None:
     async with running(tmp_path) as world:
-        resumption = Resumption(world.context, lambda: world.now)
-        assert not await world.met(resumption)
-        world.now += BELIEVED_SECONDS - 1
-        assert await world.met(resumption)
-        world.now += 2  # counted from when the certificate was seen, not from the last session
-        assert not await world.met(resumption)
+        resumption = ResumingTLSContext(world.context, lambda: world.now)
+        assert not await world.resumes(resumption)
+        world.now += RESUMPTION_SECONDS - 1
+        assert await world.resumes(resumption)
+        world.now += 2  # Since the verification, not since the last session.
+        assert not await world.resumes(resumption)
 
 
-async def test_another_server_is_not_taken_for_the_one_that_was_met(tmp_path: Path) -> None:
+async def test_session_is_not_resumed_with_another_server(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     async with running(tmp_path) as world, running(tmp_path / "other") as other:
-        resumption = Resumption(world.context, lambda: world.now)
-        assert not await world.met(resumption)
+        resumption = ResumingTLSContext(world.context, lambda: world.now)
+        assert not await world.resumes(resumption)
         world.port = other.port
         with pytest.raises(ssl.SSLCertVerificationError):
-            await world.met(resumption)
+            await world.resumes(resumption)

@@ -1,4 +1,4 @@
-"""Connections to several masters, on real sockets: kept, shared out, moved away from the sick."""
+"""The connection pool with several hosts, on real sockets: reuse, turns, ejection."""
 
 import asyncio
 import gc
@@ -12,14 +12,19 @@ from typing import Any
 import pytest
 import uvloop
 
-from proxy.pool import PoolExhausted, PoolLimits, UpstreamPool, UpstreamUnreachable
-from tests.parts.garbage import newborns
-from tests.proxy.tls import TLS_OF_UVLOOP, contexts
+from proxy.upstream.errors import PoolExhausted, UpstreamConnectError
+from proxy.upstream.limits import PoolLimits
+from proxy.upstream.pool import ConnectionPool
+from tests.proxy.tls import UVLOOP_SSL_PROTOCOL, tls_contexts
+from tests.support.garbage_collection import count_new_instances
+
+SWEEP = 0.02
+"""Seconds between two health checks."""
 
 
 @asynccontextmanager
-async def master(tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[str, list[int]]]:
-    """A listener that takes connections and says nothing: its URL, and how many it got."""
+async def silent_host(tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[str, list[int]]]:
+    """Run a server that accepts connections and sends nothing; yield its URL and its count."""
     taken: list[int] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -36,8 +41,8 @@ async def master(tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[str, 
         yield f"http{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}", taken
 
 
-def dead() -> str:
-    """The URL of a master on whose port nothing listens."""
+def unused_url() -> str:
+    """Return a URL on whose port nothing listens."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{holder.getsockname()[1]}"
@@ -49,67 +54,67 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_masters_take_turns() -> None:
-    async with master() as (first, one), master() as (second, two):
-        pool = UpstreamPool([first, second], None)
+async def test_hosts_are_used_in_turn() -> None:
+    async with silent_host() as (first, one), silent_host() as (second, two):
+        pool = ConnectionPool([first, second], None)
         for _ in range(4):
             await pool.connect()
         await until(lambda: (len(one), len(two)) == (2, 2))
         pool.abort()
 
 
-async def test_a_master_that_cannot_be_reached_is_passed_over_then_left_alone() -> None:
+async def test_unreachable_host_is_skipped_and_ejected() -> None:
     kinds: list[str] = []
-    async with master() as (alive, taken):
-        gone = dead()
-        pool = UpstreamPool([gone, alive], None, on_error=kinds.append)
+    async with silent_host() as (alive, taken):
+        gone = unused_url()
+        pool = ConnectionPool([gone, alive], None, on_error=kinds.append)
         for _ in range(6):
             connection = await pool.connect()
-            assert connection.master.url == alive
+            assert connection.host.url == alive
         await until(lambda: len(taken) == 6)
         assert kinds == ["refused"], "tried once, then ejected for a while"
         pool.abort()
 
 
-async def test_when_all_are_sick_they_are_tried_anyway() -> None:
+async def test_ejected_hosts_are_tried_if_no_other_is_left() -> None:
     kinds: list[str] = []
-    pool = UpstreamPool([dead(), dead()], None, on_error=kinds.append)
+    pool = ConnectionPool([unused_url(), unused_url()], None, on_error=kinds.append)
     for _ in range(2):
-        with pytest.raises(UpstreamUnreachable, match="connection refused"):
+        with pytest.raises(UpstreamConnectError, match="connection refused"):
             await pool.connect()
     assert kinds == ["refused"] * 4
     assert pool.connections == 0
     pool.abort()
 
 
-async def test_a_master_that_never_completes_a_handshake_is_given_up() -> None:
+async def test_handshake_without_end_times_out() -> None:
     import ssl
 
-    async with master() as (url, _):
-        pool = UpstreamPool(
+    async with silent_host() as (url, _):
+        pool = ConnectionPool(
             [url.replace("http:", "https:")],
             ssl.create_default_context,
             limits=PoolLimits(connect_timeout=0.1),
         )
-        with pytest.raises(UpstreamUnreachable, match="timed out"):
+        with pytest.raises(UpstreamConnectError, match="timed out"):
             await pool.connect()
         assert pool.connections == 0
         pool.abort()
 
 
-def test_nothing_is_left_of_a_connection_that_nobody_waits_for_any_more(tmp_path: Path) -> None:
-    """Clients hang up while one is made for them. uvloop's part in it ends with the timeout."""
-    to_serve, to_connect = contexts(tmp_path)
-    living = newborns(TLS_OF_UVLOOP)
+def test_cancelled_connect_leaves_no_objects(tmp_path: Path) -> None:
+    """Clients leave while it connects. uvloop's objects live until the timeout."""
+    to_serve, to_connect = tls_contexts(tmp_path)
+    living = count_new_instances(UVLOOP_SSL_PROTOCOL)
 
     def left() -> int:
         gc.collect()
-        return living(TLS_OF_UVLOOP)
+        return living(UVLOOP_SSL_PROTOCOL)
 
     async def hang_up() -> None:
-        async with master(to_serve) as (url, _):
+        async with silent_host(to_serve) as (url, _):
             limits = PoolLimits(connect_timeout=0.5)
-            pool = UpstreamPool([url], lambda: to_connect, limits=limits)
+            pool = ConnectionPool([url], lambda: to_connect, limits=limits)
             for turns in range(10):
                 connecting = asyncio.create_task(pool.connect())
                 for _ in range(turns):
@@ -124,12 +129,12 @@ def test_nothing_is_left_of_a_connection_that_nobody_waits_for_any_more(tmp_path
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
-def test_a_master_with_tls_is_never_asked_in_the_clear(
+def test_host_with_https_is_never_connected_without_tls(
     run: Callable[[Coroutine[Any, Any, None]], None],
 ) -> None:
     async def without_a_context() -> None:
-        async with master() as (url, taken):
-            pool = UpstreamPool([url.replace("http:", "https:")], None)
+        async with silent_host() as (url, taken):
+            pool = ConnectionPool([url.replace("http:", "https:")], None)
             with pytest.raises(ValueError, match="only meaningful with ssl"):
                 await pool.connect()
             pool.abort()
@@ -138,9 +143,9 @@ def test_a_master_with_tls_is_never_asked_in_the_clear(
     run(without_a_context())
 
 
-async def test_the_limit_on_connections_holds_while_they_are_being_made() -> None:
-    async with master() as (url, _):
-        pool = UpstreamPool([url], None, limits=PoolLimits(max_connections=3))
+async def test_connection_limit_includes_connections_being_opened() -> None:
+    async with silent_host() as (url, _):
+        pool = ConnectionPool([url], None, limits=PoolLimits(max_connections=3))
         made = await asyncio.gather(*(pool.connect() for _ in range(5)), return_exceptions=True)
         assert sum(isinstance(one, PoolExhausted) for one in made) == 2
         assert pool.connections == 3
@@ -148,65 +153,66 @@ async def test_the_limit_on_connections_holds_while_they_are_being_made() -> Non
         await until(lambda: pool.connections == 0)
 
 
-async def test_idle_connections_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("proxy.pool.SWEEP_SECONDS", 0.02)
-    async with master() as (url, _):
-        pool = UpstreamPool([url], None, limits=PoolLimits(idle_ttl=0.05))
+async def test_idle_connections_are_closed() -> None:
+    async with silent_host() as (url, _):
+        pool = ConnectionPool([url], None, limits=PoolLimits(idle_ttl=0.05), sweep_seconds=SWEEP)
         connection = await pool.connect()
-        connection.master.keep(connection)
+        connection.owner.connection_released(connection)
         assert pool.take() is connection
-        connection.master.keep(connection)
+        connection.owner.connection_released(connection)
         await until(lambda: pool.connections == 0)
         assert pool.take() is None
         pool.abort()
 
 
-async def test_a_pool_without_connections_has_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a thousand clusters, most of them unused, the process is to be at rest."""
-    monkeypatch.setattr("proxy.pool.SWEEP_SECONDS", 0.02)
-    async with master() as (url, _):
-        living = newborns(UpstreamPool)
-        unused, used = UpstreamPool([url], None), UpstreamPool([url], None)
+async def test_pool_without_connections_has_no_timer() -> None:
+    """With a thousand clusters, most of them unused, the process must be idle."""
+    async with silent_host() as (url, _):
+        living = count_new_instances(ConnectionPool)
+        unused, used = (ConnectionPool([url], None, sweep_seconds=SWEEP) for _ in range(2))
         (await used.connect()).abort()
         del unused, used
 
         def gone() -> bool:
             gc.collect()
-            return living(UpstreamPool) == 0
+            return living(ConnectionPool) == 0
 
         await until(gone)
 
 
-async def test_a_connection_that_the_master_closed_is_not_handed_out() -> None:
-    async with master() as (url, _):
-        pool = UpstreamPool([url], None)
+async def test_connection_closed_by_the_host_is_not_taken() -> None:
+    async with silent_host() as (url, _):
+        pool = ConnectionPool([url], None)
         connection = await pool.connect()
-        connection.master.keep(connection)
+        connection.owner.connection_released(connection)
         assert connection.transport is not None
         connection.transport.close()
         assert pool.take() is None
         pool.abort()
 
 
-async def test_a_closed_pool_keeps_nothing() -> None:
-    async with master() as (url, _):
-        pool = UpstreamPool([url], None)
+async def test_closed_pool_keeps_no_connection() -> None:
+    async with silent_host() as (url, _):
+        pool = ConnectionPool([url], None)
         idle, busy = await pool.connect(), await pool.connect()
-        idle.master.keep(idle)
+        idle.owner.connection_released(idle)
         pool.close()
-        with pytest.raises(UpstreamUnreachable, match="changed or removed"):
+        with pytest.raises(UpstreamConnectError, match="changed or removed"):
             await pool.connect()
-        busy.master.keep(busy)
+        busy.owner.connection_released(busy)
         await until(lambda: pool.connections == 0)
 
 
-async def test_a_closed_pool_still_ends_what_waits_too_long(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("proxy.pool.SWEEP_SECONDS", 0.02)
+async def test_closed_pool_still_enforces_deadlines() -> None:
     kinds: list[str] = []
-    async with master() as (url, _):
-        pool = UpstreamPool([url], None, limits=PoolLimits(head_timeout=0.1), on_error=kinds.append)
+    async with silent_host() as (url, _):
+        pool = ConnectionPool(
+            [url],
+            None,
+            limits=PoolLimits(header_timeout=0.1),
+            on_error=kinds.append,
+            sweep_seconds=SWEEP,
+        )
         waiting = await pool.connect()
         waiting.deadline = pool.loop.time() + 0.1
         pool.close()
@@ -214,66 +220,63 @@ async def test_a_closed_pool_still_ends_what_waits_too_long(
         assert kinds == ["timeout"]
 
 
-async def test_a_connection_that_stands_only_after_the_cluster_was_removed_is_not_used() -> None:
-    async with master() as (url, _):
-        pool = UpstreamPool([url], None)
+async def test_connection_opened_after_abort_is_not_used() -> None:
+    async with silent_host() as (url, _):
+        pool = ConnectionPool([url], None)
         connecting = asyncio.ensure_future(pool.connect())
         await asyncio.sleep(0)
         pool.abort()
-        with pytest.raises(UpstreamUnreachable):
+        with pytest.raises(UpstreamConnectError):
             await connecting
         assert pool.connections == 0
 
 
-async def test_many_failures_at_once_leave_a_master_alone_no_longer_than_one() -> None:
-    gone = dead()
-    async with master() as (alive, _):
-        pool = UpstreamPool([gone, alive], None)
+async def test_concurrent_failures_eject_a_host_once() -> None:
+    gone = unused_url()
+    async with silent_host() as (alive, _):
+        pool = ConnectionPool([gone, alive], None)
         await asyncio.gather(*(pool.connect() for _ in range(20)))
-        assert pool.masters[0].failures == 1
+        assert pool.hosts[0].failures == 1
         pool.abort()
 
 
-async def test_a_frozen_master_costs_a_part_of_the_time_while_another_is_there() -> None:
+async def test_frozen_host_costs_a_part_of_the_timeout_while_another_is_healthy() -> None:
     limits = PoolLimits(connect_timeout=4 * 0.2)
     kinds: list[str] = []
     frozen = socket.create_server(("127.0.0.1", 0), backlog=0)
     with frozen, filled(frozen):
         url = f"http://127.0.0.1:{frozen.getsockname()[1]}"
-        async with master() as (alive, _):
-            pool = UpstreamPool([alive, url], None, limits=limits, on_error=kinds.append)
+        async with silent_host() as (alive, _):
+            pool = ConnectionPool([alive, url], None, limits=limits, on_error=kinds.append)
             started = pool.loop.time()
-            assert (await pool.connect()).master.url == alive
+            assert (await pool.connect()).host.url == alive
             assert pool.loop.time() - started < 0.7
             assert kinds == ["connect_timeout"]
             pool.abort()
 
 
-async def test_a_master_that_answers_nobody_any_more_is_found_out_by_a_request_that_waits(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """What only reads is given up there, to be sent elsewhere; what writes waits on."""
-    monkeypatch.setattr("proxy.pool.SWEEP_SECONDS", 0.02)
-    limits = PoolLimits(connect_timeout=0.2, head_timeout=60)
+async def test_waiting_request_probes_a_frozen_host() -> None:
+    """A retryable request fails there, to be sent to another host; others wait on."""
+    limits = PoolLimits(connect_timeout=0.2, header_timeout=60)
     frozen = socket.create_server(("127.0.0.1", 0), backlog=0)
     with frozen:
         url = f"http://127.0.0.1:{frozen.getsockname()[1]}"
-        async with master() as (alive, _):
-            pool = UpstreamPool([alive, url], None, limits=limits)
+        async with silent_host() as (alive, _):
+            pool = ConnectionPool([alive, url], None, limits=limits, sweep_seconds=SWEEP)
             reading = await pool.connect()
-            assert reading.master.url == url
+            assert reading.host.url == url
             accepted, _ = frozen.accept()
             with accepted, filled(frozen):
-                reading.repeatable = True
+                reading.retryable = True
                 reading.deadline = pool.loop.time() + 60 - 0.5
                 await until(lambda: reading.transport is None)
-                assert pool.masters[1].ejected_until > pool.loop.time()
+                assert pool.hosts[1].ejected_until > pool.loop.time()
             pool.abort()
 
 
 @contextmanager
 def filled(listener: socket.socket) -> Iterator[None]:
-    """A listener whose queue is full: the kernel answers no further connection."""
+    """Fill a listener's queue, so that the kernel accepts no further connection."""
     with ExitStack() as stack:
         for _ in range(8):
             one = stack.enter_context(socket.socket())
@@ -282,11 +285,11 @@ def filled(listener: socket.socket) -> Iterator[None]:
         yield
 
 
-async def test_a_connection_is_used_again_however_many_masters_there_are() -> None:
-    async with master() as (first, one), master() as (second, two):
-        pool = UpstreamPool([first, second], None)
+async def test_connections_to_several_hosts_are_reused() -> None:
+    async with silent_host() as (first, one), silent_host() as (second, two):
+        pool = ConnectionPool([first, second], None)
         for _ in range(10):
             connection = pool.take() or await pool.connect(after_take=True)
-            connection.master.keep(connection)
+            connection.owner.connection_released(connection)
         await until(lambda: (len(one), len(two)) == (1, 1))
         pool.abort()

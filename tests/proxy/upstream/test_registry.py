@@ -1,19 +1,23 @@
-"""The clusters in memory, in step with a real store."""
+"""The registry of clusters, with a real store."""
 
 import asyncio
+import itertools
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from prometheus_client import CollectorRegistry
 
-from proxy.clusters import ClusterDirectory
-from proxy.metrics import GateMetrics
-from proxy.pool import PoolLimits
+from proxy.metrics.proxy_metrics import ProxyMetrics
+from proxy.upstream.limits import PoolLimits
+from proxy.upstream.registry import UpstreamRegistry
 from store.database import open_store
 from store.encryption import Keyring
-from store.interfaces import Cluster, CredentialSource
+from store.interfaces import Store
+from store.records import Cluster, CredentialSource
 
 CLUSTER = Cluster(
     id="c-aaaaaaaaaa",
@@ -29,12 +33,12 @@ CLUSTER = Cluster(
 )
 
 
-async def test_a_change_that_could_not_be_read_is_read_later(tmp_path: Path) -> None:
-    """Or a cluster that was removed while the store was away would stay open for ever."""
+async def test_missed_change_is_applied_later(tmp_path: Path) -> None:
+    """Otherwise a cluster removed while the store was down would stay accessible."""
     file = tmp_path / "store.db"
     store = await open_store(f"sqlite:///{file}", Keyring([bytes(32)]), upgrade=True)
-    directory = ClusterDirectory(store, GateMetrics(CollectorRegistry()), PoolLimits())
-    following = asyncio.create_task(directory.refresh_while_blind())
+    directory = UpstreamRegistry(store, ProxyMetrics(CollectorRegistry()), PoolLimits())
+    following = asyncio.create_task(directory.poll())
     try:
         await store.clusters.create(CLUSTER)
         await directory.load()
@@ -53,3 +57,64 @@ async def test_a_change_that_could_not_be_read_is_read_later(tmp_path: Path) -> 
         await asyncio.gather(following, return_exceptions=True)
         await directory.close()
         await store.close()
+
+
+NAMES = ("one", "two", "three")
+
+
+@pytest.mark.parametrize("after", list(itertools.permutations(NAMES)))
+async def test_clusters_that_exchange_names_are_found_by_the_new_ones(
+    tmp_path: Path, after: tuple[str, ...]
+) -> None:
+    """The changes may arrive in any order."""
+    store = await open_store(f"sqlite:///{tmp_path}/store.db", Keyring([bytes(32)]))
+    try:
+        clusters = [
+            replace(CLUSTER, id=f"c-{letter * 10}", name=name)
+            for letter, name in zip("abc", NAMES, strict=True)
+        ]
+        for cluster in clusters:
+            await store.clusters.create(cluster)
+        for order in itertools.permutations([one.id for one in clusters]):
+            directory = UpstreamRegistry(store, ProxyMetrics(CollectorRegistry()), PoolLimits())
+            await rename(store, clusters, NAMES)
+            await directory.load()
+            await rename(store, clusters, after)
+            for changed in order:
+                await directory.refresh(changed)
+            found = {name: directory.find(name) for name in NAMES}
+            assert {name: one and one.cluster.id for name, one in found.items()} == {
+                name: cluster.id for name, cluster in zip(after, clusters, strict=True)
+            }
+            await directory.close()
+    finally:
+        await store.close()
+
+
+async def test_name_of_a_renamed_or_removed_cluster_is_free(tmp_path: Path) -> None:
+    store = await open_store(f"sqlite:///{tmp_path}/store.db", Keyring([bytes(32)]))
+    directory = UpstreamRegistry(store, ProxyMetrics(CollectorRegistry()), PoolLimits())
+    try:
+        other = replace(CLUSTER, id="c-bbbbbbbbbb", name="two")
+        await store.clusters.create(CLUSTER)
+        await store.clusters.create(other)
+        await directory.load()
+        await store.clusters.delete(CLUSTER.id)
+        await store.clusters.replace(replace(other, name="one"))
+        await directory.refresh(other.id)
+        await directory.refresh(CLUSTER.id)
+        found = directory.find("one")
+        assert found is not None
+        assert found.cluster.id == other.id
+        assert directory.find("two") is None
+    finally:
+        await directory.close()
+        await store.close()
+
+
+async def rename(store: Store, clusters: list[Cluster], names: tuple[str, ...]) -> None:
+    """Rename the clusters, through temporary names, because names are unique."""
+    for number, cluster in enumerate(clusters):
+        await store.clusters.replace(replace(cluster, name=f"between-{number}"))
+    for cluster, name in zip(clusters, names, strict=True):
+        await store.clusters.replace(replace(cluster, name=name))

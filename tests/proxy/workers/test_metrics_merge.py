@@ -1,8 +1,12 @@
-"""What several workers count, as if one had counted it."""
+"""Merging the metrics of several workers into those of one process."""
 
+import re
+from pathlib import Path
+
+import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from proxy.merged_metrics import Account, Families
+from proxy.workers.metrics_merge import TROUBLE, WELL, Families, MetricsAccumulator
 
 LEVELS = """\
 # TYPE sekisho_open_watches gauge
@@ -17,11 +21,11 @@ process_open_fds {}
 COUNT = "# TYPE sekisho_requests_total counter\nsekisho_requests_total {}\n"
 
 
-def told(families: Families) -> list[str]:
+def samples(families: Families) -> list[str]:
     return [line for line in generate_latest(families).decode().splitlines() if line[0] != "#"]
 
 
-def counted(times: int, seconds: float) -> str:
+def worker_metrics(times: int, seconds: float) -> str:
     registry = CollectorRegistry()
     counter = Counter("requests", "Requests.", ["code"], registry=registry)
     took = Histogram("took_seconds", "Time.", buckets=(0.1, 1.0), registry=registry)
@@ -32,9 +36,9 @@ def counted(times: int, seconds: float) -> str:
     return generate_latest(registry).decode()
 
 
-def test_counters_gauges_and_histograms_are_added_up_bucket_by_bucket() -> None:
-    text = {0: (1, counted(2, 0.05)), 1: (1, counted(3, 0.5))}
-    lines = told(Account().total(text))
+def test_total_adds_counters_gauges_and_histogram_buckets() -> None:
+    text = {0: (1, worker_metrics(2, 0.05)), 1: (1, worker_metrics(3, 0.5))}
+    lines = samples(MetricsAccumulator().total(text))
     assert 'requests_total{code="2\\"\\n"} 5.0' in lines
     assert 'took_seconds_bucket{le="0.1"} 2.0' in lines
     assert 'took_seconds_bucket{le="1.0"} 5.0' in lines
@@ -44,17 +48,17 @@ def test_counters_gauges_and_histograms_are_added_up_bucket_by_bucket() -> None:
     assert "open 5.0" in lines
 
 
-def test_one_worker_alone_is_told_as_it_told() -> None:
-    text = counted(3, 0.5)
-    written = generate_latest(Account().total({0: (1, text)})).decode()
+def test_total_of_one_worker_is_unchanged() -> None:
+    text = worker_metrics(3, 0.5)
+    written = generate_latest(MetricsAccumulator().total({0: (1, text)})).decode()
     assert [line for line in written.splitlines() if "_created" not in line] == [
         line for line in text.splitlines() if "_created" not in line
     ]
 
 
-def test_well_is_who_is_well_everywhere_and_trouble_anywhere_is_trouble() -> None:
+def test_total_takes_the_minimum_of_health_and_the_maximum_of_trouble() -> None:
     text = {0: (1, LEVELS.format(2, 1, 0, 10)), 1: (1, LEVELS.format(3, 0, 1, 20))}
-    assert told(Account().total(text)) == [
+    assert samples(MetricsAccumulator().total(text)) == [
         "sekisho_open_watches 5.0",
         'sekisho_provider_up{provider="corp"} 0.0',
         "sekisho_overloaded 1.0",
@@ -63,21 +67,28 @@ def test_well_is_who_is_well_everywhere_and_trouble_anywhere_is_trouble() -> Non
     ]
 
 
-def test_a_counter_does_not_shrink_when_a_worker_ends_and_begins_anew() -> None:
-    account = Account()
+def test_counter_total_does_not_decrease_when_a_worker_restarts() -> None:
+    accumulator = MetricsAccumulator()
     both = {0: (1, COUNT.format(10)), 1: (1, COUNT.format(5))}
-    assert told(account.total(both)) == ["sekisho_requests_total 15.0"]
-    assert told(account.total({0: (1, COUNT.format(12))})) == ["sekisho_requests_total 17.0"]
+    assert samples(accumulator.total(both)) == ["sekisho_requests_total 15.0"]
+    assert samples(accumulator.total({0: (1, COUNT.format(12))})) == ["sekisho_requests_total 17.0"]
     again = {0: (1, COUNT.format(12)), 1: (2, COUNT.format(1))}
-    assert told(account.total(again)) == ["sekisho_requests_total 18.0"]
-    assert told(account.total(again)) == ["sekisho_requests_total 18.0"]
-    assert told(account.total({})) == ["sekisho_requests_total 18.0"]
+    assert samples(accumulator.total(again)) == ["sekisho_requests_total 18.0"]
+    assert samples(accumulator.total(again)) == ["sekisho_requests_total 18.0"]
+    assert samples(accumulator.total({})) == ["sekisho_requests_total 18.0"]
 
 
-def test_what_is_so_at_the_moment_is_forgotten_with_the_worker() -> None:
-    account = Account()
-    account.total({0: (1, LEVELS.format(2, 1, 0, 10)), 1: (1, LEVELS.format(3, 0, 1, 20))})
-    lines = told(account.total({0: (1, LEVELS.format(2, 1, 0, 10))}))
+def test_gauge_total_omits_a_worker_that_ended() -> None:
+    accumulator = MetricsAccumulator()
+    accumulator.total({0: (1, LEVELS.format(2, 1, 0, 10)), 1: (1, LEVELS.format(3, 0, 1, 20))})
+    lines = samples(accumulator.total({0: (1, LEVELS.format(2, 1, 0, 10))}))
     assert lines[:1] == ["sekisho_open_watches 2.0"]
     assert 'sekisho_provider_up{provider="corp"} 1.0' in lines
     assert 'process_open_fds{worker="1"} 20.0' not in lines
+
+
+@pytest.mark.parametrize("suffix", [*WELL, *TROUBLE])
+def test_suffix_of_a_merged_gauge_belongs_to_a_metric(suffix: str) -> None:
+    sources = (Path(__file__).parents[3] / "proxy").glob("*/*.py")
+    names = {name for one in sources for name in re.findall(r'"(sekisho_\w+)"', one.read_text())}
+    assert [name for name in names if name.endswith(suffix)]

@@ -1,4 +1,4 @@
-"""Keeping an address for those who share it. Linux."""
+"""Reservation of a port for workers that share it (Linux only)."""
 
 import socket
 
@@ -6,12 +6,16 @@ import pytest
 
 from config.listen import Listen
 from config.problems import ConfigError
-from proxy.reserved_address import reserved
-from tests.parts.alone import free_port
+from proxy.workers.port_reservation import reserve_port
+from tests.support.isolation import free_port
 
 
 def listening(port: int, *, shared: bool) -> socket.socket:
-    """As asyncio listens: the address may be reused. Raises OSError."""
+    """Listen as asyncio does, with SO_REUSEADDR.
+
+    Raises:
+        OSError: if the address is in use.
+    """
     made = socket.socket()
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(shared))
@@ -25,8 +29,8 @@ def listen() -> Listen:
     return Listen("127.0.0.1", free_port())
 
 
-async def test_who_shares_may_listen_and_who_would_be_alone_may_not(listen: Listen) -> None:
-    async with reserved("server.listen", listen):
+async def test_reserved_port_allows_shared_listeners_only(listen: Listen) -> None:
+    async with reserve_port("server.listen", listen):
         with pytest.raises(OSError, match="in use"):
             listening(listen.port, shared=False)
         with (
@@ -40,21 +44,21 @@ async def test_who_shares_may_listen_and_who_would_be_alone_may_not(listen: List
     listening(listen.port, shared=False).close()
 
 
-async def test_all_connections_go_to_those_who_share(listen: Listen) -> None:
-    async with reserved("server.listen", listen):
+async def test_connections_to_a_reserved_port_go_to_the_shared_listeners(listen: Listen) -> None:
+    async with reserve_port("server.listen", listen):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", listen.port))
         with listening(listen.port, shared=True) as one, listening(listen.port, shared=True) as two:
             clients = [socket.create_connection(("127.0.0.1", listen.port)) for _ in range(64)]
-            counts = [taken(one), taken(two)]
+            counts = [accepted(one), accepted(two)]
             assert sum(counts) == 64
             assert min(counts) > 0
             for client in clients:
                 client.close()
 
 
-def taken(listener: socket.socket) -> int:
-    """How many connections wait there."""
+def accepted(listener: socket.socket) -> int:
+    """Accept and close all waiting connections; return their number."""
     listener.setblocking(False)
     count = 0
     while True:
@@ -66,25 +70,23 @@ def taken(listener: socket.socket) -> int:
 
 
 @pytest.mark.parametrize("shared", [False, True])
-async def test_an_address_where_somebody_listens_cannot_be_kept(
-    listen: Listen, shared: bool
-) -> None:
+async def test_port_in_use_cannot_be_reserved(listen: Listen, shared: bool) -> None:
     with listening(listen.port, shared=shared), pytest.raises(ConfigError, match="is in use"):
-        async with reserved("server.listen", listen):
+        async with reserve_port("server.listen", listen):
             pass
 
 
-async def test_two_cannot_keep_the_same_address(listen: Listen) -> None:
-    async with reserved("server.listen", listen):
+async def test_reserved_port_cannot_be_reserved_again(listen: Listen) -> None:
+    async with reserve_port("server.listen", listen):
         with pytest.raises(ConfigError, match="is in use"):
-            async with reserved("server.listen", listen):
+            async with reserve_port("server.listen", listen):
                 pass
-    async with reserved("server.listen", listen):
+    async with reserve_port("server.listen", listen):
         pass
 
 
-async def test_every_address_of_a_name_is_kept() -> None:
+async def test_reservation_without_a_host_covers_every_address() -> None:
     port = free_port()
-    async with reserved("server.listen", Listen(None, port)):
+    async with reserve_port("server.listen", Listen(None, port)):
         with pytest.raises(OSError, match="in use"):
             listening(port, shared=False)

@@ -1,0 +1,1 @@
+"""Private files and the data directory. May import: ``config``, ``store`` (keyring)."""
