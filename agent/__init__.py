@@ -1,5 +1,16 @@
-"""The dial-out agent for clusters that can't be reached, and the tunnel's pure half.
+"""The agent's half of a tunnel, and what both ends of a tunnel share.
 
-Nothing lives here yet: every cluster is reached directly. The package is named in the layers from
-the start so that nothing else grows in its place.
+A cluster that Sekisho cannot reach dials out: an agent in the cluster opens a tunnel, and
+Sekisho opens streams in it. The agent relays the bytes of each stream to its API server. TLS
+between Sekisho and the API server is inside the streams, so the agent sees no plaintext.
+
+* :mod:`agent.relay`: joins each stream with a connection to one address (the agent's end).
+* :mod:`agent.dialer`: opens a stream and returns it as a connected socket (the server's end).
+* :mod:`agent.dial`: opens the connection of a tunnel, through an HTTP proxy if needed.
+* :mod:`agent.tunnel`: the streams of one connection, joined with sockets.
+* :mod:`agent.websocket`: the frames of the connection (pure).
+* :mod:`agent.yamux`: many streams on one connection, with flow control for each (pure).
+
+This package imports nothing of Sekisho except ``config``. The tunnel itself is not connected to the
+server yet.
 """

@@ -1,0 +1,161 @@
+"""Join a stream with a socket: bytes in both directions, with flow control.
+
+Bytes from the socket are read only while the stream's queue has room, and the peer gets credit only
+when the socket's buffer has drained. So a side that stops reading stops its sender, and holds at
+most a window and a queue.
+"""
+
+import asyncio
+from typing import cast
+
+from agent.tunnel.connection import HIGH_WATER, TunnelConnection
+
+_BUFFER_BYTES = 64 * 1024
+
+
+class StreamEnd(asyncio.BufferedProtocol):
+    """The protocol of the socket, and the handler of the stream.
+
+    ``half_close``: the end of what the socket sends is passed on (FIN), and the other direction
+    goes on. Otherwise, the owner of the socket has closed it in both directions, and the stream
+    ends with it after a short time for what is queued.
+    """
+
+    def __init__(self, tunnel: TunnelConnection, *, half_close: bool) -> None:
+        self._tunnel = tunnel
+        self._half_close = half_close
+        self._stream_id = 0
+        self._socket: asyncio.Transport | None = None
+        self._buffer = bytearray(0)
+        self._early = bytearray()
+        self._unread = 0
+        self._paused = False
+        self._socket_ended = self._stream_finished = self._over = False
+        self._linger: asyncio.TimerHandle | None = None
+
+    def attach(self, stream_id: int) -> None:
+        """Set the stream, before its first event."""
+        self._stream_id = stream_id
+
+    # The socket
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to relay, with what the stream has sent before."""
+        self._socket = cast(asyncio.Transport, transport)
+        self._socket.set_write_buffer_limits(HIGH_WATER)
+        if self._over:
+            self._socket.abort()
+            return
+        if self._early:
+            early, self._early = bytes(self._early), bytearray()
+            self._pass_on(early)
+        if self._stream_finished:
+            self.stream_finished()
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        """Return a buffer for the next read."""
+        if not self._buffer:
+            self._buffer = bytearray(_BUFFER_BYTES)
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Send what was read."""
+        data = bytes(memoryview(self._buffer)[:nbytes])
+        if nbytes < _BUFFER_BYTES:
+            self._buffer = bytearray(0)  # An idle stream holds no buffer.
+        if self._tunnel.send(self._stream_id, data) <= 0 and self._socket is not None:
+            self._socket.pause_reading()
+
+    def eof_received(self) -> bool:
+        """Pass on the end of what the socket sends; see ``half_close``."""
+        self._socket_ended = True
+        self._tunnel.finish(self._stream_id)
+        if self._stream_finished:
+            self._end()
+            return False
+        if not self._half_close:
+            self._linger = asyncio.get_running_loop().call_later(
+                self._tunnel.timing.linger, self._abandon
+            )
+        return True
+
+    def pause_writing(self) -> None:
+        """Give the peer no more credit: the socket's reader is slow."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """Give the peer credit for what was passed on."""
+        self._paused = False
+        self._give_credit()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the stream, if it has not ended in order."""
+        self._socket = None
+        if not self._over and not (self._socket_ended and self._stream_finished):
+            self._tunnel.reset(self._stream_id)
+        self._stop()
+
+    # The stream
+
+    def stream_data(self, data: bytes) -> None:
+        """Pass bytes on to the socket, or keep them until it is connected."""
+        if self._socket is None:
+            self._early += data  # at most the initial window
+        else:
+            self._pass_on(data)
+
+    def stream_finished(self) -> None:
+        """Pass on that the peer sends nothing more."""
+        self._stream_finished = True
+        if self._socket is None:
+            return
+        if self._socket_ended:
+            self._end()
+        elif self._half_close and self._socket.can_write_eof():
+            self._socket.write_eof()
+        else:
+            self._end()
+
+    def stream_reset(self) -> None:
+        """Close the socket so that its owner sees a broken connection."""
+        self._over = True
+        if self._socket is not None:
+            self._socket.abort()
+        self._stop()
+
+    def stream_writable(self) -> None:
+        """Read from the socket again."""
+        if self._socket is not None and not self._socket.is_closing():
+            self._socket.resume_reading()
+
+    def _pass_on(self, data: bytes) -> None:
+        assert self._socket is not None
+        self._unread += len(data)
+        self._socket.write(data)
+        if not self._paused:
+            self._give_credit()
+
+    def _give_credit(self) -> None:
+        size, self._unread = self._unread, 0
+        if size and not self._over:
+            self._tunnel.consume(self._stream_id, size)
+
+    def _end(self) -> None:
+        """Close the socket in order: everything has been passed on."""
+        if not self._socket_ended:
+            self._tunnel.finish(self._stream_id)
+            self._socket_ended = True
+        if self._socket is not None:
+            self._socket.close()
+
+    def _abandon(self) -> None:
+        """End a stream of which the socket was closed."""
+        if not self._over:
+            self._tunnel.reset(self._stream_id)
+            self.stream_reset()
+
+    def _stop(self) -> None:
+        self._over = True
+        self._early.clear()
+        if self._linger is not None:
+            self._linger.cancel()

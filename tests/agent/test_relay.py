@@ -1,0 +1,293 @@
+"""Streams reach one address through a tunnel, and no stream holds up another."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from agent.dial import DialError, Target, dialed
+from agent.dialer import dial_through
+from agent.relay import Address, Relay
+from agent.tunnel.connection import StreamHandler, TunnelConnection
+from agent.tunnel.status import Status, StreamRefusedError
+from agent.tunnel.timing import TunnelTiming
+from agent.yamux.limits import Limits
+from tests.agent.tunnel_peer import Echo, TunnelServer, tunnel_server
+from tests.support.sekisho import free_port
+from tests.support.waiting import eventually
+
+
+def _open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def _no_stream(number: int) -> StreamHandler:
+    raise AssertionError(f"stream {number} is not expected")
+
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@dataclass
+class World:
+    """A server of tunnels, and an agent that relays to ``address``."""
+
+    server: TunnelServer
+    agent: TunnelConnection
+    ended: list[str]
+
+    @property
+    def tunnel(self) -> TunnelConnection:
+        """The server's end."""
+        return self.server.tunnels[-1]
+
+    async def connect(
+        self, seconds: float = 60
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Return a stream as the proxy would use it."""
+        return await asyncio.open_connection(sock=await dial_through(self.tunnel, seconds))
+
+
+@asynccontextmanager
+async def connected(
+    serve: Serve | None,
+    *,
+    timing: TunnelTiming | None = None,
+    most: int = 4000,
+    limits: Limits | None = None,
+) -> AsyncIterator[World]:
+    """Run a server, an agent, and behind it a TCP server (None: nothing listens there)."""
+    backend = await asyncio.start_server(serve, "127.0.0.1", 0) if serve else None
+    port = backend.sockets[0].getsockname()[1] if backend else free_port()
+    relay, ended = Relay(Address("127.0.0.1", port), most=most), list[str]()
+    async with tunnel_server(Echo, timing=timing, limits=limits) as server:
+        agent = TunnelConnection(
+            client=True,
+            accept=lambda number: relay.accept(agent, number),
+            lost=ended.append,
+            timing=timing,
+            limits=limits,
+        )
+        async with dialed(Target(server.url, "agent-token"), agent):
+            await eventually(lambda: server.tunnels)
+            yield World(server, agent, ended)
+    if backend is not None:
+        backend.close()
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Read nothing, and send nothing."""
+    await asyncio.sleep(3600)
+
+
+async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Send without end."""
+    try:
+        while True:
+            writer.write(bytes(65536))
+            await writer.drain()
+    except OSError:
+        pass
+
+
+async def round_trip(world: World, size: int) -> bool:
+    """Send data through a stream, and return whether it came back."""
+    reader, writer = await world.connect()
+    data = os.urandom(size)
+    writer.write(data)
+    got = await reader.readexactly(size)
+    writer.close()
+    return got == data
+
+
+async def test_bytes_return_through_the_tunnel_in_both_directions() -> None:
+    async with connected(echo) as world:
+        assert all(await asyncio.gather(*(round_trip(world, 500_000) for _ in range(8))))
+        await eventually(lambda: world.tunnel.streams == 0 and world.agent.streams == 0)
+
+
+async def test_agent_sends_its_token_and_names_its_protocol() -> None:
+    async with connected(echo) as world:
+        headers = world.server.requests[0]
+        assert headers["Authorization"] == "Bearer agent-token"
+        assert headers["Sec-WebSocket-Protocol"] == "sekisho.tunnel.1"
+
+
+async def test_end_of_the_api_server_reaches_the_client_after_all_data() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"x" * 1_000_000)
+        writer.close()
+
+    async with connected(answer) as world:
+        reader, writer = await world.connect()
+        assert len(await reader.read(-1)) == 1_000_000
+        writer.close()
+        await eventually(lambda: world.tunnel.streams == 0 and world.agent.streams == 0)
+
+
+async def test_connection_that_the_client_closes_is_closed_at_the_api_server() -> None:
+    closed = asyncio.Event()
+
+    async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(-1)
+        closed.set()
+        writer.close()
+
+    async with connected(wait) as world:
+        _, writer = await world.connect()
+        writer.close()
+        async with asyncio.timeout(60):
+            await closed.wait()
+        await eventually(lambda: world.tunnel.streams == 0 and world.agent.streams == 0)
+
+
+async def test_client_that_closes_an_endless_download_ends_it_at_the_api_server() -> None:
+    async with connected(pour) as world:
+        reader, writer = await world.connect()
+        await reader.readexactly(1_000_000)
+        writer.close()
+        await eventually(lambda: world.tunnel.streams == 0 and world.agent.streams == 0)
+
+
+async def test_api_server_that_refuses_is_reported_with_the_reason() -> None:
+    async with connected(None) as world:
+        with pytest.raises(StreamRefusedError, match="refused") as error:
+            await world.connect()
+        assert error.value.status is Status.REFUSED
+        await eventually(lambda: world.tunnel.streams == 0 and world.agent.streams == 0)
+
+
+async def test_streams_above_the_limit_of_the_agent_are_refused() -> None:
+    async with connected(silence, most=2) as world:
+        held = [await world.connect() for _ in range(2)]
+        with pytest.raises(StreamRefusedError, match="too many streams") as error:
+            await world.connect()
+        assert error.value.status is Status.LIMIT
+        for _, writer in held:
+            writer.close()
+
+
+async def test_stuck_streams_do_not_hold_up_others() -> None:
+    # kubernetes-sigs/apiserver-network-proxy#881: one slow reader stalled all.
+    async with connected(pour) as world:
+        stuck = [await world.connect() for _ in range(30)]
+        await eventually(lambda: world.agent.bytes_out > 20 * 256 * 1024)
+        reader, writer = await world.connect()
+        async with asyncio.timeout(60):
+            await reader.readexactly(20_000_000)
+        for _, one in [*stuck, (reader, writer)]:
+            one.close()
+        await eventually(lambda: world.tunnel.streams == 0 and world.agent.streams == 0)
+
+
+async def test_stuck_uploads_do_not_hold_up_others() -> None:
+    async def first_are_stuck(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if await reader.readexactly(1) == b"s":
+            await asyncio.sleep(3600)
+        await echo(reader, writer)
+
+    async with connected(first_are_stuck) as world:
+        stuck = [await world.connect() for _ in range(20)]
+        for _, writer in stuck:
+            writer.write(b"s" + bytes(5_000_000))
+        reader, writer = await world.connect()
+        writer.write(b"e" + bytes(5_000_000))
+        async with asyncio.timeout(60):
+            await reader.readexactly(5_000_000)
+        for _, one in [*stuck, (reader, writer)]:
+            one.transport.abort()
+
+
+async def test_many_streams_opened_closed_and_aborted_leave_nothing() -> None:
+    async with connected(echo) as world:
+        before = _open_files()
+
+        async def once(number: int) -> None:
+            reader, writer = await world.connect()
+            if number % 3:
+                writer.write(b"x" * (number % 7) * 10_000 + b"!")
+                await reader.readexactly(1)
+            if number % 2:
+                writer.transport.abort()
+            writer.close()
+
+        for start in range(0, 2000, 50):
+            await asyncio.gather(*(once(start + number) for number in range(50)))
+        await eventually(lambda: world.tunnel.streams == 0 and world.agent.streams == 0)
+        await eventually(lambda: _open_files() <= before + 2)
+
+
+async def test_tunnel_without_any_byte_is_ended_with_its_streams() -> None:
+    timing = TunnelTiming(ping=0.1, silence=0.5)
+    async with connected(echo, timing=timing) as world:
+        reader, _ = await world.connect()
+        transport = world.agent._transport
+        assert transport is not None
+        # The agent is frozen: it reads and writes nothing, and its connection stays.
+        transport.pause_reading()
+        world.agent.pause_writing()
+        await eventually(lambda: world.server.ended)
+        assert "nothing arrived" in world.server.ended[0]
+        assert await reader.read(-1) == b""
+
+
+async def test_lost_tunnel_breaks_streams_and_refuses_new_ones() -> None:
+    async with connected(echo) as world:
+        reader, _ = await world.connect()
+        tunnel = world.tunnel
+        world.agent.close("the agent ends")
+        assert await reader.read(-1) == b""
+        await eventually(lambda: world.server.ended and world.ended)
+        assert "the agent ends" in world.server.ended[0]
+        with pytest.raises(StreamRefusedError):
+            await dial_through(tunnel, 1)
+
+
+async def test_tunnel_that_leaves_keeps_its_streams_and_refuses_new_ones() -> None:
+    async with connected(echo) as world:
+        reader, writer = await world.connect()
+        world.agent.leave()
+        await eventually(lambda: world.tunnel.peer_leaves)
+        with pytest.raises(StreamRefusedError):
+            await world.connect()
+        writer.write(b"still")
+        assert await reader.readexactly(5) == b"still"
+        writer.close()
+
+
+async def test_server_that_opens_no_tunnel_is_reported_with_its_reason() -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = b'{"detail": "the agent token is revoked"}'
+        writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    tunnel = TunnelConnection(client=True, accept=_no_stream, lost=lambda _: None)
+    with pytest.raises(DialError, match=r"401.*the agent token is revoked") as error:
+        async with dialed(Target(url, "secret-token"), tunnel):
+            pass
+    assert "secret-token" not in str(error.value)
+    server.close()
+
+
+async def test_server_that_is_away_is_reported() -> None:
+    tunnel = TunnelConnection(client=True, accept=_no_stream, lost=lambda _: None)
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{holder.getsockname()[1]}"
+        with pytest.raises(DialError, match=r"[Cc]onnect"):
+            async with dialed(Target(url, "secret-token"), tunnel):
+                pass
