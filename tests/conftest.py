@@ -1,22 +1,57 @@
-"""Real parts that any test may ask for."""
+"""Fixtures with real servers for all tests, and a time limit for set-up."""
+
+import signal
+from collections.abc import Generator
+from types import FrameType
 
 import pytest
 
-from tests.parts.alone import free_port
+from tests.support.isolation import free_port
+
+SET_UP_SECONDS = 900
+"""Time limit in seconds for set-up or teardown of a test, which may start shared servers."""
 
 pytest_plugins = [
-    "tests.parts.sharing",
-    "tests.parts.kubernetes",
-    "tests.parts.postgres",
-    "tests.parts.sekisho",
-    "tests.parts.browser",
-    "tests.parts.samba",
-    "tests.parts.openldap",
-    "tests.parts.npm",
+    "tests.support.sharing",
+    "tests.support.kubernetes",
+    "tests.support.postgres",
+    "tests.support.sekisho",
+    "tests.support.browser",
+    "tests.support.samba",
+    "tests.support.openldap",
+    "tests.support.npm",
+    "tests.support.systemd",
+    "tests.support.prometheus",
 ]
 
 
 @pytest.fixture
 def unused_port() -> int:
-    """A loopback port on which nothing listens."""
+    """Return an unused loopback port."""
     return free_port()
+
+
+def _fail(number: int, frame: FrameType | None) -> None:
+    pytest.fail(f"set-up or teardown took over {SET_UP_SECONDS} s")
+
+
+def _with_time_limit() -> Generator[None, object, object]:
+    before = signal.signal(signal.SIGALRM, _fail)
+    signal.setitimer(signal.ITIMER_REAL, SET_UP_SECONDS)
+    try:
+        return (yield)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, object, object]:
+    """Limit the time of a set-up."""
+    return (yield from _with_time_limit())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None, object, object]:
+    """Limit the time of a teardown."""
+    return (yield from _with_time_limit())

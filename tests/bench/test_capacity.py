@@ -1,4 +1,4 @@
-"""How many replicas serve so many developers: the arithmetic."""
+"""Compute the number of replicas for a number of developers."""
 
 import json
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.capacity import Costs, People, Replica, measured, need, replicas, told
+from bench.capacity import Costs, People, Replica, measured, need, replicas, report_lines
 
 PEOPLE = People(
     developers=1000,
@@ -23,7 +23,7 @@ PEOPLE = People(
 )
 
 
-def test_what_is_needed_is_the_sum_of_what_each_does() -> None:
+def test_need_is_sum_of_all_activities() -> None:
     needed = need(PEOPLE, Costs(request_us=100, event_us=10, watch_kib=64, session_kib=128))
     assert needed.parts["requests on kept connections"] == pytest.approx((501, 0.0501))
     assert needed.parts["events to watches"] == pytest.approx((500, 0.005))
@@ -38,15 +38,13 @@ def test_what_is_needed_is_the_sum_of_what_each_does() -> None:
     ("change", "limit"),
     [({"requests_per_s": 1000.0}, "CPU"), ({"watches": 5000.0, "events_per_watch_s": 0}, "memory")],
 )
-def test_what_there_is_most_of_decides_how_many_replicas(
-    change: dict[str, Any], limit: str
-) -> None:
+def test_replicas_follow_from_scarcest_resource(change: dict[str, Any], limit: str) -> None:
     found = replicas(need(replace(PEOPLE, **change), Costs()), Costs(), Replica())
     assert max(found, key=lambda one: found[one]) == limit
     assert found[limit] > 1
 
 
-def test_what_was_measured_is_used_and_marked(tmp_path: Path) -> None:
+def test_measured_costs_are_used_and_marked(tmp_path: Path) -> None:
     readings = [
         {"scenario": "small GET", "server": server, "figures": {"cpu_us": cpu_us}}
         for server, cpu_us in (("sekisho", 40), ("sekisho", 60), ("sekisho", 50), ("go", 1))
@@ -56,11 +54,11 @@ def test_what_was_measured_is_used_and_marked(tmp_path: Path) -> None:
     (tmp_path / "growth.json").write_text(json.dumps({"sessions": [panel, panel]}))
     known = measured(tmp_path)
     assert known == {"request_us": 50, "session_kib": 77}
-    lines = list(told(PEOPLE, replace(Costs(), **known), Replica(), known))
+    lines = list(report_lines(PEOPLE, replace(Costs(), **known), Replica(), known))
     assert any("request_us" in line and "50.0  (measured)" in line for line in lines)
     assert any("fresh_us" in line and "not measured here" in line for line in lines)
     assert "one may be down: 2" in lines[-1]
 
 
-def test_without_results_the_documented_costs_are_used(tmp_path: Path) -> None:
+def test_measured_without_results_returns_no_costs(tmp_path: Path) -> None:
     assert measured(tmp_path) == {}

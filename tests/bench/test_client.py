@@ -11,30 +11,30 @@ Requests/sec:  13225.80
 """.replace("41,000", "41000")
 
 
-def test_what_the_client_saw_is_read() -> None:
+def test_figures_of_client_output_are_parsed() -> None:
     assert figures_of('{"p50_us":9.5,"count":3,"errors":0,"error":""}', "", "rate") == {
         "p50_us": 9.5,
         "count": 3.0,
     }
 
 
-def test_errors_of_a_load_are_ours() -> None:
+def test_figures_of_output_with_errors_raise() -> None:
     with pytest.raises(LoadError, match=r"^rate: status 429: slow down$"):
         figures_of('{"errors":2,"error":"status 429: slow down"}', "", "rate")
 
 
-def test_a_client_that_says_nothing_failed() -> None:
+def test_figures_of_empty_output_raise() -> None:
     with pytest.raises(LoadError, match="no such file"):
         figures_of("", "no such file\n", "rate")
 
 
-def test_requests_and_seconds_are_read_off_wrk() -> None:
+def test_wrk_counts_are_parsed() -> None:
     assert wrk_counts(WRK, "wrk") == (41000, 3.1)
     assert wrk_counts("400 requests in 900.00ms, 1MB read", "wrk") == (400, 0.9)
 
 
 @pytest.mark.parametrize(
-    "said",
+    "output",
     [
         WRK + "  Non-2xx or 3xx responses: 7\n",
         WRK + "  Socket errors: connect 0, read 3, write 0, timeout 0\n",
@@ -42,6 +42,6 @@ def test_requests_and_seconds_are_read_off_wrk() -> None:
         "unable to connect to 127.0.0.1:1 Connection refused",
     ],
 )
-def test_what_wrk_complains_of_is_an_error(said: str) -> None:
+def test_wrk_counts_with_errors_raise(output: str) -> None:
     with pytest.raises(LoadError):
-        wrk_counts(said, "wrk")
+        wrk_counts(output, "wrk")

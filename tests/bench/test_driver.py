@@ -12,7 +12,7 @@ HERE = Path(__file__)
 
 
 class Stand:
-    """A stand of no process: like the upstream, which is there all the time."""
+    """A server stand without a process."""
 
     def __init__(self, name: str, *, left_out: bool = False) -> None:
         self.name = name
@@ -40,7 +40,7 @@ def driver(*stands: Stand) -> Driver:
     return Driver(Workshop(HERE), known, lambda _: None, lambda _, __: None)
 
 
-def test_everybody_is_measured_in_each_round_and_begun_with_another() -> None:
+def test_each_round_measures_all_servers_in_rotated_order() -> None:
     bench = driver(Stand("sekisho"), Stand("go"), Stand("direct"))
     bench.run([SCENARIO], rounds=2, seconds=60)
     assert [(reading.round, reading.server) for reading in bench.readings] == [
@@ -49,34 +49,34 @@ def test_everybody_is_measured_in_each_round_and_begun_with_another() -> None:
     ]
 
 
-def test_a_failure_is_kept_and_the_others_are_measured() -> None:
+def test_failure_is_recorded_and_other_servers_are_measured() -> None:
     bench = driver(Stand("haproxy"), Stand("go"))
     bench.run([SCENARIO], rounds=1, seconds=60)
     assert bench.failures == ["round 1, small GET, haproxy: it answered 502"]
     assert [reading.server for reading in bench.readings] == ["go"]
 
 
-def test_what_cannot_be_had_here_is_no_failure() -> None:
+def test_unavailable_server_is_not_a_failure() -> None:
     bench = driver(Stand("go", left_out=True), Stand("sekisho"))
     bench.run([SCENARIO], rounds=2, seconds=60)
     assert not bench.failures
     assert {reading.server for reading in bench.readings} == {"sekisho"}
 
 
-def test_no_round_is_begun_that_there_is_no_time_for_but_the_first() -> None:
+def test_only_first_round_runs_without_remaining_time() -> None:
     bench = driver(Stand("go"))
     bench.run([SCENARIO], rounds=5, seconds=0)
     assert [reading.round for reading in bench.readings] == [0]
 
 
-@pytest.mark.parametrize(("anew", "starts"), [(False, 1), (True, 3)])
-def test_a_server_is_started_once_or_anew_for_each_round(anew: bool, starts: int) -> None:
+@pytest.mark.parametrize(("restarts", "starts"), [(False, 1), (True, 3)])
+def test_server_starts_once_or_for_each_round(restarts: bool, starts: int) -> None:
     stand = Stand("go")
-    driver(stand).run([replace(SCENARIO, anew=anew)], rounds=3, seconds=60)
+    driver(stand).run([replace(SCENARIO, restarts=restarts)], rounds=3, seconds=60)
     assert stand.starts == starts
 
 
-def test_a_scenario_is_for_the_peers_for_variants_too_or_for_some() -> None:
+def test_scenario_selects_peers_variants_or_named_servers() -> None:
     ordinary = ["sekisho", "go", "nginx", "haproxy", "direct"]
     assert names_for(SCENARIO) == ordinary
     variants = names_for(replace(SCENARIO, variants=True))
@@ -85,13 +85,13 @@ def test_a_scenario_is_for_the_peers_for_variants_too_or_for_some() -> None:
     assert names_for(some) == ["sekisho", "2 workers"]
 
 
-def test_the_order_is_rotated_and_nobody_is_lost() -> None:
+def test_rotated_keeps_all_items() -> None:
     assert rotated(["a", "b", "c"], 4) == ["b", "c", "a"]
     assert rotated([], 1) == []
 
 
-def test_going_direct_has_latencies_but_no_costs() -> None:
+def test_direct_server_has_latencies_but_no_costs() -> None:
     direct = Stand("direct").start()
     assert own(direct, {"p50_us": 9.0, "cpu_us": 0.0}) == {"p50_us": 9.0}
-    gate = replace(direct, pid=1)
-    assert own(gate, {"p50_us": 9.0, "cpu_us": 40.0}) == {"p50_us": 9.0, "cpu_us": 40.0}
+    sekisho = replace(direct, pid=1)
+    assert own(sekisho, {"p50_us": 9.0, "cpu_us": 40.0}) == {"p50_us": 9.0, "cpu_us": 40.0}

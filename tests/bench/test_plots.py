@@ -1,4 +1,4 @@
-"""Curves as SVG: readable as text, and the same each time."""
+"""Curves drawn as SVG contain text and are reproducible."""
 
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -17,13 +17,13 @@ PANELS = [
 ]
 
 
-def test_a_drawing_names_its_axes_and_counts_in_decades(tmp_path: Path) -> None:
+def test_drawing_contains_axis_names_and_decade_ticks(tmp_path: Path) -> None:
     draw(tmp_path / "x.svg", PANELS)
-    said = {"".join(one.itertext()).strip() for one in ET.parse(tmp_path / "x.svg").iter()}
-    assert {"Requests", "Memory", "clusters", "CPU µs", "MiB", "a", "b", "1,000"} <= said
+    texts = {"".join(one.itertext()).strip() for one in ET.parse(tmp_path / "x.svg").iter()}
+    assert {"Requests", "Memory", "clusters", "CPU µs", "MiB", "a", "b", "1,000"} <= texts
 
 
-def test_the_same_figures_give_the_same_bytes(tmp_path: Path) -> None:
+def test_drawing_of_equal_figures_has_equal_bytes(tmp_path: Path) -> None:
     for name in ("x", "y"):
         draw(tmp_path / f"{name}.svg", PANELS)
     drawn = (tmp_path / "x.svg").read_bytes()

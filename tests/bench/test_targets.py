@@ -22,7 +22,9 @@ BOUNDED = Target("MiB", 1.0, None, own("stall", "mib"))
         (BOUNDED, 1.1, "missed"),
     ],
 )
-def test_a_target_says_what_was_reached(target: Target, measured: float, verdict: str) -> None:
+def test_target_verdict_reports_reached_level(
+    target: Target, measured: float, verdict: str
+) -> None:
     assert target.verdict(measured) == verdict
 
 
@@ -30,7 +32,7 @@ def test_limits_are_shown_with_their_direction() -> None:
     assert (CHEAP.shown(2.0), FAST.shown(0.8), BOUNDED.shown(None)) == ("≤ 2", "≥ 0.8", "–")
 
 
-def test_two_workers_can_do_twice_what_one_can_less_what_a_request_costs_more() -> None:
+def test_capacity_of_two_workers_accounts_for_cost_per_request() -> None:
     readings = [
         Reading(0, "small GET", "sekisho", {"cpu_us": 40.0}),
         Reading(0, "small GET", TWO, {"cpu_us": 50.0}),
@@ -38,7 +40,7 @@ def test_two_workers_can_do_twice_what_one_can_less_what_a_request_costs_more() 
     assert capacity(readings) == [1.6]
 
 
-def test_two_workers_are_compared_by_what_they_did_with_their_shares_of_a_core() -> None:
+def test_throughput_of_two_workers_is_compared_under_cpu_limit() -> None:
     readings = [
         Reading(0, CAPPED, "sekisho", {"per_s": 4000.0}),
         Reading(0, CAPPED, TWO, {"per_s": 7600.0}),

@@ -5,7 +5,7 @@ from bench.needed import GO, go_version
 
 
 @pytest.mark.parametrize(
-    ("said", "version"),
+    ("output", "version"),
     [
         ("nginx version: nginx/1.22.1\n", "1.22.1"),
         ("HAProxy version 2.6.12-1+deb12u4 2026/10/17\n", "2.6.12"),
@@ -13,12 +13,12 @@ from bench.needed import GO, go_version
         ("no version", ""),
     ],
 )
-def test_versions_are_found_in_what_programs_say(said: str, version: str) -> None:
-    assert version_in(said) == version
+def test_version_is_parsed_from_program_output(output: str, version: str) -> None:
+    assert version_in(output) == version
 
 
 @pytest.mark.parametrize(
-    ("said", "enough"),
+    ("output", "enough"),
     [
         ("go version go1.26.8 linux/amd64", True),
         ("go version go1.22.0 linux/arm64", True),
@@ -27,5 +27,5 @@ def test_versions_are_found_in_what_programs_say(said: str, version: str) -> Non
         ("", False),
     ],
 )
-def test_an_old_go_is_told_from_one_that_builds_the_bench(said: str, enough: bool) -> None:
-    assert (go_version(said) >= GO) is enough
+def test_go_version_is_compared_with_minimum(output: str, enough: bool) -> None:
+    assert (go_version(output) >= GO) is enough

@@ -1,106 +1,128 @@
-"""The matrix: each test here runs with each pair of versions.
+"""Run each test with each pair of versions in the matrix.
 
-What a pair needs is built before the first test runs, so that a build counts against no timeout.
+The programs of a pair are built before the first test runs, so builds count against no timeout.
 """
 
+import json
 import os
+import subprocess
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 import pytest
 
-from proxy.demo.assets import Assets, cached_programs, find_assets
-from tests.comparison.events import watching
+from proxy.demo.binaries import Binaries, cached_programs
+from tests.comparison.events import watch_both_sides
 from tests.comparison.versions import MATRIX, Versions
-from tests.comparison.world import PEOPLE, SHARED, World
-from tests.parts.builds import BUILDS
-from tests.parts.kubernetes import (
+from tests.comparison.world import SHARED, USERS, World
+from tests.support.builds import BUILDS
+from tests.support.kubernetes import (
     NAMESPACE,
     Kubernetes,
     await_builds,
+    pinned_assets,
     required_assets,
 )
-from tests.parts.loop_thread import LoopThread
-from tests.parts.sekisho import Gate, free_port, make_sekisho
+from tests.support.loop_thread import LoopThread
+from tests.support.sekisho import SekishoWithUsers, free_port, make_sekisho
 
 
 @pytest.fixture(scope="session", params=MATRIX, ids=str)
 def versions(request: pytest.FixtureRequest) -> Versions:
-    """The pair that is compared."""
+    """Return the pair of versions under test."""
     pair: Versions = request.param
     return pair
 
 
 @pytest.fixture(scope="session")
-def versions_assets(versions: Versions, kubernetes_assets: Assets) -> Assets:
-    """Every program in its right version; a missing one fails in CI and skips elsewhere."""
-    kubectl = cached_programs(os.environ, versions.kubectl) / "kubectl"
+def versions_assets(versions: Versions, kubernetes_assets: Binaries) -> Binaries:
+    """Return all programs in the required versions. A missing one fails in CI, skips elsewhere."""
+    built = {
+        name: cached_programs(os.environ, version) / name
+        for name, version in (
+            ("kube-apiserver", versions.api_server),
+            ("kube-controller-manager", versions.api_server),
+            ("kubectl", versions.kubectl),
+        )
+    }
     found = replace(
-        find_assets(release=versions.api_server), kubectl=kubectl if kubectl.exists() else None
+        pinned_assets(),
+        **{name.replace("-", "_"): path if path.exists() else None for name, path in built.items()},
     )
     return required_assets(found)
 
 
 @pytest.fixture(scope="session")
 def world(
-    versions: Versions, versions_assets: Assets, tmp_path_factory: pytest.TempPathFactory
+    versions: Versions, versions_assets: Binaries, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
-    """A cluster of that version, with a gate of its own."""
+    """Run a cluster of that version behind its own proxy."""
     folder = tmp_path_factory.mktemp("comparison")
     with LoopThread() as loop:
         cluster = Kubernetes(folder / "kubernetes", loop, versions_assets)
         loop.call(cluster.__aenter__())
         try:
             assert cluster.version == versions.api_server
+            assert version_of(versions_assets.path("kubectl")) == versions.kubectl
             loop.call(cluster.kubelet.start())
             for name in (NAMESPACE, SHARED):
                 cluster.create_namespace(name)
-            (folder / "gate").mkdir()
-            made = make_sekisho(folder / "gate", (free_port(), free_port()))
-            gate = Gate(made.folder, made.port, made.metrics_port)
-            made_world = World(cluster, gate, versions_assets.path("kubectl"), folder)
-            with entered(made_world), watching(made_world) as made_world.watchers:
-                yield made_world
+            (folder / "proxy").mkdir()
+            created = make_sekisho(folder / "proxy", (free_port(), free_port()))
+            proxy = SekishoWithUsers(created.folder, created.port, created.metrics_port)
+            running = World(cluster, proxy, versions_assets.path("kubectl"), folder)
+            with run_proxy(running), watch_both_sides(running) as running.watchers:
+                yield running
         finally:
             loop.call(cluster.kubelet.stop())
             loop.call(cluster.__aexit__(None, None, None))
 
 
+def version_of(kubectl: Path) -> str:
+    """Return the version that a kubectl reports."""
+    command = [str(kubectl), "version", "--client", "--output=json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return str(json.loads(done.stdout)["clientVersion"]["gitVersion"])
+
+
 @contextmanager
-def entered(world: World) -> Iterator[None]:
-    """The gate runs, and people may enter, for as long as the block."""
-    gate, kubernetes = world.gate, world.kubernetes
+def run_proxy(world: World) -> Iterator[None]:
+    """Run the proxy with the test users inside the ``with`` block."""
+    proxy, kubernetes = world.proxy, world.kubernetes
     with ThreadPoolExecutor() as other:
-        filled = other.submit(kubernetes.call, world.fill())
-        gate.run("cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig))
-        gate.start()
+        filled = other.submit(kubernetes.call, world.create_shared_objects())
+        proxy.run(
+            "admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig)
+        )
+        proxy.start()
         try:
-            for name, role in zip(PEOPLE, ("owner", "member", "read-only"), strict=True):
-                gate.users[name] = gate.create_user(name)
-                gate.run("cluster", "grant", "test", "--user", name, "--role", role)
-                world.add(name)
+            for name, role in zip(USERS, ("owner", "member", "read-only"), strict=True):
+                proxy.users[name] = proxy.create_user(name)
+                proxy.run("admin", "cluster", "grant", "test", "--user", name, "--role", role)
+                world.add_user(name)
             filled.result()
             yield
         finally:
-            gate.stop()
+            proxy.stop()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Have the releases built that the collected tests run with."""
+    """Queue builds of the releases that the collected tests need."""
     if not config.option.collectonly:
         for pair in MATRIX:
             if any(_pair(item) == pair for item in items):
                 for step in steps_for(pair):
-                    BUILDS.want(*step)
+                    BUILDS.add(*step)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Wait for a pair's programs before the time of a test begins to count."""
+    """Wait for a pair's programs before the timeout of a test starts."""
     pair = _pair(item)
     if pair is not None:
         await_builds(item.config, steps_for(pair))
@@ -108,11 +130,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 def steps_for(pair: Versions) -> list[tuple[str, ...]]:
-    """What build.py must do for a pair; what is there already takes a moment."""
-    steps: list[tuple[str, ...]] = [("--release", pair.kubectl, "--component", "kubectl")]
-    if pair.api_server != MATRIX[0].api_server:
-        steps.append(("--release", pair.api_server, *_SERVERS))
-    return steps
+    """Return the build.py runs that a pair needs. Existing builds finish immediately."""
+    return [
+        ("--release", pair.kubectl, "--component", "kubectl"),
+        ("--release", pair.api_server, *_SERVERS),
+    ]
 
 
 _SERVERS = ("--component", "kube-apiserver", "--component", "kube-controller-manager")

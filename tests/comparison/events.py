@@ -1,4 +1,4 @@
-"""Events for minutes: somebody changes things, and watchers on both sides keep a diary."""
+"""Background watches: one thread changes objects while watchers on both sides record events."""
 
 import itertools
 import subprocess
@@ -15,44 +15,44 @@ from kubernetes.informer import SharedInformer
 
 from tests.comparison.sides import Side
 from tests.comparison.world import World
-from tests.parts.waiting import until
+from tests.support.waiting import wait_until
 
 NAMESPACE = "changing"
 SECONDS_BETWEEN = 0.5
-"""How often something changes: a pace to make events by, not a time that anything waits."""
+"""Interval between changes. No test waits for this time."""
 
-# The package says that it is typed, and is so in parts only.
+# The package declares type information but is only partly typed.
 CLIENT: Any = kubernetes.config.new_client_from_config
 INFORMER: Any = SharedInformer
 
-Diary = list[tuple[str, str, str]]
+EventLog = list[tuple[str, str, str]]
 """Type, name and version of each event."""
 
 
 @dataclass
 class Watchers:
-    """The diaries so far, by side and by kind of watcher."""
+    """Recorded events by side and kind of watcher, and the state of the writer."""
 
-    diaries: dict[str, Diary] = field(default_factory=dict)
+    event_logs: dict[str, EventLog] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
-    made: int = 0
+    changes: int = 0
     done: threading.Event = field(default_factory=threading.Event)
     writer: threading.Thread | None = None
 
     def finish(self) -> None:
-        """Let the writer come to its end."""
+        """Stop the writer and wait for its thread."""
         self.done.set()
         assert self.writer is not None
         self.writer.join(60)
 
 
 @contextmanager
-def watching(world: World) -> Iterator[Watchers]:
-    """Two kinds of watchers on both sides, and one who makes events; until the end of the block."""
+def watch_both_sides(world: World) -> Iterator[Watchers]:
+    """Run two kinds of watchers on both sides, and one writer, inside the ``with`` block."""
     world.kubernetes.create_namespace(NAMESPACE)
     watchers = Watchers()
     with ExitStack() as stack:
-        for side in (world.side(side, NAMESPACE) for side in world.sides["alice"]):
+        for side in (world.side_in(side, NAMESPACE) for side in world.sides["alice"]):
             stack.enter_context(kubectl_watch(side, watchers))
             stack.enter_context(informer(side, watchers))
         writer = threading.Thread(target=write, args=(world, watchers), daemon=True)
@@ -65,25 +65,25 @@ def watching(world: World) -> Iterator[Watchers]:
 
 
 def write(world: World, watchers: Watchers) -> None:
-    """Create, change and delete, as long as it takes."""
+    """Create, change and delete objects until the watchers finish."""
     maps = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
-    ask = world.kubernetes.request
+    send_request = world.kubernetes.request
     for number in itertools.count():
         name = f"event-{number}"
-        world.kubernetes.call(ask("POST", maps, {"metadata": {"name": name}}))
+        world.kubernetes.call(send_request("POST", maps, {"metadata": {"name": name}}))
         change = {"data": {"number": str(number)}}
-        world.kubernetes.call(ask("PATCH", f"{maps}/{name}", change))
+        world.kubernetes.call(send_request("PATCH", f"{maps}/{name}", change))
         if number % 2:
-            world.kubernetes.call(ask("DELETE", f"{maps}/{name}"))
-        watchers.made = number + 1
+            world.kubernetes.call(send_request("DELETE", f"{maps}/{name}"))
+        watchers.changes = number + 1
         if watchers.done.wait(SECONDS_BETWEEN):
             return
 
 
 @contextmanager
 def kubectl_watch(side: Side, watchers: Watchers) -> Iterator[None]:
-    """``kubectl get --watch`` on one connection."""
-    diary: Diary = watchers.diaries.setdefault(f"{side.name} kubectl", [])
+    """Run ``kubectl get --watch``, which uses one connection."""
+    log: EventLog = watchers.event_logs.setdefault(f"{side.name} kubectl", [])
     columns = "TYPE:.type,NAME:.object.metadata.name,VERSION:.object.metadata.resourceVersion"
     arguments = ["get", "configmaps", "--watch", "--output-watch-events", "--no-headers"]
     arguments += ["-o", f"custom-columns={columns}"]
@@ -95,13 +95,13 @@ def kubectl_watch(side: Side, watchers: Watchers) -> Iterator[None]:
         for line in process.stdout:
             listed.set()
             kind, name, version = line.split()
-            note(diary, kind, {"name": name, "resourceVersion": version})
+            record(log, kind, {"name": name, "resourceVersion": version})
 
     with side.start(*arguments) as process:
         reader = threading.Thread(target=read, args=(process,), daemon=True)
         reader.start()
         try:
-            # What is there already: a namespace always has one. From here on there are events.
+            # The initial list is not empty: every namespace has a ConfigMap. Events follow it.
             assert listed.wait(30)
             yield
         finally:
@@ -111,27 +111,27 @@ def kubectl_watch(side: Side, watchers: Watchers) -> Iterator[None]:
 
 @contextmanager
 def informer(side: Side, watchers: Watchers) -> Iterator[None]:
-    """The official client's shared informer: a list, then watch upon watch from where it was."""
-    diary: Diary = watchers.diaries.setdefault(f"{side.name} informer", [])
+    """Run the official client's shared informer: one list, then consecutive watches."""
+    log: EventLog = watchers.event_logs.setdefault(f"{side.name} informer", [])
     client = CLIENT(str(side.plain_kubeconfig))
     core = kubernetes.client.CoreV1Api(client)
-    made = INFORMER(core.list_namespaced_config_map, namespace=NAMESPACE)
+    created = INFORMER(core.list_namespaced_config_map, namespace=NAMESPACE)
     for kind in ("ADDED", "MODIFIED", "DELETED"):
-        made.add_event_handler(
-            kind, lambda found, kind=kind: note(diary, kind, found.metadata.to_dict())
+        created.add_event_handler(
+            kind, lambda found, kind=kind: record(log, kind, found.metadata.to_dict())
         )
-    made.start()
-    # Only then is the list behind it, whose contents it would not tell as events.
-    until(lambda: made._resource_version is not None)
+    created.start()
+    # Wait for the initial list, whose objects are not reported as events.
+    wait_until(lambda: created._resource_version is not None)
     try:
         yield
     finally:
-        # Not stop(): it waits for the thread, and the thread for an event that never comes.
-        made._stop_event.set()
+        # Not stop(): it joins the thread, which waits for an event that never comes.
+        created._stop_event.set()
 
 
-def note(diary: Diary, kind: str, metadata: dict[str, Any]) -> None:
-    """Write an event down; the namespace's own certificate may be there before or after."""
+def record(log: EventLog, kind: str, metadata: dict[str, Any]) -> None:
+    """Record an event. Ignores the namespace's root certificate, which may come at any time."""
     version = metadata.get("resourceVersion") or metadata.get("resource_version")
     if metadata["name"].startswith("event-"):
-        diary.append((kind, metadata["name"], str(version)))
+        log.append((kind, metadata["name"], str(version)))

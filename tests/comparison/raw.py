@@ -1,4 +1,4 @@
-"""Raw HTTP/1.1 on both sides: heads, bytes and when they come, with no client library's opinion."""
+"""Raw HTTP/1.1 requests on both sides, without a Kubernetes client library."""
 
 import http.client
 import socket
@@ -12,18 +12,18 @@ from tests.comparison.sides import Side
 
 Pairs = Sequence[tuple[str, str]]
 
-SECONDS = 60.0
-"""How long to wait for a byte before the case has failed."""
+SECONDS = 180.0
+"""Seconds to wait for a byte before the case fails."""
 
-DIFFERENT = frozenset({"audit-id", "date", "x-request-id"})
-"""Headers whose values are made anew for each request."""
+VOLATILE_HEADERS = frozenset({"audit-id", "date", "x-request-id"})
+"""Headers whose values are new for each request."""
 
 
 @contextmanager
-def asked(
+def open_response(
     side: Side, method: str, path: str, headers: Pairs = (), body: bytes | None = None
 ) -> Iterator[http.client.HTTPResponse]:
-    """One request; the answer as soon as its head is there."""
+    """Send a request; yields the response as soon as its head has arrived."""
     url = urlsplit(side.server)
     connection = http.client.HTTPSConnection(
         str(url.hostname), url.port, context=side.context, timeout=SECONDS
@@ -35,53 +35,53 @@ def asked(
         if body is not None:
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body)
-        answer = connection.getresponse()
-        with answer:
-            yield answer
+        response = connection.getresponse()
+        with response:
+            yield response
 
 
-def head(answer: http.client.HTTPResponse) -> dict[str, Any]:
-    """Status and headers as they are compared; that the request's own id is there is checked."""
-    sent = [(name.lower(), value) for name, value in answer.getheaders()]
+def head(response: http.client.HTTPResponse) -> dict[str, Any]:
+    """Return status, reason and headers without the volatile ones."""
+    sent = [(name.lower(), value) for name, value in response.getheaders()]
     return {
-        "status": answer.status,
-        "reason": answer.reason,
-        "headers": sorted(pair for pair in sent if pair[0] not in DIFFERENT),
+        "status": response.status,
+        "reason": response.reason,
+        "headers": sorted(pair for pair in sent if pair[0] not in VOLATILE_HEADERS),
     }
 
 
-def ask(
+def send_request(
     side: Side, method: str, path: str, headers: Pairs = (), body: bytes | None = None
 ) -> tuple[dict[str, Any], bytes]:
-    """One request to its end: head and body."""
-    with asked(side, method, path, headers, body) as answer:
-        return head(answer), answer.read()
+    """Send a request; return the comparable head and the body."""
+    with open_response(side, method, path, headers, body) as response:
+        return head(response), response.read()
 
 
-def expecting(
+def send_with_expect(
     side: Side, method: str, path: str, headers: Mapping[str, str], body: bytes
 ) -> list[str]:
-    """Ask ``Expect: 100-continue``, send the body when told so; the status lines that came.
+    """Send ``Expect: 100-continue`` and then the body; return the received status lines.
 
-    The body is not sent before a first status line has come: whoever waits for it, fails.
+    The body follows only after the first status line, so a server that waits for it fails the test.
     """
     url = urlsplit(side.server)
     lines = [f"{method} {url.path}{path} HTTP/1.1", f"Host: {url.netloc}", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in (*side.credentials, *headers.items())]
     lines += [f"Content-Length: {len(body)}", "Expect: 100-continue", "", ""]
-    with secured(side) as connection, connection.makefile("rb") as answers:
+    with connect_tls(side) as connection, connection.makefile("rb") as responses:
         connection.sendall("\r\n".join(lines).encode())
-        first = answers.readline()
+        first = responses.readline()
         if b" 100 " not in first:
             return [first.decode().strip()]
-        assert answers.readline() == b"\r\n"
+        assert responses.readline() == b"\r\n"
         connection.sendall(body)
-        return [first.decode().strip(), answers.readline().decode().strip()]
+        return [first.decode().strip(), responses.readline().decode().strip()]
 
 
 @contextmanager
-def secured(side: Side) -> Iterator[ssl.SSLSocket]:
-    """A TLS connection to the side's server."""
+def connect_tls(side: Side) -> Iterator[ssl.SSLSocket]:
+    """Open a TLS connection to the side's server."""
     url = urlsplit(side.server)
     address = (str(url.hostname), int(url.port or 443))
     with (

@@ -1,4 +1,4 @@
-"""The two ways to one API server: through the gate, and straight at it as the same identity."""
+"""The two sides of a comparison: through the proxy, and directly with the same identity."""
 
 import json
 import ssl
@@ -10,43 +10,43 @@ from typing import Any
 
 import yaml
 
-from tests.comparison.normal import normalised
-from tests.parts.kubernetes import KUBECTL_SECONDS, kubectl_environment
+from tests.comparison.normalization import normalized
+from tests.support.kubernetes import KUBECTL_SECONDS, kubectl_environment
 
 MANIFESTS = Path(__file__).parent / "manifests"
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One way to the cluster, and a namespace there to work in."""
+    """One side of the comparison, with its namespace."""
 
     name: str
-    """``gate`` or ``direct``."""
+    """``proxy`` or ``direct``."""
     server: str
-    """The URL below which the Kubernetes API is, without a slash at its end."""
+    """The base URL of the Kubernetes API, without a trailing slash."""
     kubectl: Path
     kubeconfig: Path
-    """The identity, complete: name, uid, groups and extras."""
+    """The complete identity: name, uid, groups and extras."""
     plain_kubeconfig: Path
-    """The same user where no impersonation can be asked for: directly, by a client certificate.
+    """The same user without impersonation: on the direct side, by a client certificate.
 
-    ``kubectl --as`` and the Python clients need it; a certificate has no extras.
+    ``kubectl --as`` and the Python clients need it. A certificate has no extras.
     """
     context: ssl.SSLContext
     credentials: tuple[tuple[str, str], ...]
-    """Header lines of the same identity, for raw HTTP."""
+    """Headers of the same identity, for raw HTTP."""
     namespace: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
-    """What is called differently on the two sides, and the word that stands for it."""
+    """Names that differ between the sides, with their placeholders."""
 
     def command(self, *arguments: str | Path, plain: bool = False) -> list[str]:
-        """The command line of a kubectl in the namespace."""
+        """Return the command line of a kubectl in the namespace."""
         config = self.plain_kubeconfig if plain else self.kubeconfig
         options = [f"--kubeconfig={config}", f"--namespace={self.namespace}"]
         return [str(self.kubectl), *options, *map(str, arguments)]
 
     def environment(self, env: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Its environment: nothing of the user's."""
+        """Return kubectl's environment, without the user's own settings."""
         return kubectl_environment(self.kubeconfig) | dict(env or {})
 
     def run(
@@ -57,7 +57,7 @@ class Side:
         plain: bool = False,
         timeout: float = KUBECTL_SECONDS,
     ) -> subprocess.CompletedProcess[str]:
-        """Run kubectl to its end, in the folder of the manifests."""
+        """Run kubectl to its end in the folder of the manifests."""
         return subprocess.run(
             self.command(*arguments, plain=plain),
             input=stdin,
@@ -70,8 +70,8 @@ class Side:
             check=False,
         )
 
-    def ok(self, *arguments: str | Path, env: Mapping[str, str] | None = None) -> str:
-        """What kubectl printed; fails where it failed."""
+    def run_checked(self, *arguments: str | Path, env: Mapping[str, str] | None = None) -> str:
+        """Run kubectl and return its output. Fails if kubectl fails."""
         done = self.run(*arguments, env=env)
         assert done.returncode == 0, f"{self.name}: {done.stderr}"
         return done.stdout
@@ -79,7 +79,7 @@ class Side:
     def start(
         self, *arguments: str | Path, env: Mapping[str, str] | None = None
     ) -> "subprocess.Popen[str]":
-        """Start a kubectl that goes on."""
+        """Start a kubectl that keeps running."""
         return subprocess.Popen(
             self.command(*arguments),
             stdin=subprocess.PIPE,
@@ -91,30 +91,30 @@ class Side:
             cwd=MANIFESTS,
         )
 
-    def normalised(self, text: str) -> str:
-        """The text as it is compared."""
-        return normalised(text, self.names)
+    def normalized(self, text: str) -> str:
+        """Return the text with placeholders for volatile values."""
+        return normalized(text, self.names)
 
     def as_text(self, found: object) -> str:
-        """Anything that a case found, as text that is compared."""
+        """Return the result of a case as comparable text."""
         if isinstance(found, subprocess.CompletedProcess):
             found = transcript(found)
         if not isinstance(found, str):
             found = json.dumps(found, indent=2, default=repr)
-        return self.normalised(found)
+        return self.normalized(found)
 
 
-def transcript(done: "subprocess.CompletedProcess[str]", *, said: str = "") -> str:
-    """What one kubectl did, for the eye."""
-    parts = [f"$ kubectl {said}".rstrip(), f"exit code {done.returncode}"]
+def transcript(done: "subprocess.CompletedProcess[str]", *, command: str = "") -> str:
+    """Return command, exit code and output of one kubectl as text."""
+    parts = [f"$ kubectl {command}".rstrip(), f"exit code {done.returncode}"]
     for stream, text in (("stdout", done.stdout), ("stderr", done.stderr)):
         if text:
             parts.append(f"--- {stream}\n{text.rstrip()}")
     return "\n".join(parts) + "\n"
 
 
-def impersonating(kubeconfig: Path, subject: "Subject", target: Path) -> None:
-    """Write an administrator's kubeconfig that acts as somebody, in full."""
+def write_impersonating_kubeconfig(kubeconfig: Path, subject: "Subject", target: Path) -> None:
+    """Write an administrator's kubeconfig that impersonates ``subject`` completely."""
     config: dict[str, Any] = yaml.safe_load(kubeconfig.read_text())
     config["users"][0]["user"] |= {
         "as": subject.user,
@@ -128,7 +128,7 @@ def impersonating(kubeconfig: Path, subject: "Subject", target: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Exactly what the gate tells the cluster about a local user, but for the request's id."""
+    """The identity that the proxy sends to the cluster for a local user, without the request id."""
 
     user: str
     groups: tuple[str, ...]
@@ -136,12 +136,12 @@ class Subject:
 
     @property
     def uid(self) -> str:
-        """The id is both."""
+        """Return the uid, which equals the user name."""
         return self.user
 
     @classmethod
     def local(cls, user: str, name: str) -> "Subject":
-        """The user ``name`` of the provider ``local``."""
+        """Return the identity of the user ``name`` of the provider ``local``."""
         return cls(
             user,
             ("system:authenticated", "sekisho:authenticated"),
@@ -149,7 +149,7 @@ class Subject:
         )
 
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """Impersonation as header lines."""
+        """Return the impersonation headers."""
         return (
             ("Impersonate-User", self.user),
             ("Impersonate-Uid", self.uid),

@@ -1,4 +1,4 @@
-"""kubectl on a terminal whose size changes while it runs."""
+"""Run kubectl on a terminal whose size changes meanwhile."""
 
 import fcntl
 import os
@@ -11,39 +11,42 @@ import termios
 from tests.comparison.sides import Side
 
 
-def resized(
+def run_resized(
     side: Side,
     *arguments: str,
     before: tuple[int, int],
     after: tuple[int, int],
     websockets: str,
 ) -> tuple[str, int]:
-    """Run kubectl to its end; once it has told the first size, change it. Text and exit code."""
-    ours, theirs = pty.openpty()
-    set_size(theirs, before)
+    """Run kubectl and resize its terminal once it has printed the first size.
+
+    Returns the output and the exit code.
+    """
+    controller, terminal = pty.openpty()
+    set_size(terminal, before)
     environment = {"TERM": "xterm", "KUBECTL_REMOTE_COMMAND_WEBSOCKETS": websockets}
     with subprocess.Popen(
         side.command(*arguments),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
         env=side.environment(environment),
         start_new_session=True,
     ) as process:
         text = b""
         try:
-            while b"%d %d" % before not in text and (piece := read(ours)):
+            while b"%d %d" % before not in text and (piece := read(controller)):
                 text += piece
-            set_size(theirs, after)
-            # The terminal is not its controlling one, so the kernel does not tell it.
+            set_size(terminal, after)
+            # It is not kubectl's controlling terminal, so the kernel sends no signal.
             process.send_signal(signal.SIGWINCH)
-            os.close(theirs)
-            while piece := read(ours):
+            os.close(terminal)
+            while piece := read(controller):
                 text += piece
             code = process.wait(60)
         finally:
             process.kill()
-    os.close(ours)
+    os.close(controller)
     return text.decode(errors="replace"), code
 
 
@@ -53,7 +56,7 @@ def set_size(terminal: int, size: tuple[int, int]) -> None:
 
 
 def read(terminal: int) -> bytes:
-    """What is written next; nothing once the other end is closed, which Linux calls an error."""
+    """Read the next output. Linux reports a closed terminal as an error: returns no bytes."""
     try:
         return os.read(terminal, 65536)
     except OSError:

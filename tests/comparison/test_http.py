@@ -1,4 +1,4 @@
-"""Raw HTTP: status, headers and bytes are the same through the gate as directly."""
+"""Raw HTTP: status, headers and bytes are equal through the proxy and directly."""
 
 import gzip
 import hashlib
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.comparison.protobuf import MEDIA_TYPE, config_map
-from tests.comparison.raw import Pairs, ask, asked, expecting, head
+from tests.comparison.raw import Pairs, head, open_response, send_request, send_with_expect
 from tests.comparison.sides import Side
 from tests.comparison.world import World
 
@@ -21,142 +21,148 @@ READ: dict[str, tuple[str, str, Pairs]] = {
     "one object": ("GET", f"{MAPS}/many-00001", ()),
     "one object as protobuf": ("GET", f"{MAPS}/many-00001", [("Accept", MEDIA_TYPE)]),
     "one object as YAML": ("GET", f"{MAPS}/many-00001", [("Accept", "application/yaml")]),
-    "one object as CBOR, which is not offered": ("GET", f"{MAPS}/many-00001", [("Accept", "application/cbor")]),
-    "a media type that nobody knows": ("GET", f"{MAPS}/many-00001", [("Accept", "text/nonsense")]),
+    "one object as CBOR, which is not supported": ("GET", f"{MAPS}/many-00001", [("Accept", "application/cbor")]),
+    "an unknown media type": ("GET", f"{MAPS}/many-00001", [("Accept", "text/nonsense")]),
     "a table": ("GET", f"{MAPS}?limit=5&labelSelector=parity%3Dodd", [("Accept", TABLE)]),
     "a table of one": ("GET", f"{MAPS}/many-00001", [("Accept", TABLE)]),
     "metadata only": ("GET", f"{MAPS}/many-00001", [("Accept", "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io")]),
     "HEAD": ("HEAD", f"{MAPS}/many-00001", ()),
-    "HEAD of nothing": ("HEAD", f"{MAPS}/nothing", ()),
+    "HEAD of a missing object": ("HEAD", f"{MAPS}/missing", ()),
     "OPTIONS": ("OPTIONS", f"{MAPS}/many-00001", ()),
-    "not found": ("GET", f"{MAPS}/nothing", ()),
-    "not found, as protobuf": ("GET", f"{MAPS}/nothing", [("Accept", MEDIA_TYPE)]),
+    "not found": ("GET", f"{MAPS}/missing", ()),
+    "not found, as protobuf": ("GET", f"{MAPS}/missing", [("Accept", MEDIA_TYPE)]),
     "no such path": ("GET", "/apis/nonsense.example/v1", ()),
     "no such verb": ("POST", f"{MAPS}/many-00001", ()),
-    "a selector that is wrong": ("GET", f"{MAPS}?labelSelector=a%20in", ()),
-    "a watch of a version long gone": ("GET", f"{MAPS}?watch=1&resourceVersion=1&timeoutSeconds=1", ()),
+    "an invalid selector": ("GET", f"{MAPS}?labelSelector=a%20in", ()),
+    "a watch of an expired version": ("GET", f"{MAPS}?watch=1&resourceVersion=1&timeoutSeconds=1", ()),
     "discovery, aggregated": ("GET", "/apis", [("Accept", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList")]),
     "discovery": ("GET", "/api/v1", ()),
-    "the API's description, gzip": ("GET", "/openapi/v3/api/v1", [("Accept-Encoding", "gzip")]),
-    "a small answer is not compressed": ("GET", f"{MAPS}/many-00001", [("Accept-Encoding", "gzip")]),
+    "the OpenAPI description, gzip": ("GET", "/openapi/v3/api/v1", [("Accept-Encoding", "gzip")]),
+    "a small response is not compressed": ("GET", f"{MAPS}/many-00001", [("Accept-Encoding", "gzip")]),
     "the version": ("GET", "/version", ()),
-    "a path that is not an API's": ("GET", "/healthz", ()),
+    "a path outside the API": ("GET", "/healthz", ()),
 }  # fmt: skip
 # ruff: noqa: E501 (a line is a case)
 
 
 @pytest.mark.parametrize("case", READ)
-def test_what_is_read_is_the_same_byte_for_byte(world: World, case: str) -> None:
+def test_read_response_is_identical(world: World, case: str) -> None:
     method, path, headers = READ[case]
 
     def read(side: Side) -> object:
-        told, body = ask(side, method, path, headers)
-        return {**told, "body": body.decode(errors="backslashreplace")}
+        response_head, body = send_request(side, method, path, headers)
+        return {**response_head, "body": body.decode(errors="backslashreplace")}
 
-    world.same_to_read(read)
+    world.compare_reads(read)
 
 
 @pytest.mark.parametrize("media", ["application/json", MEDIA_TYPE])
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
-def test_a_list_of_thousands_is_the_same_byte_for_byte(
-    world: World, media: str, encoding: str
-) -> None:
-    """Chunked, compressed where that is asked for; the bytes as they lie on the wire."""
-    # The list's own version goes on with every change in the cluster.
+def test_large_list_is_identical(world: World, media: str, encoding: str) -> None:
+    """The bytes on the wire are equal, chunked, and compressed if the client accepts it."""
+    # The version of a list increases with every change in the cluster.
     path = f"{MAPS}?resourceVersion={version(world)}&resourceVersionMatch=Exact"
 
     def listed(side: Side) -> object:
-        told, body = ask(side, "GET", path, [("Accept", media), ("Accept-Encoding", encoding)])
+        response_head, body = send_request(
+            side, "GET", path, [("Accept", media), ("Accept-Encoding", encoding)]
+        )
         plain = gzip.decompress(body) if encoding == "gzip" else body
         assert plain.count(b"many-") >= 5_000
-        return {**told, "bytes": len(body), "digest": hashlib.sha256(body).hexdigest()}
+        return {**response_head, "bytes": len(body), "digest": hashlib.sha256(body).hexdigest()}
 
-    world.same_to_read(listed)
+    world.compare_reads(listed)
 
 
 def version(world: World) -> str:
-    """The version of the newest list."""
-    side = world.side(world.sides["alice"][1], "shared")
-    _, body = ask(side, "GET", f"{MAPS}?limit=1")
+    """Return the version of the newest list."""
+    side = world.side_in(world.sides["alice"][1], "shared")
+    _, body = send_request(side, "GET", f"{MAPS}?limit=1")
     return str(json.loads(body)["metadata"]["resourceVersion"])
 
 
-def test_a_list_in_chunks_is_the_same_chunk_by_chunk(world: World) -> None:
+def test_paginated_list_is_equal(world: World) -> None:
     def chunks(side: Side) -> object:
-        found, then = [], ""
+        found, continuation = [], ""
         while True:
-            told, body = ask(side, "GET", f"{MAPS}?limit=700{then}")
+            response_head, body = send_request(side, "GET", f"{MAPS}?limit=700{continuation}")
             page = json.loads(body)
             names = [item["metadata"]["name"] for item in page["items"]]
-            found.append((told["status"], names, page["metadata"].get("remainingItemCount")))
+            found.append(
+                (response_head["status"], names, page["metadata"].get("remainingItemCount"))
+            )
             if not (token := page["metadata"].get("continue")):
                 return found
-            then = f"&continue={token}"
+            continuation = f"&continue={token}"
 
-    world.same_to_read(chunks)
+    world.compare_reads(chunks)
 
 
-def test_a_body_of_protobuf_creates_and_replaces(world: World) -> None:
+def test_protobuf_body_creates_and_replaces_object(world: World) -> None:
     def written(side: Side) -> object:
         maps = f"/api/v1/namespaces/{side.namespace}/configmaps"
         kinds = [("Content-Type", MEDIA_TYPE), ("Accept", MEDIA_TYPE)]
-        created, body = ask(side, "POST", maps, kinds, config_map("one", "key", "value" * 100))
-        replaced, body = ask(side, "PUT", f"{maps}/one", kinds, body)
-        _, plain = ask(side, "GET", f"{maps}/one")
-        refused, _ = ask(side, "POST", maps, kinds, b"k8s\0nonsense")
-        return [created, replaced, refused, json.loads(plain)["data"]]
+        created, body = send_request(
+            side, "POST", maps, kinds, config_map("one", "key", "value" * 100)
+        )
+        replaced, body = send_request(side, "PUT", f"{maps}/one", kinds, body)
+        _, plain = send_request(side, "GET", f"{maps}/one")
+        rejected, _ = send_request(side, "POST", maps, kinds, b"k8s\0nonsense")
+        return [created, replaced, rejected, json.loads(plain)["data"]]
 
-    world.same(without_length(written))
+    world.compare(without_length(written))
 
 
 @pytest.mark.parametrize("media", PATCHES)
-def test_patches_and_deletions_are_answered_the_same(world: World, media: str) -> None:
+def test_patch_and_delete_responses_are_equal(world: World, media: str) -> None:
     def written(side: Side) -> object:
         maps = f"/api/v1/namespaces/{side.namespace}/configmaps"
         done = [
-            ask(side, "POST", maps, [("Content-Type", "application/json")], named("one")),
-            ask(side, "PATCH", f"{maps}/one", [("Content-Type", media)], b'{"data":{"a":"b"}}'),
-            ask(side, "PATCH", f"{maps}/one", [("Content-Type", "text/plain")], b"{}"),
-            ask(side, "PATCH", f"{maps}/one", [("Content-Type", media)], b"{nonsense"),
-            ask(side, "DELETE", f"{maps}/one"),
-            ask(side, "DELETE", f"{maps}/one"),
+            send_request(side, "POST", maps, [("Content-Type", "application/json")], named("one")),
+            send_request(
+                side, "PATCH", f"{maps}/one", [("Content-Type", media)], b'{"data":{"a":"b"}}'
+            ),
+            send_request(side, "PATCH", f"{maps}/one", [("Content-Type", "text/plain")], b"{}"),
+            send_request(side, "PATCH", f"{maps}/one", [("Content-Type", media)], b"{nonsense"),
+            send_request(side, "DELETE", f"{maps}/one"),
+            send_request(side, "DELETE", f"{maps}/one"),
         ]
-        return [{**told, "body": body.decode()} for told, body in done]
+        return [{**response_head, "body": body.decode()} for response_head, body in done]
 
-    world.same(without_length(written))
+    world.compare(without_length(written))
 
 
-def without_length(play: Any) -> Any:
-    """The length of an answer follows from the length of the versions in it, which differ."""
+def without_length(case: Any) -> Any:
+    """Remove Content-Length, which depends on resource versions of different lengths."""
 
-    def played(side: Side) -> object:
-        found = play(side)
-        for answer in found:
-            if "headers" in answer:
-                pairs = answer["headers"]
-                answer["headers"] = [pair for pair in pairs if pair[0] != "content-length"]
+    def without_content_length(side: Side) -> object:
+        found = case(side)
+        for response in found:
+            if "headers" in response:
+                pairs = response["headers"]
+                response["headers"] = [pair for pair in pairs if pair[0] != "content-length"]
         return found
 
-    return played
+    return without_content_length
 
 
 def named(name: str) -> bytes:
-    """A ConfigMap as JSON."""
+    """Return a ConfigMap as JSON."""
     return json.dumps({"metadata": {"name": name}}).encode()
 
 
-def test_who_expects_100_continue_is_told_to(world: World) -> None:
-    def told(side: Side) -> object:
+def test_expect_100_continue_is_answered_equally(world: World) -> None:
+    def sent(side: Side) -> object:
         maps = f"/api/v1/namespaces/{side.namespace}/configmaps"
         kind = {"Content-Type": "application/json"}
         big = json.dumps({"metadata": {"name": "big"}, "data": {"x": "y" * 900_000}}).encode()
         return [
-            expecting(side, "POST", maps, kind, named("one")),
-            expecting(side, "POST", maps, kind, big),
-            expecting(side, "POST", maps, kind, named("one")),
+            send_with_expect(side, "POST", maps, kind, named("one")),
+            send_with_expect(side, "POST", maps, kind, big),
+            send_with_expect(side, "POST", maps, kind, named("one")),
         ]
 
-    world.same(told)
+    world.compare(sent)
 
 
 WATCHES = {
@@ -167,57 +173,58 @@ WATCHES = {
 
 
 @pytest.mark.parametrize("kind", WATCHES)
-def test_a_watchs_head_comes_before_any_event_and_each_event_when_it_happens(
-    world: World, kind: str
-) -> None:
-    """Nothing is changed before the head is there, and nothing more before the last event is.
+def test_watch_head_and_events_arrive_without_delay(world: World, kind: str) -> None:
+    """The test makes the first change after the head, and each further change after an event.
 
-    So an answer that waits for its first byte, or for a second event, never comes: no clock needed.
+    A server that holds the head or an event back would block the test, so no timing is needed.
     """
     accept, _ = WATCHES[kind]
 
     def watched(side: Side) -> object:
         maps = f"/api/v1/namespaces/{side.namespace}/configmaps"
-        newest = json.loads(ask(side, "GET", maps)[1])["metadata"]["resourceVersion"]
+        newest = json.loads(send_request(side, "GET", maps)[1])["metadata"]["resourceVersion"]
         path = f"{maps}?watch=1&resourceVersion={newest}"
         sizes = []
-        with asked(side, "GET", path, [("Accept", accept)]) as answer:
-            told = head(answer)
+        with open_response(side, "GET", path, [("Accept", accept)]) as response:
+            response_head = head(response)
             for number in range(4):
-                made = [("Content-Type", "application/json")]
-                assert ask(side, "POST", maps, made, named(f"m-{number}"))[0]["status"] == 201
-                piece = answer.read1(1_000_000)
+                created = [("Content-Type", "application/json")]
+                assert (
+                    send_request(side, "POST", maps, created, named(f"m-{number}"))[0]["status"]
+                    == 201
+                )
+                piece = response.read1(1_000_000)
                 assert f"m-{number}".encode() in piece
                 sizes.append(bool(piece))
-        return [told, sizes]
+        return [response_head, sizes]
 
-    world.same(watched)
+    world.compare(watched)
 
 
-def test_a_compressed_watch_is_answered_the_same(world: World) -> None:
+def test_compressed_watch_is_equal(world: World) -> None:
     def watched(side: Side) -> object:
         maps = f"/api/v1/namespaces/{side.namespace}/configmaps"
-        with asked(
+        with open_response(
             side, "GET", f"{maps}?watch=1&timeoutSeconds=2", [("Accept-Encoding", "gzip")]
-        ) as answer:
-            told, body = head(answer), answer.read()
-        if ("content-encoding", "gzip") in told["headers"]:
+        ) as response:
+            response_head, body = head(response), response.read()
+        if ("content-encoding", "gzip") in response_head["headers"]:
             body = zlib.decompress(body, 31)
-        return [told, body.decode()]
+        return [response_head, body.decode()]
 
-    world.same(watched)
+    world.compare(watched)
 
 
-def test_the_head_of_a_log_comes_while_the_pod_is_silent(world: World) -> None:
+def test_log_head_arrives_before_first_line(world: World) -> None:
     def followed(side: Side) -> object:
-        pod = world.pod(side)
+        pod = world.create_pod(side)
         path = f"/api/v1/namespaces/{side.namespace}/pods/worker/log?follow=true"
-        with asked(side, "GET", path) as answer:
-            told = head(answer)
+        with open_response(side, "GET", path) as response:
+            response_head = head(response)
             pieces = []
             for word in ("one", "two", "three"):
                 pod.say(word)
-                pieces.append(answer.read1(1000).decode())
-        return [told, pieces]
+                pieces.append(response.read1(1000).decode())
+        return [response_head, pieces]
 
-    world.same(followed)
+    world.compare(followed)

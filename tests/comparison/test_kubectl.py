@@ -1,4 +1,4 @@
-"""kubectl says the same through the gate as directly, command by command."""
+"""kubectl behaves equally through the proxy and directly, command by command."""
 
 import json
 import shlex
@@ -14,106 +14,118 @@ from tests.comparison.world import World
 EDITOR = {"KUBE_EDITOR": "sed -i s/value/edited/"}
 
 
-def play(
+def run_commands(
     side: Side, commands: list[str], *, plain: bool = False, env: Mapping[str, str] = EDITOR
 ) -> str:
-    """Run commands one after the other, whatever becomes of each; what was said."""
-    done = ((said, side.run(*shlex.split(said), env=env, plain=plain)) for said in commands)
-    return "\n".join(transcript(one, said=said) for said, one in done)
+    """Run commands in order, also after failures; return their transcripts."""
+    done = (
+        (command, side.run(*shlex.split(command), env=env, plain=plain)) for command in commands
+    )
+    return "\n".join(transcript(one, command=command) for command, one in done)
 
 
-@pytest.mark.parametrize("case", cases.WRITING)
-def test_kubectl_does_the_same(world: World, case: str) -> None:
-    world.same(lambda side: play(side, cases.WRITING[case]))
+@pytest.mark.parametrize("case", cases.WRITE_CASES)
+def test_kubectl_write_commands_behave_equally(world: World, case: str) -> None:
+    world.compare(lambda side: run_commands(side, cases.WRITE_CASES[case]))
 
 
 @pytest.mark.parametrize("websockets", ["true", "false"], ids=["websocket", "spdy"])
-@pytest.mark.parametrize("case", cases.PODS)
-def test_kubectl_does_the_same_with_pods(world: World, case: str, websockets: str) -> None:
+@pytest.mark.parametrize("case", cases.POD_CASES)
+def test_kubectl_pod_commands_behave_equally(world: World, case: str, websockets: str) -> None:
     def with_pod(side: Side) -> str:
-        world.pod(side).say("first\nsecond")
-        return play(side, cases.PODS[case], env={"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": websockets})
+        world.create_pod(side).say("first\nsecond")
+        return run_commands(
+            side, cases.POD_CASES[case], env={"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": websockets}
+        )
 
-    world.same(with_pod)
-
-
-@pytest.mark.parametrize("case", cases.READING)
-def test_kubectl_reads_the_same(world: World, case: str) -> None:
-    world.same_to_read(lambda side: play(side, cases.READING[case]))
+    world.compare(with_pod)
 
 
-@pytest.mark.parametrize("person", ["bob", "carol"])
-def test_what_is_refused_is_refused_in_the_same_words(world: World, person: str) -> None:
-    wishes = [cases.MADE, "get clusterroles", "get cm", "delete cm --all", "auth can-i --list"]
-    world.same(lambda side: play(side, wishes), person=person)
+@pytest.mark.parametrize("case", cases.READ_CASES)
+def test_kubectl_read_commands_behave_equally(world: World, case: str) -> None:
+    world.compare_reads(lambda side: run_commands(side, cases.READ_CASES[case]))
 
 
-@pytest.mark.parametrize("case", cases.IMPERSONATING)
-def test_as_is_the_same_for_those_who_may(world: World, case: str) -> None:
-    world.same(lambda side: play(side, cases.IMPERSONATING[case], plain=True))
+@pytest.mark.parametrize("user", ["bob", "carol"])
+def test_forbidden_commands_fail_with_equal_messages(world: World, user: str) -> None:
+    commands = [
+        cases.CREATE_ONE,
+        "get clusterroles",
+        "get cm",
+        "delete cm --all",
+        "auth can-i --list",
+    ]
+    world.compare(lambda side: run_commands(side, commands), user=user)
 
 
-def test_as_a_service_account_is_the_same_for_a_member(world: World) -> None:
-    """The role ``edit`` of Kubernetes allows it, within its namespaces."""
-    wishes = cases.IMPERSONATING["--as a service account"]
-    world.same(lambda side: play(side, wishes, plain=True), person="bob")
+@pytest.mark.parametrize("case", cases.IMPERSONATION_CASES)
+def test_impersonation_by_authorized_user_behaves_equally(world: World, case: str) -> None:
+    world.compare(lambda side: run_commands(side, cases.IMPERSONATION_CASES[case], plain=True))
 
 
-@pytest.mark.parametrize("case", cases.IMPERSONATING)
-def test_as_is_refused_to_those_who_may_not(world: World, case: str) -> None:
-    """The words are the gate's own, and differ between API servers; what they mean is the same."""
+def test_impersonation_of_service_account_by_member_behaves_equally(world: World) -> None:
+    """Kubernetes' role ``edit`` allows it for service accounts of its namespaces."""
+    commands = cases.IMPERSONATION_CASES["--as a service account"]
+    world.compare(lambda side: run_commands(side, commands, plain=True), user="bob")
+
+
+@pytest.mark.parametrize("case", cases.IMPERSONATION_CASES)
+def test_impersonation_by_unauthorized_user_is_forbidden(world: World, case: str) -> None:
+    """Messages differ between proxy and API servers, so the test compares their meaning."""
 
     def refused(side: Side) -> object:
-        answers = []
-        for said in cases.IMPERSONATING[case]:
-            done = side.run(*shlex.split(said), plain=True)
+        responses = []
+        for command in cases.IMPERSONATION_CASES[case]:
+            done = side.run(*shlex.split(command), plain=True)
             assert "(Forbidden)" in done.stderr
-            assert f'User "{world.gate.users["carol"]}" cannot impersonate' in done.stderr
-            answers.append((said, done.returncode, done.stdout))
-        return answers
+            assert f'User "{world.proxy.users["carol"]}" cannot impersonate' in done.stderr
+            responses.append((command, done.returncode, done.stdout))
+        return responses
 
-    world.same(refused, person="carol")
+    world.compare(refused, user="carol")
 
 
-def test_as_adds_who_it_was_and_nothing_else(world: World) -> None:
+def test_impersonation_adds_original_user_only(world: World) -> None:
     def whoami(side: Side) -> object:
         review = side.run("auth", "whoami", "--as=jane", "--as-group=dev", "-o", "json", plain=True)
         info = json.loads(review.stdout)["status"]["userInfo"]
         extra = info.pop("extra", {})
-        if side.name == "gate":
+        if side.name == "proxy":
             original = {"originaluser", "originalusername", "originalprincipalid"}
             assert set(extra) == original | {"requestid"}
-            assert extra["originaluser"] == [world.gate.users["alice"]]
+            assert extra["originaluser"] == [world.proxy.users["alice"]]
         return info
 
-    world.same(whoami)
+    world.compare(whoami)
 
 
-@pytest.mark.parametrize("person", ["alice", "bob", "carol"])
-def test_whoami_is_the_same_but_for_the_requests_id(world: World, person: str) -> None:
+@pytest.mark.parametrize("user", ["alice", "bob", "carol"])
+def test_whoami_differs_only_in_request_id(world: World, user: str) -> None:
     def whoami(side: Side) -> object:
-        info = json.loads(side.ok("auth", "whoami", "-o", "json"))["status"]["userInfo"]
-        if side.name == "gate":
+        info = json.loads(side.run_checked("auth", "whoami", "-o", "json"))["status"]["userInfo"]
+        if side.name == "proxy":
             assert info["extra"].pop("requestid")
         return info
 
-    world.same(whoami, person=person)
+    world.compare(whoami, user=user)
 
 
-def test_what_kubectl_tells_with_v9_is_the_same(world: World) -> None:
-    def told(side: Side) -> object:
-        side.ok(*shlex.split(cases.MADE))
+def test_kubectl_verbose_output_is_equal(world: World) -> None:
+    def verbose_output(side: Side) -> object:
+        side.run_checked(*shlex.split(cases.CREATE_ONE))
         done = side.run("get", "configmap", "one", "-o", "yaml", "-v=9")
         return comparable(done)
 
-    world.same(told)
+    world.compare(verbose_output)
 
 
 def comparable(done: "CompletedProcess[str]") -> str:
-    """Without the lines on the way there: who asks, how connections are made, a request's ids."""
-    ways = [
+    """Return output and exit code without lines on credentials, connections and request ids."""
+    volatile = [
         *("Authorization", "Impersonate-", "HTTP Trace", "HTTP Statistics", "Audit-Id"),
         *("X-Request-Id", "Dialed", "curl -v", "Date:"),
     ]
-    lines = [line for line in done.stderr.splitlines() if not any(way in line for way in ways)]
+    lines = [
+        line for line in done.stderr.splitlines() if not any(mark in line for mark in volatile)
+    ]
     return f"{done.stdout}\n{done.returncode}\n" + "\n".join(lines)

@@ -1,7 +1,7 @@
-"""The official Python client and kubernetes-asyncio: list, watch and exec, the same both ways.
+"""List, watch and exec with the official Python client and kubernetes-asyncio.
 
-Neither takes impersonation from a kubeconfig. So directly they come with a client certificate of
-the same user: the same rights, without the extras, which none of these answers depends on.
+Neither client supports impersonation in a kubeconfig. On the direct side they use a client
+certificate of the same user. It has no extras, on which no result here depends.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from tests.comparison.world import World
 COMMAND = ["sh", "-c", "read x; echo got $x; echo no >&2; exit 3"]
 EVENTS = 4
 
-# The package says that it is typed, and is so in parts only.
+# The package declares type information but is only partly typed.
 WATCH: Any = kubernetes.watch.Watch
 STREAM: Any = kubernetes.stream.stream
 CLIENT: Any = kubernetes.config.new_client_from_config
@@ -33,18 +33,18 @@ CLIENT: Any = kubernetes.config.new_client_from_config
 
 @contextmanager
 def official(side: Side) -> Iterator[Any]:
-    """The official client."""
-    made = CLIENT(str(side.plain_kubeconfig))
-    with made:
-        yield kubernetes.client.CoreV1Api(made)
+    """Open the official client."""
+    numbers = CLIENT(str(side.plain_kubeconfig))
+    with numbers:
+        yield kubernetes.client.CoreV1Api(numbers)
 
 
 def summary(maps: Any) -> list[str]:
-    """Names in the order of the list."""
+    """Return the names in the order of the list."""
     return [one.metadata.name for one in maps.items]
 
 
-def test_the_official_client_lists(world: World) -> None:
+def test_official_client_lists(world: World) -> None:
     def listed(side: Side) -> object:
         with official(side) as core:
             first = core.list_namespaced_config_map("shared", limit=2_000)
@@ -53,47 +53,47 @@ def test_the_official_client_lists(world: World) -> None:
             odd = core.list_namespaced_config_map("shared", label_selector="parity=odd", limit=5)
             return [summary(first), summary(rest), summary(odd), refusal(core)]
 
-    world.same_to_read(listed)
+    world.compare_reads(listed)
 
 
 def refusal(core: Any) -> object:
-    """What the client is told of a thing that is not there."""
+    """Return the client's error for a missing object."""
     try:
-        core.read_namespaced_config_map("nothing", "shared")
+        core.read_namespaced_config_map("missing", "shared")
     except kubernetes.client.ApiException as exc:
         return [exc.status, exc.reason, exc.body]
-    raise AssertionError("it was there")
+    raise AssertionError("the object exists")
 
 
-def test_the_official_client_watches(world: World) -> None:
+def test_official_client_watches(world: World) -> None:
     def watched(side: Side) -> object:
         with official(side) as core:
             newest = core.list_namespaced_config_map(side.namespace).metadata.resource_version
-            made = iter(range(EVENTS))
-            create(core, side, next(made))
+            numbers = iter(range(EVENTS))
+            create(core, side, next(numbers))
             events = []
             watch = WATCH()
             for event in watch.stream(
                 core.list_namespaced_config_map, side.namespace, resource_version=newest
             ):
                 events.append((event["type"], event["object"].metadata.name))
-                if (number := next(made, None)) is None:
+                if (number := next(numbers, None)) is None:
                     watch.stop()
                 else:
                     create(core, side, number)
             return events
 
-    world.same(watched)
+    world.compare(watched)
 
 
 def create(core: Any, side: Side, number: int) -> None:
-    """Make a thing happen."""
+    """Create a ConfigMap, which causes an event."""
     core.create_namespaced_config_map(side.namespace, {"metadata": {"name": f"seen-{number}"}})
 
 
-def test_the_official_client_executes(world: World) -> None:
+def test_official_client_executes(world: World) -> None:
     def executed(side: Side) -> object:
-        world.pod(side)
+        world.create_pod(side)
         with official(side) as core:
             shell = STREAM(
                 core.connect_get_namespaced_pod_exec,
@@ -108,7 +108,7 @@ def test_the_official_client_executes(world: World) -> None:
             shell.run_forever(timeout=30)
             return [shell.read_stdout(), shell.read_stderr(), shell.returncode]
 
-    world.same(executed)
+    world.compare(executed)
 
 
 def asynchronous(
@@ -136,7 +136,7 @@ def test_kubernetes_asyncio_lists(world: World) -> None:
         rest = await core.list_namespaced_config_map("shared", _continue=token)
         return [summary(some), summary(rest)]
 
-    world.same_to_read(lambda side: asynchronous(side, listed))
+    world.compare_reads(lambda side: asynchronous(side, listed))
 
 
 def test_kubernetes_asyncio_watches(world: World) -> None:
@@ -146,8 +146,8 @@ def test_kubernetes_asyncio_watches(world: World) -> None:
             await core.create_namespaced_config_map(side.namespace, body)
 
         newest = await core.list_namespaced_config_map(side.namespace)
-        made = iter(range(EVENTS))
-        await make(next(made))
+        numbers = iter(range(EVENTS))
+        await make(next(numbers))
         events = []
         async with kubernetes_asyncio.watch.Watch().stream(
             core.list_namespaced_config_map,
@@ -156,12 +156,12 @@ def test_kubernetes_asyncio_watches(world: World) -> None:
         ) as stream:
             async for event in stream:
                 events.append((event["type"], event["object"].metadata.name))
-                if (number := next(made, None)) is None:
+                if (number := next(numbers, None)) is None:
                     break
                 await make(number)
         return events
 
-    world.same(lambda side: asynchronous(side, watched))
+    world.compare(lambda side: asynchronous(side, watched))
 
 
 def test_kubernetes_asyncio_executes(world: World) -> None:
@@ -176,16 +176,16 @@ def test_kubernetes_asyncio_executes(world: World) -> None:
         return [len(done), sorted(set(done))]
 
     def with_pod(side: Side) -> object:
-        world.pod(side)
+        world.create_pod(side)
         return asynchronous(side, executed, websockets=True)
 
-    world.same(with_pod)
+    world.compare(with_pod)
 
 
-def test_two_clients_of_different_kinds_see_the_same_events(world: World) -> None:
-    """A thread of one and the loop of the other, on one side at a time."""
+def test_official_and_asyncio_clients_see_equal_events(world: World) -> None:
+    """One client runs in a thread, the other on an event loop, on one side at a time."""
 
-    def seen(side: Side) -> object:
+    def collect(side: Side) -> object:
         found: list[tuple[str, str]] = []
         ready = threading.Event()
 
@@ -215,4 +215,4 @@ def test_two_clients_of_different_kinds_see_the_same_events(world: World) -> Non
         thread.join(60)
         return sorted(found)
 
-    world.same(seen)
+    world.compare(collect)

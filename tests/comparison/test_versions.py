@@ -1,11 +1,11 @@
-"""The matrix names only what can be built."""
+"""The matrix names only versions that can be built."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from proxy.demo.assets import KUBERNETES_VERSION
+from proxy.demo.binaries import KUBERNETES_VERSION
 from tests.comparison.versions import MATRIX
 
 MODULE = Path(__file__).parents[1] / "kubernetes"
@@ -19,7 +19,7 @@ def test_each_version_is_pinned(version: str) -> None:
     assert mod.with_suffix(".sum").exists()
 
 
-def test_the_newest_comes_first_and_one_is_two_minors_older() -> None:
+def test_matrix_starts_with_newest_and_contains_two_minors_older() -> None:
     minors = [int(pair.api_server.split(".")[1]) for pair in MATRIX]
     assert minors[0] == max(minors)
     assert minors[0] - 2 in minors

@@ -1,7 +1,7 @@
-"""Watches that run as long as the rest of the suite see each event once, in order, on both sides.
+"""Watches that run during the whole suite see each event once, in order, on both sides.
 
-They start with the first test that has the world, so waiting for them costs next to nothing; this
-file's name puts it last.
+They start with the fixture ``world``. This file comes last in alphabetical order, so waiting for
+them takes little extra time.
 """
 
 import time
@@ -9,31 +9,31 @@ import time
 import pytest
 
 from tests.comparison.world import World
-from tests.parts.waiting import until
+from tests.support.waiting import wait_until
 
 SECONDS = 75.0
-"""How long they run at least. Two minutes and more where the whole suite runs."""
+"""Minimum duration. With the whole suite it is two minutes or more."""
 
 
-@pytest.mark.timeout(240)
-def test_every_watcher_sees_every_event_once_and_in_order(world: World) -> None:
+@pytest.mark.timeout(600)
+def test_watchers_see_every_event_once_in_order(world: World) -> None:
     watchers = world.watchers
     assert watchers is not None
     over = watchers.started + SECONDS
-    until(lambda: time.monotonic() > over, SECONDS + 30, "the time to watch")
+    wait_until(lambda: time.monotonic() > over, SECONDS + 30, "the time to watch")
     watchers.finish()
     expected = set()
-    for number in range(watchers.made):
+    for number in range(watchers.changes):
         expected |= {("ADDED", f"event-{number}"), ("MODIFIED", f"event-{number}")}
         if number % 2:
             expected.add(("DELETED", f"event-{number}"))
-    diaries = watchers.diaries
+    event_logs = watchers.event_logs
     try:
-        until(lambda: all(len(diary) >= len(expected) for diary in diaries.values()), 15)
+        wait_until(lambda: all(len(log) >= len(expected) for log in event_logs.values()), 15)
     except AssertionError:
-        pass  # what is missing is told below
-    for name, diary in diaries.items():
-        seen = [(kind, what) for kind, what, _ in diary]
-        assert len(seen) == len(set(seen)), f"{name} saw an event twice"
-        assert sorted(set(seen) ^ expected) == [], name
-    assert len({tuple(diary) for diary in diaries.values()}) == 1
+        pass  # The assertions below name the missing events.
+    for name, log in event_logs.items():
+        events = [(kind, what) for kind, what, _ in log]
+        assert len(events) == len(set(events)), f"{name} saw an event twice"
+        assert sorted(set(events) ^ expected) == [], name
+    assert len({tuple(log) for log in event_logs.values()}) == 1

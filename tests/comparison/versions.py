@@ -1,7 +1,7 @@
-"""Which Kubernetes is compared. One line is one pair; a new release is one line more.
+"""The Kubernetes versions under test, one line per pair.
 
-A release other than the newest also needs its module file, which one command writes:
-``python tests/kubernetes/build.py --pin v1.34.4``. docs/compatibility.md has the whole story.
+A release other than the newest also needs a module file, which one command writes:
+``python tests/kubernetes/build.py --pin v1.34.4``. See docs/compatibility.md.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """An API server (with the controllers of its release) and the kubectl that asks it."""
+    """The versions of the API server (with its controllers) and of kubectl."""
 
     api_server: str
     kubectl: str

@@ -1,4 +1,4 @@
-"""A cluster, a gate in front of it, and people who can go both ways."""
+"""A cluster, a proxy in front of it, and users with access on both sides."""
 
 import asyncio
 import difflib
@@ -15,66 +15,66 @@ import aiohttp
 import pytest
 import yaml
 
-from proxy.demo.kubelet import Pod
-from tests.comparison.sides import Side, Subject, impersonating
-from tests.parts.kubernetes import Kubernetes
-from tests.parts.sekisho import Gate
-from tests.parts.waiting import until
+from proxy.demo.fake_kubelet import Pod
+from tests.comparison.sides import Side, Subject, write_impersonating_kubeconfig
+from tests.support.kubernetes import Kubernetes
+from tests.support.sekisho import SekishoWithUsers
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.comparison.events import Watchers
 
-PEOPLE = ("alice", "bob", "carol")
+USERS = ("alice", "bob", "carol")
 """alice owns the cluster, bob is a member, carol may only read."""
 
 SHARED = "shared"
-"""A namespace that nobody changes: what is read there is the same byte for byte."""
+"""A namespace without changes, where responses to reads are equal byte for byte."""
 
-MANY = 5_010
-"""How many objects there are to list in it."""
+SHARED_OBJECTS = 5_010
+"""Number of ConfigMaps in the shared namespace."""
 
 
 @dataclass
 class World:
-    """Everything that a comparison needs."""
+    """The state of a comparison: cluster, proxy, users and background watchers."""
 
     kubernetes: Kubernetes
-    gate: Gate
+    proxy: SekishoWithUsers
     kubectl: Path
     folder: Path
     sides: dict[str, tuple[Side, Side]] = field(default_factory=dict)
     watchers: "Watchers | None" = None
-    """Who watches in the background, for as long as the world is there."""
+    """Watchers that run in the background as long as the fixture."""
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    def same(self, play: Callable[[Side], object], *, person: str = "alice") -> None:
-        """Play a case through the gate and directly; fail with a diff where the answers differ.
+    def compare(self, case: Callable[[Side], object], *, user: str = "alice") -> None:
+        """Run a case through the proxy and directly. Fails with a diff if the results differ.
 
-        Each side has a namespace of its own, in which nothing has happened before.
+        Each side uses a new namespace.
         """
-        with self.namespaces(person) as sides:
-            through, directly = ((side, side.as_text(play(side))) for side in sides)
-        self._compare(through, directly)
+        with self.create_namespaces(user) as sides:
+            proxied, direct = ((side, side.as_text(case(side))) for side in sides)
+        self._compare(proxied, direct)
 
-    def same_to_read(self, play: Callable[[Side], object], *, person: str = "alice") -> None:
-        """The same for a case that only reads, in the namespace ``shared``."""
-        sides = (self.side(side, SHARED) for side in self.sides[person])
-        through, directly = ((side, side.as_text(play(side))) for side in sides)
-        self._compare(through, directly)
+    def compare_reads(self, case: Callable[[Side], object], *, user: str = "alice") -> None:
+        """Compare like :meth:`compare` for a case that only reads, in the namespace ``shared``."""
+        sides = (self.side_in(side, SHARED) for side in self.sides[user])
+        proxied, direct = ((side, side.as_text(case(side))) for side in sides)
+        self._compare(proxied, direct)
 
     @contextmanager
-    def namespaces(self, person: str = "alice") -> Iterator[tuple[Side, Side]]:
-        """Two new namespaces with names of the same length, for tables keep their columns."""
+    def create_namespaces(self, user: str = "alice") -> Iterator[tuple[Side, Side]]:
+        """Create two namespaces with names of equal length, so that table columns are equal."""
         number = next(self._numbers)
-        through, directly = self.sides[person]
-        names = f"case-{number:03d}-g", f"case-{number:03d}-d"
+        proxied, direct = self.sides[user]
+        names = f"case-{number:03d}-p", f"case-{number:03d}-d"
         for name in names:
             self.kubernetes.create_namespace(name)
         for name in names:
-            # It comes a moment after the namespace, and would come between any two commands.
-            until(lambda name=name: self._has_root_certificate(name))  # type: ignore[misc]
+            # The certificate appears shortly after the namespace, possibly between two commands.
+            wait_until(lambda name=name: self._has_root_certificate(name))  # type: ignore[misc]
         try:
-            yield self.side(through, names[0]), self.side(directly, names[1])
+            yield self.side_in(proxied, names[0]), self.side_in(direct, names[1])
         finally:
             for name in names:
                 self.kubernetes.delete_namespace(name)
@@ -83,12 +83,12 @@ class World:
         path = f"/api/v1/namespaces/{namespace}/configmaps"
         return bool(self.kubernetes.call(self.kubernetes.request("GET", path))["items"])
 
-    def pod(self, side: Side, name: str = "worker") -> Pod:
-        """A running pod in a side's namespace."""
+    def create_pod(self, side: Side, name: str = "worker") -> Pod:
+        """Create a running pod in the side's namespace."""
         return self.kubernetes.running_pod(name, side.namespace)
 
-    def side(self, side: Side, namespace: str) -> Side:
-        """The side in another namespace."""
+    def side_in(self, side: Side, namespace: str) -> Side:
+        """Return the side with another namespace."""
         names = {
             side.server: "https://<server>",
             side.server.split("/k8s/")[0].removeprefix("https://"): "<address>",
@@ -96,23 +96,23 @@ class World:
         }
         return replace(side, namespace=namespace, names=names)
 
-    def add(self, name: str) -> None:
-        """Make both sides of a person whom the gate knows."""
-        user = self.gate.users[name]
-        subject = Subject.local(user, name)
+    def add_user(self, name: str) -> None:
+        """Create both sides of a user of the proxy."""
+        user_id = self.proxy.users[name]
+        subject = Subject.local(user_id, name)
         self.sides[name] = (self._through(name), self._directly(name, subject))
 
     def _through(self, name: str) -> Side:
-        kubeconfig = self.gate.kubeconfig(name)
+        kubeconfig = self.proxy.kubeconfig(name)
         config = yaml.safe_load(kubeconfig.read_text())
         return Side(
-            name="gate",
+            name="proxy",
             server=config["clusters"][0]["cluster"]["server"],
             kubectl=self.kubectl,
             kubeconfig=kubeconfig,
             plain_kubeconfig=kubeconfig,
             context=ssl.create_default_context(
-                cafile=str(self.gate.folder / "data" / "tls" / "ca.crt")
+                cafile=str(self.proxy.folder / "data" / "tls" / "ca.crt")
             ),
             credentials=(("Authorization", f"Bearer {config['users'][0]['user']['token']}"),),
         )
@@ -122,7 +122,7 @@ class World:
         folder = self.folder / "direct"
         folder.mkdir(exist_ok=True)
         kubeconfig, plain = folder / f"{name}.kubeconfig", folder / f"{name}-plain.kubeconfig"
-        impersonating(self.kubernetes.admin_kubeconfig, subject, kubeconfig)
+        write_impersonating_kubeconfig(self.kubernetes.admin_kubeconfig, subject, kubeconfig)
         pki.issue_client(name, subject.user, ["sekisho:authenticated"], now=datetime.now(UTC))
         pki.write_kubeconfig(name, server, plain)
         context = ssl.create_default_context(cafile=str(self.kubernetes.ca_file))
@@ -137,30 +137,30 @@ class World:
             credentials=subject.headers(),
         )
 
-    def _compare(self, through: tuple[Side, str], directly: tuple[Side, str]) -> None:
-        """Keep both answers in files, and show how they differ."""
+    def _compare(self, proxied: tuple[Side, str], direct: tuple[Side, str]) -> None:
+        """Save both results in files; fail with a diff if they differ."""
         number = next(self._numbers)
-        for side, text in (through, directly):
+        for side, text in (proxied, direct):
             (self.folder / f"{number:03d}-{side.name}.txt").write_text(text)
-        if through[1] != directly[1]:
+        if proxied[1] != direct[1]:
             diff = difflib.unified_diff(
-                directly[1].splitlines(), through[1].splitlines(), "directly", "gate", lineterm=""
+                direct[1].splitlines(), proxied[1].splitlines(), "directly", "proxy", lineterm=""
             )
-            pytest.fail("through the gate it is different:\n" + "\n".join(diff), pytrace=False)
+            pytest.fail("the result through the proxy differs:\n" + "\n".join(diff), pytrace=False)
 
-    async def fill(self) -> None:
-        """Create the many objects of ``shared``."""
+    async def create_shared_objects(self) -> None:
+        """Create the objects of the namespace ``shared``."""
         context = ssl.create_default_context(cafile=str(self.kubernetes.ca_file))
         context.load_cert_chain(self.kubernetes.admin_certificate, self.kubernetes.admin_key)
         url = f"{self.kubernetes.servers[0]}/api/v1/namespaces/{SHARED}/configmaps"
-        numbers = iter(range(MANY))
+        numbers = iter(range(SHARED_OBJECTS))
 
         async def some(session: aiohttp.ClientSession) -> None:
             for number in numbers:
                 labels = {"parity": ("even", "odd")[number % 2]}
                 metadata = {"name": f"many-{number:05d}", "labels": labels}
-                async with session.post(url, json={"metadata": metadata}) as answer:
-                    assert answer.status == 201, await answer.text()
+                async with session.post(url, json={"metadata": metadata}) as response:
+                    assert response.status == 201, await response.text()
 
         connector = aiohttp.TCPConnector(ssl=context)
         async with aiohttp.ClientSession(connector=connector) as session:

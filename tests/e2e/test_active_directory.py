@@ -1,4 +1,4 @@
-"""From a sign-in at Active Directory to a role binding in a cluster, with everything in between."""
+"""Sign in at Active Directory and use a role binding for one of its groups in a cluster."""
 
 import json
 from collections.abc import Iterator
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.parts.kubernetes import Kubernetes, kubectl
-from tests.parts.samba import PASSWORD, Samba, dn_of
-from tests.parts.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.kubernetes import Kubernetes, kubectl
+from tests.support.samba import PASSWORD, Samba, dn_of
+from tests.support.sekisho import Sekisho, free_port, make_sekisho
 
 WHOAMI = "/k8s/clusters/test/apis/authentication.k8s.io/v1/selfsubjectreviews"
 REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
@@ -19,7 +19,7 @@ RBAC = "/apis/rbac.authorization.k8s.io/v1"
 def sekisho(
     samba: Samba, kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Sekisho]:
-    """A Sekisho whose people are in Active Directory."""
+    """Yield a Sekisho that authenticates users with Active Directory."""
     folder = tmp_path_factory.mktemp("sekisho-ad")
     settings = samba.config(type="activedirectory", name="corp", ca_file=None, bind_password=None)
     settings |= {"bind_password_file": "bind-password", "ca_file": "ca.crt"}
@@ -29,23 +29,23 @@ def sekisho(
     providers = [{"type": "local", "name": "local"}, settings, down]
     made = make_sekisho(folder, (free_port(), free_port()), f"providers: {json.dumps(providers)}\n")
     made.run("check-config")
-    made.run("cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig))
+    made.run("admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig))
     made.start()
     yield made
     made.stop()
 
 
 def sign_in(sekisho: Sekisho, name: str) -> str:
-    """A token of somebody who may enter the cluster."""
+    """Sign a user in, grant read-only access to the cluster, and return the token."""
     body = {"username": f"CORP\\{name}", "password": PASSWORD}
-    answer = sekisho.ask("POST", "/v1/login/corp", body=body)
-    assert answer.status == 200, answer.body
-    sekisho.run("cluster", "grant", "test", "--user", name, "--role", "read-only")
-    return str(answer.json()["token"])
+    response = sekisho.request("POST", "/v1/login/corp", body=body)
+    assert response.status == 200, response.body
+    sekisho.run("admin", "cluster", "grant", "test", "--user", name, "--role", "read-only")
+    return str(response.json()["token"])
 
 
 def kubeconfig(sekisho: Sekisho, token: str) -> Path:
-    """A kubeconfig with that token."""
+    """Write a kubeconfig with ``token`` and return its path."""
     file = sekisho.folder / f"{token.partition(':')[0]}.kubeconfig"
     config = {
         "apiVersion": "v1",
@@ -67,14 +67,14 @@ def kubeconfig(sekisho: Sekisho, token: str) -> Path:
     return file
 
 
-def test_a_group_of_the_directory_gives_rights_in_a_cluster(
+def test_role_binding_for_a_directory_group_grants_access_in_the_cluster(
     sekisho: Sekisho, samba: Samba, kubernetes: Kubernetes, namespace: str
 ) -> None:
-    name = samba.user()
-    inner = samba.group(dn_of(name))
-    outer = samba.group(dn_of(inner))
+    name = samba.create_user()
+    inner = samba.create_group(dn_of(name))
+    outer = samba.create_group(dn_of(inner))
     token = sign_in(sekisho, name)
-    me = sekisho.ask("GET", "/v1/me", token=token).json()
+    me = sekisho.request("GET", "/v1/me", token=token).json()
     assert me["principals"][0]["id"].startswith("activedirectory_user://")
     ids = {one["display_name"]: one["id"] for one in me["groups"]}
     assert {inner, outer, "Domain Users"} <= set(ids)
@@ -107,43 +107,45 @@ def test_a_group_of_the_directory_gives_rights_in_a_cluster(
     assert info["extra"]["username"] == [name]
 
 
-def test_a_thousand_groups_reach_the_cluster(sekisho: Sekisho, samba: Samba) -> None:
-    name = samba.user()
-    ou = samba.chains(name, 200, 5)
+def test_thousand_directory_groups_are_sent_to_the_cluster(sekisho: Sekisho, samba: Samba) -> None:
+    name = samba.create_user()
+    ou = samba.create_group_chains(name, 200, 5)
     try:
         token = sign_in(sekisho, name)
-        answer = sekisho.ask("POST", WHOAMI, token=token, body=REVIEW)
-        assert answer.status == 201, answer.body
-        groups = answer.json()["status"]["userInfo"]["groups"]
+        response = sekisho.request("POST", WHOAMI, token=token, body=REVIEW)
+        assert response.status == 201, response.body
+        groups = response.json()["status"]["userInfo"]["groups"]
         assert sum(one.startswith("activedirectory_group://") for one in groups) == 1002
-        assert len(set(groups)) == 1004  # and the two that everybody is in
+        assert len(set(groups)) == 1004  # and the two groups of every authenticated user
     finally:
-        samba.remove(ou)
+        samba.delete_tree(ou)
 
 
-def test_a_directory_that_is_down_is_told_so_and_harms_nobody_else(
+def test_login_when_one_directory_is_down_returns_503_and_other_providers_work(
     sekisho: Sekisho, samba: Samba
 ) -> None:
-    name = samba.user()
+    name = samba.create_user()
     body = {"username": name, "password": PASSWORD}
-    answer = sekisho.ask("POST", "/v1/login/down", body=body)
-    assert answer.status == 503
-    assert int(answer.headers["Retry-After"]) > 0
-    assert "127.0.0.1" not in answer.body.decode()
-    assert sekisho.ask("POST", "/v1/login/corp", body=body).status == 200
+    response = sekisho.request("POST", "/v1/login/down", body=body)
+    assert response.status == 503
+    assert int(response.headers["Retry-After"]) > 0
+    assert "127.0.0.1" not in response.body.decode()
+    assert sekisho.request("POST", "/v1/login/corp", body=body).status == 200
 
 
-def test_refusals_are_told_to_the_log_and_not_to_the_caller(sekisho: Sekisho, samba: Samba) -> None:
-    disabled = samba.user(userAccountControl=514)
-    answers = [
-        sekisho.ask("POST", "/v1/login/corp", body={"username": user, "password": word})
-        for user, word in ((disabled, PASSWORD), (disabled, "wrong"), ("nobody-there", PASSWORD))
+def test_login_refusal_logs_the_reason_and_hides_it_from_the_caller(
+    sekisho: Sekisho, samba: Samba
+) -> None:
+    disabled = samba.create_user(userAccountControl=514)
+    responses = [
+        sekisho.request("POST", "/v1/login/corp", body={"username": user, "password": word})
+        for user, word in ((disabled, PASSWORD), (disabled, "wrong"), ("unknown-user", PASSWORD))
     ]
-    assert [one.status for one in answers] == [401, 401, 401]
-    said = [one.json() for one in answers]
-    for one in said:
+    assert [one.status for one in responses] == [401, 401, 401]
+    bodies = [one.json() for one in responses]
+    for one in bodies:
         one.pop("request_id", None)
-    assert said[0] == said[1] == said[2]
+    assert bodies[0] == bodies[1] == bodies[2]
     for reason in ("account_disabled", "wrong_password", "unknown_user"):
         assert f'"reason": "{reason}"' in sekisho.log or f'"reason":"{reason}"' in sekisho.log
     assert PASSWORD not in sekisho.log

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from proxy.demo.kubelet import Pod
-from tests.parts.kubernetes import Kubernetes, kubectl, start_kubectl
-from tests.parts.sekisho import PASSWORD, Sekisho, free_port, make_sekisho
+from management.http.request_notes import REJECTED
+from proxy.demo.fake_kubelet import Pod
+from tests.support.kubernetes import Kubernetes, kubectl, start_kubectl
+from tests.support.sekisho import PASSWORD, Sekisho, free_port, make_sekisho
 
 PODS = "/k8s/clusters/test/api/v1/namespaces/default/pods"
 RULES = """
@@ -24,9 +25,11 @@ audit:
 
 @pytest.fixture(scope="module")
 def audited(tmp_path_factory: pytest.TempPathFactory, kubernetes: Kubernetes) -> Iterator[Sekisho]:
-    """A server with rules of its own; root administers, bob has no access."""
+    """Yield a server with audit rules: root is an administrator, bob has no access."""
     sekisho = make_sekisho(tmp_path_factory.mktemp("audited"), (free_port(), free_port()), RULES)
-    sekisho.run("cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig))
+    sekisho.run(
+        "admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig)
+    )
     sekisho.start()
     sekisho.create_user("root", "--admin")
     sekisho.create_user("bob")
@@ -50,7 +53,11 @@ def events(sekisho: Sekisho) -> list[dict[str, Any]]:
 def wait_for(
     sekisho: Sekisho, wanted: Callable[[dict[str, Any]], bool], seconds: float = 20
 ) -> dict[str, Any]:
-    """The first event that is wanted."""
+    """Return the first event for which ``wanted`` is true.
+
+    Raises:
+        AssertionError: if it is not logged within ``seconds``.
+    """
     deadline = time.monotonic() + seconds
     while True:
         found = [one for one in events(sekisho) if wanted(one)]
@@ -60,9 +67,11 @@ def wait_for(
         time.sleep(0.02)
 
 
-def test_a_request_is_an_event_that_names_it_by_its_id(audited: Sekisho, root: str) -> None:
-    answer = audited.ask("GET", f"{PODS}?limit=1", token=root, headers={"User-Agent": "test/1"})
-    request_id = answer.headers["X-Request-Id"]
+def test_request_logs_an_event_with_its_request_id(audited: Sekisho, root: str) -> None:
+    response = audited.request(
+        "GET", f"{PODS}?limit=1", token=root, headers={"User-Agent": "test/1"}
+    )
+    request_id = response.headers["X-Request-Id"]
     seen = wait_for(audited, lambda one: one["auditID"] == request_id)
     assert (seen["verb"], seen["stage"]) == ("list", "ResponseComplete")
     assert seen["requestURI"] == "/api/v1/namespaces/default/pods?limit=1"
@@ -80,30 +89,28 @@ def test_a_request_is_an_event_that_names_it_by_its_id(audited: Sekisho, root: s
 
 
 @pytest.mark.parametrize(
-    ("who", "target", "code", "reason"),
+    ("user", "target", "code", "reason"),
     [
-        ("nobody", PODS, 401, "no credential"),
-        ("bob", PODS, 404, "not found"),
+        ("anonymous", PODS, 401, "no credential"),
+        ("bob", PODS, 404, "that you may enter"),
         ("root", "/k8s/clusters/test/api/../x", 400, "dot segment"),
-        ("root", "/k8s/clusters/nope/api", 404, "not found"),
+        ("root", "/k8s/clusters/nope/api", 404, "that you may enter"),
     ],
 )
-def test_what_the_gate_refuses_is_an_event_with_the_reason(
-    audited: Sekisho, root: str, who: str, target: str, code: int, reason: str
+def test_rejected_request_logs_an_event_with_the_reason(
+    audited: Sekisho, root: str, user: str, target: str, code: int, reason: str
 ) -> None:
-    token = {"nobody": None, "bob": audited.token("bob"), "root": root}[who]
-    answer = audited.ask("GET", target, token=token)
-    assert answer.status == code
-    request_id = answer.headers["X-Request-Id"]
+    token = {"anonymous": None, "bob": audited.token("bob"), "root": root}[user]
+    response = audited.request("GET", target, token=token)
+    assert response.status == code
+    request_id = response.headers["X-Request-Id"]
     seen = wait_for(audited, lambda one: one["auditID"] == request_id)
     assert seen["responseStatus"]["code"] == code
     assert seen["annotations"]["sekisho.io/answered-by"] == "sekisho"
     assert reason in seen["annotations"]["sekisho.io/reason"]
 
 
-def test_a_watch_is_told_of_when_it_begins_and_when_it_ends(
-    audited: Sekisho, namespace: str
-) -> None:
+def test_watch_logs_an_event_at_its_start_and_at_its_end(audited: Sekisho, namespace: str) -> None:
     def of_watch(stage: str) -> Callable[[dict[str, Any]], bool]:
         return lambda one: (
             one["verb"] == "watch"
@@ -121,7 +128,7 @@ def test_a_watch_is_told_of_when_it_begins_and_when_it_ends(
     assert started["responseStatus"]["code"] == ended["responseStatus"]["code"] == 200
 
 
-def test_an_exec_is_told_of_without_its_command(
+def test_exec_is_logged_without_its_command(
     audited: Sekisho, running_pod: Callable[..., Pod], namespace: str
 ) -> None:
     running_pod("web", namespace)
@@ -137,7 +144,7 @@ def test_an_exec_is_told_of_without_its_command(
     assert "a-secret-in-a-command" not in log_of(audited).read_text()
 
 
-def test_on_whose_behalf_is_told(audited: Sekisho) -> None:
+def test_impersonated_user_is_logged_with_the_original_user(audited: Sekisho) -> None:
     done = kubectl(audited.kubeconfig("root"), "get", "ns", "--as", "jane", "--as-group", "dev")
     assert "jane" in done.stderr
     seen = wait_for(audited, lambda one: "impersonatedUser" in one and "objectRef" in one)
@@ -147,43 +154,46 @@ def test_on_whose_behalf_is_told(audited: Sekisho) -> None:
     assert seen["responseStatus"]["code"] == 403
 
 
-def test_signing_in_and_out_and_tokens_are_told_of_too(audited: Sekisho) -> None:
+def test_sign_in_and_token_creation_are_logged(audited: Sekisho) -> None:
     wrong = {"username": "bob", "password": "not-the-password"}
-    refused = audited.ask("POST", "/v1/login/local", body=wrong)
-    right = audited.ask("POST", "/v1/login/local", body=wrong | {"password": PASSWORD})
-    made = audited.ask("POST", "/v1/tokens", token=right.json()["token"], body={})
+    refused = audited.request("POST", "/v1/login/local", body=wrong)
+    right = audited.request("POST", "/v1/login/local", body=wrong | {"password": PASSWORD})
+    made = audited.request("POST", "/v1/tokens", token=right.json()["token"], body={})
     assert (refused.status, right.status, made.status) == (401, 200, 201)
 
-    def told(answer: Any) -> dict[str, Any]:
-        request_id = answer.headers["X-Request-Id"]
+    def event_of(response: Any) -> dict[str, Any]:
+        request_id = response.headers["X-Request-Id"]
         return wait_for(audited, lambda one: one["auditID"] == request_id)
 
-    assert told(refused)["user"]["username"] == "system:anonymous"
-    assert told(refused)["annotations"]["sekisho.io/provider"] == "local"
+    assert event_of(refused)["user"]["username"] == "system:anonymous"
+    assert event_of(refused)["annotations"]["sekisho.io/provider"] == "local"
+    assert f"sekisho.io/{REJECTED}" in event_of(refused)["annotations"]
     user = right.json()["user"]["id"]
-    assert told(right)["annotations"]["sekisho.io/user"] == user
-    assert told(made)["user"]["username"] == user
-    assert (told(made)["verb"], told(made)["requestURI"]) == ("post", "/v1/tokens")
+    assert event_of(right)["annotations"]["sekisho.io/user"] == user
+    assert event_of(made)["user"]["username"] == user
+    assert (event_of(made)["verb"], event_of(made)["requestURI"]) == ("post", "/v1/tokens")
 
 
-def test_what_the_rules_leave_out_is_left_out(audited: Sekisho, root: str) -> None:
+def test_request_excluded_by_a_rule_is_not_logged(audited: Sekisho, root: str) -> None:
     leases = "/k8s/clusters/test/apis/coordination.k8s.io/v1/leases"
     left_out = [
-        audited.ask("GET", path, token=root).headers["X-Request-Id"]
+        audited.request("GET", path, token=root).headers["X-Request-Id"]
         for path in (leases, "/v1/me", "/k8s/clusters/test/healthz")
     ]
-    last = audited.ask("GET", PODS, token=root).headers["X-Request-Id"]
+    last = audited.request("GET", PODS, token=root).headers["X-Request-Id"]
     wait_for(audited, lambda one: one["auditID"] == last)
     assert not [one for one in events(audited) if one["auditID"] in left_out]
 
 
-def test_there_is_no_secret_in_it_and_nobody_else_may_read_it(audited: Sekisho, root: str) -> None:
-    """GHSA-xfj7-qf8w-2gcr."""
+def test_audit_log_contains_no_secret_and_is_readable_by_its_owner_only(
+    audited: Sekisho, root: str
+) -> None:
+    """Check that the flaw of GHSA-xfj7-qf8w-2gcr does not exist here."""
     secret = root.partition(":")[2]
     sent = {"Cookie": f"a={secret}", "X-Api-Key": secret}
     target = f"{PODS}?token={secret}&limit=1"
-    answer = audited.ask("POST", target, token=root, headers=sent, body={"data": secret})
-    request_id = answer.headers["X-Request-Id"]
+    response = audited.request("POST", target, token=root, headers=sent, body={"data": secret})
+    request_id = response.headers["X-Request-Id"]
     seen = wait_for(audited, lambda one: one["auditID"] == request_id)
     assert seen["requestURI"].endswith("/pods?token=[redacted]&limit=1")
     text = log_of(audited).read_text()
@@ -193,20 +203,20 @@ def test_there_is_no_secret_in_it_and_nobody_else_may_read_it(audited: Sekisho, 
     assert stat.S_IMODE(log_of(audited).stat().st_mode) == 0o600
 
 
-def test_it_may_go_to_standard_output_or_nowhere(tmp_path: Path) -> None:
-    for where, there in (("stdout", True), ("none", False)):
-        folder = tmp_path / where
+def test_audit_log_goes_to_standard_output_or_is_off_as_configured(tmp_path: Path) -> None:
+    for output, logged in (("stdout", True), ("none", False)):
+        folder = tmp_path / output
         folder.mkdir()
-        extra = f"audit: {{to: {where}}}\n"
+        extra = f"audit: {{output: {output}}}\n"
         sekisho = make_sekisho(folder, (free_port(), free_port()), extra)
         sekisho.start()
-        sekisho.ask("GET", "/v1/me")
+        sekisho.request("GET", "/v1/me")
         sekisho.stop()
-        assert ('"requestURI":"/v1/me"' in sekisho.output) == there
+        assert ('"requestURI":"/v1/me"' in sekisho.output) == logged
         assert not log_of(sekisho).exists()
 
 
-def test_a_file_that_cannot_be_written_is_an_error_at_the_start(tmp_path: Path) -> None:
+def test_unwritable_audit_file_fails_the_start(tmp_path: Path) -> None:
     sekisho = make_sekisho(
         tmp_path, (free_port(), free_port()), "audit: {file: missing/audit.log}\n"
     )

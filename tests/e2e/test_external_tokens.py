@@ -1,4 +1,4 @@
-"""Tokens of other issuers, with real kubectl: a pipeline's, exchanged; a person's, as it is."""
+"""Tokens of external issuers with real kubectl: exchanged, or used directly."""
 
 import json
 import uuid
@@ -11,40 +11,45 @@ from urllib.parse import urlencode
 import pytest
 import yaml
 
-from tests.management.signing_in.conftest import pipelines_issuer
-from tests.parts.kubernetes import kubectl, start_kubectl
-from tests.parts.scripted_issuer import ScriptedIssuer
-from tests.parts.sekisho import Answer, Gate
-from tests.parts.waiting import until
+from tests.management.oauth.conftest import pipelines_issuer
+from tests.support.kubernetes import kubectl, start_kubectl
+from tests.support.scripted_issuer import ScriptedIssuer
+from tests.support.sekisho import HttpResponse, SekishoWithUsers
+from tests.support.waiting import wait_until
 
 AUDIENCE = "https://sekisho.example.test"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 @dataclass
-class Others:
-    """The session's gate, an issuer that it trusts, and an administrator's token."""
+class ExternalIssuer:
+    """The session's proxy, an issuer that it trusts, and an administrator's token."""
 
-    gate: Gate
+    proxy: SekishoWithUsers
     issuer: ScriptedIssuer
     root: str
     provider: str
 
     def principal(self, subject: str) -> str:
-        """The principal of a subject."""
+        """Return the principal of a subject."""
         return f"oidc_{self.provider}_user://{subject}"
 
-    def let_in(self, name: str, subject: str, role: str = "member") -> str:
-        """Make a user of theirs, who may enter the cluster; the id."""
-        done = self.gate.run(
-            "user", "create", name, "--principal", self.principal(subject), "-o", "json"
+    def token(self, **claims: Any) -> str:
+        """Return a token of the issuer; its username is no user's of other tests."""
+        name = f"{self.provider}-{claims.get('sub', 'unknown')}"
+        return self.issuer.token(**{"preferred_username": name, **claims})
+
+    def create_user(self, name: str, subject: str, role: str = "member") -> str:
+        """Create a user for a subject, grant a role in the cluster, and return the user's ID."""
+        done = self.proxy.run(
+            "admin", "user", "create", name, "--principal", self.principal(subject), "-o", "json"
         )
         user = str(json.loads(done.stdout)["id"])
-        self.gate.run("cluster", "grant", "test", "--user", user, "--role", role)
+        self.proxy.run("admin", "cluster", "grant", "test", "--user", user, "--role", role)
         return user
 
-    def exchange(self, token: str, **more: str) -> Answer:
-        """Ask for a token of the gate's own."""
+    def exchange(self, token: str, **more: str) -> HttpResponse:
+        """Exchange an external token for a token of Sekisho."""
         form = urlencode(
             {
                 "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
@@ -53,11 +58,11 @@ class Others:
                 **more,
             }
         )
-        return self.gate.send("POST", "/v1/token", form.encode(), FORM)
+        return self.proxy.request_raw("POST", "/v1/token", form.encode(), FORM)
 
     def kubeconfig(self, folder: Path, token: str) -> Path:
-        """A kubeconfig with that token."""
-        config = yaml.safe_load(self.gate.configs["alice"].read_text())
+        """Write a kubeconfig with ``token`` and return its path."""
+        config = yaml.safe_load(self.proxy.configs["alice"].read_text())
         config["users"][0]["user"] = {"token": token}
         file = folder / f"{uuid.uuid4().hex}.kubeconfig"
         file.write_text(yaml.safe_dump(config))
@@ -65,10 +70,10 @@ class Others:
 
 
 @pytest.fixture(scope="module")
-def others(gate: Gate) -> Iterator[Others]:
+def external(proxy: SekishoWithUsers) -> Iterator[ExternalIssuer]:
     name = f"ci-{uuid.uuid4().hex[:6]}"
-    gate.create_user(f"root-{name}", "--admin")
-    root = gate.token(f"root-{name}")
+    proxy.create_user(f"root-{name}", "--admin")
+    root = proxy.token(f"root-{name}")
     with pipelines_issuer() as issuer:
         rules: list[dict[str, Any]] = [
             {"name": "main", "match": {"ref": "refs/heads/main"}, "clusters": ["test"]},
@@ -84,78 +89,84 @@ def others(gate: Gate) -> Iterator[Others]:
                 "bearer": {"audiences": [AUDIENCE], "direct": True, "rules": rules},
             },
         }
-        added = gate.ask("POST", "/v1/providers", token=root, body=body)
+        added = proxy.request("POST", "/v1/providers", token=root, body=body)
         assert added.status == 201, added.body
-        yield Others(gate, issuer, root, name)
-        gate.ask("DELETE", f"/v1/providers/{name}", token=root)
+        yield ExternalIssuer(proxy, issuer, root, name)
+        proxy.request("DELETE", f"/v1/providers/{name}", token=root)
 
 
-def test_a_pipeline_exchanges_its_token_and_deploys(others: Others, tmp_path: Path) -> None:
-    others.let_in("acme/app", "repo-1")
-    token = others.issuer.token(aud=AUDIENCE, sub="repo-1", ref="refs/heads/main")
-    said = others.exchange(token, audience="test").json()
-    config = others.kubeconfig(tmp_path, said["access_token"])
+def test_exchanged_pipeline_token_creates_and_deletes_objects(
+    external: ExternalIssuer, tmp_path: Path
+) -> None:
+    external.create_user("acme/app", "repo-1")
+    token = external.token(aud=AUDIENCE, sub="repo-1", ref="refs/heads/main")
+    exchanged = external.exchange(token, audience="test").json()
+    config = external.kubeconfig(tmp_path, exchanged["access_token"])
     name = f"cm-{uuid.uuid4().hex[:8]}"
     made = kubectl(config, "create", "configmap", name, "--namespace=default")
     assert made.returncode == 0, made.stderr
     assert kubectl(config, "delete", "configmap", name, "--namespace=default").returncode == 0
 
 
-def test_a_branch_only_reads(others: Others, tmp_path: Path) -> None:
-    others.let_in("acme/branch", "repo-2")
-    token = others.issuer.token(aud=AUDIENCE, sub="repo-2", ref="refs/heads/x")
-    config = others.kubeconfig(tmp_path, others.exchange(token).json()["access_token"])
+def test_token_of_a_branch_with_a_read_only_rule_is_read_only(
+    external: ExternalIssuer, tmp_path: Path
+) -> None:
+    external.create_user("acme/branch", "repo-2")
+    token = external.token(aud=AUDIENCE, sub="repo-2", ref="refs/heads/x")
+    config = external.kubeconfig(tmp_path, external.exchange(token).json()["access_token"])
     assert kubectl(config, "get", "pods", "--namespace=default").returncode == 0
     refused = kubectl(config, "create", "configmap", "x", "--namespace=default")
     assert "is read-only" in refused.stderr
 
 
-def test_a_pipeline_that_nobody_let_in_is_told_so_at_once(others: Others) -> None:
-    token = others.issuer.token(aud=AUDIENCE, sub="repo-3", ref="refs/heads/main")
-    answer = others.exchange(token)
-    assert answer.status == 400
-    assert answer.json()["error"] == "invalid_target"
-    assert "sekisho cluster grant" in answer.json()["error_description"]
-
-
-def test_a_persons_own_token_works_as_it_is_with_its_own_groups(
-    others: Others, tmp_path: Path
+def test_exchange_for_a_pipeline_without_a_grant_fails_and_names_the_remedy(
+    external: ExternalIssuer,
 ) -> None:
-    user = others.let_in("zoe", "zoe-1")
+    token = external.token(aud=AUDIENCE, sub="repo-3", ref="refs/heads/main")
+    response = external.exchange(token)
+    assert response.status == 400
+    assert response.json()["error"] == "invalid_target"
+    assert "sekisho member add" in response.json()["error_description"]
+
+
+def test_external_token_used_directly_has_the_groups_of_its_claims(
+    external: ExternalIssuer, tmp_path: Path
+) -> None:
+    user = external.create_user("zoe", "zoe-1")
     claims: dict[str, Any] = {"aud": AUDIENCE, "sub": "zoe-1", "person": True}
     for groups in (["ops"], ["dev", "qa"]):
-        config = others.kubeconfig(tmp_path, others.issuer.token(**claims, groups=groups))
-        who = kubectl(config, "auth", "whoami", "-o", "json")
-        info = json.loads(who.stdout)["status"]["userInfo"]
+        config = external.kubeconfig(tmp_path, external.token(**claims, groups=groups))
+        shown = kubectl(config, "auth", "whoami", "-o", "json")
+        info = json.loads(shown.stdout)["status"]["userInfo"]
         assert info["username"] == user
-        theirs = [one for one in info["groups"] if one.startswith("oidc_")]
-        assert theirs == [f"oidc_{others.provider}_group://{group}" for group in groups]
+        external_groups = [one for one in info["groups"] if one.startswith("oidc_")]
+        assert external_groups == [f"oidc_{external.provider}_group://{group}" for group in groups]
 
 
-def test_one_that_is_refused_says_why_in_the_audit_log_alone(
-    others: Others, tmp_path: Path
+def test_rejected_external_token_has_its_reason_in_the_audit_log_only(
+    external: ExternalIssuer, tmp_path: Path
 ) -> None:
-    config = others.kubeconfig(tmp_path, others.issuer.token(aud=AUDIENCE, person=False))
+    config = external.kubeconfig(tmp_path, external.token(aud=AUDIENCE, person=False))
     refused = kubectl(config, "get", "pods")
     assert refused.returncode == 1
     assert "people" not in refused.stderr
-    log = others.gate.folder / "data" / "audit.log"
-    until(
-        lambda: "no_rule (main: ref is not there; else: ref is not there; people" in log.read_text()
+    log = external.proxy.folder / "data" / "audit.log"
+    wait_until(
+        lambda: "no_rule (main: ref is missing; else: ref is missing; people" in log.read_text()
     )
 
 
-def test_a_watch_ends_when_its_owner_or_the_provider_is_disabled(
-    others: Others, tmp_path: Path
+def test_watch_by_external_token_ends_when_user_or_provider_is_disabled(
+    external: ExternalIssuer, tmp_path: Path
 ) -> None:
-    path = "/k8s/clusters/test/api/v1/namespaces?watch=1&resourceVersion=0&timeoutSeconds=600"
-    users = [others.let_in(name, name) for name in ("amy", "ben")]
+    path = "/api/v1/namespaces?watch=1&resourceVersion=0&timeoutSeconds=600"
+    users = [external.create_user(name, name) for name in ("amy", "ben")]
     configs = [
-        others.kubeconfig(tmp_path, others.issuer.token(aud=AUDIENCE, sub=name, person=True))
+        external.kubeconfig(tmp_path, external.token(aud=AUDIENCE, sub=name, person=True))
         for name in ("amy", "ben")
     ]
     disable = {"enabled": False}
-    provider = f"/v1/providers/{others.provider}"
+    provider = f"/v1/providers/{external.provider}"
     with (
         start_kubectl(configs[0], "get", "--raw", path) as amy,
         start_kubectl(configs[1], "get", "--raw", path) as ben,
@@ -163,10 +174,13 @@ def test_a_watch_ends_when_its_owner_or_the_provider_is_disabled(
         for watch in (amy, ben):
             assert watch.stdout is not None
             assert watch.stdout.readline().startswith('{"type":"ADDED"')
-        others.gate.run("user", "disable", users[0])
+        external.proxy.run("admin", "user", "disable", users[0])
         assert amy.wait(30) == 0
         assert ben.poll() is None
-        assert others.gate.ask("PATCH", provider, token=others.root, body=disable).status == 200
+        assert (
+            external.proxy.request("PATCH", provider, token=external.root, body=disable).status
+            == 200
+        )
         assert ben.wait(30) == 0
     assert kubectl(configs[1], "get", "pods").returncode == 1
-    others.gate.ask("PATCH", provider, token=others.root, body={"enabled": True})
+    external.proxy.request("PATCH", provider, token=external.root, body={"enabled": True})

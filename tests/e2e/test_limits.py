@@ -1,4 +1,4 @@
-"""One caller's share of the gate, on a running server in front of a real kube-apiserver."""
+"""Limits per token and user on a running server in front of a real kube-apiserver."""
 
 import http.client
 import json
@@ -10,9 +10,9 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from tests.parts.kubernetes import Kubernetes
-from tests.parts.sekisho import Sekisho, free_port, make_sekisho
-from tests.parts.waiting import until
+from tests.support.kubernetes import Kubernetes
+from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.waiting import wait_until
 
 NAMESPACES = "/k8s/clusters/test/api/v1/namespaces"
 WATCH = f"{NAMESPACES}?watch=1&resourceVersion=0&timeoutSeconds=60"
@@ -27,7 +27,7 @@ limits:
 
 @pytest.fixture(scope="module")
 def limited(tmp_path_factory: pytest.TempPathFactory, kubernetes: Kubernetes) -> Iterator[Sekisho]:
-    """A server with small limits; root and alice administer."""
+    """Yield a server with small limits; root and alice are administrators."""
     folder = tmp_path_factory.mktemp("limited")
     ports = free_port(), free_port()
     sekisho = make_sekisho(folder, ports)
@@ -35,7 +35,9 @@ def limited(tmp_path_factory: pytest.TempPathFactory, kubernetes: Kubernetes) ->
         "server: {", "server: {trusted_proxies: [127.0.0.1], "
     )
     sekisho.config.write_text(text + LIMITS)
-    sekisho.run("cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig))
+    sekisho.run(
+        "admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig)
+    )
     sekisho.start()
     for name in ("root", "alice"):
         sekisho.create_user(name, "--admin")
@@ -45,7 +47,7 @@ def limited(tmp_path_factory: pytest.TempPathFactory, kubernetes: Kubernetes) ->
 
 def connect(sekisho: Sekisho) -> http.client.HTTPSConnection:
     context = ssl.create_default_context(cafile=str(sekisho.folder / "data" / "tls" / "ca.crt"))
-    return http.client.HTTPSConnection("127.0.0.1", sekisho.port, context=context, timeout=30)
+    return http.client.HTTPSConnection("127.0.0.1", sekisho.port, context=context, timeout=120)
 
 
 def watch(sekisho: Sekisho, token: str, stack: ExitStack) -> http.client.HTTPResponse:
@@ -54,7 +56,7 @@ def watch(sekisho: Sekisho, token: str, stack: ExitStack) -> http.client.HTTPRes
     return connection.getresponse()
 
 
-def test_one_more_watch_than_allowed_is_told_to_come_back(limited: Sekisho) -> None:
+def test_watch_over_the_limit_gets_429_with_retry_after(limited: Sekisho) -> None:
     token = limited.token("root")
     with ExitStack() as stack:
         assert [watch(limited, token, stack).status for _ in range(2)] == [200, 200]
@@ -68,29 +70,30 @@ def test_one_more_watch_than_allowed_is_told_to_come_back(limited: Sekisho) -> N
         assert status["message"] == (
             "too many watches at a time for one token: at most 2; try again later"
         )
-        # Another token of the same user's has room, up to what the user may have.
+        # Another token of the same user may open watches up to the limit per user.
         second = limited.token("root")
         assert watch(limited, second, stack).status == 200
         assert b"for one user: at most 3" in watch(limited, second, stack).read()
-        # Ordinary requests and other people aren't touched.
-        assert limited.ask("GET", NAMESPACES, token=token).status == 200
+        # Other requests and other users are not limited.
+        assert limited.request("GET", NAMESPACES, token=token).status == 200
         assert watch(limited, limited.token("alice"), stack).status == 200
-    assert limited.metric('sekisho_limited_requests_total{scope="token"}') >= 1
-    assert limited.metric('sekisho_limited_requests_total{scope="user"}') >= 1
+    assert limited.metric('sekisho_rejected_requests_total{scope="token"}') >= 1
+    assert limited.metric('sekisho_rejected_requests_total{scope="user"}') >= 1
 
 
-def test_a_watch_that_ends_makes_room_for_another(limited: Sekisho) -> None:
+def test_watch_that_ends_releases_its_permit(limited: Sekisho) -> None:
     token = limited.token("alice")
     for _ in range(4):
         with ExitStack() as stack:
-            answers: list[http.client.HTTPResponse] = []
-            while len(answers) < 2:
-                answer = watch(limited, token, stack)
-                if answer.status == 200:  # the last ones' ends may still be on their way
-                    answers.append(answer)
+            responses: list[http.client.HTTPResponse] = []
+            while len(responses) < 2:
+                response = watch(limited, token, stack)
+                # The server may not have seen the end of the previous watches yet.
+                if response.status == 200:
+                    responses.append(response)
 
 
-def test_one_noisy_token_does_not_starve_the_others(limited: Sekisho) -> None:
+def test_token_above_its_limit_does_not_slow_other_tokens(limited: Sekisho) -> None:
     noisy, quiet = limited.token("root"), limited.token("alice")
     codes: Counter[int] = Counter()
     stop = threading.Event()
@@ -99,21 +102,21 @@ def test_one_noisy_token_does_not_starve_the_others(limited: Sekisho) -> None:
         with closing(connect(limited)) as connection:
             while not stop.is_set():
                 connection.request("GET", NAMESPACES, headers={"Authorization": f"Bearer {noisy}"})
-                answer = connection.getresponse()
-                answer.read()
-                codes[answer.status] += 1
+                response = connection.getresponse()
+                response.read()
+                codes[response.status] += 1
 
     threads = [threading.Thread(target=make_noise) for _ in range(24)]
     for thread in threads:
         thread.start()
     try:
-        until(lambda: bool(codes[429] and codes[200]))
+        wait_until(lambda: bool(codes[429] and codes[200]))
         with closing(connect(limited)) as connection:
             for _ in range(50):
                 connection.request("GET", NAMESPACES, headers={"Authorization": f"Bearer {quiet}"})
-                answer = connection.getresponse()
-                answer.read()
-                assert answer.status == 200
+                response = connection.getresponse()
+                response.read()
+                assert response.status == 200
     finally:
         stop.set()
         for thread in threads:
@@ -122,7 +125,7 @@ def test_one_noisy_token_does_not_starve_the_others(limited: Sekisho) -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
-def test_a_body_that_is_too_large_is_refused(limited: Sekisho, *, chunked: bool) -> None:
+def test_body_over_the_limit_gets_413(limited: Sekisho, *, chunked: bool) -> None:
     token = limited.token("root")
     with closing(connect(limited)) as connection:
         pieces = iter([b"x" * 65536] * 3)
@@ -135,32 +138,32 @@ def test_a_body_that_is_too_large_is_refused(limited: Sekisho, *, chunked: bool)
             for name, value in headers.items():
                 connection.putheader(name, value)
             connection.endheaders()
-        answer = connection.getresponse()
-        assert answer.status == 413
-        status = json.loads(answer.read())
+        response = connection.getresponse()
+        assert response.status == 413
+        status = json.loads(response.read())
         assert status["message"] == "the request's body is over 102400 bytes"
         assert status["reason"] == "RequestEntityTooLarge"
-    allowed = limited.ask(
+    allowed = limited.request(
         "POST", NAMESPACES, token=token, body={"metadata": {"annotations": {"a": "x" * 50_000}}}
     )
-    assert allowed.status == 422, "it has no name: the API server has read it"
+    assert allowed.status == 422, "the API server reads it and misses a name"
 
 
-def test_a_line_that_is_too_long_is_refused_with_a_status(limited: Sekisho) -> None:
+def test_request_line_over_the_limit_gets_431_with_a_status(limited: Sekisho) -> None:
     token = limited.token("root")
     target = f"{NAMESPACES}?labelSelector={'a' * 9000}"
-    answer = limited.ask("GET", target, token=token)
-    assert answer.status == 431
-    assert answer.json()["kind"] == "Status"
+    response = limited.request("GET", target, token=token)
+    assert response.status == 431
+    assert response.json()["kind"] == "Status"
     assert "aaaa" not in limited.log
 
 
-def test_addresses_are_those_that_the_named_balancer_tells(limited: Sekisho) -> None:
+def test_source_address_from_a_trusted_proxy_is_logged(limited: Sekisho) -> None:
     token = limited.token("root")
     headers = {"X-Forwarded-For": "6.6.6.6, 192.0.2.55"}
-    answer = limited.ask("GET", NAMESPACES, token=token, headers=headers)
+    response = limited.request("GET", NAMESPACES, token=token, headers=headers)
     audit = (limited.folder / "data" / "audit.log").read_text
-    request_id = answer.headers["X-Request-Id"]
-    until(lambda: request_id in audit())
+    request_id = response.headers["X-Request-Id"]
+    wait_until(lambda: request_id in audit())
     [line] = [line for line in audit().splitlines() if request_id in line]
     assert json.loads(line)["sourceIPs"] == ["192.0.2.55"]

@@ -1,4 +1,4 @@
-"""A server that takes itself for overloaded all the time, with a noisy caller and a small one."""
+"""A server that always counts as overloaded, with one heavy and one light caller."""
 
 import http.client
 import ssl
@@ -9,12 +9,12 @@ from contextlib import closing
 
 import pytest
 
-from tests.parts.kubernetes import Kubernetes
-from tests.parts.sekisho import Sekisho, free_port, make_sekisho
-from tests.parts.waiting import until
+from tests.support.kubernetes import Kubernetes
+from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.waiting import wait_until
 
 NAMESPACES = "/k8s/clusters/test/api/v1/namespaces"
-OVERLOAD = "limits: {overload: {late_ms: 0, very_late_ms: 1000000, small: 5}}\n"
+OVERLOAD = "limits: {overload: {lag_threshold: 0s, critical_lag: 1000s, min_rate: 5}}\n"
 CONNECTIONS = 24
 
 
@@ -22,10 +22,12 @@ CONNECTIONS = 24
 def overloaded(
     tmp_path_factory: pytest.TempPathFactory, kubernetes: Kubernetes
 ) -> Iterator[Sekisho]:
-    """root and alice administer."""
+    """Yield a server with a lag threshold of zero; root and alice are administrators."""
     folder = tmp_path_factory.mktemp("overloaded")
     sekisho = make_sekisho(folder, (free_port(), free_port()), OVERLOAD)
-    sekisho.run("cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig))
+    sekisho.run(
+        "admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig)
+    )
     sekisho.start()
     for name in ("root", "alice"):
         sekisho.create_user(name, "--admin")
@@ -33,8 +35,8 @@ def overloaded(
     sekisho.stop()
 
 
-class Noise:
-    """Connections that ask again as soon as they are answered, until ``stop`` is set."""
+class Load:
+    """Connections that send the next request after each response until ``stop`` is set."""
 
     def __init__(self, sekisho: Sekisho, token: str) -> None:
         self.codes: Counter[int] = Counter()
@@ -42,9 +44,9 @@ class Noise:
         self.stop = threading.Event()
         self._sekisho = sekisho
         self._token = token
-        self._threads = [threading.Thread(target=self._ask) for _ in range(CONNECTIONS)]
+        self._threads = [threading.Thread(target=self._send) for _ in range(CONNECTIONS)]
 
-    def __enter__(self) -> "Noise":
+    def __enter__(self) -> "Load":
         for thread in self._threads:
             thread.start()
         return self
@@ -54,43 +56,43 @@ class Noise:
         for thread in self._threads:
             thread.join(30)
 
-    def _ask(self) -> None:
+    def _send(self) -> None:
         with closing(connect(self._sekisho)) as connection:
             while not self.stop.is_set():
-                answer = get(connection, self._token)
-                self.codes[answer.status] += 1
-                if answer.status != 200 and answer.headers["Retry-After"] not in ("1", "2"):
+                response = get(connection, self._token)
+                self.codes[response.status] += 1
+                if response.status != 200 and response.headers["Retry-After"] not in ("1", "2"):
                     self.without_retry_after += 1
 
 
 def connect(sekisho: Sekisho) -> http.client.HTTPSConnection:
     context = ssl.create_default_context(cafile=str(sekisho.folder / "data" / "tls" / "ca.crt"))
-    return http.client.HTTPSConnection("127.0.0.1", sekisho.port, context=context, timeout=30)
+    return http.client.HTTPSConnection("127.0.0.1", sekisho.port, context=context, timeout=120)
 
 
 def get(connection: http.client.HTTPSConnection, token: str) -> http.client.HTTPResponse:
     connection.request("GET", NAMESPACES, headers={"Authorization": f"Bearer {token}"})
-    answer = connection.getresponse()
-    answer.read()
-    return answer
+    response = connection.getresponse()
+    response.read()
+    return response
 
 
-def test_the_noisy_one_is_told_to_come_back_and_the_small_one_is_served(
+def test_heavy_caller_under_overload_gets_429_and_light_caller_is_served(
     overloaded: Sekisho,
 ) -> None:
-    small = overloaded.token("alice")
+    light = overloaded.token("alice")
     with (
-        Noise(overloaded, overloaded.token("root")) as noise,
+        Load(overloaded, overloaded.token("root")) as load,
         closing(connect(overloaded)) as connection,
     ):
-        get(connection, small)  # whoever is alone is refused nothing
-        until(lambda: noise.codes[429] > 0)
+        get(connection, light)  # the only caller is never rejected
+        wait_until(lambda: load.codes[429] > 0)
         for _ in range(10):
-            assert get(connection, small).status == 200
-            answered = noise.codes.total()
-            until(lambda seen=answered: noise.codes.total() >= seen + 5)  # type: ignore[misc]
-    assert set(noise.codes) == {200, 429}
-    assert noise.without_retry_after == 0
-    assert overloaded.metric('sekisho_limited_requests_total{scope="overload"}') > 0
+            assert get(connection, light).status == 200
+            responses = load.codes.total()
+            wait_until(lambda seen=responses: load.codes.total() >= seen + 5)  # type: ignore[misc]
+    assert set(load.codes) == {200, 429}
+    assert load.without_retry_after == 0
+    assert overloaded.metric('sekisho_rejected_requests_total{scope="overload"}') > 0
     assert overloaded.metric("sekisho_overloaded") == 1
-    assert overloaded.metric("sekisho_event_loop_late_seconds_count") > 0
+    assert overloaded.metric("sekisho_event_loop_lag_seconds_count") > 0

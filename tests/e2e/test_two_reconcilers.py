@@ -1,4 +1,4 @@
-"""Two replicas over one store: one looks after a cluster, and the other when the first is gone."""
+"""Two replicas with one store: the second one takes over a cluster when the first one fails."""
 
 import json
 import time
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from proxy.demo.downstream import RequestError
-from tests.parts.kubernetes import Kubernetes
-from tests.parts.sekisho import Sekisho, free_port, make_sekisho
-from tests.parts.waiting import until
+from proxy.demo.local_cluster import RequestError
+from tests.support.kubernetes import Kubernetes
+from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.waiting import wait_until
 
 BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 
@@ -19,7 +19,7 @@ BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 def replicas(
     tmp_path: Path, kubernetes: Kubernetes, postgres_database: str
 ) -> Iterator[list[Sekisho]]:
-    """Two of them; alice is a member of the cluster ``test``."""
+    """Start two replicas; alice is a member of the cluster ``test``."""
     made = []
     (tmp_path / "keys").write_text("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n")
     for number in range(2):
@@ -27,9 +27,11 @@ def replicas(
         folder.mkdir()
         extra = f"store: {{url: '{postgres_database}', encryption_keys_file: ../keys}}\n"
         made.append(make_sekisho(folder, (free_port(), free_port()), extra))
-    made[0].run("cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig))
+    made[0].run(
+        "admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig)
+    )
     made[0].create_user("alice")
-    made[0].run("cluster", "grant", "test", "--user", "alice", "--role", "member")
+    made[0].run("admin", "cluster", "grant", "test", "--user", "alice", "--role", "member")
     for one in made:
         one.start()
     yield made
@@ -38,24 +40,24 @@ def replicas(
 
 
 def leads(replica: Sekisho) -> bool:
-    return replica.metric('sekisho_controller_settled{cluster="test"}') == 1
+    return replica.metric('sekisho_controller_synced{cluster="test"}') == 1
 
 
-def test_one_looks_after_the_cluster_and_the_other_takes_over_within_15_seconds(
+def test_second_replica_reconciles_the_cluster_within_15_seconds_after_the_first_is_killed(
     replicas: list[Sekisho], kubernetes: Kubernetes
 ) -> None:
-    until(lambda: any(map(leads, replicas)), 30)
+    wait_until(lambda: any(map(leads, replicas)), 30)
     assert sum(map(leads, replicas)) == 1
     first, second = sorted(replicas, key=leads, reverse=True)
     assert first.process is not None
     first.process.kill()
     killed = time.monotonic()
-    until(lambda: leads(second), 20)
+    wait_until(lambda: leads(second), 20)
     assert time.monotonic() - killed < 15
     path = f"{BINDINGS}/sekisho:{cluster_id(second)}:edit"
     before = kubernetes.call(kubernetes.request("GET", path))["metadata"]["uid"]
     kubernetes.call(kubernetes.request("DELETE", path))
-    until(lambda: uid_of(kubernetes, path) not in {None, before})
+    wait_until(lambda: uid_of(kubernetes, path) not in {None, before})
 
 
 def uid_of(kubernetes: Kubernetes, path: str) -> str | None:
@@ -67,6 +69,6 @@ def uid_of(kubernetes: Kubernetes, path: str) -> str | None:
 
 
 def cluster_id(replica: Sekisho) -> str:
-    listed = json.loads(replica.run("cluster", "list", "-o", "json").stdout)
+    listed = json.loads(replica.run("admin", "cluster", "list", "-o", "json").stdout)
     found: str = listed[0]["id"]
     return found

@@ -1,4 +1,4 @@
-"""A Sekisho with short time limits, and clusters in front of which faults can be put."""
+"""A Sekisho with short timeouts, and clusters behind a proxy that injects faults."""
 
 import asyncio
 import http.client
@@ -15,52 +15,54 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from proxy import cli
-from proxy.certificates import KeyPair
-from proxy.cli.common import offline_store
-from proxy.demo.downstream import Downstream
-from store.interfaces import Cluster, CredentialSource
-from tests.parts.fault_proxy import FaultProxy
-from tests.parts.loop_thread import LoopThread
-from tests.parts.scripted_master import ScriptedMaster, issue, make_authority
-from tests.parts.sekisho import Sekisho, free_port, make_sekisho
-from tests.parts.vitals import assert_no_more_than, resting, until
+from proxy.cli import main as cli
+from proxy.cli.admin.database import offline_store
+from proxy.demo.local_cluster import LocalCluster
+from proxy.transport.certificates import KeyPair
+from store.records import Cluster, CredentialSource
+from tests.support.addresses import LOOPBACK
+from tests.support.fault_proxy import FaultProxy
+from tests.support.loop_thread import LoopThread
+from tests.support.open_resources import assert_released, idle_resources
+from tests.support.scripted_api_server import ScriptedApiServer, issue, make_authority
+from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.waiting import wait_until
 
 SHORT = {
-    "SEKISHO_GATE__CONNECT_TIMEOUT": "3s",
-    "SEKISHO_GATE__RESPONSE_HEAD_TIMEOUT": "3s",
-    "SEKISHO_GATE__IDLE_CONNECTION_TTL": "1s",
-    # What looks after clusters comes and goes with them; here the data path is counted.
+    "SEKISHO_UPSTREAM__CONNECT_TIMEOUT": "3s",
+    "SEKISHO_UPSTREAM__RESPONSE_HEAD_TIMEOUT": "3s",
+    "SEKISHO_UPSTREAM__IDLE_CONNECTION_TTL": "1s",
+    # Controllers start and stop with clusters; these tests count resources of the data path.
     "SEKISHO_CONTROLLERS__ENABLED": "false",
 }
 
 
 @dataclass
-class Besieged(Sekisho):
-    """A Sekisho that clusters are given to behind its back, as another replica would.
+class FaultSekisho(Sekisho):
+    """A Sekisho whose clusters are changed in its store, as another replica would do it.
 
-    ``token`` is an administrator's.
+    ``root`` is a token of an administrator.
     """
 
     root: str = ""
     clusters: dict[str, Cluster] = field(default_factory=dict)
 
-    def copy(self, folder: Path, **environment: str) -> "Besieged":
-        """Another one with the same store's content, to be started."""
+    def copy(self, folder: Path, **environment: str) -> "FaultSekisho":
+        """Return a Sekisho with a copy of the store, not started."""
         shutil.copytree(self.folder / "data", folder / "data")
-        made = make_besieged(folder, **environment)
+        made = make_fault_sekisho(folder, **environment)
         made.root = self.root
         return made
 
-    def quickly(self, *arguments: str, stdin: str | None = None) -> str:
-        """What a command prints, without a process of its own: to prepare something."""
+    def run_in_process(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run a command in this process and return its output. Use it for preparations."""
         done = CliRunner().invoke(cli.main, ["-c", str(self.config), *arguments], input=stdin)
         assert done.exit_code == 0, done.output
         return done.stdout.strip()
 
     @contextmanager
     def connected(self) -> Iterator[ssl.SSLSocket]:
-        """A client's connection, for bytes of the test's own."""
+        """Open a client connection for raw bytes."""
         ca = str(self.folder / "data" / "tls" / "ca.crt")
         context = ssl.create_default_context(cafile=ca)
         with (
@@ -70,29 +72,29 @@ class Besieged(Sekisho):
             yield connection
 
     @contextmanager
-    def asking(
+    def open_request(
         self, method: str, path: str, *, token: str | None = None
     ) -> Iterator[http.client.HTTPResponse]:
-        """An answer that the test reads bit by bit."""
+        """Send a request; yield the response, which the test reads in parts."""
         with self.connected() as connection:
             head = (
-                f"{method} {path} HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n"
+                f"{method} {path} HTTP/1.1\r\nHost: sekisho\r\nConnection: close\r\n"
                 f"Authorization: Bearer {token or self.root}\r\n\r\n"
             )
             connection.sendall(head.encode())
             answer = http.client.HTTPResponse(connection, method=method)
             answer.begin()
-            with closing(answer):  # Or it would keep the connection open.
+            with closing(answer):  # Otherwise it keeps the connection open.
                 yield answer
 
     def knows(self, cluster: str) -> bool:
-        """Whether the server has heard of a cluster."""
-        return self.ask("GET", f"/k8s/clusters/{cluster}/", token=self.root).status != 404
+        """Return whether the server has loaded a cluster."""
+        return self.request("GET", f"/k8s/clusters/{cluster}/", token=self.root).status != 404
 
     def put_cluster(
         self, name: str, servers: list[str], ca_pem: bytes, *, controller_token: str | None = None
     ) -> None:
-        """Store a cluster, or change it. The server hears of it by itself."""
+        """Create or replace a cluster in the store, whose change feed informs the server."""
         old = self.clusters.get(name)
         cluster = Cluster(
             id=old.id if old else f"c-{uuid.uuid4().hex[:10]}",
@@ -105,6 +107,7 @@ class Besieged(Sekisho):
             credential_source=CredentialSource.STATIC,
             tokens_expire_at=None,
             created_at=datetime.now(UTC),
+            trusted_addresses=LOOPBACK,
         )
         self.clusters[name] = cluster
         asyncio.run(self._put(cluster, is_new=old is None))
@@ -114,104 +117,112 @@ class Besieged(Sekisho):
             await (store.clusters.create if is_new else store.clusters.replace)(cluster)
 
 
-def make_besieged(folder: Path, **environment: str) -> Besieged:
-    """A Sekisho with short time limits that has not been started."""
+def make_fault_sekisho(folder: Path, **environment: str) -> FaultSekisho:
+    """Create a Sekisho with short timeouts, without starting it."""
     made = make_sekisho(folder, (free_port(), free_port()))
-    return Besieged(folder, made.port, made.metrics_port, {**SHORT, **environment})
+    return FaultSekisho(folder, made.port, made.metrics_port, {**SHORT, **environment})
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Besieged:
-    """A store with an administrator, on which no server runs: to be copied."""
-    template = make_besieged(tmp_path_factory.mktemp("prepared"))
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> FaultSekisho:
+    """A Sekisho with an administrator that is copied, never started."""
+    template = make_fault_sekisho(tmp_path_factory.mktemp("prepared"))
     template.create_user("root", "--admin")
     template.root = template.token("root")
     return template
 
 
 @pytest.fixture(scope="session")
-def besieged(prepared: Besieged, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Besieged]:
-    """A running one for all tests that leave it running."""
-    sekisho = prepared.copy(tmp_path_factory.mktemp("besieged"))
+def shared_sekisho(
+    prepared: FaultSekisho, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[FaultSekisho]:
+    """A running Sekisho, shared by tests that leave it running."""
+    sekisho = prepared.copy(tmp_path_factory.mktemp("shared_sekisho"))
     sekisho.start()
     yield sekisho
     assert sekisho.stop() == 0
 
 
 @pytest.fixture
-def sekisho(besieged: Besieged) -> Iterator[Besieged]:
-    """The same, with the assertion that a test leaves nothing open in it."""
-    before = resting(besieged)
-    yield besieged
-    assert_no_more_than(before, besieged)
+def sekisho(shared_sekisho: FaultSekisho) -> Iterator[FaultSekisho]:
+    """The shared Sekisho. After the test, assert that nothing is left open in it."""
+    before = idle_resources(shared_sekisho)
+    yield shared_sekisho
+    assert_released(before, shared_sekisho)
 
 
 @pytest.fixture(scope="session")
 def authority() -> KeyPair:
-    """Who signs the scripted masters' certificates."""
+    """The CA of the scripted API servers."""
     return make_authority()
 
 
 @pytest.fixture(scope="session")
-def scripted_session(authority: KeyPair, besieged: Besieged) -> Iterator[ScriptedMaster]:
-    """The one master of the cluster ``scripted``."""
-    with ScriptedMaster(issue(authority)) as master:
-        besieged.put_cluster("scripted", [master.url], authority.certificate_pem)
-        until(lambda: besieged.knows("scripted"), 20)
-        yield master
+def scripted_session(
+    authority: KeyPair, shared_sekisho: FaultSekisho
+) -> Iterator[ScriptedApiServer]:
+    """The only API server of the cluster ``scripted``."""
+    with ScriptedApiServer(issue(authority)) as api_server:
+        shared_sekisho.put_cluster("scripted", [api_server.url], authority.certificate_pem)
+        wait_until(lambda: shared_sekisho.knows("scripted"), 20)
+        yield api_server
 
 
 @pytest.fixture
-def scripted(scripted_session: ScriptedMaster, sekisho: Besieged) -> ScriptedMaster:
-    """The same, with no scripts and nothing asked yet."""
+def scripted(scripted_session: ScriptedApiServer, sekisho: FaultSekisho) -> ScriptedApiServer:
+    """The scripted API server, without scripts and received requests."""
     scripted_session.scripts.clear()
-    scripted_session.asked.clear()
+    scripted_session.received.clear()
     return scripted_session
 
 
 @pytest.fixture(scope="session")
-def two_masters(
+def two_api_servers(
     kubernetes_assets: object, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator["RealMasters"]:
+) -> Iterator["RealApiServers"]:
     """A real cluster of two API servers on one etcd."""
     with LoopThread() as loop:
-        cluster = Downstream(tmp_path_factory.mktemp("two"), masters=2, controllers=False)
+        cluster = LocalCluster(tmp_path_factory.mktemp("two"), api_servers=2, controllers=False)
         loop.call(cluster.__aenter__())
         try:
-            yield RealMasters(cluster, loop)
+            yield RealApiServers(cluster, loop)
         finally:
             loop.call(cluster.__aexit__(None, None, None))
 
 
 @dataclass(frozen=True)
-class RealMasters:
-    """The cluster and the loop it lives on."""
+class RealApiServers:
+    """A cluster and its event loop."""
 
-    cluster: Downstream
+    cluster: LocalCluster
     loop: LoopThread
 
-    def kill(self, master: int) -> None:
-        """kill -9."""
-        self.loop.call(self.cluster.stop_master(master, kill=True))
+    def kill(self, api_server: int) -> None:
+        """Kill an API server with SIGKILL."""
+        self.loop.call(self.cluster.stop_api_server(api_server, kill=True))
 
-    def start(self, master: int) -> None:
-        """Start one again, at the same URL."""
-        self.loop.call(self.cluster.start_master(master))
+    def start(self, api_server: int) -> None:
+        """Start an API server again, at the same URL."""
+        self.loop.call(self.cluster.start_api_server(api_server))
 
 
 @pytest.fixture(scope="session")
-def fault_proxy(two_masters: RealMasters, besieged: Besieged) -> Iterator[FaultProxy]:
-    """A proxy before a real API server; the cluster ``proxied`` is reached through it only."""
-    cluster = two_masters.cluster
+def fault_proxy(
+    two_api_servers: RealApiServers, shared_sekisho: FaultSekisho
+) -> Iterator[FaultProxy]:
+    """A fault proxy before a real API server; ``proxied`` is the cluster behind it."""
+    cluster = two_api_servers.cluster
     with FaultProxy(int(cluster.servers[0].rpartition(":")[2])) as proxy:
         config = str(cluster.admin_kubeconfig)
-        besieged.run("cluster", "import", "proxied", "--kubeconfig", config, "--server", proxy.url)
-        until(lambda: besieged.knows("proxied"), 20)
+        shared_sekisho.run(
+            "admin", "cluster", "import", "proxied", "--kubeconfig", config, "--server", proxy.url
+        )
+        wait_until(lambda: shared_sekisho.knows("proxied"), 20)
         yield proxy
 
 
 @pytest.fixture
-def proxied(fault_proxy: FaultProxy, sekisho: Besieged) -> Iterator[FaultProxy]:
-    """The same, healed afterwards."""
+def proxied(fault_proxy: FaultProxy, sekisho: FaultSekisho) -> Iterator[FaultProxy]:
+    """The fault proxy. After the test, its faults are cleared."""
     yield fault_proxy
-    fault_proxy.heal()
+    fault_proxy.clear_faults()

@@ -1,4 +1,4 @@
-"""Bookkeeping never hurts a request: last uses are coalesced, and their failure is only counted.
+"""Last uses of tokens delay no request: they are merged, and failed writes are only counted.
 
 rancher#49017 and #48986: a token's last use, written with each request, made requests wait for the
 store, and fail with it.
@@ -16,28 +16,28 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from proxy.certificates import KeyPair
-from proxy.cli.common import offline_store
-from proxy.last_used import LastUsed
-from tests.faults.conftest import Besieged
-from tests.parts.fault_proxy import FaultProxy
-from tests.parts.scripted_master import ScriptedMaster, issue
-from tests.parts.sekisho import Sekisho, free_port, make_sekisho
-from tests.parts.vitals import until
+from proxy.cli.admin.database import offline_store
+from proxy.metrics.token_usage import TokenUsageRecorder
+from proxy.transport.certificates import KeyPair
+from tests.faults.conftest import FaultSekisho
+from tests.support.fault_proxy import FaultProxy
+from tests.support.scripted_api_server import ScriptedApiServer, issue
+from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.waiting import wait_until
 
 PATH = "/k8s/clusters/scripted/api"
-FAILURES = "sekisho_last_used_failures_total"
+FAILURES = "sekisho_token_last_used_write_failures_total"
 
 OFTEN = """
-import proxy.last_used
-proxy.last_used.WRITE_SECONDS = 1.0
+import proxy.metrics.token_usage
+proxy.metrics.token_usage.WRITE_SECONDS = 1.0
 """
 """Runs before the server, which writes last uses each half minute otherwise: long for a test."""
 
 
 @contextmanager
 def locked(sekisho: Sekisho) -> Iterator[None]:
-    """The store, locked by another process for as long as it likes."""
+    """Lock the store from another process."""
     connection = sqlite3.connect(sekisho.folder / "data" / "sekisho.db", isolation_level=None)
     connection.execute("BEGIN EXCLUSIVE")
     try:
@@ -47,18 +47,18 @@ def locked(sekisho: Sekisho) -> Iterator[None]:
 
 
 @pytest.fixture
-def master(authority: KeyPair) -> Iterator[ScriptedMaster]:
-    with ScriptedMaster(issue(authority)) as master:
-        yield master
+def api_server(authority: KeyPair) -> Iterator[ScriptedApiServer]:
+    with ScriptedApiServer(issue(authority)) as api_server:
+        yield api_server
 
 
 @pytest.fixture
 def often(
-    prepared: Besieged, master: ScriptedMaster, authority: KeyPair, tmp_path: Path
-) -> Iterator[Besieged]:
-    """A Sekisho that writes last uses each second."""
+    prepared: FaultSekisho, api_server: ScriptedApiServer, authority: KeyPair, tmp_path: Path
+) -> Iterator[FaultSekisho]:
+    """A Sekisho that writes last uses every second."""
     own = prepared.copy(tmp_path, **writing_often(tmp_path))
-    own.put_cluster("scripted", [master.url], authority.certificate_pem)
+    own.put_cluster("scripted", [api_server.url], authority.certificate_pem)
     own.start()
     yield own
     assert own.stop() == 0
@@ -70,37 +70,37 @@ def writing_often(folder: Path) -> dict[str, str]:
 
 
 def last_used(sekisho: Sekisho, user: str = "root") -> str | None:
-    """When the user's newest token was last used, as the command line tells."""
-    listed = json.loads(sekisho.run("token", "list", "--user", user, "-o", "json").stdout)
+    """Return when the user's newest token was last used, from the command line."""
+    listed = json.loads(sekisho.run("admin", "token", "list", "--user", user, "-o", "json").stdout)
     found: str | None = listed[0]["last_used_at"]
     return found
 
 
-def test_a_locked_store_costs_no_request_anything_and_is_counted(often: Besieged) -> None:
-    assert often.ask("GET", PATH, token=often.root).status == 200
-    until(lambda: last_used(often) is not None, 30, "a first write")
+def test_locked_store_delays_no_request_and_is_counted(often: FaultSekisho) -> None:
+    assert often.request("GET", PATH, token=often.root).status == 200
+    wait_until(lambda: last_used(often) is not None, 30, "a first write")
     before = last_used(often)
     with locked(often):
         slowest = 0.0
         while often.metric(FAILURES) == 0:
             started = time.monotonic()
-            assert often.ask("GET", PATH, token=often.root).status == 200
+            assert often.request("GET", PATH, token=often.root).status == 200
             slowest = max(slowest, time.monotonic() - started)
-        # The store's own patience with a lock is 5 s; a request that waited for it would show it.
+        # The store waits 5 s for a lock; a request that waited for it would take as long.
         assert slowest < 4
-    assert '"last uses not written"' in often.log
+    assert '"last-used update failed"' in often.log
     failures = often.metric(FAILURES)
-    assert often.ask("GET", PATH, token=often.root).status == 200
-    until(lambda: last_used(often) != before, 30, "a write after the lock")
+    assert often.request("GET", PATH, token=often.root).status == 200
+    wait_until(lambda: last_used(often) != before, 30, "a write after the lock")
     assert often.metric(FAILURES) <= failures + 1
 
 
-def test_many_uses_are_one_write(often: Besieged) -> None:
-    """Another process sees the database's version move with each write."""
+def test_many_uses_are_written_once(often: FaultSekisho) -> None:
+    """Another process sees the database's version change with each write."""
     connection = sqlite3.connect(often.folder / "data" / "sekisho.db")
     version = connection.execute("PRAGMA data_version").fetchone()
     with ThreadPoolExecutor(4) as clients:
-        asked = [clients.submit(often.ask, "GET", PATH, token=often.root) for _ in range(100)]
+        asked = [clients.submit(often.request, "GET", PATH, token=often.root) for _ in range(100)]
         seconds = time.monotonic()
         writes = 0
         while not all(one.done() for one in asked):
@@ -113,10 +113,10 @@ def test_many_uses_are_one_write(often: Besieged) -> None:
     connection.close()
 
 
-def test_a_frozen_postgresql_makes_no_request_hang_and_the_next_ones_pass(
-    master: ScriptedMaster, authority: KeyPair, tmp_path: Path, postgres_database: str
+def test_frozen_postgresql_hangs_no_request_and_requests_recover(
+    api_server: ScriptedApiServer, authority: KeyPair, tmp_path: Path, postgres_database: str
 ) -> None:
-    """What can't be checked any more is refused within seconds: nobody passes by an old answer."""
+    """Tokens that cannot be checked are rejected within seconds: no stale result is used."""
     before, _, after = postgres_database.rpartition("/")
     host, _, port = before.rpartition(":")
     (tmp_path / "keys").write_text("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n")
@@ -124,37 +124,37 @@ def test_a_frozen_postgresql_makes_no_request_hang_and_the_next_ones_pass(
         url = f"{host}:{between.port}/{after}"
         extra = f"store: {{url: '{url}', encryption_keys_file: keys}}\n"
         plain = make_sekisho(tmp_path, (free_port(), free_port()), extra)
-        own = Besieged(plain.folder, plain.port, plain.metrics_port, writing_often(tmp_path))
+        own = FaultSekisho(plain.folder, plain.port, plain.metrics_port, writing_often(tmp_path))
         own.create_user("root", "--admin")
         own.root = own.token("root")
-        own.put_cluster("scripted", [master.url], authority.certificate_pem)
+        own.put_cluster("scripted", [api_server.url], authority.certificate_pem)
         own.start()
         try:
-            assert own.ask("GET", PATH, token=own.root).status == 200
+            assert own.request("GET", PATH, token=own.root).status == 200
             between.stall()
             codes = set()
             while own.metric(FAILURES) == 0:
-                answer = own.ask("GET", PATH, token=own.root)
+                answer = own.request("GET", PATH, token=own.root)
                 codes.add(answer.status)
                 assert answer.status == 200 or answer.json()["kind"] == "Status"
             assert codes <= {200, 503}
-            between.heal()
-            until(lambda: own.ask("GET", PATH, token=own.root).status == 200, 40)
+            between.clear_faults()
+            wait_until(lambda: own.request("GET", PATH, token=own.root).status == 200, 40)
             between.stall()
         finally:
             started = time.monotonic()
             assert own.stop() == 0
-        # Kubernetes kills what takes 30 s; the store alone would take more than twenty.
+        # Kubernetes kills a pod after 30 s; the store alone would take more than twenty.
         assert time.monotonic() - started < 18
 
 
-async def test_uses_of_one_token_are_one_and_a_failed_write_is_counted_and_forgotten(
-    prepared: Besieged, tmp_path: Path
+async def test_uses_of_a_token_are_merged_and_a_failed_write_is_counted_and_dropped(
+    prepared: FaultSekisho, tmp_path: Path
 ) -> None:
     own = prepared.copy(tmp_path)
     registry = CollectorRegistry()
     async with offline_store(str(own.config)) as (_, store):
-        last = LastUsed(store.tokens, registry)
+        last = TokenUsageRecorder(store.tokens, registry)
         name = own.root.partition(":")[0]
         with locked(own):
             for _ in range(1000):

@@ -1,4 +1,4 @@
-"""Two real API servers on one etcd: one dies or freezes while readers, writers and watches run."""
+"""Failover between two API servers, while reads, writes and watches run."""
 
 import http.client
 import json
@@ -12,12 +12,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from proxy.certificates import KeyPair
-from tests.faults.conftest import Besieged, RealMasters
+from proxy.transport.certificates import KeyPair
+from tests.faults.conftest import FaultSekisho, RealApiServers
 from tests.faults.test_broken_answers import assert_status, errors
-from tests.parts.fault_proxy import FaultProxy
-from tests.parts.scripted_master import Asked, ScriptedMaster, issue
-from tests.parts.vitals import until
+from tests.support.fault_proxy import FaultProxy
+from tests.support.scripted_api_server import ReceivedRequest, ScriptedApiServer, issue
+from tests.support.waiting import wait_until
 
 CLUSTER = "/k8s/clusters/two"
 MAPS = f"{CLUSTER}/api/v1/namespaces/default/configmaps"
@@ -26,14 +26,16 @@ ENOUGH = 20
 
 
 @pytest.fixture(scope="module")
-def besieged(prepared: Besieged, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Besieged]:
-    """One that gives answers more time, for an API server's first takes some seconds.
+def shared_sekisho(
+    prepared: FaultSekisho, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[FaultSekisho]:
+    """A Sekisho with a longer timeout, because an API server's first response takes seconds.
 
-    But less than the clients' own 30 s, or these would leave before they are told.
+    It is shorter than the clients' 30 s, so that they receive the error.
     """
     limits = {
-        "SEKISHO_GATE__CONNECT_TIMEOUT": "2s",
-        "SEKISHO_GATE__RESPONSE_HEAD_TIMEOUT": "20s",
+        "SEKISHO_UPSTREAM__CONNECT_TIMEOUT": "2s",
+        "SEKISHO_UPSTREAM__RESPONSE_HEAD_TIMEOUT": "20s",
     }
     sekisho = prepared.copy(tmp_path_factory.mktemp("patient"), **limits)
     sekisho.start()
@@ -42,20 +44,20 @@ def besieged(prepared: Besieged, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture(scope="module")
-def two(two_masters: RealMasters, besieged: Besieged) -> RealMasters:
-    """The cluster ``two``, with both its masters."""
-    cluster = two_masters.cluster
+def two(two_api_servers: RealApiServers, shared_sekisho: FaultSekisho) -> RealApiServers:
+    """The cluster ``two`` with both API servers."""
+    cluster = two_api_servers.cluster
     servers = [part for url in cluster.servers for part in ("--server", url)]
     config = str(cluster.admin_kubeconfig)
-    besieged.run("cluster", "import", "two", "--kubeconfig", config, *servers)
-    until(lambda: besieged.knows("two"), 20)
-    return two_masters
+    shared_sekisho.run("admin", "cluster", "import", "two", "--kubeconfig", config, *servers)
+    wait_until(lambda: shared_sekisho.knows("two"), 20)
+    return two_api_servers
 
 
 class Clients:
-    """Readers and writers that go on until they are told to stop, and count what they get."""
+    """Clients that read and write until they are stopped, and count their responses."""
 
-    def __init__(self, sekisho: Besieged) -> None:
+    def __init__(self, sekisho: FaultSekisho) -> None:
         self.reads: Counter[int] = Counter()
         self.writes: Counter[int] = Counter()
         self.created: list[tuple[str, int]] = []
@@ -64,7 +66,7 @@ class Clients:
 
     @contextmanager
     def running(self) -> Iterator["Clients"]:
-        """Four of each."""
+        """Run four readers and four writers."""
         with ThreadPoolExecutor(8) as pool:
             running = [pool.submit(self._read) for _ in range(4)]
             running += [pool.submit(self._write) for _ in range(4)]
@@ -76,28 +78,28 @@ class Clients:
             one.result()
 
     def await_more(self) -> None:
-        """Return once enough further requests have been made by both kinds."""
+        """Wait until both kinds have sent enough further requests."""
         reads, writes = self.reads.total() + ENOUGH, self.writes.total() + ENOUGH
-        until(lambda: self.reads.total() >= reads and self.writes.total() >= writes, 80)
+        wait_until(lambda: self.reads.total() >= reads and self.writes.total() >= writes, 80)
 
     def _read(self) -> None:
         while not self._stop.is_set():
-            answer = self._sekisho.ask("GET", MAPS + "?limit=5", token=self._sekisho.root)
+            answer = self._sekisho.request("GET", MAPS + "?limit=5", token=self._sekisho.root)
             self.reads[answer.status] += 1
 
     def _write(self) -> None:
         while not self._stop.is_set():
             name = f"map-{uuid.uuid4().hex}"
             body = {"metadata": {"name": name}}
-            answer = self._sekisho.ask("POST", MAPS, token=self._sekisho.root, body=body)
+            answer = self._sekisho.request("POST", MAPS, token=self._sekisho.root, body=body)
             self.writes[answer.status] += 1
             self.created.append((name, answer.status))
 
 
 class Watch(threading.Thread):
-    """Watches on and on, as client-go does: where a watch ends, another begins."""
+    """A client that watches like client-go: after a watch ends, it starts another."""
 
-    def __init__(self, sekisho: Besieged) -> None:
+    def __init__(self, sekisho: FaultSekisho) -> None:
         super().__init__(daemon=True)
         self.begun = 0
         self.refused: Counter[int] = Counter()
@@ -108,7 +110,7 @@ class Watch(threading.Thread):
     def run(self) -> None:
         while not self._stop_asked.is_set():
             path = f"{MAPS}?watch=true&timeoutSeconds=5"
-            with self._sekisho.asking("GET", path) as answer:
+            with self._sekisho.open_request("GET", path) as answer:
                 if answer.status != 200:
                     self.refused[answer.status] += 1
                     continue
@@ -121,7 +123,7 @@ class Watch(threading.Thread):
                     pass
 
     def await_more_than(self, begun: int) -> None:
-        until(lambda: self.begun > begun, 60, "another watch")
+        wait_until(lambda: self.begun > begun, 60, "another watch")
 
     def stop(self) -> None:
         self._stop_asked.set()
@@ -130,8 +132,8 @@ class Watch(threading.Thread):
 
 
 @contextmanager
-def watching(sekisho: Besieged) -> Iterator[list[Watch]]:
-    """Four of them."""
+def watching(sekisho: FaultSekisho) -> Iterator[list[Watch]]:
+    """Run four watch clients."""
     watches = [Watch(sekisho) for _ in range(4)]
     for watch in watches:
         watch.start()
@@ -142,47 +144,49 @@ def watching(sekisho: Besieged) -> Iterator[list[Watch]]:
             watch.stop()
 
 
-Fault = Callable[[RealMasters, int], None]
+Fault = Callable[[RealApiServers, int], None]
 
 
-def kill(masters: RealMasters, master: int) -> None:
-    masters.kill(master)
+def kill(api_servers: RealApiServers, api_server: int) -> None:
+    api_servers.kill(api_server)
 
 
-def freeze(masters: RealMasters, master: int) -> None:
-    masters.cluster.pause(master)
+def freeze(api_servers: RealApiServers, api_server: int) -> None:
+    api_servers.cluster.pause(api_server)
 
 
-def start(masters: RealMasters, master: int) -> None:
-    masters.start(master)
+def start(api_servers: RealApiServers, api_server: int) -> None:
+    api_servers.start(api_server)
 
 
-def thaw(masters: RealMasters, master: int) -> None:
-    masters.cluster.resume(master)
+def thaw(api_servers: RealApiServers, api_server: int) -> None:
+    api_servers.cluster.resume(api_server)
 
 
-@pytest.mark.timeout(300)  # A write on a frozen master waits for its whole time, twice.
-@pytest.mark.parametrize(("fault", "mend"), [(kill, start), (freeze, thaw)], ids=["kill", "freeze"])
-def test_readers_and_watches_go_on_when_a_master_fails_and_no_write_is_repeated(
-    sekisho: Besieged, two: RealMasters, fault: Fault, mend: Fault
+@pytest.mark.timeout(300)  # A write on a frozen API server waits for the whole timeout, twice.
+@pytest.mark.parametrize(
+    ("fault", "repair"), [(kill, start), (freeze, thaw)], ids=["kill", "freeze"]
+)
+def test_reads_and_watches_continue_when_an_api_server_fails_and_no_write_is_repeated(
+    sekisho: FaultSekisho, two: RealApiServers, fault: Fault, repair: Fault
 ) -> None:
     with watching(sekisho) as watches, Clients(sekisho).running() as clients:
-        until(lambda: all(watch.begun for watch in watches), 60)
-        for master in (0, 1):
+        wait_until(lambda: all(watch.begun for watch in watches), 60)
+        for api_server in (0, 1):
             clients.await_more()
             begun = [watch.begun for watch in watches]
             reads = Counter(clients.reads)
-            fault(two, master)
+            fault(two, api_server)
             try:
                 clients.await_more()
-                # Each watch has ended at its time or with its master, and goes on at the other.
+                # Each watch ended at its time or with its API server, and continues at the other.
                 for watch, was in zip(watches, begun, strict=True):
                     watch.await_more_than(was)
-                assert set(clients.reads - reads) == {200}, "no reader is told"
+                assert set(clients.reads - reads) == {200}, "no reader gets an error"
             finally:
-                mend(two, master)
+                repair(two, api_server)
         clients.await_more()
-    # An API server that has just started knows no roles yet and says 403; that is its own answer.
+    # An API server that has just started has no roles yet and responds 403 itself.
     assert set(clients.reads) <= {200, 403}
     assert set(clients.writes) <= {201, 403, 502, 503, 504}, "409: a write was repeated"
     assert clients.writes[201] > clients.writes.total() / 2
@@ -191,112 +195,112 @@ def test_readers_and_watches_go_on_when_a_master_fails_and_no_write_is_repeated(
     assert_all_there(sekisho, made)
 
 
-def assert_all_there(sekisho: Besieged, names: list[str]) -> None:
-    """What was said to be created is there."""
-    listed = sekisho.ask("GET", MAPS, token=sekisho.root).json()["items"]
+def assert_all_there(sekisho: FaultSekisho, names: list[str]) -> None:
+    """Assert that all objects whose creation succeeded exist."""
+    listed = sekisho.request("GET", MAPS, token=sekisho.root).json()["items"]
     assert set(names) <= {one["metadata"]["name"] for one in listed}
 
 
-def test_with_both_masters_gone_each_client_is_told_and_one_that_returns_serves(
-    sekisho: Besieged, two: RealMasters
+def test_both_api_servers_down_gives_errors_and_one_back_serves(
+    sekisho: FaultSekisho, two: RealApiServers
 ) -> None:
-    for master in (0, 1):
-        two.kill(master)
+    for api_server in (0, 1):
+        two.kill(api_server)
     try:
         before = errors(sekisho, "refused", "two")
         for method in ("GET", "POST"):
-            answer = sekisho.ask(method, MAPS, token=sekisho.root, body={})
+            answer = sekisho.request(method, MAPS, token=sekisho.root, body={})
             assert_status(answer, 503, "ServiceUnavailable", "two")
         assert errors(sekisho, "refused", "two") > before
     finally:
-        for master in (0, 1):
-            two.start(master)
-    until(lambda: sekisho.ask("GET", MAPS, token=sekisho.root).status == 200, 60)
+        for api_server in (0, 1):
+            two.start(api_server)
+    wait_until(lambda: sekisho.request("GET", MAPS, token=sekisho.root).status == 200, 60)
 
 
-# Two scripted masters, for what a real one can't be made to do at the right moment.
+# Two scripted API servers, for faults that real ones cannot be made to have in time.
 
 
 @pytest.fixture
-def pair(sekisho: Besieged, authority: KeyPair) -> Iterator[tuple[ScriptedMaster, ScriptedMaster]]:
-    with ScriptedMaster(issue(authority)) as one, ScriptedMaster(issue(authority)) as other:
-        put_pair(sekisho, "pair", authority, (one, one.url), (other, other.url))
+def pair(
+    sekisho: FaultSekisho, authority: KeyPair
+) -> Iterator[tuple[ScriptedApiServer, ScriptedApiServer]]:
+    with ScriptedApiServer(issue(authority)) as one, ScriptedApiServer(issue(authority)) as other:
+        put_cluster_of(sekisho, "pair", authority, (one, one.url), (other, other.url))
         yield one, other
 
 
-async def dies(asked: Asked) -> None:
-    asked.reset()
+async def dies(received: ReceivedRequest) -> None:
+    received.reset()
 
 
-def test_a_read_whose_master_dies_under_it_is_answered_by_the_other(
-    sekisho: Besieged, pair: tuple[ScriptedMaster, ScriptedMaster]
+def test_read_on_a_dying_api_server_is_retried_on_the_other(
+    sekisho: FaultSekisho, pair: tuple[ScriptedApiServer, ScriptedApiServer]
 ) -> None:
     pair[0].scripts["/x"] = dies
     for _ in range(6):
-        answer = sekisho.ask("GET", "/k8s/clusters/pair/x", token=sekisho.root)
+        answer = sekisho.request("GET", "/k8s/clusters/pair/x", token=sekisho.root)
         assert answer.status == 200
-    assert "GET /x" in pair[0].asked
+    assert "GET /x" in pair[0].received
 
 
-def test_a_write_whose_master_dies_under_it_is_told_so_and_the_next_goes_to_the_other(
-    sekisho: Besieged, pair: tuple[ScriptedMaster, ScriptedMaster]
+def test_write_on_a_dying_api_server_fails_and_the_next_goes_to_the_other(
+    sekisho: FaultSekisho, pair: tuple[ScriptedApiServer, ScriptedApiServer]
 ) -> None:
-    for master in pair:
-        master.scripts["/x"] = dies
-    answer = sekisho.ask("POST", "/k8s/clusters/pair/x", token=sekisho.root, body={})
+    for api_server in pair:
+        api_server.scripts["/x"] = dies
+    answer = sekisho.request("POST", "/k8s/clusters/pair/x", token=sekisho.root, body={})
     assert_status(answer, 502, "BadGateway", "pair")
-    assert sum(master.asked.count("POST /x") for master in pair) == 1
+    assert sum(api_server.received.count("POST /x") for api_server in pair) == 1
 
 
-def test_a_read_that_no_master_answers_is_given_up_after_each_was_asked(
-    sekisho: Besieged, pair: tuple[ScriptedMaster, ScriptedMaster]
+def test_read_that_no_api_server_answers_fails_after_each_was_tried(
+    sekisho: FaultSekisho, pair: tuple[ScriptedApiServer, ScriptedApiServer]
 ) -> None:
-    for master in pair:
-        master.scripts["/x"] = dies
-    answer = sekisho.ask("GET", "/k8s/clusters/pair/x", token=sekisho.root)
+    for api_server in pair:
+        api_server.scripts["/x"] = dies
+    answer = sekisho.request("GET", "/k8s/clusters/pair/x", token=sekisho.root)
     assert_status(answer, 502, "BadGateway", "pair")
-    assert sum(master.asked.count("GET /x") for master in pair) <= 4
+    assert sum(api_server.received.count("GET /x") for api_server in pair) <= 4
 
 
-def test_a_read_on_a_master_that_froze_moves_to_the_other_long_before_its_time_is_up(
-    sekisho: Besieged, authority: KeyPair
+def test_read_on_a_frozen_api_server_moves_to_the_other_before_its_timeout(
+    sekisho: FaultSekisho, authority: KeyPair
 ) -> None:
-    """On a connection that stood before, where nothing but waiting tells."""
+    """On an open connection, only waiting reveals the fault."""
     with (
-        ScriptedMaster(issue(authority)) as one,
-        ScriptedMaster(issue(authority)) as other,
+        ScriptedApiServer(issue(authority)) as one,
+        ScriptedApiServer(issue(authority)) as other,
         FaultProxy(one.port) as between,
     ):
-        put_pair(sekisho, "half-frozen", authority, (one, between.url), (other, other.url))
+        put_cluster_of(sekisho, "half-frozen", authority, (one, between.url), (other, other.url))
         between.stall()
         started = time.monotonic()
         for _ in range(4):
             path = "/k8s/clusters/half-frozen/"
-            assert sekisho.ask("GET", path, token=sekisho.root).status == 200
+            assert sekisho.request("GET", path, token=sekisho.root).status == 200
         assert time.monotonic() - started < 30
         assert errors(sekisho, "connect_timeout", "half-frozen") >= 1
 
 
-def test_a_stream_on_a_master_that_froze_ends_so_that_its_client_may_go_elsewhere(
-    sekisho: Besieged, authority: KeyPair
-) -> None:
-    """A quiet stream on a master that is well goes on."""
+def test_stream_on_a_frozen_api_server_ends(sekisho: FaultSekisho, authority: KeyPair) -> None:
+    """A quiet stream on a healthy API server continues."""
 
-    async def stream(asked: Asked) -> None:
-        await asked.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
-        await asked.hang()
+    async def stream(received: ReceivedRequest) -> None:
+        await received.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        await received.wait_until_closed()
 
     with (
-        ScriptedMaster(issue(authority)) as well,
-        ScriptedMaster(issue(authority)) as frozen,
+        ScriptedApiServer(issue(authority)) as well,
+        ScriptedApiServer(issue(authority)) as frozen,
         FaultProxy(frozen.port) as between,
     ):
-        for name, master, url in (("well", well, well.url), ("frozen", frozen, between.url)):
-            master.scripts["/stream"] = stream
-            put_pair(sekisho, name, authority, (master, url))
+        for name, api_server, url in (("well", well, well.url), ("frozen", frozen, between.url)):
+            api_server.scripts["/stream"] = stream
+            put_cluster_of(sekisho, name, authority, (api_server, url))
         with (
-            sekisho.asking("GET", "/k8s/clusters/well/stream") as quiet,
-            sekisho.asking("GET", "/k8s/clusters/frozen/stream") as dead,
+            sekisho.open_request("GET", "/k8s/clusters/well/stream") as quiet,
+            sekisho.open_request("GET", "/k8s/clusters/frozen/stream") as dead,
         ):
             assert (quiet.read(5), dead.read(5)) == (b"hello", b"hello")
             between.stall()
@@ -306,14 +310,17 @@ def test_a_stream_on_a_master_that_froze_ends_so_that_its_client_may_go_elsewher
             assert errors(sekisho, "truncated", "frozen") == 1
 
 
-def put_pair(
-    sekisho: Besieged, name: str, authority: KeyPair, *masters: tuple[ScriptedMaster, str]
+def put_cluster_of(
+    sekisho: FaultSekisho,
+    name: str,
+    authority: KeyPair,
+    *api_servers: tuple[ScriptedApiServer, str],
 ) -> None:
-    """Make a cluster of these masters, each at its URL, and wait until each has been asked."""
-    sekisho.put_cluster(name, [url for _, url in masters], authority.certificate_pem)
+    """Create a cluster of these API servers, and wait until each got a request."""
+    sekisho.put_cluster(name, [url for _, url in api_servers], authority.certificate_pem)
 
     def all_serve() -> bool:
-        sekisho.ask("GET", f"/k8s/clusters/{name}/", token=sekisho.root)
-        return all(master.asked for master, _ in masters)
+        sekisho.request("GET", f"/k8s/clusters/{name}/", token=sekisho.root)
+        return all(api_server.received for api_server, _ in api_servers)
 
-    until(all_serve, 30, "an answer of each master")
+    wait_until(all_serve, 30, "a response of each API server")

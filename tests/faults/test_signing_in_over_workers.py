@@ -1,4 +1,4 @@
-"""A sign-in that leaves from one worker and comes back to another is one sign-in."""
+"""A sign-in that starts at one worker and returns to another."""
 
 import re
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 import yaml
 
-from tests.faults.conftest import Besieged
-from tests.parts.loop_thread import LoopThread
-from tests.parts.scripted_issuer import ScriptedIssuer, scripted_issuer
-from tests.parts.sekisho import Answer, free_port
-from tests.parts.workers import Line, line_to_each
+from tests.faults.conftest import FaultSekisho
+from tests.support.loop_thread import LoopThread
+from tests.support.scripted_issuer import ScriptedIssuer, scripted_issuer
+from tests.support.sekisho import HttpResponse, free_port
+from tests.support.workers import WorkerConnection, connections_to_workers
 
 
 @contextmanager
@@ -25,8 +25,8 @@ def issuer_in_a_thread() -> Iterator[ScriptedIssuer]:
 
 
 @pytest.fixture
-def world(prepared: Besieged, tmp_path: Path) -> Iterator[tuple[Besieged, ScriptedIssuer]]:
-    """Two workers, and an issuer where people sign in."""
+def world(prepared: FaultSekisho, tmp_path: Path) -> Iterator[tuple[FaultSekisho, ScriptedIssuer]]:
+    """Two workers, and an OIDC issuer."""
     sekisho = prepared.copy(tmp_path, SEKISHO_SERVER__WORKERS="2")
     with issuer_in_a_thread() as issuer:
         corp = {"type": "oidc", "name": "corp", "issuer": issuer.url, "client_id": "sekisho"}
@@ -38,18 +38,18 @@ def world(prepared: Besieged, tmp_path: Path) -> Iterator[tuple[Besieged, Script
         assert sekisho.stop() == 0
 
 
-def cookies(answer: Answer) -> dict[str, str]:
-    """Those that a browser would send from now on."""
-    found: list[str] = re.findall(r"__Host-[a-z-]+=[^;,\s]+", answer.headers["Set-Cookie"])
+def cookies(answer: HttpResponse) -> dict[str, str]:
+    """Return the cookies that a browser would send from now on."""
+    found: list[str] = re.findall(r"__Host-[\w-]+=[^;,\s]+", answer.headers.get("Set-Cookie", ""))
     return {"Cookie": "; ".join(one for one in found if not one.endswith('=""'))}
 
 
-def come_back(leaving: Line, issuer: ScriptedIssuer) -> tuple[str, dict[str, str]]:
-    """Leave for the issuer; the way back, and the cookies of the browser."""
-    left = leaving.ask("GET", "/v1/login/corp/start")
+def come_back(leaving: WorkerConnection, issuer: ScriptedIssuer) -> tuple[str, dict[str, str]]:
+    """Go to the issuer; return the callback URL and the browser's cookies."""
+    left = leaving.request("GET", "/v1/login/corp/start")
     assert left.status == 303
     asked = dict(parse_qsl(urlsplit(left.headers["Location"]).query))
-    issuer.token_answer = (
+    issuer.token_response = (
         200,
         {
             "access_token": "access-1",
@@ -61,15 +61,16 @@ def come_back(leaving: Line, issuer: ScriptedIssuer) -> tuple[str, dict[str, str
     return f"/v1/login/corp/callback?{query}", cookies(left)
 
 
-def test_who_leaves_from_one_worker_may_come_back_to_the_other_once(
-    world: tuple[Besieged, ScriptedIssuer],
+def test_sign_in_started_at_one_worker_finishes_once_at_the_other(
+    world: tuple[FaultSekisho, ScriptedIssuer],
 ) -> None:
     sekisho, issuer = world
-    with line_to_each(sekisho) as (one, other):
+    with connections_to_workers(sekisho) as (one, other):
         back, brought = come_back(one, issuer)
-        arrived = other.ask("GET", back, headers=brought)
+        arrived = other.request("GET", back, headers=brought)
         assert (arrived.status, arrived.headers["Location"]) == (303, "/")
-        again = one.ask("GET", back, headers=brought)
-        assert again.headers["Location"].startswith("/?signin=")
-        me = one.ask("GET", "/v1/me", headers=cookies(arrived))
+        again = one.request("GET", back, headers=brought)
+        assert again.status == 303
+        assert one.request("GET", "/v1/me", headers=cookies(again)).status == 401
+        me = one.request("GET", "/v1/me", headers=cookies(arrived))
         assert (me.status, me.json()["username"]) == (200, "alice")

@@ -1,4 +1,4 @@
-"""A graceful stop in full: what is told, what may finish, what is cut off, and the exit code."""
+"""Graceful stops: readiness, requests that finish or are aborted, and the exit code."""
 
 import asyncio
 import http.client
@@ -17,39 +17,44 @@ from pathlib import Path
 
 import pytest
 
-from proxy.certificates import KeyPair
-from tests.faults.conftest import Besieged
-from tests.parts.scripted_master import Asked, ScriptedMaster, answering, issue
-from tests.parts.vitals import until
+from proxy.transport.certificates import KeyPair
+from tests.faults.conftest import FaultSekisho
+from tests.support.scripted_api_server import (
+    ReceivedRequest,
+    ScriptedApiServer,
+    issue,
+    respond_json,
+)
+from tests.support.waiting import wait_until
 
 CLUSTER = "/k8s/clusters/scripted"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 EVENT = b'{"type":"ADDED"}\n'
 
 
-Start = Callable[..., AbstractContextManager[Besieged]]
+Start = Callable[..., AbstractContextManager[FaultSekisho]]
 
 
 @pytest.fixture
-def master(authority: KeyPair) -> Iterator[ScriptedMaster]:
-    with ScriptedMaster(issue(authority)) as master:
-        yield master
+def api_server(authority: KeyPair) -> Iterator[ScriptedApiServer]:
+    with ScriptedApiServer(issue(authority)) as api_server:
+        yield api_server
 
 
 @pytest.fixture(params=["1", "2"], ids=["alone", "two workers"])
 def running(
     request: pytest.FixtureRequest,
-    prepared: Besieged,
-    master: ScriptedMaster,
+    prepared: FaultSekisho,
+    api_server: ScriptedApiServer,
     authority: KeyPair,
     tmp_path: Path,
 ) -> Start:
-    """Starts a Sekisho of a test's own, killed at the end if it still runs."""
+    """Start a separate Sekisho; kill it at the end if it still runs."""
 
     @contextmanager
-    def start(**environment: str) -> Iterator[Besieged]:
+    def start(**environment: str) -> Iterator[FaultSekisho]:
         sekisho = prepared.copy(tmp_path, **environment, SEKISHO_SERVER__WORKERS=request.param)
-        sekisho.put_cluster("scripted", [master.url], authority.certificate_pem)
+        sekisho.put_cluster("scripted", [api_server.url], authority.certificate_pem)
         sekisho.start()
         try:
             yield sekisho
@@ -61,14 +66,14 @@ def running(
     return start
 
 
-def terminate(sekisho: Besieged) -> "subprocess.Popen[str]":
+def terminate(sekisho: FaultSekisho) -> "subprocess.Popen[str]":
     assert sekisho.process is not None
     sekisho.process.send_signal(signal.SIGTERM)
     return sekisho.process
 
 
-def ready(sekisho: Besieged) -> int:
-    """What the metrics listener says to a probe."""
+def ready(sekisho: FaultSekisho) -> int:
+    """Return the metrics listener's response to a probe."""
     try:
         url = f"http://127.0.0.1:{sekisho.metrics_port}/readyz"
         with urllib.request.urlopen(url, timeout=10) as answer:
@@ -77,7 +82,7 @@ def ready(sekisho: Besieged) -> int:
         return exc.code
 
 
-def refuses(sekisho: Besieged) -> bool:
+def refuses(sekisho: FaultSekisho) -> bool:
     try:
         socket.create_connection(("127.0.0.1", sekisho.port), 5).close()
     except ConnectionRefusedError:
@@ -91,57 +96,57 @@ class Slow:
     def __init__(self) -> None:
         self.asked, self.let = threading.Event(), threading.Event()
 
-    async def __call__(self, asked: Asked) -> None:
+    async def __call__(self, received: ReceivedRequest) -> None:
         self.asked.set()
         while not self.let.is_set():
             await asyncio.sleep(0.02)
-        await answering(b"done")(asked)
+        await respond_json(b"done")(received)
 
 
-def test_a_stop_is_told_takes_nobody_new_and_lets_requests_finish(
-    running: Start, master: ScriptedMaster
+def test_stop_is_announced_refuses_connections_and_lets_requests_finish(
+    running: Start, api_server: ScriptedApiServer
 ) -> None:
     slow = Slow()
-    master.scripts["/slow"] = slow
-    limits = {"SEKISHO_GATE__RESPONSE_HEAD_TIMEOUT": "60s"}
+    api_server.scripts["/slow"] = slow
+    limits = {"SEKISHO_UPSTREAM__RESPONSE_HEAD_TIMEOUT": "60s"}
     with running(**limits) as sekisho:
         answers: list[bytes] = []
         path = f"{CLUSTER}/slow"
-        asking = threading.Thread(
-            target=lambda: answers.append(sekisho.ask("GET", path, token=sekisho.root).body)
+        open_request = threading.Thread(
+            target=lambda: answers.append(sekisho.request("GET", path, token=sekisho.root).body)
         )
-        asking.start()
+        open_request.start()
         assert slow.asked.wait(20)
         assert ready(sekisho) == 200
         process = terminate(sekisho)
-        until(lambda: ready(sekisho) == 503, 10)
-        until(lambda: refuses(sekisho), 10)
+        wait_until(lambda: ready(sekisho) == 503, 10)
+        wait_until(lambda: refuses(sekisho), 10)
         assert process.poll() is None
         slow.let.set()
-        asking.join(20)
+        open_request.join(20)
         assert answers == [b"done"]
         assert process.wait(20) == 0
     assert '"stopped"' in sekisho.log
 
 
-def test_what_does_not_finish_in_time_is_cut_off_and_the_exit_code_is_0(
-    running: Start, master: ScriptedMaster
+def test_requests_unfinished_at_the_stop_deadline_are_aborted_with_exit_code_0(
+    running: Start, api_server: ScriptedApiServer
 ) -> None:
-    master.scripts["/slow"] = Slow()
-    master.scripts["/endless"] = endless
+    api_server.scripts["/slow"] = Slow()
+    api_server.scripts["/endless"] = endless
 
     limits = {
         "SEKISHO_SERVER__SHUTDOWN_GRACE_SECONDS": "4",
-        "SEKISHO_GATE__RESPONSE_HEAD_TIMEOUT": "60s",
+        "SEKISHO_UPSTREAM__RESPONSE_HEAD_TIMEOUT": "60s",
     }
     with running(**limits) as sekisho:
         with (
-            sekisho.asking("GET", f"{CLUSTER}/endless") as stream,
+            sekisho.open_request("GET", f"{CLUSTER}/endless") as stream,
             sekisho.connected() as waiting,
         ):
             assert stream.read(4) == b"tick"
             waiting.sendall(request(sekisho, f"{CLUSTER}/slow"))
-            until(lambda: sekisho.metric("sekisho_requests_in_flight") == 2, 20)
+            wait_until(lambda: sekisho.metric("sekisho_requests_in_flight") == 2, 20)
             started = time.monotonic()
             process = terminate(sekisho)
             with pytest.raises((http.client.IncompleteRead, ConnectionError)):
@@ -152,29 +157,31 @@ def test_what_does_not_finish_in_time_is_cut_off_and_the_exit_code_is_0(
         assert 3 < lasted < 7, "the grace, and not twice"
         lines = [json.loads(line) for line in sekisho.log.splitlines() if '"request"' in line]
         cut = {line["path"] for line in lines if line["path"].endswith(("/slow", "/endless"))}
-        assert len(cut) == 2, "both are told in the access log"
+        assert len(cut) == 2, "both are in the access log"
 
 
-def test_no_grace_is_no_grace(running: Start, master: ScriptedMaster) -> None:
-    master.scripts["/endless"] = endless
+def test_stop_without_grace_period_aborts_immediately(
+    running: Start, api_server: ScriptedApiServer
+) -> None:
+    api_server.scripts["/endless"] = endless
     limits = {"SEKISHO_SERVER__SHUTDOWN_GRACE_SECONDS": "0"}
     with (
         running(**limits) as sekisho,
-        sekisho.asking("GET", f"{CLUSTER}/endless") as stream,
+        sekisho.open_request("GET", f"{CLUSTER}/endless") as stream,
     ):
         assert stream.read(4) == b"tick"
         assert terminate(sekisho).wait(20) == 0
 
 
-def test_watches_end_cleanly_at_a_stop_and_idle_connections_at_once(
-    running: Start, master: ScriptedMaster
+def test_stop_ends_watches_cleanly_and_idle_connections_immediately(
+    running: Start, api_server: ScriptedApiServer
 ) -> None:
     path = "/api/v1/pods"
-    master.scripts[path] = watching
+    api_server.scripts[path] = watching
     limits = {"SEKISHO_SERVER__SHUTDOWN_GRACE_SECONDS": "20"}
     with (
         running(**limits) as sekisho,
-        sekisho.asking("GET", f"{CLUSTER}{path}?watch=true") as watch,
+        sekisho.open_request("GET", f"{CLUSTER}{path}?watch=true") as watch,
         sekisho.connected() as idle,
     ):
         assert watch.readline() == EVENT
@@ -182,51 +189,51 @@ def test_watches_end_cleanly_at_a_stop_and_idle_connections_at_once(
         assert idle.recv(65536).startswith(b"HTTP/1.1 200")
         process = terminate(sekisho)
         assert watch.read() == b"", "no error: the last chunk has come"
-        until(lambda: idle.recv(65536) == b"", 10)
+        wait_until(lambda: idle.recv(65536) == b"", 10)
         assert process.wait(15) == 0
 
 
-def test_a_second_signal_ends_at_once(running: Start, master: ScriptedMaster) -> None:
-    master.scripts["/endless"] = endless
+def test_second_signal_stops_immediately(running: Start, api_server: ScriptedApiServer) -> None:
+    api_server.scripts["/endless"] = endless
     limits = {"SEKISHO_SERVER__SHUTDOWN_GRACE_SECONDS": "600"}
     with (
         running(**limits) as sekisho,
-        sekisho.asking("GET", f"{CLUSTER}/endless") as stream,
+        sekisho.open_request("GET", f"{CLUSTER}/endless") as stream,
     ):
         assert stream.read(4) == b"tick"
         process = terminate(sekisho)
-        until(lambda: ready(sekisho) == 503, 10)
+        wait_until(lambda: ready(sekisho) == 503, 10)
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == -signal.SIGTERM
 
 
-def test_a_frozen_store_does_not_hold_up_a_stop(running: Start, master: ScriptedMaster) -> None:
+def test_frozen_store_does_not_delay_a_stop(running: Start, api_server: ScriptedApiServer) -> None:
     with running() as sekisho:
-        assert sekisho.ask("GET", f"{CLUSTER}/fine", token=sekisho.root).status == 200
+        assert sekisho.request("GET", f"{CLUSTER}/fine", token=sekisho.root).status == 200
         lock = sqlite3.connect(sekisho.folder / "data" / "sekisho.db", isolation_level=None)
         lock.execute("BEGIN EXCLUSIVE")
         try:
             assert terminate(sekisho).wait(40) == 0
         finally:
             lock.close()
-        assert "last uses not written" in sekisho.log
+        assert "last-used update failed" in sekisho.log
 
 
-def request(sekisho: Besieged, path: str) -> bytes:
-    head = f"GET {path} HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer {sekisho.root}\r\n\r\n"
+def request(sekisho: FaultSekisho, path: str) -> bytes:
+    head = f"GET {path} HTTP/1.1\r\nHost: sekisho\r\nAuthorization: Bearer {sekisho.root}\r\n\r\n"
     return head.encode()
 
 
-async def endless(asked: Asked) -> None:
-    """One piece after the other, now and then."""
-    await asked.say(CHUNKED)
+async def endless(received: ReceivedRequest) -> None:
+    """Send a piece regularly, without end."""
+    await received.send(CHUNKED)
     while True:
-        await asked.say(b"4\r\ntick\r\n")
+        await received.send(b"4\r\ntick\r\n")
         await asyncio.sleep(0.1)
 
 
-async def watching(asked: Asked) -> None:
-    """A watch with one event, and then nothing."""
-    await asked.say(CHUNKED, b"%x\r\n%b\r\n" % (len(EVENT), EVENT))
-    await asked.hang()
+async def watching(received: ReceivedRequest) -> None:
+    """Respond with a watch of one event, and then nothing."""
+    await received.send(CHUNKED, b"%x\r\n%b\r\n" % (len(EVENT), EVENT))
+    await received.wait_until_closed()

@@ -1,4 +1,4 @@
-"""One slow or stuck stream never touches another, nor the process's memory (rancher#37707)."""
+"""Slow or stuck streams affect neither other streams nor memory (rancher#37707)."""
 
 import asyncio
 import socket
@@ -10,52 +10,53 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from tests.faults.conftest import Besieged
-from tests.parts.fault_proxy import RESET
-from tests.parts.scripted_master import Asked, ScriptedMaster, answering
-from tests.parts.vitals import memory, until
+from tests.faults.conftest import FaultSekisho
+from tests.support.fault_proxy import RESET
+from tests.support.open_resources import resident_memory
+from tests.support.scripted_api_server import ReceivedRequest, ScriptedApiServer, respond_json
+from tests.support.waiting import wait_until
 
 CLUSTER = "/k8s/clusters/scripted"
 LOG = "/api/v1/namespaces/n/pods/p/log"
 EXEC = "/api/v1/namespaces/n/pods/p/exec"
 STUCK = 30
-"""Streams that nobody reads at the same time."""
+"""Unread streams at the same time."""
 PIECE = b"x" * 16384
 MEGABYTE = 2**20
 
 
-async def heavy(asked: Asked) -> None:
-    """A container that logs as fast as it can, for ever."""
-    await asked.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+async def heavy(received: ReceivedRequest) -> None:
+    """Send a log as fast as possible, without end."""
+    await received.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     while True:
-        await asked.say(b"%x\r\n%b\r\n" % (len(PIECE), PIECE))
+        await received.send(b"%x\r\n%b\r\n" % (len(PIECE), PIECE))
 
 
-async def heavy_exec(asked: Asked) -> None:
-    """A command that prints as fast as it can, for ever."""
-    await asked.say(
+async def heavy_exec(received: ReceivedRequest) -> None:
+    """Run an exec session whose command prints as fast as possible, without end."""
+    await received.send(
         b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n"
     )
     while True:
-        await asked.say(PIECE)
+        await received.send(PIECE)
 
 
-async def deaf_exec(asked: Asked) -> None:
-    """A command that reads nothing of what it is sent."""
-    await asked.say(
+async def deaf_exec(received: ReceivedRequest) -> None:
+    """Run an exec session whose command reads nothing."""
+    await received.send(
         b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n"
     )
     await asyncio.sleep(3600)
 
 
-def opened(sekisho: Besieged, path: str, *lines: str) -> bytes:
+def opened(sekisho: FaultSekisho, path: str, *lines: str) -> bytes:
     head = [f"GET {CLUSTER}{path} HTTP/1.1", "Host: g", f"Authorization: Bearer {sekisho.root}"]
     return ("\r\n".join([*head, *lines]) + "\r\n\r\n").encode()
 
 
 @contextmanager
-def unread(sekisho: Besieged, request: bytes, number: int) -> Iterator[list[ssl.SSLSocket]]:
-    """So many clients that ask and then don't read."""
+def unread(sekisho: FaultSekisho, request: bytes, number: int) -> Iterator[list[ssl.SSLSocket]]:
+    """Open clients that send a request and do not read the response."""
     with ExitStack() as stack:
         clients = [stack.enter_context(sekisho.connected()) for _ in range(number)]
         for client in clients:
@@ -64,57 +65,55 @@ def unread(sekisho: Besieged, request: bytes, number: int) -> Iterator[list[ssl.
         yield clients
 
 
-def assert_others_are_served(sekisho: Besieged) -> None:
-    """Requests to the same cluster pass while something else is stuck, many at a time."""
+def assert_others_are_served(sekisho: FaultSekisho) -> None:
+    """Assert that many concurrent requests to the same cluster succeed."""
     started = time.monotonic()
     with ThreadPoolExecutor(8) as clients:
-        asked = [
-            clients.submit(sekisho.ask, "GET", f"{CLUSTER}/fine", token=sekisho.root)
+        received = [
+            clients.submit(sekisho.request, "GET", f"{CLUSTER}/fine", token=sekisho.root)
             for _ in range(80)
         ]
-        assert {one.result().status for one in asked} == {200}
-    # Each needs a handshake of its own on a busy machine; stuck, they would need for ever.
+        assert {one.result().status for one in received} == {200}
+    # Each needs a handshake on a busy machine; if stuck, they would never end.
     assert time.monotonic() - started < 40
 
 
-def assert_stands_still(sekisho: Besieged) -> None:
-    """No more is taken from the cluster once all buffers on the way are full."""
+def assert_stands_still(sekisho: FaultSekisho) -> None:
+    """Assert that nothing more is read from the cluster once all buffers are full."""
 
     def still() -> bool:
         before = cpu_seconds(sekisho)
         time.sleep(0.5)
         return cpu_seconds(sekisho) - before < 0.25
 
-    until(still, 60, "standing still")
+    wait_until(still, 60, "standing still")
 
 
-def cpu_seconds(sekisho: Besieged) -> float:
+def cpu_seconds(sekisho: FaultSekisho) -> float:
     return sekisho.metric("process_cpu_seconds_total")
 
 
-def test_many_heavy_logs_that_nobody_reads_hold_up_nobody_and_take_no_memory(
-    sekisho: Besieged, scripted: ScriptedMaster
+def test_unread_heavy_logs_delay_no_others_and_take_bounded_memory(
+    sekisho: FaultSekisho, scripted: ScriptedApiServer
 ) -> None:
     scripted.scripts[LOG] = heavy
     assert_others_are_served(sekisho)
-    before = memory(sekisho)
+    before = resident_memory(sekisho)
     with unread(sekisho, opened(sekisho, f"{LOG}?follow=true"), STUCK):
-        until(lambda: sekisho.metric("sekisho_requests_in_flight") == STUCK, 40)
+        wait_until(lambda: sekisho.metric("sekisho_requests_in_flight") == STUCK, 40)
         assert_others_are_served(sekisho)
         assert_stands_still(sekisho)
         assert_others_are_served(sekisho)
-        # Buffers of a megabyte for each would still be fine; an unbounded one would be gigabytes.
-        assert memory(sekisho) - before < STUCK * MEGABYTE + 50 * MEGABYTE
+        # A buffer of a megabyte for each is acceptable; an unbounded one would be gigabytes.
+        assert resident_memory(sekisho) - before < STUCK * MEGABYTE + 50 * MEGABYTE
 
 
-def test_a_heavy_log_that_is_read_holds_up_nobody(
-    sekisho: Besieged, scripted: ScriptedMaster
-) -> None:
-    """As fast as it goes: the loop must not be one stream's alone."""
+def test_heavy_log_delays_no_others(sekisho: FaultSekisho, scripted: ScriptedApiServer) -> None:
+    """At full speed: one stream must not occupy the event loop."""
     scripted.scripts[LOG] = heavy
-    before = memory(sekisho)
+    before = resident_memory(sekisho)
     with (
-        sekisho.asking("GET", f"{CLUSTER}{LOG}?follow=true") as log,
+        sekisho.open_request("GET", f"{CLUSTER}{LOG}?follow=true") as log,
         ThreadPoolExecutor(1) as reader,
     ):
         stop = False
@@ -129,29 +128,29 @@ def test_a_heavy_log_that_is_read_holds_up_nobody(
         assert_others_are_served(sekisho)
         stop = True
         assert reading.result() > MEGABYTE
-    assert memory(sekisho) - before < 50 * MEGABYTE
+    assert resident_memory(sekisho) - before < 50 * MEGABYTE
 
 
-def test_many_heavy_execs_that_nobody_reads_hold_up_nobody_and_take_no_memory(
-    sekisho: Besieged, scripted: ScriptedMaster
+def test_unread_heavy_execs_delay_no_others_and_take_bounded_memory(
+    sekisho: FaultSekisho, scripted: ScriptedApiServer
 ) -> None:
     scripted.scripts[EXEC] = heavy_exec
     assert_others_are_served(sekisho)
-    before = memory(sekisho)
+    before = resident_memory(sekisho)
     request = opened(sekisho, f"{EXEC}?command=yes", "Connection: Upgrade", "Upgrade: SPDY/3.1")
     with unread(sekisho, request, STUCK):
         open_upgrades = 'sekisho_open_upgrades{cluster="scripted"}'
-        until(lambda: sekisho.metric(open_upgrades) == STUCK, 40)
+        wait_until(lambda: sekisho.metric(open_upgrades) == STUCK, 40)
         assert_stands_still(sekisho)
         assert_others_are_served(sekisho)
-        assert memory(sekisho) - before < STUCK * MEGABYTE + 50 * MEGABYTE
+        assert resident_memory(sekisho) - before < STUCK * MEGABYTE + 50 * MEGABYTE
 
 
-def test_a_command_that_does_not_read_slows_its_own_client_and_nobody_else(
-    sekisho: Besieged, scripted: ScriptedMaster
+def test_command_that_does_not_read_slows_only_its_client(
+    sekisho: FaultSekisho, scripted: ScriptedApiServer
 ) -> None:
     scripted.scripts[EXEC] = deaf_exec
-    before = memory(sekisho)
+    before = resident_memory(sekisho)
     request = opened(sekisho, f"{EXEC}?stdin=true", "Connection: Upgrade", "Upgrade: SPDY/3.1")
     with unread(sekisho, request, 1) as (client,):
         assert client.recv(65536).startswith(b"HTTP/1.1 101")
@@ -164,16 +163,16 @@ def test_a_command_that_does_not_read_slows_its_own_client_and_nobody_else(
             pass
         assert sent < 100 * MEGABYTE, "it is braked"
         assert_others_are_served(sekisho)
-        assert memory(sekisho) - before < 50 * MEGABYTE
+        assert resident_memory(sekisho) - before < 50 * MEGABYTE
         vanish(client)
 
 
-def test_a_client_that_vanishes_while_its_upload_is_stuck_is_noticed(
-    sekisho: Besieged, scripted: ScriptedMaster
+def test_vanished_client_with_a_stuck_upload_is_detected(
+    sekisho: FaultSekisho, scripted: ScriptedApiServer
 ) -> None:
-    """It isn't read from, so the kernel has to be asked."""
+    """It is not read, so only the kernel knows."""
 
-    async def takes_nothing(asked: Asked) -> None:
+    async def takes_nothing(received: ReceivedRequest) -> None:
         await asyncio.sleep(3600)
 
     scripted.scripts["/upload"] = takes_nothing
@@ -187,30 +186,30 @@ def test_a_client_that_vanishes_while_its_upload_is_stuck_is_noticed(
             client.sendall(b"4000\r\n%b\r\n" % PIECE * 5000)
         assert sekisho.metric("sekisho_requests_in_flight") == 1
         vanish(client)
-        until(lambda: sekisho.metric("sekisho_requests_in_flight") == 0, 30)
+        wait_until(lambda: sekisho.metric("sekisho_requests_in_flight") == 0, 30)
 
 
 def vanish(client: ssl.SSLSocket) -> None:
-    """End a connection with RST, as when the client's process was killed."""
+    """End a connection with RST, as after a kill of the client's process."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     client.close()
 
 
-def test_a_client_that_reads_nothing_and_leaves_takes_its_stream_with_it(
-    sekisho: Besieged, scripted: ScriptedMaster
+def test_client_gone_without_reading_ends_its_stream(
+    sekisho: FaultSekisho, scripted: ScriptedApiServer
 ) -> None:
     scripted.scripts[LOG] = heavy
     with unread(sekisho, opened(sekisho, f"{LOG}?follow=true"), 5):
-        until(lambda: sekisho.metric("sekisho_requests_in_flight") == 5, 20)
+        wait_until(lambda: sekisho.metric("sekisho_requests_in_flight") == 5, 20)
         assert_stands_still(sekisho)
-    until(lambda: sekisho.metric("sekisho_requests_in_flight") == 0, 20)
+    wait_until(lambda: sekisho.metric("sekisho_requests_in_flight") == 0, 20)
 
 
-def test_a_large_answer_beside_a_stuck_stream_comes_whole(
-    sekisho: Besieged, scripted: ScriptedMaster
+def test_large_response_beside_a_stuck_stream_is_complete(
+    sekisho: FaultSekisho, scripted: ScriptedApiServer
 ) -> None:
     scripted.scripts[LOG] = heavy
-    scripted.scripts["/large"] = answering(PIECE * 640)
+    scripted.scripts["/large"] = respond_json(PIECE * 640)
     with unread(sekisho, opened(sekisho, f"{LOG}?follow=true"), 1):
-        answer = sekisho.ask("GET", f"{CLUSTER}/large", token=sekisho.root)
+        answer = sekisho.request("GET", f"{CLUSTER}/large", token=sekisho.root)
         assert answer.body == PIECE * 640

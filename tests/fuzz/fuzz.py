@@ -1,12 +1,12 @@
-"""``make fuzz``: look for a connection's bytes that make the gate send what it must not send.
+"""``make fuzz``: search for input bytes that make the proxy send what it must not send.
 
 libFuzzer (through atheris) mutates the inputs in ``tests/fuzz/corpus`` and keeps those that reach
-new code in ``.fuzz/corpus``. Arguments are libFuzzer's own. What breaks is written to ``.fuzz`` as
-``crash-…``: copy it to the corpus, where :mod:`tests.fuzz.test_corpus` runs it ever after.
+new code in ``.fuzz/corpus``. Arguments are passed to libFuzzer. Inputs that fail are written to
+``.fuzz`` as ``crash-…``. Copy them to the corpus, which :mod:`tests.fuzz.test_corpus` runs.
 
     make fuzz                    ten minutes
     make fuzz FUZZ_SECONDS=60    one
-    python -m tests.fuzz.keep    afterwards: keep what is worth it
+    python -m tests.fuzz.extend_corpus    afterwards: add useful inputs to the corpus
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["proxy", "impersonation", "management"]):
-    from tests.fuzz.target import PLAIN, target
+    from tests.fuzz.target import VALID_REQUEST, target
 
 
 def main() -> None:
@@ -27,12 +27,10 @@ def main() -> None:
     asyncio.set_event_loop(loop)
     with tempfile.TemporaryDirectory() as folder:
         running = target(Path(folder))
-        gate = loop.run_until_complete(running.__aenter__())
-        loop.run_until_complete(
-            gate.run(PLAIN)
-        )  # The token is looked up once, which takes a while.
-        gate.patience = 0.02
-        atheris.Setup(sys.argv, lambda data: loop.run_until_complete(gate.run(data)))
+        proxy = loop.run_until_complete(running.__aenter__())
+        loop.run_until_complete(proxy.run(VALID_REQUEST))  # The first token lookup is slow.
+        proxy.idle_timeout = 0.02
+        atheris.Setup(sys.argv, lambda data: loop.run_until_complete(proxy.run(data)))
         atheris.Fuzz()
 
 

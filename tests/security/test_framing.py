@@ -1,4 +1,4 @@
-"""Where a request ends is read in one way, or the request is refused: nothing hides in another."""
+"""A request whose end could be read in two ways is rejected, against request smuggling."""
 
 import pytest
 
@@ -50,14 +50,12 @@ LAST = b"0\r\n\r\n"
         (b"X: y\r\r\nTransfer-Encoding: chunked",),
     ],
 )
-def test_a_length_that_can_be_read_in_two_ways_is_refused(
-    world: World, lines: tuple[bytes, ...]
-) -> None:
-    with world.wire() as wire:
+def test_ambiguous_length_is_rejected(world: World, lines: tuple[bytes, ...]) -> None:
+    with world.connect() as wire:
         wire.send(world.head(*lines, method=b"POST") + LAST + HIDDEN)
-        assert wire.reply().status == 400
-        assert wire.closed()
-    world.nothing_arrived()
+        assert wire.read_response().status == 400
+        assert wire.is_closed_silently()
+    world.assert_nothing_received()
 
 
 @pytest.mark.parametrize(
@@ -79,12 +77,12 @@ def test_a_length_that_can_be_read_in_two_ways_is_refused(
         b"\x0bX: a",
     ],
 )
-def test_a_line_that_is_no_header_line_is_refused(world: World, line: bytes) -> None:
-    with world.wire() as wire:
+def test_malformed_header_line_is_rejected(world: World, line: bytes) -> None:
+    with world.connect() as wire:
         wire.send(world.head(line) + HIDDEN)
-        assert wire.reply().status == 400
-        assert wire.closed()
-    world.nothing_arrived()
+        assert wire.read_response().status == 400
+        assert wire.is_closed_silently()
+    world.assert_nothing_received()
 
 
 BAD_CHUNKS = pytest.mark.parametrize(
@@ -113,27 +111,27 @@ BAD_CHUNKS = pytest.mark.parametrize(
 
 
 @BAD_CHUNKS
-def test_a_body_with_bad_chunks_never_arrives_as_a_whole(world: World, chunks: bytes) -> None:
+def test_malformed_chunks_are_not_forwarded_as_complete_body(world: World, chunks: bytes) -> None:
     head = world.head(*CHUNKED, method=b"POST")
-    expected = world.expected(method=b"POST", framing=CHUNKED)
-    with world.wire() as wire:
+    expected = world.expected_head(method=b"POST", framing=CHUNKED)
+    with world.connect() as wire:
         wire.send(head)
         world.a.wait_for_bytes(expected)
         wire.send(chunks + HIDDEN)
-        assert wire.reply().status == 400
-        assert wire.closed()
-    assert world.a.broken_off() in {expected, expected + b"1\r\na\r\n"}
-    assert world.a.seen == []
-    assert len(world.a.raw) == 1
+        assert wire.read_response().status == 400
+        assert wire.is_closed_silently()
+    assert world.a.truncated_request() in {expected, expected + b"1\r\na\r\n"}
+    assert world.a.recorded == []
+    assert len(world.a.received_bytes) == 1
 
 
 @BAD_CHUNKS
-def test_bad_chunks_in_one_piece_with_their_head_are_refused(world: World, chunks: bytes) -> None:
-    with world.wire() as wire:
+def test_malformed_chunks_sent_with_head_are_rejected(world: World, chunks: bytes) -> None:
+    with world.connect() as wire:
         wire.send(world.head(*CHUNKED, method=b"POST") + chunks + HIDDEN)
-        assert wire.reply().status == 400
-        assert wire.closed()
-    world.nothing_arrived()
+        assert wire.read_response().status == 400
+        assert wire.is_closed_silently()
+    world.assert_nothing_received()
 
 
 @pytest.mark.parametrize(
@@ -161,132 +159,136 @@ def test_bad_chunks_in_one_piece_with_their_head_are_refused(world: World, chunk
         b"PROXY TCP4 6.6.6.6 127.0.0.1 1 2\r\n",
     ],
 )
-def test_what_is_no_request_is_refused(world: World, head: bytes) -> None:
+def test_malformed_request_is_rejected(world: World, head: bytes) -> None:
     auth = b"Authorization: Bearer " + world.tokens["alice"].encode() + b"\r\n"
-    with world.wire() as wire:
+    with world.connect() as wire:
         wire.send(head.replace(b"{auth}", auth))
-        assert wire.reply().status in {400, 401, 505}
-        assert wire.closed()
-    world.nothing_arrived()
+        assert wire.read_response().status in {400, 401, 505}
+        assert wire.is_closed_silently()
+    world.assert_nothing_received()
 
 
 @pytest.mark.parametrize(
     "lines",
     [
-        (b"X: " + b"a" * 70_000,),
-        (b"X" * 70_000 + b": a",),
+        (b"X: " + b"a" * 1_050_000,),
+        (b"X" * 1_050_000 + b": a",),
         tuple(b"X-%d: a" % number for number in range(600)),
     ],
     ids=["a value", "a name", "too many"],
 )
-def test_an_oversized_head_is_refused(world: World, lines: tuple[bytes, ...]) -> None:
-    assert world.ask(world.head(*lines)).status in {400, 431}
-    world.nothing_arrived()
+def test_oversized_head_is_rejected(world: World, lines: tuple[bytes, ...]) -> None:
+    assert world.send(world.head(*lines)).status in {400, 431}
+    world.assert_nothing_received()
 
 
-def test_an_oversized_target_is_refused(world: World) -> None:
-    target = b"/k8s/clusters/a/" + b"x" * 70_000
-    assert world.ask(world.head(target=target)).status in {400, 414, 431}
-    world.nothing_arrived()
+def test_oversized_target_is_rejected(world: World) -> None:
+    target = b"/k8s/clusters/a/" + b"x" * 1_050_000
+    assert world.send(world.head(target=target)).status in {400, 414, 431}
+    world.assert_nothing_received()
 
 
-def test_pipelined_requests_are_answered_in_order_each_as_its_own_caller(world: World) -> None:
-    world.a.answers[b"/one"] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none"
-    world.a.answers[b"/two"] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo"
+def test_pipelined_requests_are_authenticated_separately_and_answered_in_order(
+    world: World,
+) -> None:
+    world.a.responses[b"/one"] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none"
+    world.a.responses[b"/two"] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo"
     first = world.head(b"Content-Length: 4", method=b"PUT", target=b"/k8s/clusters/a/one") + b"body"
     second = world.head(user="bob", target=b"/k8s/clusters/a/two")
     third = world.head(user="eve", target=b"/k8s/clusters/a/three")
-    with world.wire() as wire:
+    with world.connect() as wire:
         wire.send(first + second + third)
-        assert [wire.reply().body for _ in range(2)] == [b"one", b"two"]
-        assert wire.reply().status == 404
-    one, two = world.a.asked()
+        assert [wire.read_response().body for _ in range(2)] == [b"one", b"two"]
+        assert wire.read_response().status == 404
+    one, two = world.a.requests()
     framing = (b"Content-Length: 4",)
-    assert one.bytes == world.expected(method=b"PUT", target=b"/one", framing=framing) + b"body"
-    assert two.bytes == world.expected(user="bob", target=b"/two")
+    assert one.raw == world.expected_head(method=b"PUT", target=b"/one", framing=framing) + b"body"
+    assert two.raw == world.expected_head(user="bob", target=b"/two")
 
 
 @pytest.mark.parametrize("body", [b"", HIDDEN, b"0\r\n\r\n" + HIDDEN, b"\r\n\r\n" + HIDDEN])
-def test_a_body_that_looks_like_a_request_is_a_body(world: World, body: bytes) -> None:
+def test_body_that_looks_like_request_is_forwarded_as_body(world: World, body: bytes) -> None:
     length = b"Content-Length: %d" % len(body)
-    assert world.ask(world.head(length, method=b"POST") + body).status == 200
-    assert world.only().bytes == world.expected(method=b"POST", framing=(length,)) + body
+    assert world.send(world.head(length, method=b"POST") + body).status == 200
+    assert world.only_request().raw == world.expected_head(method=b"POST", framing=(length,)) + body
 
 
-def test_a_chunk_that_looks_like_a_request_is_a_chunk(world: World) -> None:
+def test_chunk_that_looks_like_request_is_forwarded_as_chunk(world: World) -> None:
     body = b"%x;ext=1\r\n%b\r\n" % (len(HIDDEN), HIDDEN)
-    assert world.ask(world.head(*CHUNKED, method=b"POST") + body + LAST).status == 200
+    assert world.send(world.head(*CHUNKED, method=b"POST") + body + LAST).status == 200
     arrived = b"%x\r\n%b\r\n" % (len(HIDDEN), HIDDEN) + LAST
-    assert world.only().bytes == world.expected(method=b"POST", framing=CHUNKED) + arrived
+    assert (
+        world.only_request().raw == world.expected_head(method=b"POST", framing=CHUNKED) + arrived
+    )
 
 
-def test_http_1_0_arrives_as_1_1_and_ends_its_connection(world: World) -> None:
-    with world.wire() as wire:
+def test_http_1_0_request_is_forwarded_as_1_1_and_closes_connection(world: World) -> None:
+    with world.connect() as wire:
         wire.send(world.head(b"Accept: a", version=b"HTTP/1.0"))
-        reply = wire.reply()
-        assert reply.status == 200
-        assert reply.lines(b"Transfer-Encoding") == []
-        assert wire.closed()
-    assert world.only().bytes == world.expected(b"Accept: a")
+        response = wire.read_response()
+        assert response.status == 200
+        assert response.header_values(b"Transfer-Encoding") == []
+        assert wire.is_closed_silently()
+    assert world.only_request().raw == world.expected_head(b"Accept: a")
 
 
-def test_a_request_behind_the_last_of_a_connection_is_not_served(world: World) -> None:
-    with world.wire() as wire:
+def test_request_after_connection_close_is_not_served(world: World) -> None:
+    with world.connect() as wire:
         wire.send(world.head(b"Connection: close") + HIDDEN)
-        assert wire.reply().status == 400
-        assert wire.closed()
-    world.nothing_arrived()
+        assert wire.read_response().status == 400
+        assert wire.is_closed_silently()
+    world.assert_nothing_received()
 
 
-def test_white_space_in_the_request_line_does_not_arrive(world: World) -> None:
+def test_extra_white_space_in_request_line_is_not_forwarded(world: World) -> None:
     for head in (world.head(method=b"GET "), world.head(version=b" HTTP/1.1")):
-        world.a.clear()
-        assert world.ask(head).status == 200
-        assert world.only().bytes == world.expected()
+        world.a.reset()
+        assert world.send(head).status == 200
+        assert world.only_request().raw == world.expected_head()
 
 
-def test_http_1_0_may_not_be_chunked(world: World) -> None:
-    """RFC 9112 §6.1: its framing is faulty, whatever else it says."""
+def test_chunked_http_1_0_request_is_rejected(world: World) -> None:
+    """RFC 9112 §6.1: chunked framing in HTTP/1.0 is faulty."""
     head = world.head(*CHUNKED, method=b"POST", version=b"HTTP/1.0")
-    with world.wire() as wire:
+    with world.connect() as wire:
         wire.send(head + b"1\r\na\r\n" + LAST + HIDDEN)
-        assert wire.reply().status == 400
-        assert wire.closed()
-    world.nothing_arrived()
+        assert wire.read_response().status == 400
+        assert wire.is_closed_silently()
+    world.assert_nothing_received()
 
 
-def test_a_body_is_waited_for_before_the_next_request_is_read(world: World) -> None:
-    """A refusal, too, leaves no half of its request behind for another to begin with."""
-    with world.wire() as wire:
+def test_body_of_rejected_request_is_read_before_next_request(world: World) -> None:
+    """The rest of a rejected request must not become the start of the next one."""
+    with world.connect() as wire:
         wire.send(world.head(b"Content-Length: 10", method=b"POST", user=None) + b"12345")
-        assert wire.reply().status == 401
+        assert wire.read_response().status == 401
         wire.send(b"67890" + world.head())
-        assert wire.reply().status == 200
-    assert world.only().bytes == world.expected()
+        assert wire.read_response().status == 200
+    assert world.only_request().raw == world.expected_head()
 
 
 @pytest.mark.parametrize("value", [b"100-continu", b"\xe9", b"", b"x, 100-continue"])
-def test_nothing_but_100_continue_is_expected_of_the_api(world: World, value: bytes) -> None:
-    reply = world.ask(world.head(b"Expect: " + value, target=b"/v1/me"))
-    assert reply.status == 417
+def test_unknown_expectation_is_rejected_by_api(world: World, value: bytes) -> None:
+    response = world.send(world.head(b"Expect: " + value, target=b"/v1/me"))
+    assert response.status == 417
 
 
-def test_100_continue_is_the_gates_to_say(world: World) -> None:
+def test_proxy_sends_100_continue_itself(world: World) -> None:
     lines = (b"Expect: 100-continue", b"Content-Length: 2")
-    with world.wire() as wire:
+    with world.connect() as wire:
         wire.send(world.head(*lines, method=b"POST"))
-        assert wire.status() == 100
+        assert wire.read_status() == 100
         wire.send(b"ok")
-        assert wire.reply().status == 200
-    expected = world.expected(method=b"POST", framing=(b"Content-Length: 2",))
-    assert world.only().bytes == expected + b"ok"
+        assert wire.read_response().status == 200
+    expected = world.expected_head(method=b"POST", framing=(b"Content-Length: 2",))
+    assert world.only_request().raw == expected + b"ok"
 
 
-def test_a_head_of_many_long_lines_is_refused_before_it_is_complete(world: World) -> None:
-    """Each line is short enough, and there are few enough: together they are over a mebibyte."""
+def test_head_of_many_long_lines_is_rejected_before_it_is_complete(world: World) -> None:
+    """Length and number of the lines are allowed, but together they exceed one mebibyte."""
     lines = b"".join(b"X-%d: %b\r\n" % (number, b"a" * 60_000) for number in range(20))
-    with world.wire() as wire:
+    with world.connect() as wire:
         wire.send(world.head(user=None)[:-2] + lines)
-        assert wire.reply().status == 431
-        assert wire.closed()
-    world.nothing_arrived()
+        assert wire.read_response().status == 431
+        assert wire.is_closed_silently()
+    world.assert_nothing_received()

@@ -1,29 +1,29 @@
-"""What the gate writes down has no secret in it, wherever a client puts one."""
+"""Logs contain no secret, wherever a client puts it."""
 
 import base64
 import json
 
 import pytest
 
-from tests.parts.sekisho import PASSWORD
-from tests.security.world import World, until
+from tests.security.world import World, wait_until
+from tests.support.sekisho import PASSWORD
 
 SECRET = "s3cr3t-do-not-log"
 
 
-def written(world: World) -> str:
-    """All that the server has written: both streams, and the audit log."""
+def all_logs(world: World) -> str:
+    """Return both output streams and the audit log."""
     audit = world.sekisho.folder / "data" / "audit.log"
     assert audit.exists()
     return world.sekisho.log + world.sekisho.output + audit.read_text()
 
 
-def settled(world: World) -> str:
-    """The same, once a request that is sent now has been written down in both logs."""
+def complete_logs(world: World) -> str:
+    """Return all logs once they contain a marker request that is sent now."""
     marker = f"marker-{len(world.sekisho.log)}-x"
-    world.ask(world.head().replace(b"security-test-0001", marker.encode()))
-    until(lambda: written(world).count(marker) >= 2, 10)
-    return written(world)
+    world.send(world.head().replace(b"security-test-0001", marker.encode()))
+    wait_until(lambda: all_logs(world).count(marker) >= 2, 10)
+    return all_logs(world)
 
 
 @pytest.mark.parametrize(
@@ -52,14 +52,16 @@ def settled(world: World) -> str:
     ],
 )
 @pytest.mark.parametrize("target", [b"/k8s/clusters/a/api", b"/v1/me"])
-def test_no_header_is_written_down(world: World, lines: tuple[bytes, ...], target: bytes) -> None:
+def test_header_secrets_are_not_logged(
+    world: World, lines: tuple[bytes, ...], target: bytes
+) -> None:
     encoded = base64.b64encode(f"x:{SECRET}".encode())
     filled = [
         line.replace(b"{secret}", SECRET.encode()).replace(b"{base64}", encoded) for line in lines
     ]
     head = world.head(*filled, user=None, target=target)
-    world.ask(head.replace(b"X-Request-Id: security-test-0001\r\n", b""))
-    log = settled(world)
+    world.send(head.replace(b"X-Request-Id: security-test-0001\r\n", b""))
+    log = complete_logs(world)
     assert SECRET not in log
     assert encoded.decode() not in log
 
@@ -79,35 +81,35 @@ def test_no_header_is_written_down(world: World, lines: tuple[bytes, ...], targe
         b"{secret}",
     ],
 )
-def test_no_query_and_no_malformed_request_line_is_written_down(
-    world: World, request_line: bytes
-) -> None:
+def test_query_and_malformed_request_line_are_not_logged(world: World, request_line: bytes) -> None:
     first = world.head().partition(b"\r\n")[0]
     head = world.head().replace(first, request_line.replace(b"{secret}", SECRET.encode()))
-    world.ask(head)
-    assert SECRET not in settled(world)
+    world.send(head)
+    assert SECRET not in complete_logs(world)
 
 
-def test_no_body_is_written_down(world: World) -> None:
+def test_body_is_not_logged(world: World) -> None:
     body = f'{{"kind": "Secret", "stringData": {{"password": "{SECRET}"}}}}'.encode()
     lines = (b"Content-Type: application/json", b"Content-Length: %d" % len(body))
-    world.ask(world.head(*lines, method=b"POST") + body)
+    world.send(world.head(*lines, method=b"POST") + body)
     broken = (b"Transfer-Encoding: chunked",)
-    world.ask(world.head(*broken, method=b"POST") + b"5\r\n" + SECRET.encode() + b"\r\n")
-    world.a.answers[b"/api"] = b"HTTP/1.1 200 OK\r\nX: \x00" + SECRET.encode() + b"\r\n\r\n"
-    assert world.ask(world.head()).status == 502
-    assert SECRET not in settled(world)
+    world.send(world.head(*broken, method=b"POST") + b"5\r\n" + SECRET.encode() + b"\r\n")
+    world.a.responses[b"/api"] = b"HTTP/1.1 200 OK\r\nX: \x00" + SECRET.encode() + b"\r\n\r\n"
+    assert world.send(world.head()).status == 502
+    assert SECRET not in complete_logs(world)
 
 
-def test_a_sign_in_leaves_neither_password_nor_token_nor_cookie_behind(world: World) -> None:
+def test_sign_in_logs_no_password_token_or_cookie(world: World) -> None:
     for name, password in (("alice", PASSWORD), ("alice", SECRET), (SECRET, "x")):
-        world.sekisho.ask("POST", "/v1/login/local", body={"username": name, "password": password})
+        world.sekisho.request(
+            "POST", "/v1/login/local", body={"username": name, "password": password}
+        )
     cookie, csrf = world.sign_in("alice")
-    token = world.new_token("alice", description="for the logs")
-    world.sekisho.ask("GET", "/k8s/clusters/a/api", token=token)
-    world.ask(world.head(cookie, user=None))
-    world.sekisho.ask("GET", "/v1/clusters/a/kubeconfig", token=token)
-    log = settled(world)
+    token = world.create_token("alice", description="for the logs")
+    world.sekisho.request("GET", "/k8s/clusters/a/api", token=token)
+    world.send(world.head(cookie, user=None))
+    world.sekisho.request("GET", "/v1/clusters/a/kubeconfig", token=token)
+    log = complete_logs(world)
     for secret in (
         *(PASSWORD, SECRET, token.partition(":")[2], csrf.decode()),
         cookie.partition(b"=")[2].decode(),
@@ -117,10 +119,10 @@ def test_a_sign_in_leaves_neither_password_nor_token_nor_cookie_behind(world: Wo
         assert secret not in log
 
 
-def test_a_line_break_in_what_is_written_down_makes_no_line_of_its_own(world: World) -> None:
-    world.sekisho.ask("GET", "/k8s/clusters/no%22%7D%0a%7B%22forged%22/api")
-    world.sekisho.ask("GET", "/k8s/clusters/nope/api", headers={"User-Agent": '"}{"forged": "'})
-    settled(world)
+def test_line_break_in_logged_value_starts_no_new_line(world: World) -> None:
+    world.sekisho.request("GET", "/k8s/clusters/no%22%7D%0a%7B%22forged%22/api")
+    world.sekisho.request("GET", "/k8s/clusters/nope/api", headers={"User-Agent": '"}{"forged": "'})
+    complete_logs(world)
     audit = world.sekisho.folder / "data" / "audit.log"
     for line in [*audit.read_text().split("\n"), *world.sekisho.log.split("\n")]:
         if line:

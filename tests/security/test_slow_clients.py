@@ -1,4 +1,4 @@
-"""Clients that take their time: they hold a connection of their own, for a while, and no more."""
+"""Slow clients occupy only their own connection, for a limited time."""
 
 import asyncio
 import ssl
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from proxy.gate_server import GateServer
+from proxy.client.server import ProxyServer
 from tests.security.world import World
 
 LIMIT = 0.5
@@ -18,10 +18,10 @@ MEBIBYTE = 1024**2
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[int]:
-    """The port of a server like the gate's, with less patience."""
+async def serve() -> AsyncIterator[int]:
+    """Run the proxy's HTTP server with short time limits; yields its port."""
 
-    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+    async def response(request: web.BaseRequest) -> web.StreamResponse:
         return web.Response(text="ok")
 
     loop = asyncio.get_running_loop()
@@ -29,8 +29,8 @@ async def serving() -> AsyncIterator[int]:
     def make(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
         return web.BaseRequest(message, payload, protocol, writer, task, loop)
 
-    server = GateServer(
-        answer,
+    server = ProxyServer(
+        response,
         request_factory=make,
         access_log=None,
         keepalive_timeout=LIMIT,
@@ -44,33 +44,33 @@ async def serving() -> AsyncIterator[int]:
 
 
 @pytest.mark.parametrize("before", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"])
-async def test_a_head_that_drips_is_cut_off(before: bytes) -> None:
-    """Slowloris: each byte comes in time, the head never does; on a used connection as well."""
-    async with serving() as port:
+async def test_slow_head_closes_connection(before: bytes) -> None:
+    """Slowloris: bytes keep arriving, but the head never ends, also on a used connection."""
+    async with serve() as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(before)
-        begun = asyncio.get_running_loop().time()
-        dripping = asyncio.create_task(_drip(writer))
+        started = asyncio.get_running_loop().time()
+        sending = asyncio.create_task(_send_slowly(writer))
         received = b""
-        # A byte that arrives as the connection is closed makes the end of it a reset.
+        # A byte that arrives while the connection closes turns the close into a reset.
         with suppress(ConnectionResetError):
             async with asyncio.timeout(10):
                 while piece := await reader.read(4096):
                     received += piece
-        dripping.cancel()
-        assert asyncio.get_running_loop().time() - begun < 2 + LIMIT
+        sending.cancel()
+        assert asyncio.get_running_loop().time() - started < 2 + LIMIT
         assert received.count(b"HTTP/1.1 200") == bool(before)
 
 
-async def _drip(writer: asyncio.StreamWriter) -> None:
+async def _send_slowly(writer: asyncio.StreamWriter) -> None:
     writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: ")
     while not writer.is_closing():
         writer.write(b"a")
         await asyncio.sleep(LIMIT / 20)
 
 
-def test_a_client_that_never_reads_fills_no_memory_and_holds_nobody_up(world: World) -> None:
-    stuck: Future[int] = Future()
+def test_client_that_never_reads_uses_bounded_memory_and_blocks_no_other(world: World) -> None:
+    sent_before_timeout: Future[int] = Future()
 
     def endless(connection: ssl.SSLSocket) -> None:
         connection.settimeout(2)
@@ -81,22 +81,24 @@ def test_a_client_that_never_reads_fills_no_memory_and_holds_nobody_up(world: Wo
                 sent += connection.send(b"x" * 65536)
         except TimeoutError:
             pass
-        stuck.set_result(sent)
+        sent_before_timeout.set_result(sent)
 
-    world.a.answers[b"/endless"] = endless
+    world.a.responses[b"/endless"] = endless
     before = world.sekisho.metric("process_resident_memory_bytes")
-    with world.wire() as wire:
+    with world.connect() as wire:
         wire.send(world.head(target=b"/k8s/clusters/a/endless"))
-        assert stuck.result(60) < 40 * MEBIBYTE, "the upstream was read although nobody took it"
-        assert world.ask(world.head(user="bob")).status == 200
+        assert sent_before_timeout.result(60) < 40 * MEBIBYTE, (
+            "the proxy read the upstream although the client reads nothing"
+        )
+        assert world.send(world.head(user="bob")).status == 200
         grown = world.sekisho.metric("process_resident_memory_bytes") - before
         assert grown < 40 * MEBIBYTE
 
 
-def test_a_body_that_never_ends_holds_nobody_up(world: World) -> None:
-    with world.wire() as wire:
+def test_unfinished_body_blocks_no_other_client(world: World) -> None:
+    with world.connect() as wire:
         wire.send(world.head(b"Content-Length: 100", method=b"POST") + b"begun")
-        expected = world.expected(method=b"POST", framing=(b"Content-Length: 100",))
+        expected = world.expected_head(method=b"POST", framing=(b"Content-Length: 100",))
         world.a.wait_for_bytes(expected + b"begun")
-        assert world.ask(world.head(user="bob")).status == 200
-    assert world.a.broken_off() == expected + b"begun"
+        assert world.send(world.head(user="bob")).status == 200
+    assert world.a.truncated_request() == expected + b"begun"

@@ -1,4 +1,4 @@
-"""The threat model names tests that are there."""
+"""Every test that the threat model names exists."""
 
 import re
 from pathlib import Path
@@ -10,10 +10,10 @@ NAMED = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (ROOT / "docs/security.m
 
 
 @pytest.mark.parametrize(("file", "test"), NAMED)
-def test_a_test_that_the_threat_model_names_is_there(file: str, test: str) -> None:
+def test_test_named_in_threat_model_exists(file: str, test: str) -> None:
     text = (ROOT / file).read_text()
     assert not test or re.search(rf"def {test}\(", text)
 
 
-def test_the_threat_model_names_tests() -> None:
+def test_threat_model_names_tests() -> None:
     assert len(NAMED) > 50

@@ -1,28 +1,25 @@
-"""What tests do with a gate in front of two upstreams that keep every byte they get."""
+"""Helpers for tests with a proxy in front of two upstreams that record every byte."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.parts.recording_upstream import RecordingUpstream, Seen
-from tests.parts.sekisho import PASSWORD, Sekisho
-from tests.parts.wire import Reply, Wire
+from tests.support import waiting
+from tests.support.recording_upstream import RecordedRequest, RecordingUpstream
+from tests.support.sekisho import PASSWORD, Sekisho
+from tests.support.wire import RawResponse, Wire
 
 REQUEST_ID = "security-test-0001"
 SENTINEL = b"/sentinel"
 
 
-def until(condition: Callable[[], bool], seconds: float) -> None:
-    """Return once it is so. Raises AssertionError where it isn't in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
+def wait_until(condition: Callable[[], bool], seconds: float) -> None:
+    """Return once ``condition`` holds. Raises AssertionError after ``seconds``."""
+    waiting.wait_until(condition, seconds)
 
 
 @dataclass
 class World:
-    """The gate, what is behind it, and who is in front of it."""
+    """The proxy, its two upstreams, and its users with their tokens."""
 
     sekisho: Sekisho
     a: RecordingUpstream
@@ -31,8 +28,8 @@ class World:
     tokens: dict[str, str] = field(default_factory=dict)
     clusters: dict[str, str] = field(default_factory=dict)
 
-    def wire(self) -> Wire:
-        """A client's connection."""
+    def connect(self) -> Wire:
+        """Open a client connection."""
         return Wire(self.sekisho.port, self.sekisho.folder / "data" / "tls" / "ca.crt")
 
     def head(
@@ -43,20 +40,20 @@ class World:
         target: bytes = b"/k8s/clusters/a/api",
         version: bytes = b"HTTP/1.1",
     ) -> bytes:
-        """A request's head with those lines, by a user, under the id that the tests know."""
-        ours = [b"Host: gate", b"X-Request-Id: " + REQUEST_ID.encode()]
+        """Return a request head with ``lines``, the user's token and the fixed request id."""
+        standard = [b"Host: gate", b"X-Request-Id: " + REQUEST_ID.encode()]
         if user is not None:
-            ours.append(b"Authorization: Bearer " + self.tokens[user].encode())
-        return b"\r\n".join([b"%b %b %b" % (method, target, version), *ours, *lines, b"", b""])
+            standard.append(b"Authorization: Bearer " + self.tokens[user].encode())
+        return b"\r\n".join([b"%b %b %b" % (method, target, version), *standard, *lines, b"", b""])
 
-    def ask(self, request: bytes) -> Reply:
-        """The answer to those bytes, on a connection of their own."""
-        with self.wire() as wire:
+    def send(self, request: bytes) -> RawResponse:
+        """Send ``request`` on a new connection and return the response."""
+        with self.connect() as wire:
             wire.send(request)
-            return wire.reply()
+            return wire.read_response()
 
     def identity(self, user: str = "alice", *groups: str) -> list[bytes]:
-        """The lines that a user's requests are stamped with."""
+        """Return the impersonation headers that the proxy sets for a user."""
         user_id = self.users[user]
         admin = ["sekisho:administrators"] if user == "root" else []
         return [
@@ -70,7 +67,7 @@ class World:
             f"Impersonate-Extra-Principalid: local://{user_id}".encode(),
         ]
 
-    def expected(
+    def expected_head(
         self,
         *passed: bytes,
         user: str = "alice",
@@ -81,7 +78,7 @@ class World:
         upstream: RecordingUpstream | None = None,
         request_id: bytes = REQUEST_ID.encode(),
     ) -> bytes:
-        """All that an upstream should get of a request's head, byte for byte."""
+        """Return the head that the upstream must receive, byte for byte."""
         upstream = upstream or self.a
         lines = [
             b"%b %b HTTP/1.1" % (method, target),
@@ -95,42 +92,45 @@ class World:
         ]
         return b"\r\n".join([*lines, b"", b""])
 
-    def only(self, upstream: RecordingUpstream | None = None) -> Seen:
-        """The one request that arrived at all, at that upstream; no other byte did anywhere."""
+    def only_request(self, upstream: RecordingUpstream | None = None) -> RecordedRequest:
+        """Return the only request that an upstream received. Fails if any other byte arrived."""
         upstream = upstream or self.a
-        [seen] = self._arrived(upstream)
-        assert seen == upstream.asked()[0]
-        return seen
+        [recorded] = self._arrived(upstream)
+        assert recorded == upstream.requests()[0]
+        return recorded
 
-    def nothing_arrived(self) -> None:
-        """Neither upstream has got a byte: not now, and not once what was on its way is there."""
+    def assert_nothing_received(self) -> None:
+        """Assert that neither upstream received a byte, not even one still on its way."""
         assert self._arrived(self.a) == self._arrived(self.b) == []
         assert self.a.reviews() == self.b.reviews() == []
-        self.a.forget()
-        self.b.forget()
+        self.a.clear_recording()
+        self.b.clear_recording()
 
-    def _arrived(self, upstream: RecordingUpstream) -> list[Seen]:
-        """What arrived before a request that is sent now; every byte is part of one."""
+    def _arrived(self, upstream: RecordingUpstream) -> list[RecordedRequest]:
+        """Return the requests that arrived before a sentinel request sent now.
+
+        Fails if a connection carried bytes that belong to no request.
+        """
         name = b"a" if upstream is self.a else b"b"
-        reply = self.ask(self.head(user="root", target=b"/k8s/clusters/" + name + SENTINEL))
-        assert reply.status == 200
-        seen = [one for one in upstream.seen if one.target != SENTINEL]
-        for number, raw in upstream.raw.items():
-            mine = b"".join(one.bytes for one in upstream.seen if one.connection == number)
-            assert mine == raw or not raw, "bytes arrived that are no request"
-        return [one for one in seen if one in upstream.asked()]
+        response = self.send(self.head(user="root", target=b"/k8s/clusters/" + name + SENTINEL))
+        assert response.status == 200
+        recorded = [one for one in upstream.recorded if one.target != SENTINEL]
+        for number, raw in upstream.received_bytes.items():
+            complete = b"".join(one.raw for one in upstream.recorded if one.connection == number)
+            assert complete == raw or not raw, "bytes arrived that belong to no request"
+        return [one for one in recorded if one in upstream.requests()]
 
     def sign_in(self, user: str) -> tuple[bytes, bytes]:
-        """A browser's session: its Cookie line, and its CSRF token."""
+        """Sign in as a browser does; return the Cookie header line and the CSRF token."""
         body = {"username": user, "password": PASSWORD, "session": True}
-        answer = self.sekisho.ask("POST", "/v1/login/local", body=body)
-        assert answer.status == 200
-        cookie = answer.headers["Set-Cookie"].partition(";")[0]
-        me = self.sekisho.ask("GET", "/v1/me", headers={"Cookie": cookie}).json()
+        response = self.sekisho.request("POST", "/v1/login/local", body=body)
+        assert response.status == 200
+        cookie = response.headers["Set-Cookie"].partition(";")[0]
+        me = self.sekisho.request("GET", "/v1/me", headers={"Cookie": cookie}).json()
         return b"Cookie: " + cookie.encode(), str(me["csrf_token"]).encode()
 
-    def new_token(self, user: str, **options: object) -> str:
-        """Another token of a user's."""
-        answer = self.sekisho.ask("POST", "/v1/tokens", token=self.tokens[user], body=options)
-        assert answer.status == 201, answer.body
-        return str(answer.json()["token"])
+    def create_token(self, user: str, **options: object) -> str:
+        """Create and return another token of ``user``."""
+        response = self.sekisho.request("POST", "/v1/tokens", token=self.tokens[user], body=options)
+        assert response.status == 201, response.body
+        return str(response.json()["token"])

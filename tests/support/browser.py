@@ -1,4 +1,4 @@
-"""A real Chromium without a window."""
+"""Fixture with a headless Chromium."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ import pytest
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
-from tests.parts.alone import alone
+from tests.support.isolation import exclusive_lock
 
 FLAGS = (
     "--headless",
@@ -21,14 +21,14 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--ignore-certificate-errors",  # the certificate is the business of other tests
+    "--ignore-certificate-errors",  # other tests check the certificate
     "--window-size=900,900",
 )
 
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Chrome]:
-    """A fresh browser. In CI a missing one is installed, and is a failure if it can't be."""
+    """Start a browser with a new profile. CI installs it and fails if that is impossible."""
     driver = shutil.which("chromedriver") or _install()
     options = ChromeOptions()
     options.binary_location = shutil.which("chromium") or ""
@@ -40,12 +40,12 @@ def browser(tmp_path: Path) -> Iterator[Chrome]:
 
 
 def _install() -> str:
-    """Chromium and its driver from Debian, where this is CI; else a skip that says what to do."""
+    """Install Chromium and its driver in CI; elsewhere skip with a hint."""
     hint = "Chromium and chromedriver are needed: apt-get install chromium chromium-driver"
     if not os.environ.get("CI"):
         pytest.skip(hint)
     if os.geteuid() == 0:
-        with alone("install"):
+        with exclusive_lock("install"):
             _apt_get()
     found = shutil.which("chromedriver")
     if found is None:

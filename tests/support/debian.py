@@ -1,4 +1,4 @@
-"""Programs that come in Debian's packages: found, installed in CI, or skipped with a hint."""
+"""Find programs from Debian packages, install them in CI, or skip with a hint."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.parts.alone import alone
+from tests.support.isolation import exclusive_lock
 
 OPTIONS = ("--yes", "--no-install-recommends")
 POLICY = Path("/usr/sbin/policy-rc.d")
@@ -19,22 +19,22 @@ PLACES = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbi
 def install_for(
     session: pytest.Session, fixture: str, programs: Sequence[str], packages: Sequence[str]
 ) -> None:
-    """Install what tests that ask for ``fixture`` need, in CI, by root.
+    """Install the packages that ``fixture`` needs, in CI and as root.
 
-    Once they are collected: so that minutes of it count against no test's timeout.
+    Called after collection, so that minutes of installation count against no test's timeout.
     """
-    wanted = any(fixture in getattr(item, "fixturenames", ()) for item in session.items)
-    if not wanted or session.config.option.collectonly or not os.environ.get("CI"):
+    needed = any(fixture in getattr(item, "fixturenames", ()) for item in session.items)
+    if not needed or session.config.option.collectonly or not os.environ.get("CI"):
         return
     missing = len(_find(programs)) < len(programs)
     if missing and os.geteuid() == 0 and shutil.which("apt-get"):
-        with alone("install"):
+        with exclusive_lock("install"):
             if len(_find(programs)) < len(programs):
                 _install(packages)
 
 
 def need_programs(programs: Sequence[str], packages: Sequence[str]) -> dict[str, Path]:
-    """Where each program is. A missing one is a failure in CI, and a skip elsewhere."""
+    """Return the path of each program. A missing one fails in CI and skips elsewhere."""
     found = _find(programs)
     if len(found) == len(programs):
         return found
@@ -50,9 +50,9 @@ def _find(programs: Sequence[str]) -> dict[str, Path]:
 
 
 def _install(packages: Sequence[str]) -> None:
-    """One by one: releases of Debian differ in how they cut Samba into packages."""
+    """Install packages one by one, because Debian releases split Samba differently."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    with _nothing_started():
+    with _services_disabled():
         for command in (["update"], *(["install", *OPTIONS, name] for name in packages)):
             subprocess.run(
                 ["apt-get", "-q", *command], env=environment, check=False, capture_output=True
@@ -60,10 +60,10 @@ def _install(packages: Sequence[str]) -> None:
 
 
 @contextmanager
-def _nothing_started() -> Iterator[None]:
-    """Packages don't start their servers, which would take the ports that tests need.
+def _services_disabled() -> Iterator[None]:
+    """Prevent packages from starting their servers, which would use ports that tests need.
 
-    By Debian's policy-rc.d interface; where there is one already, it stays as it is.
+    Uses Debian's policy-rc.d interface. An existing file stays unchanged.
     """
     if POLICY.exists():
         yield

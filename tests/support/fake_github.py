@@ -1,9 +1,9 @@
-"""A GitHub for the tests, written from GitHub's documentation: github.com can't be had.
+"""A fake GitHub for tests, because github.com is not available to them.
 
-REST ("Users", "Organization members", "Teams", "Search", "OAuth authorizations"), "Authorizing
-OAuth apps" with PKCE and the device flow, "Refreshing user access tokens", and the headers of rate
-limits and pages. ``tests/providers/github/test_the_fake.py`` checks its answers against GitHub's
-own OpenAPI description.
+It follows GitHub's documentation: REST ("Users", "Organization members", "Teams", "Search", "OAuth
+authorizations"), "Authorizing OAuth apps" with PKCE and the device flow, "Refreshing user access
+tokens", and the headers of rate limits and pagination. A test in ``tests/providers/github`` checks
+its responses against GitHub's OpenAPI description. It is one file because all parts share state.
 """
 
 import base64
@@ -33,7 +33,7 @@ _ORG_URLS = (
 
 @dataclass
 class User:
-    """Somebody with an account."""
+    """A user account."""
 
     id: int
     login: str
@@ -42,13 +42,13 @@ class User:
     emails: list[tuple[str, bool, bool]] = field(default_factory=list)
     """Address, primary, verified."""
     orgs: dict[str, str] = field(default_factory=dict)
-    """Organisation to state: active, or pending."""
+    """Organisation to membership state: active or pending."""
     teams: list[int] = field(default_factory=list)
 
 
 @dataclass
 class Team:
-    """A team of an organisation, perhaps below another."""
+    """A team of an organisation, optionally with a parent team."""
 
     id: int
     org: str
@@ -67,7 +67,7 @@ class Token:
 
 
 class FakeGithub:
-    """Its state, which a test may change at any time."""
+    """The fake server with its state, which tests may change."""
 
     def __init__(self, root: str) -> None:
         self.root = root
@@ -77,32 +77,34 @@ class FakeGithub:
         self.tokens: dict[str, Token] = {}
         self.codes: dict[str, tuple[str, str, str]] = {}
         self.devices: dict[str, str | None] = {}
+        self.polls: list[str] = []
+        """The device codes that clients polled, in order."""
         self.expiring = False
-        """Whether it is a GitHub App, whose tokens end after 8 hours."""
+        """Whether the client is a GitHub App, whose tokens expire after 8 hours."""
         self.granted_scopes = "read:org,user:email"
         self.page_size = 100
         self.fault: web.Response | None = None
         self.fault_on = ""
-        self.asked: list[str] = []
+        self.received: list[str] = []
         self.revoked: list[str] = []
 
-    def person(self, login: str, **values: Any) -> User:
-        """Make somebody."""
+    def create_user(self, login: str, **values: Any) -> User:
+        """Create a user."""
         user = User(1000 + len(self.users), login, **values)
         self.users[login] = user
         for org in user.orgs:
             self.orgs.setdefault(org, 5000 + len(self.orgs))
         return user
 
-    def team(self, org: str, slug: str, parent: Team | None = None) -> Team:
-        """Make a team."""
+    def create_team(self, org: str, slug: str, parent: Team | None = None) -> Team:
+        """Create a team."""
         self.orgs.setdefault(org, 5000 + len(self.orgs))
         made = Team(9000 + len(self.teams), org, slug, parent.id if parent else None)
         self.teams[made.id] = made
         return made
 
     def approve(self, url_query: str, login: str) -> str:
-        """What happens at the authorization page: the query that the browser comes back with."""
+        """Approve an authorization; return the query of the redirect to the client."""
         query = dict(parse_qsl(url_query))
         assert query["client_id"] == CLIENT
         assert query["code_challenge_method"] == "S256"
@@ -110,10 +112,10 @@ class FakeGithub:
         self.codes[code] = (login, query["code_challenge"], query["redirect_uri"])
         return urlencode({"code": code, "state": query["state"]})
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Any request."""
+    async def respond(self, request: web.Request) -> web.StreamResponse:
+        """Handle any request."""
         path = request.path
-        self.asked.append(f"{request.method} {path}")
+        self.received.append(f"{request.method} {path}")
         if self.fault is not None and path.endswith(self.fault_on):
             text = self.fault.text
             return web.Response(status=self.fault.status, text=text, headers=self.fault.headers)
@@ -154,16 +156,16 @@ class FakeGithub:
         name = "ghu_" + secrets.token_hex(18)
         scopes = "" if self.expiring else self.granted_scopes
         self.tokens[name] = Token(login, scopes)
-        said: dict[str, Any] = {"access_token": name, "scope": scopes, "token_type": "bearer"}
+        fields: dict[str, Any] = {"access_token": name, "scope": scopes, "token_type": "bearer"}
         if self.expiring:
             self.tokens[name].refresh = "ghr_" + secrets.token_hex(18)
             self.tokens[name].ends = time.time() + 28800
-            said |= {
+            fields |= {
                 "expires_in": 28800,
                 "refresh_token": self.tokens[name].refresh,
                 "refresh_token_expires_in": 15897600,
             }
-        return web.json_response(said)
+        return web.json_response(fields)
 
     async def _device(self, request: web.Request) -> web.Response:
         code = secrets.token_hex(20)
@@ -179,6 +181,7 @@ class FakeGithub:
         )
 
     def _device_token(self, code: str) -> web.Response:
+        self.polls.append(code)
         state = self.devices.get(code, "incorrect_device_code")
         if state is None:
             return _error("authorization_pending")
@@ -222,9 +225,9 @@ class FakeGithub:
             return self._page(
                 request,
                 [
-                    self._membership(me, org, said)
-                    for org, said in me.orgs.items()
-                    if state in {None, said}
+                    self._membership(me, org, fields)
+                    for org, fields in me.orgs.items()
+                    if state in {None, fields}
                 ],
             )
         if path == "/user/teams":
@@ -269,7 +272,7 @@ class FakeGithub:
         return web.json_response(items[(page - 1) * size : page * size], headers=headers)
 
     def user(self, user: User) -> dict[str, Any]:
-        """A simple user."""
+        """Return a user in the simple form."""
         return {
             **{name: f"{self.root}/{name}/{user.login}" for name in _USER_URLS},
             "login": user.login,
@@ -281,7 +284,7 @@ class FakeGithub:
         }
 
     def private_user(self, user: User) -> dict[str, Any]:
-        """Oneself, as one is shown to oneself."""
+        """Return a user in the form for ``/user``."""
         counts = (
             *("public_gists", "public_repos", "followers", "following", "collaborators"),
             *("disk_usage", "owned_private_repos", "private_gists", "total_private_repos"),
@@ -299,7 +302,7 @@ class FakeGithub:
         }
 
     def organization(self, login: str) -> dict[str, Any]:
-        """A simple organisation."""
+        """Return an organisation in the simple form."""
         key = self.orgs[login]
         return {
             **{name: f"{self.root}/{name}/{login}" for name in _ORG_URLS},
@@ -310,7 +313,7 @@ class FakeGithub:
         }
 
     def team_simple(self, team: Team) -> dict[str, Any]:
-        """A team without those around it."""
+        """Return a team without parent and organisation."""
         url = f"{self.root}/organizations/{self.orgs[team.org]}/team/{team.id}"
         return {
             "id": team.id,
@@ -329,7 +332,7 @@ class FakeGithub:
         }
 
     def team_full(self, team: Team) -> dict[str, Any]:
-        """A team with its parent, of which the parent's own isn't told, and its organisation."""
+        """Return a team with its organisation and parent, without the parent's parent."""
         org = self.organization(team.org) | {
             **dict.fromkeys(("public_repos", "public_gists", "followers", "following"), 0),
             "has_organization_projects": True,
@@ -393,16 +396,16 @@ def _error(error: str, **more: Any) -> web.Response:
 
 
 def _message(status: int, text: str) -> web.Response:
-    said = {"message": text, "documentation_url": "https://docs.github.com/rest"}
-    return web.json_response(said, status=status)
+    fields = {"message": text, "documentation_url": "https://docs.github.com/rest"}
+    return web.json_response(fields, status=status)
 
 
 @asynccontextmanager
 async def fake_github(port: int) -> AsyncIterator[FakeGithub]:
-    """A running one: an Enterprise Server's, with the API below ``/api/v3``."""
+    """Run a fake GitHub Enterprise Server, with the API below ``/api/v3``."""
     github = FakeGithub(f"http://127.0.0.1:{port}")
     app = web.Application()
-    app.router.add_route("*", "/{path:.*}", github.answer)
+    app.router.add_route("*", "/{path:.*}", github.respond)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()

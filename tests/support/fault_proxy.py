@@ -1,7 +1,7 @@
-"""A TCP proxy that does to connections what networks do: delay, throttle, stall, cut, corrupt.
+"""A TCP proxy that injects network faults: delay, throttle, stall, cut, corrupt.
 
-It runs on a loop in a thread of its own, on real sockets, and knows nothing of what passes. Faults
-are switched on and off while connections run.
+It runs on an event loop in a separate thread, with real sockets, and does not parse the data.
+Faults can be changed while connections are open.
 """
 
 import asyncio
@@ -9,11 +9,8 @@ import contextlib
 import socket
 import struct
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
-from proxy.demo.downstream import Reserved
-from tests.parts.loop_thread import LoopThread
+from tests.support.loop_server import LoopServer
 
 PIECE = 16 * 1024
 RESET = struct.pack("ii", 1, 0)
@@ -23,9 +20,9 @@ Corruption = Callable[[bytes], bytes]
 
 
 def reset(transport: asyncio.BaseTransport) -> None:
-    """End a connection with RST, what is buffered dropped."""
+    """Close a connection with RST and drop buffered data."""
     sock = transport.get_extra_info("socket")
-    if sock is not None:  # A transport that is closed has none any more.
+    if sock is not None:  # A closed transport has no socket.
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     assert isinstance(transport, asyncio.WriteTransport)
@@ -33,88 +30,62 @@ def reset(transport: asyncio.BaseTransport) -> None:
 
 
 def flipped(piece: bytes) -> bytes:
-    """A piece with one bit changed, in its middle."""
+    """Return the data with one bit changed in the middle."""
     middle = len(piece) // 2
     return piece[:middle] + bytes([piece[middle] ^ 0x10]) + piece[middle + 1 :]
 
 
-class FaultProxy:
-    """A proxy before ``target_port`` on loopback, inside ``with``.
+class FaultProxy(LoopServer):
+    """A fault-injecting proxy in front of a loopback port; a context manager.
 
-    ``accepted`` counts the connections there were. Faults concern what the target sends to its
-    clients, and connections that stand as well as new ones.
+    ``accepted`` counts connections. Faults affect data from the target to its clients, on open and
+    on new connections.
     """
 
     def __init__(self, target_port: int) -> None:
+        super().__init__()
         self.accepted = 0
         self._target = target_port
-        self._reserved = Reserved.take()
-        self._thread = LoopThread()
-        self._server: asyncio.Server | None = None
         self._transports: set[asyncio.WriteTransport] = set()
         self._moving = asyncio.Event()
         self._delay = 0.0
         self._bytes_per_second = 0.0
         self._corruption: Corruption | None = None
 
-    @property
-    def port(self) -> int:
-        """The port that its clients go to."""
-        return self._reserved.port
-
-    @property
-    def url(self) -> str:
-        """Where they go with TLS."""
-        return f"https://127.0.0.1:{self.port}"
-
-    def __enter__(self) -> Self:
-        self._thread.__enter__()
-        self.heal()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._thread.call(self._stop())
-        self._thread.__exit__(kind, error, trace)
-        self._reserved.socket.close()
-
     # Faults.
 
-    def heal(self) -> None:
-        """No fault any more; connections that were cut stay so."""
-        self._thread.call(self._heal())
+    def clear_faults(self) -> None:
+        """Remove all faults and listen again. Closed connections stay closed."""
+        self._thread.call(self._listen())
 
     def delay(self, seconds: float) -> None:
-        """Hold each piece back that long."""
+        """Delay each piece of data."""
         self._delay = seconds
 
     def throttle(self, bytes_per_second: float) -> None:
-        """Pass so much and no more."""
+        """Limit the data rate."""
         self._bytes_per_second = bytes_per_second
 
     def corrupt(self, corruption: Corruption) -> None:
-        """Change what passes."""
+        """Modify each piece of data with ``corruption``."""
         self._corruption = corruption
 
     def stall(self) -> None:
-        """Pass nothing on, in either direction; connections stand and are taken."""
+        """Forward no data in either direction, but keep and accept connections."""
         self._thread.call(self._stall())
 
     def cut(self, *, rst: bool = True) -> None:
-        """End every connection there is, with RST or with FIN."""
+        """Close all connections, with RST or with FIN."""
         self._thread.call(self._cut(rst=rst))
 
     def refuse(self) -> None:
-        """Take no connection: nothing listens. Those that stand are cut."""
+        """Stop listening and close all connections."""
         self._thread.call(self._refuse())
 
     # On the loop.
 
-    async def _heal(self) -> None:
+    async def _listen(self) -> None:
+        """Clear all faults, and listen unless it does."""
         self._delay = self._bytes_per_second = 0.0
         self._corruption = None
         self._moving.set()
@@ -134,18 +105,13 @@ class FaultProxy:
                 transport.close()
 
     async def _refuse(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        self._stop_listening()
         await self._cut(rst=True)
 
     async def _stop(self) -> None:
         await self._refuse()
         self._moving.set()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await self._end_tasks()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
@@ -171,14 +137,14 @@ class FaultProxy:
         while piece := await reader.read(PIECE):
             await self._moving.wait()
             if faulty:
-                piece = await self._suffer(piece, writer)
+                piece = await self._apply_faults(piece, writer)
             writer.write(piece)
             await writer.drain()
-        # Half a connection would do for TCP; TLS has no halves.
+        # TCP would allow a half-closed connection, TLS does not.
         writer.close()
 
-    async def _suffer(self, piece: bytes, writer: asyncio.StreamWriter) -> bytes:
-        """Let the faults happen to a piece; what is left to pass on."""
+    async def _apply_faults(self, piece: bytes, writer: asyncio.StreamWriter) -> bytes:
+        """Apply the faults to a piece of data; return what is left to forward."""
         if self._delay:
             await asyncio.sleep(self._delay)
         if self._corruption is not None:

@@ -1,18 +1,18 @@
-"""What is alive, and what of it only the garbage collector would end."""
+"""Detect objects that only the garbage collector frees."""
 
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
-def newborns(*kinds: type) -> Callable[[type], int]:
-    """Counts the objects of a type that are made from now on and still alive.
+def count_new_instances(*kinds: type) -> Callable[[type], int]:
+    """Return a function that counts live instances of a type created from now on.
 
-    What other tests have left behind, or hold for those to come, is not counted. Weak references
-    would do, but compiled classes take none.
+    Objects that other tests left behind are not counted. Weak references would be simpler, but
+    compiled classes do not support them.
     """
     gc.collect()
-    # Held, so that no newborn gets the address of one that has died meanwhile.
+    # Keep references, so that no new object gets the address of a freed one.
     before = {kind: {id(one): one for one in _all_of(kind)} for kind in kinds}
 
     def living(kind: type) -> int:
@@ -26,8 +26,8 @@ def _all_of(kind: type) -> list[object]:
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
-    """Nobody looks for cycles in here, and there are none at its beginning."""
+def garbage_collection_disabled() -> Iterator[None]:
+    """Collect garbage, then disable the collector inside the ``with`` block."""
     gc.collect()
     gc.disable()
     try:

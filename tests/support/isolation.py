@@ -1,6 +1,7 @@
-"""What several test processes on one machine must not do at the same time, or with the same thing.
+"""Locks and separate ports for the test processes of one machine.
 
-``make test`` runs several (pytest-xdist): most tests wait for others' processes, not for a core.
+``make test`` runs several processes (pytest-xdist), because most tests wait for other processes
+rather than for a CPU core.
 """
 
 import fcntl
@@ -13,19 +14,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 FIRST_PORT, PORTS_EACH = 12_000, 2_000
-"""Each process has ports of its own, below those that the kernel gives to outgoing connections."""
+"""Each test process has its own ports, below the kernel's range for outgoing connections."""
 
 
 @contextmanager
-def alone(what: str) -> Iterator[None]:
-    """Hold off other test processes that would do the same (installing packages, say)."""
+def exclusive_lock(what: str) -> Iterator[None]:
+    """Hold a lock, named ``what``, across test processes, for example to install packages."""
     with (Path(tempfile.gettempdir()) / f"sekisho-tests-{what}.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
 def free_port() -> int:
-    """A loopback port on which nothing listens, and which no other test process will choose."""
+    """Return an unused loopback port that no other test process chooses."""
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     first = FIRST_PORT + number % 10 * PORTS_EACH
     for port in random.sample(range(first, first + PORTS_EACH), 200):

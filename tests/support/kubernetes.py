@@ -1,7 +1,7 @@
-"""A real Kubernetes for the whole test session, and the real kubectl.
+"""A real Kubernetes cluster for the test session, and the real kubectl.
 
-``kubernetes`` is started by the first test that asks for it. What is not installed is built, before
-the first test runs, so that a build of minutes counts against no test's timeout.
+The first test that uses the fixture ``kubernetes`` starts the cluster. Missing programs are built
+in the background, so that minutes of build time count against no test's timeout.
 """
 
 import asyncio
@@ -14,35 +14,35 @@ from typing import Any, TypeVar
 
 import pytest
 
-from proxy.demo.assets import Assets, AssetsMissing, find_assets
-from proxy.demo.downstream import Downstream, RequestError
-from proxy.demo.kubelet import Kubelet, Pod
-from tests.parts.builds import BUILDS
-from tests.parts.loop_thread import LoopThread
+from proxy.demo.binaries import Binaries, BinariesMissing, find_assets
+from proxy.demo.fake_kubelet import FakeKubelet, Pod
+from proxy.demo.local_cluster import LocalCluster, RequestError
+from tests.support.builds import BUILDS
+from tests.support.loop_thread import LoopThread
 
 T = TypeVar("T")
 
 NAMESPACE = "parts"
-"""The namespace that is there for tests that don't need one to themselves."""
+"""The shared namespace, for tests that do not need a separate one."""
 
-ACCOUNT_SECONDS = 20.0
-"""How long a new namespace may wait for its service account, without which it takes no pods."""
+ACCOUNT_SECONDS = 120.0
+"""Seconds to wait for the service account of a new namespace, which pods need."""
 
-KUBECTL_SECONDS = 60.0
-"""How long one kubectl may take, unless a test says otherwise."""
+KUBECTL_SECONDS = 180.0
+"""Default timeout of one kubectl, in seconds."""
 
 
-class Kubernetes(Downstream):
-    """The session's cluster, with a node and a namespace, for tests with and without a loop.
+class Kubernetes(LocalCluster):
+    """The session's cluster with a node and a namespace, for tests with and without event loop.
 
-    It lives on a loop in another thread, so its coroutines go through :meth:`call`.
+    It runs on an event loop in another thread, so :meth:`call` runs its coroutines.
     """
 
     namespace = NAMESPACE
 
-    def __init__(self, directory: Path, loop: LoopThread, assets: Assets) -> None:
+    def __init__(self, directory: Path, loop: LoopThread, assets: Binaries) -> None:
         super().__init__(directory, audit=True, assets=assets)
-        self.kubelet = Kubelet(self, directory / "node", assets=assets)
+        self.kubelet = FakeKubelet(self, directory / "node", assets=assets)
         self._loop = loop
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
@@ -50,15 +50,15 @@ class Kubernetes(Downstream):
         return self._loop.call(work)
 
     def running_pod(self, name: str, namespace: str = NAMESPACE) -> Pod:
-        """Create a Pod that runs, as far as kubectl can tell."""
+        """Create a Pod that looks running to kubectl."""
         return self.call(self.kubelet.run_pod(name, namespace))
 
     def create_namespace(self, name: str) -> None:
-        """Create a namespace, and wait until pods may be created in it."""
+        """Create a namespace and wait until it accepts pods."""
         self.call(self._create_namespace(name))
 
     def delete_namespace(self, name: str) -> None:
-        """Ask for a namespace, and all in it, to be deleted; the controller does it later."""
+        """Delete a namespace. Its controller removes the content later."""
         self.call(self._delete_namespace(name))
 
     async def _create_namespace(self, name: str) -> None:
@@ -85,11 +85,11 @@ class Kubernetes(Downstream):
 def kubectl(
     kubeconfig: Path,
     *arguments: str | Path,
-    input: str | None = None,  # noqa: A002 (subprocess calls it so)
+    input: str | None = None,  # noqa: A002 (the name in subprocess)
     timeout: float = KUBECTL_SECONDS,
     env: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run the real kubectl to its end, whatever its exit code is."""
+    """Run the real kubectl to its end, with any exit code."""
     return subprocess.run(
         kubectl_command(kubeconfig, *arguments),
         input=input,
@@ -103,7 +103,7 @@ def kubectl(
 
 
 def start_kubectl(kubeconfig: Path, *arguments: str | Path) -> subprocess.Popen[str]:
-    """Start a kubectl that goes on (``logs -f``, ``port-forward``); use it in ``with running``."""
+    """Start a kubectl that keeps running (``logs -f``, ``port-forward``); use ``with running``."""
     return subprocess.Popen(
         kubectl_command(kubeconfig, *arguments),
         stdin=subprocess.PIPE,
@@ -117,28 +117,36 @@ def start_kubectl(kubeconfig: Path, *arguments: str | Path) -> subprocess.Popen[
 
 def kubectl_command(kubeconfig: Path, *arguments: str | Path) -> list[str]:
     """Return kubectl's command line."""
-    program = find_assets().path("kubectl")
+    program = pinned_assets().path("kubectl")
     return [str(program), f"--kubeconfig={kubeconfig}", *map(str, arguments)]
 
 
 def kubectl_environment(kubeconfig: Path) -> dict[str, str]:
-    """Return an environment in which kubectl finds nothing of the user's, and leaves nothing."""
+    """Return an environment without the user's settings, in which kubectl leaves no files."""
     home = kubeconfig.parent / "kubectl-home"
     home.mkdir(exist_ok=True)
     return {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8"}
 
 
 @pytest.fixture(scope="session")
-def kubernetes_assets(pytestconfig: pytest.Config) -> Assets:
-    """Every program that a cluster needs; no Kubernetes is a failure in CI and a skip elsewhere."""
-    return required_assets(find_assets())
+def kubernetes_assets(pytestconfig: pytest.Config) -> Binaries:
+    """Return the programs of a cluster. Missing ones fail in CI and skip elsewhere."""
+    return required_assets(pinned_assets())
 
 
-def required_assets(assets: Assets) -> Assets:
-    """The same, if nothing is missing: a failure in CI and a skip elsewhere."""
+def pinned_assets() -> Binaries:
+    """Return the programs in the pinned versions, ignoring PATH.
+
+    ``$KUBEBUILDER_ASSETS`` takes precedence.
+    """
+    return find_assets({**os.environ, "PATH": ""})
+
+
+def required_assets(assets: Binaries) -> Binaries:
+    """Return ``assets`` if complete. Otherwise fail in CI and skip elsewhere."""
     try:
         assets.require()
-    except AssetsMissing as exc:
+    except BinariesMissing as exc:
         if os.environ.get("CI"):
             pytest.fail(str(exc), pytrace=False)
         pytest.skip(str(exc))
@@ -147,9 +155,9 @@ def required_assets(assets: Assets) -> Assets:
 
 @pytest.fixture(scope="session")
 def kubernetes(
-    kubernetes_assets: Assets, tmp_path_factory: pytest.TempPathFactory
+    kubernetes_assets: Binaries, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Kubernetes]:
-    """The session's cluster: one API server with an audit log, controllers, node and namespace."""
+    """Run the session's cluster: an API server with audit log, controllers, node and namespace."""
     with LoopThread() as loop:
         cluster = Kubernetes(tmp_path_factory.mktemp("kubernetes"), loop, kubernetes_assets)
         loop.call(cluster.__aenter__())
@@ -164,7 +172,7 @@ def kubernetes(
 
 @pytest.fixture
 def namespace(kubernetes: Kubernetes) -> Iterator[str]:
-    """A namespace of the test's own."""
+    """Create a namespace for the test."""
     name = f"test-{uuid.uuid4().hex[:10]}"
     kubernetes.create_namespace(name)
     yield name
@@ -173,20 +181,20 @@ def namespace(kubernetes: Kubernetes) -> Iterator[str]:
 
 @pytest.fixture
 def running_pod(kubernetes: Kubernetes) -> Callable[..., Pod]:
-    """``running_pod(name, namespace)`` creates a Pod on which exec, logs and the like work."""
+    """Return ``running_pod(name, namespace)``, which creates a Pod that supports exec and logs."""
     return kubernetes.running_pod
 
 
 def base_build() -> tuple[str, ...]:
-    """What build.py must do for the newest release: what is missing, and a stand-in of today's."""
-    needed = [name for name in find_assets().missing() if name != "etcd"]
+    """Return build.py's arguments: missing programs of the newest release, and the stand-in."""
+    needed = pinned_assets().missing()
     if "kubelet-standin" not in needed:
         needed.append("kubelet-standin")
     return tuple(part for name in needed for part in ("--component", name))
 
 
 def needs_kubernetes(item: pytest.Item) -> bool:
-    """Whether a test runs a cluster."""
+    """Return whether a test needs a cluster."""
     return "kubernetes_assets" in _fixtures(item)
 
 
@@ -196,26 +204,26 @@ def _fixtures(item: pytest.Item) -> Sequence[str]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put files without a cluster first, and begin to build for the others meanwhile.
+    """Run files without a cluster first, and queue builds for the others.
 
-    Of those with one, the comparison of versions comes first: it takes longest.
+    Among tests with a cluster, the comparison of versions comes first, because it takes longest.
     """
     later = {item.path for item in items if needs_kubernetes(item)}
     items.sort(key=lambda item: (item.path in later, "versions" not in _fixtures(item)))
     if later and not config.option.collectonly:
         config.stash[_BASE] = base_build()
-        BUILDS.want(*config.stash[_BASE], first=True)
+        BUILDS.add(*config.stash[_BASE], first=True)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build what the collected tests need and the machine doesn't have."""
+    """Start the builds that the collected tests need."""
     BUILDS.start()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Wait for what a test needs before its time begins to count."""
+    """Wait for a test's builds before its timeout starts."""
     if needs_kubernetes(item):
         await_builds(item.config, [item.config.stash.get(_BASE, ())])
     return (yield)
@@ -225,7 +233,7 @@ _BASE = pytest.StashKey[tuple[str, ...]]()
 
 
 def await_builds(config: pytest.Config, steps: list[tuple[str, ...]]) -> None:
-    """Wait for builds, and show on the terminal what they have said."""
+    """Wait for builds and print their output on the terminal."""
     if not BUILDS.pending(steps):
         return
     capture = config.pluginmanager.getplugin("capturemanager")
@@ -233,4 +241,4 @@ def await_builds(config: pytest.Config, steps: list[tuple[str, ...]]) -> None:
     with capture.global_and_fixture_disabled():
         print("\nwaiting for a build of Kubernetes", flush=True)
         BUILDS.wait(steps)
-        print(BUILDS.said(), flush=True)
+        print(BUILDS.output(), flush=True)

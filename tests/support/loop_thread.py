@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for what is asynchronous in fixtures that are not."""
+"""An event loop in a separate thread, for coroutines in synchronous fixtures."""
 
 import asyncio
 import threading
@@ -9,9 +9,9 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """A loop that runs inside ``with``, whatever loops the tests themselves start and close.
+    """An event loop that runs inside ``with``, independent of the loops of tests.
 
-    The thread stays until the end: child processes started on the loop die with it.
+    The thread stays until the end, because child processes of the loop end with it.
     """
 
     def __init__(self) -> None:
@@ -27,6 +27,6 @@ class LoopThread:
         self._thread.join()
         self._loop.close()
 
-    def call(self, work: Coroutine[Any, Any, T], *, timeout: float = 110) -> T:
-        """Run a coroutine on the loop, and wait for its result for ``timeout`` seconds."""
+    def call(self, work: Coroutine[Any, Any, T], *, timeout: float = 600) -> T:
+        """Run a coroutine on the loop and return its result. ``timeout`` is in seconds."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)

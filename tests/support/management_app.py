@@ -1,4 +1,4 @@
-"""The management application by itself, over real HTTP, with a real store."""
+"""The management application without the proxy, over real HTTP, with a real store."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -8,18 +8,19 @@ from typing import Any
 
 from aiohttp.test_utils import TestClient, TestServer
 
-from management.accounts import LocalPasswords
+from management.api.services import Services
 from management.app import build_app
-from management.browser_sign_in import BrowserSignIn
-from management.foreign_bearers import ForeignBearers
-from management.oauth.grant import Granting
-from management.resolver import TokenResolver
-from management.sealed import Sealer
-from management.services import Services
-from management.sessions import SessionCookies
-from management.sign_in import SignIn
-from management.tokens import Lifetimes, TokenService
+from management.authentication.external_tokens import ExternalTokens
+from management.authentication.token_authenticator import TokenAuthenticator
+from management.identity.browser_sign_in import BrowserSignIn
+from management.identity.local_passwords import LocalPasswords
+from management.identity.sealed_state import StateCipher
+from management.identity.session_cookies import SessionCookies
+from management.identity.sign_in import SignInService
+from management.identity.tokens import TokenIssuer, TokenLifetimes
+from management.oauth.grants import GrantServices
 from store.interfaces import Store
+from tests.support.addresses import LOOPBACK_ALLOWED
 
 URL = "https://sekisho.example.test"
 DAY = timedelta(days=1)
@@ -27,30 +28,33 @@ DAY = timedelta(days=1)
 Client = TestClient[Any, Any]
 
 
-def token_service(store: Store) -> TokenService:
-    """Tokens with lives of days."""
-    return TokenService(store.tokens, Lifetimes(DAY, 90 * DAY, 30 * DAY, 365 * DAY))
+def make_token_issuer(store: Store) -> TokenIssuer:
+    """Create a token issuer with lifetimes of days."""
+    return TokenIssuer(store.tokens, TokenLifetimes(DAY, 90 * DAY, 30 * DAY, 365 * DAY))
 
 
 @asynccontextmanager
-async def served(store: Store, tokens: TokenService) -> AsyncIterator[Client]:
-    """The application on a loopback port. Its token cache is nobody's to renew."""
-    sign_in, resolver = SignIn(store, tokens, {}), TokenResolver(store)
-    sealer = Sealer([secrets.token_bytes(32)])
-    bearers = ForeignBearers(store, sign_in)
+async def serve_management(store: Store, tokens: TokenIssuer) -> AsyncIterator[Client]:
+    """Run the application on a loopback port. Nothing renews its token cache."""
+    sign_in, authenticator = SignInService(store, tokens, {}), TokenAuthenticator(store)
+    cipher = StateCipher([secrets.token_bytes(32)])
+    external_tokens = ExternalTokens(store, sign_in)
     services = Services(
         store=store,
-        resolver=resolver,
+        authenticator=authenticator,
         sign_in=sign_in,
-        browser=BrowserSignIn(sign_in, store.one_time, sealer, URL),
-        granting=Granting(store, tokens, sign_in, resolver, sealer, bearers),
+        browser=BrowserSignIn(sign_in, store.nonces, cipher, URL),
+        grant_services=GrantServices(
+            store, tokens, sign_in, authenticator, cipher, external_tokens
+        ),
         tokens=tokens,
         passwords=LocalPasswords(store, None, min_length=12),
         cookies=SessionCookies([secrets.token_bytes(32)], external_url=URL, max_age=3600),
-        sealer=sealer,
+        cipher=cipher,
         external_url=URL,
         ca_pem="PEM",
         session_ttl=DAY,
+        cluster_addresses=LOOPBACK_ALLOWED,
     )
     async with TestClient(TestServer(build_app(services))) as client:
         yield client

@@ -1,4 +1,4 @@
-"""Packages of npm for the tests, installed once and kept outside the checkout."""
+"""Install npm packages for tests once, outside the checkout."""
 
 import hashlib
 import os
@@ -8,29 +8,29 @@ from pathlib import Path
 
 import pytest
 
-from proxy.demo.assets import cache_directory
-from tests.parts.alone import alone
-from tests.parts.debian import install_for, need_programs
+from proxy.demo.binaries import cache_directory
+from tests.support.debian import install_for, need_programs
+from tests.support.isolation import exclusive_lock
 
 PROGRAMS, PACKAGES = ("node", "npm"), ("nodejs", "npm")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Install Node where that is ours to do, for the fixtures that need it."""
+    """Install Node in CI for the fixtures that need it."""
     for fixture in ("oidc", "described"):
         install_for(session, fixture, PROGRAMS, PACKAGES)
 
 
-def installed(folder: Path) -> Path:
-    """A copy of ``folder`` with the packages of its lock file.
+def installed_packages(folder: Path) -> Path:
+    """Return a copy of ``folder`` with the packages of its lock file.
 
-    npm missing is a failure in CI, and a skip elsewhere.
+    Missing npm fails in CI and skips elsewhere.
     """
     need_programs(PROGRAMS, PACKAGES)
     content = b"".join(file.read_bytes() for file in sorted(folder.iterdir()))
     digest = hashlib.sha256(content).hexdigest()[:16]
     place = cache_directory(os.environ) / "npm" / f"{folder.name}-{digest}"
-    with alone("npm"):
+    with exclusive_lock("npm"):
         if not (place / "complete").exists():
             _install(folder, place)
     return place

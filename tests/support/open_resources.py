@@ -1,32 +1,24 @@
-"""What a Sekisho holds open: to assert that a fault has left nothing behind."""
+"""Count the open resources of a Sekisho, to assert that a fault leaks none."""
 
 import re
 import time
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from tests.parts.sekisho import Sekisho
+from tests.support.sekisho import Sekisho
+from tests.support.waiting import wait_until
 
 SETTLE_SECONDS = 40.0
-"""How long what a fault has left may take to be cleared away: over every time limit of a test's."""
+"""Seconds to wait for resources to be released. Longer than any time limit in tests."""
 
 
 STORE = "sekisho.db"
 
 
-def until(condition: Callable[[], bool], seconds: float, what: str = "it") -> None:
-    """Poll until ``condition`` holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen in {seconds:g} s"
-        time.sleep(0.02)
-
-
 @dataclass(frozen=True, slots=True)
-class Vitals:
-    """What is open at one moment, as the kernel and the metrics see it."""
+class OpenResources:
+    """Open resources at one moment, from the kernel and the metrics."""
 
     sockets: int
     files: int
@@ -36,28 +28,32 @@ class Vitals:
     watches: int
     upgrades: int
 
-    def exceeding(self, other: "Vitals") -> dict[str, tuple[int, int]]:
-        """What is more than in ``other``: now, and then."""
+    def exceeding(self, other: "OpenResources") -> dict[str, tuple[int, int]]:
+        """Return the fields that are larger than in ``other``, with both values."""
         pairs = {one.name: (getattr(self, one.name), getattr(other, one.name)) for one in _FIELDS}
-        return {name: (now, then) for name, (now, then) in pairs.items() if now > then}
+        return {
+            name: (current, previous)
+            for name, (current, previous) in pairs.items()
+            if current > previous
+        }
 
 
-_FIELDS = fields(Vitals)
+_FIELDS = fields(OpenResources)
 
 
-def vitals(sekisho: Sekisho) -> Vitals:
-    """Take them now."""
+def open_resources(sekisho: Sekisho) -> OpenResources:
+    """Return the current counts."""
     url = f"http://127.0.0.1:{sekisho.metrics_port}/metrics"
-    with urllib.request.urlopen(url, timeout=20) as answer:
-        told = answer.read().decode()
+    with urllib.request.urlopen(url, timeout=20) as response:
+        metrics = response.read().decode()
 
     def total(name: str) -> int:
-        found = re.findall(rf"^{name}(?:\{{[^}}]*\}})? (\S+)$", told, re.MULTILINE)
-        return int(sum(map(float, found)))
+        samples = re.findall(rf"^{name}(?:\{{[^}}]*\}})? (\S+)$", metrics, re.MULTILINE)
+        return int(sum(map(float, samples)))
 
     assert sekisho.process is not None
     sockets, files = _descriptors(sekisho.process.pid)
-    return Vitals(
+    return OpenResources(
         sockets=sockets,
         files=files,
         tasks=total("sekisho_event_loop_tasks"),
@@ -68,46 +64,49 @@ def vitals(sekisho: Sekisho) -> Vitals:
     )
 
 
-def resting(sekisho: Sekisho) -> Vitals:
-    """The vitals once nothing is served and no connection to a cluster idles any more."""
-    found: list[Vitals] = []
+def idle_resources(sekisho: Sekisho) -> OpenResources:
+    """Wait until no request runs and no upstream connection is open; return the counts."""
+    samples: list[OpenResources] = []
 
-    def still() -> bool:
-        found.append(vitals(sekisho))
-        now = found[-1]
-        return not (now.in_flight or now.upstream_connections) and found[-2:] == [now, now]
+    def is_idle() -> bool:
+        samples.append(open_resources(sekisho))
+        current = samples[-1]
+        return not (current.in_flight or current.upstream_connections) and samples[-2:] == [
+            current,
+            current,
+        ]
 
-    until(still, SETTLE_SECONDS, "rest")
-    return found[-1]
+    wait_until(is_idle, SETTLE_SECONDS, "rest")
+    return samples[-1]
 
 
-def assert_no_more_than(before: Vitals, sekisho: Sekisho) -> None:
-    """Poll until nothing is open that wasn't before; fail with what still is."""
+def assert_released(before: OpenResources, sekisho: Sekisho) -> None:
+    """Poll until no count exceeds ``before``; fail with those that do."""
     deadline = time.monotonic() + SETTLE_SECONDS
-    while left := vitals(sekisho).exceeding(before):
-        assert time.monotonic() < deadline, f"left behind (now, before): {left}"
+    while remaining := open_resources(sekisho).exceeding(before):
+        assert time.monotonic() < deadline, f"not released (now, before): {remaining}"
         time.sleep(0.1)
 
 
-def memory(sekisho: Sekisho) -> int:
-    """The process's resident memory, in bytes."""
+def resident_memory(sekisho: Sekisho) -> int:
+    """Return the process's resident memory in bytes."""
     assert sekisho.process is not None
     status = Path(f"/proc/{sekisho.process.pid}/status").read_text()
-    found = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
-    assert found is not None
-    return int(found[1]) * 1024
+    samples = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
+    assert samples is not None
+    return int(samples[1]) * 1024
 
 
 def _descriptors(pid: int) -> tuple[int, int]:
-    """How many descriptors are sockets, and how many something else.
+    """Return the numbers of sockets and of other descriptors.
 
-    The store's are left out: its pool opens connections when it first needs them, and keeps them.
+    Descriptors of the store are ignored: its pool opens connections on demand and keeps them.
     """
     sockets = others = 0
     for one in Path(f"/proc/{pid}/fd").iterdir():
         try:
             target = str(one.readlink())
-        except OSError:  # closed while we look
+        except OSError:  # closed meanwhile
             continue
         if STORE in target:
             continue

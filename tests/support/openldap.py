@@ -1,8 +1,7 @@
-"""A real OpenLDAP for the whole test session, with a configuration of the tests' own.
+"""A real OpenLDAP server for the test session.
 
-One database with the memberOf and password policy overlays, people and groups in every shape that
-directories have them in, and a schema that looks like FreeIPA's where that matters. A second suffix
-refers to another server.
+It has one database with the memberOf and password policy overlays, and a schema with the attributes
+of FreeIPA that the providers use.
 """
 
 import contextlib
@@ -17,24 +16,24 @@ from typing import Any
 
 import pytest
 
-from proxy.under_us import under_us
-from tests.parts.debian import install_for, need_programs
-from tests.parts.directory_pki import DirectoryPki, make_pki
+from proxy.workers.child_process import die_with_parent
+from tests.support.debian import install_for, need_programs
+from tests.support.directory_pki import DirectoryPki, make_pki
 
 PACKAGES = ("slapd", "ldap-utils")
 PROGRAMS = ("slapd", "ldapadd", "ldapmodify")
-START_SECONDS = 30.0
+START_SECONDS = 300.0
 BASE = "dc=example,dc=test"
 PEOPLE = f"ou=people,{BASE}"
 GROUPS = f"ou=groups,{BASE}"
 OPEN = f"ou=open,{BASE}"
-"""What anybody may read."""
+"""A subtree that anonymous clients may read."""
 
 SERVICE = f"cn=sekisho,{BASE}"
 SERVICE_PASSWORD = "the service's password"
 ROOT = f"cn=root,{BASE}"
 ROOT_PASSWORD = "the root's password"
-PASSWORD = "a person's password"
+PASSWORD = "a user's password"
 
 CONFIG = """
 include /etc/ldap/schema/core.schema
@@ -131,16 +130,16 @@ class OpenLdap:
 
     @property
     def url(self) -> str:
-        """LDAPS."""
+        """Return the LDAPS URL."""
         return f"ldaps://127.0.0.1:{self.tls_port}"
 
     @property
     def plain_url(self) -> str:
-        """LDAP, for StartTLS."""
+        """Return the LDAP URL, for StartTLS."""
         return f"ldap://127.0.0.1:{self.port}"
 
     def config(self, **changes: Any) -> dict[str, Any]:
-        """A provider's settings for this directory. None takes a setting out."""
+        """Return provider settings for this directory. None removes a setting."""
         values = {
             "servers": [self.url],
             "ca_file": self.pki.ca,
@@ -154,25 +153,30 @@ class OpenLdap:
         """Add entries (LDIF)."""
         self._run("ldapadd", "\n".join(records))
 
-    def change(self, record: str) -> None:
-        """Modify, rename or delete (LDIF with a changetype)."""
+    def modify(self, record: str) -> None:
+        """Modify, rename or delete an entry (LDIF with a changetype)."""
         self._run("ldapmodify", record)
 
-    def user(self, name: str = "", **attributes: str) -> str:
-        """Make a user with PASSWORD; the uid."""
+    def create_user(self, name: str = "", **attributes: str) -> str:
+        """Create a user with PASSWORD; return the uid."""
         name = name or f"u{uuid.uuid4().hex[:12]}"
         self.add([user_record(name, **attributes)])
         return name
 
-    def group(self, kind: str, **members: Iterable[str]) -> str:
-        """Make a group of an object class, with members in the attributes named; its cn."""
+    def create_group(self, kind: str, **members: Iterable[str]) -> str:
+        """Create a group of an object class with members by attribute; return its cn."""
         name = f"g{uuid.uuid4().hex[:12]}"
         self.add([group_record(name, kind, **members)])
         return name
 
-    def _run(self, program: str, records: str) -> None:
+    def add_with_uuids(self, records: Iterable[str]) -> None:
+        """Add entries with a chosen entryUUID, as a directory administrator can."""
+        self._run("ldapadd", "\n".join(records), "-e", "relax")
+
+    def _run(self, program: str, records: str, *options: str) -> None:
+        account = ("-D", ROOT, "-w", ROOT_PASSWORD)
         done = subprocess.run(
-            [self.programs[program], "-x", "-H", self.plain_url, "-D", ROOT, "-w", ROOT_PASSWORD],
+            [self.programs[program], "-x", "-H", self.plain_url, *account, *options],
             input=records + "\n",
             capture_output=True,
             text=True,
@@ -182,17 +186,17 @@ class OpenLdap:
 
 
 def user_dn(name: str) -> str:
-    """The DN of a user that a test made."""
+    """Return the DN of a user that a test created."""
     return f"uid={name},{PEOPLE}"
 
 
 def group_dn(name: str) -> str:
-    """The DN of a group that a test made."""
+    """Return the DN of a group that a test created."""
     return f"cn={name},{GROUPS}"
 
 
 def user_record(name: str, *, classes: str = "", base: str = PEOPLE, **attributes: str) -> str:
-    """A user's LDIF."""
+    """Return the LDIF of a user."""
     kinds = "".join(f"objectClass: {kind}\n" for kind in ("inetOrgPerson", *classes.split()))
     more = "".join(f"{key}: {value}\n" for key, value in attributes.items())
     return (
@@ -203,22 +207,34 @@ def user_record(name: str, *, classes: str = "", base: str = PEOPLE, **attribute
 
 
 def group_record(name: str, kind: str, **members: Iterable[str]) -> str:
-    """A group's LDIF; ``kind`` is an object class, or several."""
+    """Return the LDIF of a group. ``kind`` is one object class or several."""
     kinds = "".join(f"objectClass: {one}\n" for one in kind.split())
     values = "".join(f"{key}: {value}\n" for key, all_ in members.items() for value in all_)
     return f"dn: {group_dn(name)}\n{kinds}cn: {name}\n{values}"
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Install OpenLDAP where that is ours to do."""
+    """Install OpenLDAP in CI."""
     install_for(session, "openldap", PROGRAMS, PACKAGES)
 
 
 @pytest.fixture(scope="session")
 def openldap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenLdap]:
-    """The session's slapd."""
+    """Run the session's slapd."""
     programs = need_programs(PROGRAMS, PACKAGES)
     folder = tmp_path_factory.mktemp("openldap")
+    pki = make_pki(folder / "pki", "ldap.example.test", "127.0.0.1")
+    _configure(folder, pki)
+    with _serving(programs, folder, pki) as running:
+        running.add([TREE])
+        yield running
+
+
+@pytest.fixture(scope="session")
+def other_openldap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenLdap]:
+    """Run a second directory with the same suffix."""
+    programs = need_programs(PROGRAMS, PACKAGES)
+    folder = tmp_path_factory.mktemp("other-openldap")
     pki = make_pki(folder / "pki", "ldap.example.test", "127.0.0.1")
     _configure(folder, pki)
     with _serving(programs, folder, pki) as running:
@@ -249,7 +265,7 @@ def _serving(programs: dict[str, Path], folder: Path, pki: DirectoryPki) -> Iter
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(
             [
-                *under_us(),
+                *die_with_parent(),
                 *(programs["slapd"], "-f", folder / "slapd.conf", "-d", "0"),
                 *("-h", f"{made.plain_url} {made.url}"),
             ],

@@ -1,11 +1,11 @@
-"""Folders of tests that other users of the machine may look into."""
+"""Permissions of test folders."""
 
 import tempfile
 from pathlib import Path
 
 
-def let_others_in(folder: Path) -> None:
-    """Open ``folder`` and pytest's own folders above it, which are closed to others."""
+def make_world_readable(folder: Path) -> None:
+    """Make ``folder`` and pytest's folders above it readable for other users of the machine."""
     outermost = Path(tempfile.gettempdir())
     for one in (folder, *folder.parents):
         if one == outermost or outermost not in one.parents:

@@ -1,7 +1,7 @@
-"""A real PostgreSQL for the whole test session, and an empty database for each test that asks.
+"""A real PostgreSQL server for the test session, and an empty database per test.
 
-It is Debian's package, run from a directory of the tests' own on a free loopback port; the cluster
-that Debian would make and start is left alone, or, where the tests install the package, not made.
+The server is Debian's package, run from a temporary directory on a free loopback port. An existing
+Debian cluster is not used. If the tests install the package, Debian creates no cluster.
 """
 
 import contextlib
@@ -19,11 +19,11 @@ from pathlib import Path
 import pytest
 
 from proxy.demo.pki import write_private
-from tests.parts.alone import alone
-from tests.parts.alone import free_port as free_port
+from tests.support.isolation import exclusive_lock
+from tests.support.isolation import free_port as free_port
 
-START_SECONDS = 30.0
-"""How long the server may take until it answers; it takes less than one."""
+START_SECONDS = 300.0
+"""Seconds to wait for the server, which normally needs less than one."""
 
 USER = "sekisho"
 CLUSTER_CONFIG = Path("/etc/postgresql-common/createcluster.conf")
@@ -31,9 +31,9 @@ CLUSTER_CONFIG = Path("/etc/postgresql-common/createcluster.conf")
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """The URL of a running server, as its superuser, at the database ``postgres``."""
+    """Run a server; yields the superuser's URL of the database ``postgres``."""
     programs = find_programs()
-    # Not below pytest's own directory: only this user may enter that, and a socket's path is short.
+    # Not in pytest's directory: it is private to this user, and socket paths must be short.
     with tempfile.TemporaryDirectory(prefix="sekisho-postgres-") as name:
         directory = Path(name)
         shutil.chown(directory, server_user())
@@ -43,7 +43,7 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture
 def postgres_database(postgres_url: str) -> Iterator[str]:
-    """The URL of a fresh, empty database; it is dropped after the test, open connections or not."""
+    """Create an empty database; yields its URL. It is dropped even with open connections."""
     name = f"test_{uuid.uuid4().hex}"
     programs = find_programs()
     run(programs / "createdb", f"--maintenance-db={postgres_url}", "--template=template0", name)
@@ -52,22 +52,22 @@ def postgres_database(postgres_url: str) -> Iterator[str]:
 
 
 def find_programs() -> Path:
-    """Return the directory of PostgreSQL's programs, installing them where that is ours to do."""
+    """Return the directory of PostgreSQL's programs. CI installs them if they are missing."""
     if found := installed_programs():
         return found
     if not os.environ.get("CI"):
         pytest.skip("PostgreSQL is not installed: `apt-get install postgresql`")
     if os.geteuid() == 0 and shutil.which("apt-get"):
-        with alone("install"):
+        with exclusive_lock("install"):
             if not installed_programs():
                 install()
     if found := installed_programs():
         return found
-    pytest.fail("PostgreSQL is not installed, and could not be", pytrace=False)
+    pytest.fail("PostgreSQL is not installed and could not be installed", pytrace=False)
 
 
 def installed_programs() -> Path | None:
-    """Look where Debian keeps them, newest release first, then on PATH."""
+    """Return the programs' directory: Debian's newest release, else from PATH; or None."""
     releases = Path("/usr/lib/postgresql").glob("*/bin/initdb")
     newest = sorted(releases, key=lambda path: float(path.parts[-3]), reverse=True)
     on_path = shutil.which("initdb")
@@ -76,7 +76,7 @@ def installed_programs() -> Path | None:
 
 
 def install() -> None:
-    """Install Debian's package, without the cluster that it would make and start."""
+    """Install Debian's package without creating its default cluster."""
     apt = ["apt-get", "--yes", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold"]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["apt-get", "update"], [*apt, "install", "postgresql-common"]):
@@ -90,7 +90,7 @@ def install() -> None:
 
 @contextlib.contextmanager
 def serving(programs: Path, directory: Path) -> Iterator[str]:
-    """Run a server in ``directory``; gives its URL."""
+    """Run a server in ``directory``; yields its URL."""
     password = secrets.token_hex(16)
     make_cluster(programs, directory, password)
     port = free_port()
@@ -105,23 +105,23 @@ def serving(programs: Path, directory: Path) -> Iterator[str]:
         wait_until_ready(programs, url, server, directory / "log")
         yield url
     finally:
-        server.send_signal(3)  # SIGQUIT: stop at once, nothing is to be kept
+        server.send_signal(3)  # SIGQUIT: stop immediately, the data is not needed
         server.wait(START_SECONDS)
         log.close()
 
 
 def make_cluster(programs: Path, directory: Path, password: str) -> None:
-    """Make a database cluster with one superuser, who needs the password even from this machine."""
+    """Create a database cluster with one superuser, whose password is always required."""
     secret = directory / "password"
     write_private(secret, password.encode())
     shutil.chown(secret, server_user())
-    choices = ["--encoding=UTF8", "--no-locale", "--no-sync", "--auth=scram-sha-256"]
-    who = [f"--username={USER}", f"--pwfile={secret}"]
-    run(*as_server_user(programs / "initdb", "-D", directory / "data", *choices, *who))
+    options = ["--encoding=UTF8", "--no-locale", "--no-sync", "--auth=scram-sha-256"]
+    superuser = [f"--username={USER}", f"--pwfile={secret}"]
+    run(*as_server_user(programs / "initdb", "-D", directory / "data", *options, *superuser))
 
 
 def wait_until_ready(programs: Path, url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    """Poll with PostgreSQL's own check until it accepts connections."""
+    """Poll with pg_isready until the server accepts connections."""
     deadline = time.monotonic() + START_SECONDS
     check = [str(programs / "pg_isready"), "--quiet", f"--dbname={url}"]
     while subprocess.run(check, check=False).returncode != 0:
@@ -131,7 +131,7 @@ def wait_until_ready(programs: Path, url: str, server: subprocess.Popen[bytes], 
 
 
 def as_server_user(*command: str | Path) -> list[str]:
-    """Run as somebody PostgreSQL accepts (never root), and not longer than this process lives."""
+    """Return a command that runs as a non-root user and ends with this process."""
     wrapper = ["setpriv", "--pdeathsig=QUIT"] if shutil.which("setpriv") else []
     if os.geteuid() == 0:
         account = pwd.getpwnam(server_user())
@@ -141,7 +141,7 @@ def as_server_user(*command: str | Path) -> list[str]:
 
 
 def server_user() -> str:
-    """Return who owns the server's files: ourselves, unless we are root."""
+    """Return the owner of the server's files: this user, or for root another one."""
     if os.geteuid() != 0:
         return pwd.getpwuid(os.geteuid()).pw_name
     names = {account.pw_name for account in pwd.getpwall()}
@@ -149,8 +149,8 @@ def server_user() -> str:
 
 
 def run(*command: str | Path) -> None:
-    """Run a program of PostgreSQL's; its complaint becomes the test's failure."""
-    # Not in our own directory, which the server's user may not be able to enter.
+    """Run a program of PostgreSQL. Fails the test with its error output."""
+    # Not in this process's directory, which the server's user may be unable to enter.
     done = subprocess.run(
         [str(part) for part in command], cwd="/", capture_output=True, text=True, check=False
     )

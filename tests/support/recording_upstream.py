@@ -1,7 +1,7 @@
-"""A stand-in for an API server that keeps every byte it gets, and says what a test tells it to.
+"""A fake API server that records every received byte and sends scripted responses.
 
-It serves TLS with a certificate of its own authority, each connection in a thread. What it reads
-is split into requests by the plainest of parsers; what isn't a request stays in the recording.
+It serves TLS with a certificate from its own CA, each connection in a thread. A minimal parser
+splits the bytes into requests. Bytes that are no request stay in the recording.
 """
 
 import json
@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
-from proxy.certificates import create_authority, issue_server
+from proxy.transport.certificates import create_authority, issue_server
 
 _LENGTH = re.compile(rb"\r\nContent-Length: ([0-9]+)\r\n")
 _CHUNKED = b"\r\nTransfer-Encoding: chunked\r\n"
@@ -23,8 +23,8 @@ _REVIEW = re.compile(rb"POST \S*/(?:self)?subjectaccessreviews ")
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """One request as it arrived. ``body`` is raw, chunks and trailers included."""
+class RecordedRequest:
+    """A request as received. ``body`` is raw, with chunks and trailers."""
 
     connection: int
     head: bytes
@@ -32,40 +32,41 @@ class Seen:
 
     @property
     def target(self) -> bytes:
-        """What was asked for."""
+        """Return the request target."""
         return self.head.split(b" ", 2)[1]
 
     @property
-    def bytes(self) -> bytes:
-        """All of it."""
+    def raw(self) -> bytes:
+        """Return head and body."""
         return self.head + self.body
 
 
-def json_answer(status: int, body: object, *lines: bytes) -> bytes:
-    """An answer in JSON."""
+def json_response(status: int, body: object, *lines: bytes) -> bytes:
+    """Return a raw HTTP response with a JSON body."""
     raw = json.dumps(body).encode()
-    head = [b"HTTP/1.1 %d Whatever" % status, b"Content-Type: application/json", *lines]
+    head = [b"HTTP/1.1 %d Scripted" % status, b"Content-Type: application/json", *lines]
     return b"\r\n".join([*head, b"Content-Length: %d" % len(raw), b"", raw])
 
 
-Answer = bytes | Callable[[ssl.SSLSocket], None]
-"""What is sent back, or what does so itself and ends the connection."""
+Response = bytes | Callable[[ssl.SSLSocket], None]
+"""Raw bytes to send, or a function that writes to the connection and ends it."""
 
 
 @dataclass
 class RecordingUpstream:
-    """A running upstream. ``answers`` are by the beginning of a target; ``allowed`` by whom asked.
+    """A running upstream. ``responses`` are by target prefix.
 
-    ``raw`` is everything that arrived, by connection; what never became a request, too.
+    ``allowed`` contains (user, resource, name) that access reviews allow. ``received_bytes`` has
+    all bytes by connection, including those of incomplete requests.
     """
 
     folder: Path
     token: str
     allowed: set[tuple[str, str, str]] = field(default_factory=set)
-    answers: dict[bytes, Answer] = field(default_factory=dict)
-    seen: list[Seen] = field(default_factory=list)
-    raw: dict[int, bytearray] = field(default_factory=dict)
-    ends: set[int] = field(default_factory=set)
+    responses: dict[bytes, Response] = field(default_factory=dict)
+    recorded: list[RecordedRequest] = field(default_factory=list)
+    received_bytes: dict[int, bytearray] = field(default_factory=dict)
+    ended_connections: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         now = datetime.now(UTC)
@@ -99,42 +100,42 @@ class RecordingUpstream:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """Return the base URL."""
         return f"https://127.0.0.1:{self.port}"
 
-    def clear(self) -> None:
-        """Forget what came, and what was to be said."""
-        self.forget()
+    def reset(self) -> None:
+        """Clear recording, responses and permissions."""
+        self.clear_recording()
         with self._changed:
-            self.answers.clear()
+            self.responses.clear()
             self.allowed.clear()
 
-    def forget(self) -> None:
-        """Forget what came."""
+    def clear_recording(self) -> None:
+        """Clear the recording."""
         with self._changed:
-            self.seen.clear()
-            self.raw.clear()
-            self.ends.clear()
+            self.recorded.clear()
+            self.received_bytes.clear()
+            self.ended_connections.clear()
 
-    def asked(self) -> list[Seen]:
-        """What came, but for reviews."""
+    def requests(self) -> list[RecordedRequest]:
+        """Return the received requests without access reviews."""
         with self._changed:
-            return [one for one in self.seen if not _REVIEW.match(one.head)]
+            return [one for one in self.recorded if not _REVIEW.match(one.head)]
 
-    def reviews(self) -> list[Seen]:
-        """The access reviews that came."""
+    def reviews(self) -> list[RecordedRequest]:
+        """Return the received access reviews."""
         with self._changed:
-            return [one for one in self.seen if _REVIEW.match(one.head)]
+            return [one for one in self.recorded if _REVIEW.match(one.head)]
 
-    def wait_for(self, count: int) -> list[Seen]:
-        """What came, once there are so many requests (reviews not counted)."""
+    def wait_for(self, count: int) -> list[RecordedRequest]:
+        """Wait for ``count`` requests, without access reviews, and return them."""
 
-        def there() -> bool:
-            return sum(not _REVIEW.match(one.head) for one in self.seen) >= count
+        def enough() -> bool:
+            return sum(not _REVIEW.match(one.head) for one in self.recorded) >= count
 
         with self._changed:
-            assert self._changed.wait_for(there, 20), f"only {len(self.seen)} requests arrived"
-        return self.asked()
+            assert self._changed.wait_for(enough, 20), f"only {len(self.recorded)} requests arrived"
+        return self.requests()
 
     def _accept(self) -> None:
         while True:
@@ -152,61 +153,71 @@ class RecordingUpstream:
         except OSError:
             pass
 
-    def received(self, number: int, data: bytes) -> None:
-        """Keep what a connection has read."""
+    def record_bytes(self, number: int, data: bytes) -> None:
+        """Record bytes of a connection."""
         with self._changed:
-            self.raw.setdefault(number, bytearray()).extend(data)
+            self.received_bytes.setdefault(number, bytearray()).extend(data)
             self._changed.notify_all()
 
-    def ended(self, number: int) -> None:
-        """A connection has ended, maybe in the middle of a request."""
+    def record_end(self, number: int) -> None:
+        """Record the end of a connection, possibly within a request."""
         with self._changed:
-            self.ends.add(number)
+            self.ended_connections.add(number)
             self._changed.notify_all()
 
-    def broken_off(self) -> bytes:
-        """What arrived on the first connection that ended in the middle of a request."""
+    def truncated_request(self) -> bytes:
+        """Return the bytes of the first connection that ended within a request."""
 
-        def begun() -> list[int]:
-            whole = {one.connection for one in self.seen}
-            return [one for one in self.ends if one in self.raw and one not in whole]
+        def incomplete() -> list[int]:
+            whole = {one.connection for one in self.recorded}
+            return [
+                one
+                for one in self.ended_connections
+                if one in self.received_bytes and one not in whole
+            ]
 
         with self._changed:
-            assert self._changed.wait_for(begun, 20), "no request was broken off"
-            return bytes(self.raw[begun()[0]])
+            assert self._changed.wait_for(incomplete, 20), "no request was truncated"
+            return bytes(self.received_bytes[incomplete()[0]])
 
     def wait_for_bytes(self, expected: bytes) -> None:
-        """Return once a connection has got these bytes and no others."""
+        """Wait until a connection has received exactly these bytes."""
         with self._changed:
-            assert self._changed.wait_for(lambda: expected in self.raw.values(), 20), self.raw
+            assert self._changed.wait_for(lambda: expected in self.received_bytes.values(), 20), (
+                self.received_bytes
+            )
 
-    def arrived(self, request: Seen) -> Answer:
-        """Keep a whole request; the answer to it."""
+    def record_request(self, request: RecordedRequest) -> Response:
+        """Record a complete request; return the response to it."""
         with self._changed:
-            self.seen.append(request)
+            self.recorded.append(request)
             self._changed.notify_all()
-            return self._answer(request)
+            return self._response_for(request)
 
-    def _answer(self, request: Seen) -> Answer:
+    def _response_for(self, request: RecordedRequest) -> Response:
         target = request.target
-        for beginning in sorted(self.answers, key=len, reverse=True):
+        for beginning in sorted(self.responses, key=len, reverse=True):
             if target.startswith(beginning):
-                return self.answers[beginning]
+                return self.responses[beginning]
         if target == b"/version":
-            return json_answer(200, {"gitVersion": "v1.36.0", "major": "1", "minor": "36"})
+            return json_response(200, {"gitVersion": "v1.36.0", "major": "1", "minor": "36"})
         if _REVIEW.match(request.head):
             return self._review(json.loads(request.body))
-        return json_answer(200, {"kind": "Recorded"})
+        return json_response(200, {"kind": "Recorded"})
 
     def _review(self, review: dict[str, dict[str, dict[str, str]]]) -> bytes:
         spec = review["spec"]
-        what = spec["resourceAttributes"]
-        asked = (str(spec.get("user", "")), what.get("resource", ""), what.get("name", ""))
-        return json_answer(201, {**review, "status": {"allowed": asked in self.allowed}})
+        attributes = spec["resourceAttributes"]
+        subject = (
+            str(spec.get("user", "")),
+            attributes.get("resource", ""),
+            attributes.get("name", ""),
+        )
+        return json_response(201, {**review, "status": {"allowed": subject in self.allowed}})
 
 
 class _Connection:
-    """One connection, read request by request."""
+    """One connection, which is read request by request."""
 
     def __init__(self, upstream: RecordingUpstream, connection: ssl.SSLSocket, number: int) -> None:
         self._upstream = upstream
@@ -218,12 +229,14 @@ class _Connection:
         try:
             while True:
                 head = self._until(b"\r\n\r\n")
-                answer = self._upstream.arrived(Seen(self._number, head, self._body(head)))
-                if callable(answer):
-                    return answer(self._connection)
-                self._connection.sendall(answer)
+                response = self._upstream.record_request(
+                    RecordedRequest(self._number, head, self._body(head))
+                )
+                if callable(response):
+                    return response(self._connection)
+                self._connection.sendall(response)
         except EOFError:
-            return self._upstream.ended(self._number)
+            return self._upstream.record_end(self._number)
 
     def _body(self, head: bytes) -> bytes:
         length = _LENGTH.search(head)
@@ -258,5 +271,5 @@ class _Connection:
         data = self._connection.recv(65536)
         if not data:
             raise EOFError
-        self._upstream.received(self._number, data)
+        self._upstream.record_bytes(self._number, data)
         self._buffer += data

@@ -1,8 +1,7 @@
-"""A real Active Directory for the whole test session: Samba's domain controller.
+"""A real Active Directory for the test session: Samba's domain controller.
 
-Samba's ports (389, 636) can't be chosen, so it has a loopback address of its own. Entries are put
-into its database with ldbadd, which is much faster than LDAP; a test makes its own, with names that
-nobody else uses.
+Samba's ports (389, 636) are fixed, so it uses a separate loopback address. Entries are added with
+ldbadd, which is much faster than LDAP. Each test creates its entries with unique names.
 """
 
 import base64
@@ -22,10 +21,10 @@ from typing import Any
 
 import pytest
 
-from providers.active_directory_settings import ActiveDirectorySettings
-from proxy.under_us import under_us
-from tests.parts.debian import install_for, need_programs
-from tests.parts.directory_pki import DirectoryPki, make_pki
+from providers.active_directory.settings import ActiveDirectorySettings
+from proxy.workers.child_process import die_with_parent
+from tests.support.debian import install_for, need_programs
+from tests.support.directory_pki import DirectoryPki, make_pki
 
 PACKAGES = (
     "samba",
@@ -37,7 +36,7 @@ PACKAGES = (
     "ldb-tools",
 )
 PROGRAMS = ("samba", "samba-tool", "ldbadd", "ldbmodify", "ldbsearch")
-START_SECONDS = 60.0
+START_SECONDS = 300.0
 DOMAIN = "corp.example.test"
 BASE = "DC=corp,DC=example,DC=test"
 PEOPLE = f"CN=Users,{BASE}"
@@ -60,15 +59,15 @@ class Samba:
 
     @property
     def url(self) -> str:
-        """LDAPS."""
+        """Return the LDAPS URL."""
         return f"ldaps://{self.host}"
 
     def settings(self, **changes: Any) -> ActiveDirectorySettings:
-        """The provider's settings for this directory."""
+        """Return the provider's settings for this directory."""
         return ActiveDirectorySettings.model_validate(self.config(**changes))
 
     def config(self, **changes: Any) -> dict[str, Any]:
-        """The same, as an operator writes them. None takes a setting out."""
+        """Return the settings as in a configuration file. None removes a setting."""
         values = {
             "servers": [self.url],
             "domain": DOMAIN,
@@ -79,27 +78,27 @@ class Samba:
         return {name: value for name, value in values.items() if value is not None}
 
     def add(self, records: Iterable[str]) -> None:
-        """Add entries (LDIF), all in one transaction."""
+        """Add entries (LDIF) in one transaction."""
         self._ldb("ldbadd", "\n".join(records))
 
-    def change(self, record: str, *options: str) -> None:
+    def modify(self, record: str, *options: str) -> None:
         """Modify, rename or delete an entry (LDIF with a changetype)."""
         self._ldb("ldbmodify", record, *options)
 
-    def user(self, **attributes: Any) -> str:
-        """Make a user; the account's name."""
+    def create_user(self, **attributes: Any) -> str:
+        """Create a user; return the account name."""
         name = f"u{uuid.uuid4().hex[:12]}"
         self.add([user_record(name, **attributes)])
         return name
 
-    def group(self, *members: str, **attributes: Any) -> str:
-        """Make a group of DNs; its name."""
+    def create_group(self, *members: str, **attributes: Any) -> str:
+        """Create a group with member DNs; return its name."""
         name = f"g{uuid.uuid4().hex[:12]}"
         self.add([group_record(name, members, **attributes)])
         return name
 
-    def chains(self, user: str, count: int, levels: int) -> str:
-        """Put a user into ``count`` groups, each of them at the end of ``levels``; their OU."""
+    def create_group_chains(self, user: str, count: int, levels: int) -> str:
+        """Put a user into ``count`` chains of ``levels`` nested groups; return their OU."""
         mark = uuid.uuid4().hex[:8]
         ou = f"OU=chains-{mark},{BASE}"
         records = []
@@ -112,22 +111,22 @@ class Samba:
         self.add([f"dn: {ou}\nobjectClass: organizationalUnit\n", *records])
         return ou
 
-    def remove(self, ou: str) -> None:
-        """Delete an OU and all in it."""
-        self.change(f"dn: {ou}\nchangetype: delete\n", "--controls=tree_delete:1")
+    def delete_tree(self, ou: str) -> None:
+        """Delete an OU and its content."""
+        self.modify(f"dn: {ou}\nchangetype: delete\n", "--controls=tree_delete:1")
 
     def make_primary(self, user: str, group: str) -> None:
-        """Make a group, in which the user must be, the user's primary one."""
+        """Make a group the user's primary group. The user must be a member."""
         done = self._ldb("ldbsearch", "", "-b", dn_of(group), "-s", "base", "objectSid")
         found = re.search(r"^objectSid: S-[\d-]+-(\d+)$", done, re.MULTILINE)
         assert found, done
-        self.change(
+        self.modify(
             f"dn: {dn_of(user)}\nchangetype: modify\nreplace: primaryGroupID\n"
             f"primaryGroupID: {found[1]}\n"
         )
 
     def cpu_seconds(self) -> float:
-        """What the server has computed so far."""
+        """Return the CPU seconds that the server has used."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -145,12 +144,12 @@ class Samba:
 
 
 def dn_of(name: str, base: str = PEOPLE) -> str:
-    """The DN of an entry that a test made."""
+    """Return the DN of an entry that a test created."""
     return f"CN={name},{base}"
 
 
 def user_record(name: str, *, base: str = PEOPLE, **attributes: Any) -> str:
-    """A user's LDIF; the password is PASSWORD."""
+    """Return the LDIF of a user with PASSWORD."""
     values: dict[str, Any] = {
         "objectClass": "user",
         "sAMAccountName": name,
@@ -166,7 +165,7 @@ def user_record(name: str, *, base: str = PEOPLE, **attributes: Any) -> str:
 def group_record(
     name: str, members: Iterable[str] = (), *, base: str = PEOPLE, **attributes: Any
 ) -> str:
-    """A group's LDIF."""
+    """Return the LDIF of a group."""
     values: dict[str, Any] = {"objectClass": "group", "sAMAccountName": name}
     lines = "".join(f"member: {member}\n" for member in members)
     return _record(dn_of(name, base), values | attributes) + lines
@@ -181,16 +180,16 @@ def _record(dn: str, values: dict[str, Any]) -> str:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Install Samba where that is ours to do."""
+    """Install Samba in CI."""
     install_for(session, "samba", PROGRAMS, PACKAGES)
 
 
 @pytest.fixture(scope="session")
 def samba() -> Iterator[Samba]:
-    """The session's domain controller."""
+    """Run the session's domain controller."""
     programs = need_programs(PROGRAMS, PACKAGES)
     host = _loopback_address()
-    # Not below pytest's own directory: a socket's path is short.
+    # Not in pytest's directory: socket paths must be short.
     with tempfile.TemporaryDirectory(prefix="sekisho-samba-") as name:
         folder = Path(name)
         pki = make_pki(folder / "pki", "dc1.corp.example.test", host)
@@ -200,7 +199,7 @@ def samba() -> Iterator[Samba]:
 
 
 def _loopback_address() -> str:
-    """An address of this machine on which nobody has LDAP's port, and we may."""
+    """Return a loopback address whose LDAP port is free and may be bound."""
     for _ in range(50):
         numbers = [random.randint(1, 254) for _ in range(3)]
         host = f"127.{numbers[0]}.{numbers[1]}.{numbers[2]}"
@@ -255,8 +254,8 @@ def _serving(
     with (folder / "output").open("wb") as output:
         config = folder / "dc" / "etc" / "smb.conf"
         process = subprocess.Popen(
-            [*under_us(), programs["samba"], "-s", config, "-i", "-M", "single"],
-            stdin=subprocess.PIPE,  # it ends when this does
+            [*die_with_parent(), programs["samba"], "-s", config, "-i", "-M", "single"],
+            stdin=subprocess.PIPE,  # Samba ends with this pipe
             stdout=output,
             stderr=output,
         )

@@ -1,6 +1,6 @@
-"""A TLS server that says what a script tells it to, byte for byte: what no API server ever says.
+"""A TLS server that sends scripted bytes, for responses that no API server sends.
 
-It runs on a loop in a thread of its own. A script is chosen by the request's path.
+It runs on an event loop in a separate thread. The request's path selects the script.
 """
 
 import asyncio
@@ -10,21 +10,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from proxy.certificates import KeyPair, create_authority, issue_server
-from proxy.demo.downstream import Reserved
 from proxy.demo.pki import write_private
-from tests.parts.fault_proxy import reset
-from tests.parts.loop_thread import LoopThread
+from proxy.transport.certificates import KeyPair, create_authority, issue_server
+from tests.support.fault_proxy import reset
+from tests.support.loop_server import LoopServer
 
 DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One request, and the connection to answer it on."""
+class ReceivedRequest:
+    """One request with the connection for its response."""
 
     head: bytes
     reader: asyncio.StreamReader
@@ -32,47 +29,47 @@ class Asked:
 
     @property
     def line(self) -> str:
-        """The request line without the version: ``GET /x?y``."""
+        """Return the request line without the version, such as ``GET /x?y``."""
         return self.head.partition(b"\r\n")[0].decode().rpartition(" ")[0]
 
-    async def say(self, *pieces: bytes) -> None:
-        """Send these bytes. Raises ConnectionError once the other side has gone."""
+    async def send(self, *pieces: bytes) -> None:
+        """Send bytes. Raises ConnectionError if the client has disconnected."""
         for piece in pieces:
             if self.writer.is_closing():
                 raise ConnectionResetError
             self.writer.write(piece)
             await self.writer.drain()
-            # A drain that needn't wait doesn't let the loop tell us that the connection is lost.
+            # If drain does not wait, the loop has not yet processed a lost connection.
             await asyncio.sleep(0)
 
-    async def hang(self) -> None:
-        """Say nothing until the other side has gone."""
+    async def wait_until_closed(self) -> None:
+        """Send nothing until the client disconnects."""
         while await self.reader.read(65536):
             pass
 
     def reset(self) -> None:
-        """End the connection with RST."""
+        """Close the connection with RST."""
         reset(self.writer.transport)
 
 
-Script = Callable[[Asked], Awaitable[None]]
+Script = Callable[[ReceivedRequest], Awaitable[None]]
 
 
-def saying(*pieces: bytes) -> Script:
-    """A script that says these bytes and then closes."""
+def send_and_close(*pieces: bytes) -> Script:
+    """Return a script that sends these bytes and closes the connection."""
 
-    async def script(asked: Asked) -> None:
-        await asked.say(*pieces)
-        asked.writer.close()
+    async def script(received: ReceivedRequest) -> None:
+        await received.send(*pieces)
+        received.writer.close()
 
     return script
 
 
-def answering(body: bytes = b"{}", status: bytes = b"200 OK") -> Script:
-    """A script that answers well, and takes the next request."""
+def respond_json(body: bytes = b"{}", status: bytes = b"200 OK") -> Script:
+    """Return a script that sends a valid response and keeps the connection."""
 
-    async def script(asked: Asked) -> None:
-        await asked.say(
+    async def script(received: ReceivedRequest) -> None:
+        await received.send(
             b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
             % (status, len(body), body)
         )
@@ -81,63 +78,36 @@ def answering(body: bytes = b"{}", status: bytes = b"200 OK") -> Script:
 
 
 def make_authority() -> KeyPair:
-    """An authority of the tests' own."""
+    """Create a CA for tests."""
     return create_authority("scripted", lifetime=30 * DAY, now=datetime.now(UTC))
 
 
 def issue(authority: KeyPair, *, name: str = "127.0.0.1", age: timedelta = timedelta(0)) -> KeyPair:
-    """A server's certificate for ``name`` for a day; ``age`` long ago."""
+    """Issue a server certificate for ``name``, valid for a day, issued ``age`` ago."""
     issued = datetime.now(UTC) - age
     return issue_server(authority, common_name="scripted", names=[name], lifetime=DAY, now=issued)
 
 
-class ScriptedMaster:
-    """An "API server", inside ``with``. Requests whose path has no script get ``{}``.
+class ScriptedApiServer(LoopServer):
+    """A scripted API server; a context manager. Paths without script return ``{}``.
 
-    ``asked`` are the request lines it got, in order.
+    ``received`` contains the received request lines in order.
     """
 
     def __init__(self, certificate: KeyPair) -> None:
+        super().__init__()
         self.scripts: dict[str, Script] = {}
-        self.asked: list[str] = []
+        self.received: list[str] = []
         self._certificate = certificate
-        self._reserved = Reserved.take()
-        self._thread = LoopThread()
-        self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
-    @property
-    def port(self) -> int:
-        """The port it listens on."""
-        return self._reserved.port
-
-    @property
-    def url(self) -> str:
-        """Where the gate finds it."""
-        return f"https://127.0.0.1:{self.port}"
-
-    def __enter__(self) -> Self:
-        self._thread.__enter__()
-        self.listen()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._thread.call(self._leave())
-        self._thread.__exit__(kind, error, trace)
-        self._reserved.socket.close()
-
     def listen(self) -> None:
-        """Take connections (again)."""
+        """Accept connections, also after :meth:`disconnect`."""
         self._thread.call(self._listen())
 
-    def leave(self) -> None:
-        """Vanish: reset every connection and take none."""
-        self._thread.call(self._leave())
+    def disconnect(self) -> None:
+        """Reset all connections and stop listening."""
+        self._thread.call(self._stop())
 
     async def _listen(self) -> None:
         context = _context(self._certificate)
@@ -145,25 +115,20 @@ class ScriptedMaster:
             self._serve, "127.0.0.1", self.port, ssl=context, reuse_port=True, backlog=512
         )
 
-    async def _leave(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+    async def _stop(self) -> None:
+        self._stop_listening()
         for writer in list(self._writers):
             reset(writer.transport)
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await self._end_tasks()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         try:
             while not writer.is_closing():
-                asked = Asked(await reader.readuntil(b"\r\n\r\n"), reader, writer)
-                self.asked.append(asked.line)
-                path = asked.line.partition(" ")[2].partition("?")[0]
-                await self.scripts.get(path, answering())(asked)
+                received = ReceivedRequest(await reader.readuntil(b"\r\n\r\n"), reader, writer)
+                self.received.append(received.line)
+                path = received.line.partition(" ")[2].partition("?")[0]
+                await self.scripts.get(path, respond_json())(received)
         except (asyncio.IncompleteReadError, OSError, asyncio.CancelledError):
             pass
         finally:

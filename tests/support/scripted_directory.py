@@ -1,7 +1,7 @@
-"""A directory that answers what a test tells it to: for answers that no real one gives.
+"""A scripted LDAP server for responses that no real directory sends.
 
-It is a TCP server on loopback that reads LDAP requests (RFC 4511), and writes whatever bytes the
-script has for them. What a test wants to be right is built here, in BER.
+It is a TCP server on loopback that reads LDAP requests (RFC 4511) and writes the bytes that the
+script returns. Helpers here build valid responses in BER.
 """
 
 import socket
@@ -15,22 +15,22 @@ BIND, UNBIND, SEARCH = 0x60, 0x42, 0x63
 
 @dataclass(frozen=True)
 class Request:
-    """A request: its number, what it asks for (the protocolOp's tag), and all of its bytes."""
+    """A request: message ID, operation (the protocolOp's tag), and all bytes."""
 
     number: int
     operation: int
     raw: bytes
 
-    def bind_answer(self, code: int = 0, message: bytes = b"") -> bytes:
-        """A BindResponse."""
+    def bind_response(self, code: int = 0, message: bytes = b"") -> bytes:
+        """Return a BindResponse."""
         return self._message(0x61, _result(code, message))
 
-    def done(self, code: int = 0, message: bytes = b"") -> bytes:
-        """A SearchResultDone."""
+    def search_done(self, code: int = 0, message: bytes = b"") -> bytes:
+        """Return a SearchResultDone."""
         return self._message(0x65, _result(code, message))
 
     def entry(self, dn: bytes, **attributes: list[bytes]) -> bytes:
-        """A SearchResultEntry."""
+        """Return a SearchResultEntry."""
         pairs = b"".join(
             ber(0x30, ber(4, name.encode()), ber(0x31, *(ber(4, one) for one in values)))
             for name, values in attributes.items()
@@ -38,7 +38,7 @@ class Request:
         return self._message(0x64, ber(4, dn) + ber(0x30, pairs))
 
     def raw_entry(self, dn: bytes, attributes: dict[str, list[bytes]]) -> bytes:
-        """A SearchResultEntry, of attributes whose names Python doesn't take for names."""
+        """Return a SearchResultEntry with attribute names that are no Python identifiers."""
         return self.entry(dn, **attributes)
 
     def _message(self, tag: int, content: bytes) -> bytes:
@@ -46,12 +46,12 @@ class Request:
 
 
 Script = Callable[[Request], bytes | None]
-"""What to write for a request; None: nothing, and wait for the next; b"": hang up."""
+"""Returns the response bytes, None for no response, or b"" to close the connection."""
 
 
 @dataclass
 class ScriptedDirectory:
-    """``connections`` is how many came, ``requests`` all that was asked, in order."""
+    """A running server. Counts ``connections`` and records ``requests`` in order."""
 
     port: int
     connections: int = 0
@@ -59,12 +59,12 @@ class ScriptedDirectory:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Return the URL."""
         return f"ldap://127.0.0.1:{self.port}"
 
 
 def ber(tag: int, *contents: bytes) -> bytes:
-    """An element with a definite length."""
+    """Return a BER element with definite length."""
     content = b"".join(contents)
     if len(content) < 128:
         return bytes([tag, len(content)]) + content
@@ -73,7 +73,7 @@ def ber(tag: int, *contents: bytes) -> bytes:
 
 
 def message(number: int, tag: int, content: bytes) -> bytes:
-    """An LDAPMessage."""
+    """Return an LDAPMessage."""
     encoded = number.to_bytes(number.bit_length() // 8 + 1, "big")
     return ber(0x30, ber(2, encoded), ber(tag, content))
 
@@ -84,7 +84,7 @@ def _result(code: int, text: bytes) -> bytes:
 
 @contextmanager
 def scripted(script: Script) -> Iterator[ScriptedDirectory]:
-    """Serve until the test is done with it."""
+    """Run a scripted server inside the ``with`` block."""
     listener = socket.create_server(("127.0.0.1", 0))
     made = ScriptedDirectory(listener.getsockname()[1])
     peers: list[socket.socket] = []
@@ -97,7 +97,7 @@ def scripted(script: Script) -> Iterator[ScriptedDirectory]:
                 return
             made.connections += 1
             peers.append(peer)
-            threading.Thread(target=_converse, args=(peer, script, made), daemon=True).start()
+            threading.Thread(target=_serve, args=(peer, script, made), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
     try:
@@ -110,25 +110,25 @@ def scripted(script: Script) -> Iterator[ScriptedDirectory]:
 
 
 @contextmanager
-def silence() -> Iterator[int]:
-    """The port of a server that accepts connections and neither reads nor writes."""
+def silent_server() -> Iterator[int]:
+    """Run a server that accepts connections but never reads or writes; yields its port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         yield port
 
 
-def _converse(peer: socket.socket, script: Script, made: ScriptedDirectory) -> None:
+def _serve(peer: socket.socket, script: Script, made: ScriptedDirectory) -> None:
     with peer:
         try:
             while request := _read(peer):
                 made.requests.append(request)
                 if request.operation == UNBIND:
                     return
-                answer = script(request)
-                if answer == b"":
+                response = script(request)
+                if response == b"":
                     return
-                if answer is not None:
-                    peer.sendall(answer)
+                if response is not None:
+                    peer.sendall(response)
         except OSError:
             return
 
@@ -139,9 +139,9 @@ def _read(peer: socket.socket) -> Request | None:
         return None
     length = head[1]
     if length & 0x80:
-        more = _exactly(peer, length & 0x7F) or b""
-        head += more
-        length = int.from_bytes(more, "big")
+        data = _exactly(peer, length & 0x7F) or b""
+        head += data
+        length = int.from_bytes(data, "big")
     body = _exactly(peer, length)
     if body is None or len(body) < 4:
         return None
@@ -150,10 +150,10 @@ def _read(peer: socket.socket) -> Request | None:
 
 
 def _exactly(peer: socket.socket, count: int) -> bytes | None:
-    got = b""
-    while len(got) < count:
-        more = peer.recv(count - len(got))
-        if not more:
+    received = b""
+    while len(received) < count:
+        data = peer.recv(count - len(received))
+        if not data:
             return None
-        got += more
-    return got
+        received += data
+    return received

@@ -1,7 +1,7 @@
-"""An OpenID Connect issuer that says what a test has it say, on a real socket.
+"""A scripted OpenID Connect issuer on a real socket.
 
-For what a certified one never does: wrong claims, strange keys, broken answers. Also the issuer of
-a CI system, which does nothing but sign tokens.
+It sends what a certified issuer never does: wrong claims, unknown keys, broken responses. It also
+serves as the issuer of a CI system, which only signs tokens.
 """
 
 import base64
@@ -20,32 +20,35 @@ from joserfc.jwk import ECKey, RSAKey
 
 KEYS = {kid: RSAKey.generate_key(2048, {"kid": kid}) for kid in ("first", "second")}
 CURVE = ECKey.generate_key("P-256", {"kid": "curve"})
-STRANGER = RSAKey.generate_key(2048, {"kid": "first"})
-"""Another's key, with the name of one of ours."""
+UNTRUSTED_KEY = RSAKey.generate_key(2048, {"kid": "first"})
+"""A key of another party with the key id of one of the issuer's keys."""
 
 
 @dataclass
 class ScriptedIssuer:
-    """What it says, and what it was asked."""
+    """The scripted responses and the received requests."""
 
     url: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
     keys: list[dict[str, Any]] = field(default_factory=list)
-    token_answer: tuple[int, Any] = (200, {})
+    token_response: tuple[int, Any] = (200, {})
     userinfo: tuple[int, Any] = (404, {})
+    userinfo_type: str = "application/json"
     device: tuple[int, Any] = (404, {})
     down: bool = False
-    asked: list[str] = field(default_factory=list)
+    overrides: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Responses by path that replace the valid ones."""
+    received_paths: list[str] = field(default_factory=list)
     forms: list[dict[str, str]] = field(default_factory=list)
     authorizations: list[str | None] = field(default_factory=list)
 
     def publish(self, *kids: str) -> None:
-        """Have just those keys."""
+        """Publish exactly these keys."""
         known: dict[str, Any] = {**KEYS, "curve": CURVE}
         self.keys = [{**known[kid].as_dict(private=False), "use": "sig"} for kid in kids]
 
     def claims(self, **changes: Any) -> dict[str, Any]:
-        """The claims of a good token for the client ``sekisho``. None takes one out."""
+        """Return the claims of a valid token for the client ``sekisho``. None removes a claim."""
         now = int(time.time())
         values = {
             "iss": self.url,
@@ -61,51 +64,53 @@ class ScriptedIssuer:
     def token(
         self, *, key: Any = None, header: Mapping[str, Any] | None = None, **changes: Any
     ) -> str:
-        """A token with those claims, signed with the key ``first``, or another."""
+        """Return a token with these claims, signed with the key ``first`` or another."""
         key = key or KEYS["first"]
-        said = {"alg": "ES256" if key is CURVE else "RS256", "kid": key.kid, **(header or {})}
-        return signed(said, json.dumps(self.claims(**changes)).encode(), key)
+        fields = {"alg": "ES256" if key is CURVE else "RS256", "kid": key.kid, **(header or {})}
+        return signed(fields, json.dumps(self.claims(**changes)).encode(), key)
 
-    def count(self, path: str) -> int:
-        """How often it was asked for that."""
-        return self.asked.count(path)
+    def count_received(self, path: str) -> int:
+        """Return the number of requests for ``path``."""
+        return self.received_paths.count(path)
 
-    async def answer(self, request: web.Request) -> web.Response:
-        """As scripted."""
-        self.asked.append(request.path)
+    async def respond(self, request: web.Request) -> web.Response:
+        """Send the scripted response."""
+        self.received_paths.append(request.path)
         self.authorizations.append(request.headers.get("Authorization"))
         if request.method == "POST":
             self.forms.append(dict(parse_qsl(await request.text())))
         if self.down:
             return web.Response(status=503, text="down", headers={"Retry-After": "7"})
-        answers: dict[str, tuple[int, Any]] = {
+        responses: dict[str, tuple[int, Any]] = {
             "/.well-known/openid-configuration": (200, self.metadata),
             "/jwks": (200, {"keys": self.keys}),
-            "/token": self.token_answer,
+            "/token": self.token_response,
             "/userinfo": self.userinfo,
             "/device": self.device,
             "/revoke": (200, {}),
         }
-        status, body = answers.get(request.path, (404, {}))
+        responses |= self.overrides
+        status, body = responses.get(request.path, (404, {}))
         text = body if isinstance(body, str) else json.dumps(body)
-        return web.Response(status=status, text=text, content_type="application/json")
+        media_type = self.userinfo_type if request.path == "/userinfo" else "application/json"
+        return web.Response(status=status, text=text, content_type=media_type)
 
 
 def signed(header: Mapping[str, Any], payload: bytes, key: Any) -> str:
-    """A compact JWS with any header."""
+    """Return a compact JWS with any header."""
     registry = jws.JWSRegistry(algorithms=[header["alg"]], strict_check_header=False)
     return jws.serialize_compact(dict(header), payload, key, registry=registry)
 
 
 def at_hash(access_token: str) -> str:
-    """OpenID Connect Core §3.1.3.6, for RS256."""
+    """Return the at_hash of OpenID Connect Core §3.1.3.6, for RS256."""
     digest = hashlib.sha256(access_token.encode()).digest()
     return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
 
 
 @asynccontextmanager
 async def scripted_issuer(port: int) -> AsyncIterator[ScriptedIssuer]:
-    """A running one, with one key and every endpoint."""
+    """Run an issuer with one key and all endpoints."""
     issuer = ScriptedIssuer(f"http://127.0.0.1:{port}")
     issuer.publish("first")
     url = issuer.url
@@ -119,7 +124,7 @@ async def scripted_issuer(port: int) -> AsyncIterator[ScriptedIssuer]:
         "revocation_endpoint": f"{url}/revoke",
     }
     app = web.Application()
-    app.router.add_route("*", "/{path:.*}", issuer.answer)
+    app.router.add_route("*", "/{path:.*}", issuer.respond)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()

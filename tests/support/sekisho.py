@@ -1,7 +1,7 @@
-"""A Sekisho as operators run it: ``sekisho serve`` in a process, the rest by its command.
+"""Run Sekisho as operators do: ``sekisho serve`` as a process, and its commands.
 
-``gate`` is one for the whole session, in front of the session's cluster, with people who may enter
-it in different ways.
+The fixture ``proxy`` is shared by the test session. It is in front of the session's cluster and has
+users with different roles.
 """
 
 import http.client
@@ -22,59 +22,64 @@ from typing import Any
 
 import pytest
 
-from proxy.under_us import under_us
-from tests.parts.alone import free_port as free_port  # for those who make a Sekisho
-from tests.parts.kubernetes import Kubernetes
+from proxy.workers.child_process import die_with_parent
+from tests.support.addresses import LOOPBACK_SETTING
+from tests.support.isolation import free_port as free_port  # re-exported for tests that run Sekisho
+from tests.support.kubernetes import Kubernetes
 
-START_SECONDS = 60.0
+START_SECONDS = 300.0
+"""Seconds to wait for a server. A limit for hanging servers, not a measurement."""
+
 PASSWORD = "correct horse battery staple"
 
 
 @dataclass
-class Answer:
-    """An HTTP answer, whatever its status."""
+class HttpResponse:
+    """An HTTP response with any status."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
     def json(self) -> Any:
-        """The body as JSON."""
+        """Return the body as JSON."""
         return json.loads(self.body)
 
 
 _KEPT = ("PATH", "HOME", "PYTHONPATH", "PYTHONSAFEPATH")
-"""With the last two the compiled one is tried; see the Makefile."""
+"""The last two select the compiled request path; see the Makefile."""
 
 
 @dataclass
 class Sekisho:
-    """A configuration folder, and the server that may be running on it."""
+    """A configuration folder and its server, which may be running."""
 
     folder: Path
     port: int
     metrics_port: int
     environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
+    prefix: tuple[str, ...] = ()
+    """A command that runs the server, for example to trace or limit it."""
 
     @property
     def url(self) -> str:
-        """Where clients reach it."""
+        """Return the HTTPS URL for clients."""
         return f"https://127.0.0.1:{self.port}"
 
     @property
     def config(self) -> Path:
-        """Its configuration."""
+        """Return the path of the configuration file."""
         return self.folder / "sekisho.yaml"
 
     @property
     def log(self) -> str:
-        """What the server has written to standard error."""
+        """Return the server's standard error."""
         return (self.folder / "stderr.log").read_text()
 
     @property
     def output(self) -> str:
-        """What the server has written to standard output."""
+        """Return the server's standard output."""
         return (self.folder / "stdout.log").read_text()
 
     def run(
@@ -86,7 +91,7 @@ class Sekisho:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             cwd=Path(__file__).parents[2],
             env=self._environment(),
             check=False,
@@ -102,7 +107,7 @@ class Sekisho:
             (self.folder / "stderr.log").open("w") as err,
         ):
             self.process = subprocess.Popen(
-                [*under_us(), sys.executable, "-m", "proxy", "serve"],
+                [*die_with_parent(), *self.prefix, sys.executable, "-m", "proxy", "serve"],
                 stdout=out,
                 stderr=err,
                 text=True,
@@ -116,12 +121,12 @@ class Sekisho:
             time.sleep(0.02)
 
     def stop(self) -> int:
-        """Ask the server to end, and return its exit code."""
+        """Stop the server with SIGTERM and return its exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(40)
+        return self.process.wait(120)
 
-    def ask(
+    def request(
         self,
         method: str,
         path: str,
@@ -129,38 +134,49 @@ class Sekisho:
         token: str | None = None,
         body: object = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
-        """One HTTPS request, verified with Sekisho's own CA."""
-        sent = dict(headers or {})
+    ) -> HttpResponse:
+        """Send one HTTPS request with a JSON body, verified with Sekisho's CA."""
+        all_headers = dict(headers or {})
         if token is not None:
-            sent["Authorization"] = f"Bearer {token}"
+            all_headers["Authorization"] = f"Bearer {token}"
         if body is not None:
-            sent["Content-Type"] = "application/json"
+            all_headers["Content-Type"] = "application/json"
         raw = None if body is None else json.dumps(body).encode()
-        return self.send(method, path, raw, sent)
+        return self.request_raw(method, path, raw, all_headers)
 
-    def send(self, method: str, path: str, raw: bytes | None, headers: Mapping[str, str]) -> Answer:
-        """One HTTPS request with a body of any bytes."""
+    def request_raw(
+        self, method: str, path: str, raw: bytes | None, headers: Mapping[str, str]
+    ) -> HttpResponse:
+        """Send one HTTPS request with any bytes as body."""
         context = ssl.create_default_context(cafile=str(self.folder / "data" / "tls" / "ca.crt"))
         connection = http.client.HTTPSConnection(
-            "127.0.0.1", self.port, context=context, timeout=30
+            "127.0.0.1", self.port, context=context, timeout=120
         )
         with closing(connection):
             connection.request(method, path, raw, dict(headers))
-            answer = connection.getresponse()
-            headers = {name: ", ".join(answer.headers.get_all(name, [])) for name in answer.headers}
-            return Answer(answer.status, headers, answer.read())
+            response = connection.getresponse()
+            headers = {
+                name: ", ".join(response.headers.get_all(name, [])) for name in response.headers
+            }
+            return HttpResponse(response.status, headers, response.read())
 
     def metric(self, line: str) -> float:
-        """The value of a metric, by its name and labels as Prometheus reads them; or 0.0."""
+        """Return the value of a metric by name and labels in Prometheus' format, or 0.0."""
         url = f"http://127.0.0.1:{self.metrics_port}/metrics"
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            found = re.search(rf"^{re.escape(line)} (\S+)$", answer.read().decode(), re.MULTILINE)
+        with urllib.request.urlopen(url, timeout=60) as response:
+            found = re.search(rf"^{re.escape(line)} (\S+)$", response.read().decode(), re.MULTILINE)
         return float(found[1]) if found else 0.0
 
+    def get_monitoring(self, path: str) -> str:
+        """Return the response body of the metrics listener."""
+        url = f"http://127.0.0.1:{self.metrics_port}{path}"
+        with urllib.request.urlopen(url, timeout=60) as response:
+            return str(response.read().decode())
+
     def create_user(self, name: str, *options: str) -> str:
-        """Make a user; the id."""
+        """Create a user and return the id."""
         done = self.run(
+            "admin",
             "user",
             "create",
             name,
@@ -173,21 +189,21 @@ class Sekisho:
         return str(json.loads(done.stdout)["id"])
 
     def token(self, user: str, *options: str) -> str:
-        """A token of a user's."""
-        return self.run("token", "create", "--user", user, *options).stdout.strip()
+        """Create and return a token of a user."""
+        return self.run("admin", "token", "create", "--user", user, *options).stdout.strip()
 
     def kubeconfig(self, user: str, cluster: str = "test", *options: str) -> Path:
-        """A kubeconfig file for a user."""
+        """Write a kubeconfig file for a user and return its path."""
         file = self.folder / f"{user}-{cluster}.kubeconfig"
-        file.write_text(self.run("kubeconfig", cluster, "--user", user, *options).stdout)
+        file.write_text(self.run("admin", "kubeconfig", cluster, "--user", user, *options).stdout)
         return file
 
     def _ready(self) -> bool:
         try:
             url = f"http://127.0.0.1:{self.metrics_port}/readyz"
-            with urllib.request.urlopen(url, timeout=2) as answer:
-                # Ports are opened one after the other: the main one last.
-                return bool(answer.status == 200) and '"ready"' in self.log
+            with urllib.request.urlopen(url, timeout=20) as response:
+                # Ports are opened in sequence, the main port last.
+                return bool(response.status == 200) and '"ready"' in self.log
         except OSError:
             return False
 
@@ -197,43 +213,49 @@ class Sekisho:
 
 
 def make_sekisho(folder: Path, ports: tuple[int, int], extra: str = "") -> Sekisho:
-    """A configuration in ``folder``, on those ports."""
-    while ports[0] == ports[1]:  # Both were free when asked for, one after the other.
+    """Write a configuration with these ports into ``folder``."""
+    while ports[0] == ports[1]:  # The same free port may be found twice.
         ports = (ports[0], free_port())
-    made = Sekisho(folder, *ports)
-    made.config.write_text(
+    configured = Sekisho(folder, *ports)
+    configured.config.write_text(
         f'server: {{listen: "127.0.0.1:{ports[0]}"}}\n'
         f'metrics: {{listen: "127.0.0.1:{ports[1]}"}}\n'
         f"data_dir: data\nlog: {{format: json}}\n{extra}"
+        f"{'' if 'clusters:' in extra else LOOPBACK_SETTING}"
     )
-    return made
+    return configured
 
 
 @dataclass
-class Gate(Sekisho):
-    """The session's Sekisho. ``users`` are ids by name; ``configs`` kubeconfigs by name."""
+class SekishoWithUsers(Sekisho):
+    """A Sekisho with users. ``users`` are ids by name, ``configs`` kubeconfigs by name."""
 
     users: dict[str, str] = field(default_factory=dict)
     configs: dict[str, Path] = field(default_factory=dict)
 
 
 @pytest.fixture(scope="session")
-def gate(kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
-    """A running Sekisho with the cluster ``test``.
+def proxy(
+    kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SekishoWithUsers]:
+    """Run a Sekisho with the cluster ``test``.
 
-    alice owns it, bob is a member, carol may only read, dave has no access, root administers.
+    alice is its owner, bob a member, carol has read-only access, dave has none, and root is an
+    administrator.
     """
     folder = tmp_path_factory.mktemp("sekisho")
-    made = make_sekisho(folder, (free_port(), free_port()))
-    running = Gate(folder, made.port, made.metrics_port)
-    running.run("cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig))
-    running.start()
+    configured = make_sekisho(folder, (free_port(), free_port()))
+    started = SekishoWithUsers(folder, configured.port, configured.metrics_port)
+    started.run(
+        "admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig)
+    )
+    started.start()
     for name in ("alice", "bob", "carol", "dave"):
-        running.users[name] = running.create_user(name)
-    running.users["root"] = running.create_user("root", "--admin")
+        started.users[name] = started.create_user(name)
+    started.users["root"] = started.create_user("root", "--admin")
     for name, role in (("alice", "owner"), ("bob", "member"), ("carol", "read-only")):
-        running.run("cluster", "grant", "test", "--user", name, "--role", role)
+        started.run("admin", "cluster", "grant", "test", "--user", name, "--role", role)
     for name in ("alice", "bob", "carol", "root"):
-        running.configs[name] = running.kubeconfig(name)
-    yield running
-    running.stop()
+        started.configs[name] = started.kubeconfig(name)
+    yield started
+    started.stop()

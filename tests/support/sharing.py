@@ -1,7 +1,7 @@
-"""Which tests share a process, where there are several (pytest-xdist).
+"""Assign tests to the processes of pytest-xdist.
 
-A file's tests stay together, and so do those that compare one pair of versions: each pair has a
-cluster of its own, which takes a while to fill.
+The tests of a file run in one process, and so do all tests that compare one pair of versions,
+because each pair has its own cluster, which takes long to fill.
 """
 
 import re
@@ -13,8 +13,8 @@ from xdist.scheduler import LoadScopeScheduling
 _PAIR = re.compile(r"\[(v[\d.]+-kubectl-v[\d.]+)")
 
 
-class Sharing(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
-    """Hands out groups of tests, in the order in which they were collected."""
+class Sharing(LoadScopeScheduling):  # type: ignore[misc]  # no type information
+    """Distribute groups of tests in the order of collection."""
 
     def _split_scope(self, nodeid: str) -> str:
         pair = _PAIR.search(nodeid)
@@ -22,5 +22,5 @@ class Sharing(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing:
-    """The scheduler of this project's tests, whatever ``--dist`` says."""
+    """Return this project's scheduler, independent of ``--dist``."""
     return Sharing(config, log)

@@ -1,4 +1,4 @@
-"""A TCP relay that counts its connections, and can be cut."""
+"""A TCP relay that counts connections and can close them."""
 
 import socket
 import threading
@@ -7,10 +7,15 @@ from contextlib import contextmanager
 
 
 class Relay:
-    """Passes bytes on to a port of this machine. ``most`` connections were open at once."""
+    """A relay to loopback ports. ``most`` is the largest number of open connections.
 
-    def __init__(self, target: int) -> None:
-        self._target = target
+    With several ports it distributes connections in turn, like a load balancer, and skips ports on
+    which nothing listens.
+    """
+
+    def __init__(self, *targets: int) -> None:
+        self._targets = list(targets)
+        self._turn = 0
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -19,7 +24,7 @@ class Relay:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
-        """Stop: every connection ends, and new ones are refused."""
+        """Close all connections and refuse new ones."""
         for sock in (self._listener, *self._sockets()):
             try:
                 sock.shutdown(socket.SHUT_RDWR)
@@ -39,8 +44,21 @@ class Relay:
                 return
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
+    def _connect(self) -> socket.socket:
+        """Connect to the next listening target. Raises OSError if there is none."""
+        with self._lock:
+            self._turn += 1
+            first = self._turn % len(self._targets)
+        error = OSError("no target")
+        for port in self._targets[first:] + self._targets[:first]:
+            try:
+                return socket.create_connection(("127.0.0.1", port))
+            except OSError as exc:
+                error = exc
+        raise error
+
     def _serve(self, client: socket.socket) -> None:
-        with client, socket.create_connection(("127.0.0.1", self._target)) as server:
+        with client, self._connect() as server:
             with self._lock:
                 self._open |= {client, server}
                 self.most = max(self.most, len(self._open) // 2)
@@ -66,9 +84,9 @@ def _pass(source: socket.socket, sink: socket.socket) -> None:
 
 
 @contextmanager
-def relay(target: int) -> Iterator[Relay]:
-    """A relay for as long as it is needed."""
-    made = Relay(target)
+def relay(*targets: int) -> Iterator[Relay]:
+    """Run a relay inside the ``with`` block."""
+    made = Relay(*targets)
     try:
         yield made
     finally:

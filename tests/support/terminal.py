@@ -1,4 +1,4 @@
-"""Running kubectl on a terminal of its own, as a person would."""
+"""Run kubectl on a pseudo-terminal, as a user would."""
 
 import fcntl
 import os
@@ -9,12 +9,12 @@ import termios
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.parts.kubernetes import kubectl_command, kubectl_environment
+from tests.support.kubernetes import kubectl_command, kubectl_environment
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What was seen on the terminal, and the exit code."""
+    """Output of a command on a terminal, and its exit code."""
 
     text: str
     code: int
@@ -23,21 +23,21 @@ class Output:
 def in_terminal(
     kubeconfig: Path, *arguments: str, rows: int, columns: int, seconds: float = 60.0
 ) -> Output:
-    """Run kubectl on a terminal of that size, to its end."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    """Run kubectl to its end on a terminal of the given size."""
+    controller, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     with subprocess.Popen(
         kubectl_command(kubeconfig, *arguments),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
         env=kubectl_environment(kubeconfig) | {"TERM": "xterm"},
         start_new_session=True,
     ) as process:
-        os.close(theirs)
-        text = _read_all(ours)
+        os.close(terminal)
+        text = _read_all(controller)
         code = process.wait(seconds)
-    os.close(ours)
+    os.close(controller)
     return Output(text, code)
 
 
@@ -46,7 +46,7 @@ def _read_all(terminal: int) -> str:
     while True:
         try:
             piece = os.read(terminal, 65536)
-        except OSError:  # the other end is closed: that is how Linux tells it
+        except OSError:  # Linux reports a closed terminal as an error
             break
         if not piece:
             break

@@ -1,9 +1,9 @@
-"""The PostgreSQL part gives each test a database of its own."""
+"""The PostgreSQL fixture gives each test its own database."""
 
 import asyncpg
 
 
-async def test_a_database_is_fresh_and_empty(postgres_database: str) -> None:
+async def test_database_is_new_and_empty(postgres_database: str) -> None:
     connection = await asyncpg.connect(postgres_database)
     try:
         tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
@@ -14,6 +14,8 @@ async def test_a_database_is_fresh_and_empty(postgres_database: str) -> None:
         await connection.close()
 
 
-async def test_open_connections_do_not_keep_it(postgres_url: str, postgres_database: str) -> None:
+async def test_database_is_dropped_with_open_connections(
+    postgres_url: str, postgres_database: str
+) -> None:
     assert postgres_database.rpartition("/")[0] == postgres_url.rpartition("/")[0]
     assert postgres_database != postgres_url

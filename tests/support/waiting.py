@@ -1,23 +1,49 @@
-"""Waiting for what happens elsewhere: never longer than needed, never for ever."""
+"""Wait for a condition, with a time limit."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+BUSY_SECONDS = 90.0
+"""Minimum of limits of ten seconds or more, which only end hanging tests, on a busy machine.
+Shorter limits state how soon something must happen, and stay unchanged."""
 
-def until(condition: Callable[[], bool], seconds: float = 20.0, what: str = "it") -> None:
-    """Return as soon as ``condition`` holds; fail where it doesn't within ``seconds``."""
-    deadline = time.monotonic() + seconds
+
+def _limit(seconds: float) -> float:
+    return max(seconds, BUSY_SECONDS) if seconds >= 10 else seconds
+
+
+def _message(what: str | Callable[[], str], limit: float) -> str:
+    return f"waited {limit:g} s for {what if isinstance(what, str) else what()}"
+
+
+def wait_until(
+    condition: Callable[[], bool],
+    seconds: float = 20.0,
+    what: str | Callable[[], str] = "a condition",
+) -> None:
+    """Poll until ``condition`` holds. Fails after ``seconds``.
+
+    ``what`` is what is awaited, for the message, or a function that returns it at the end.
+    """
+    limit = _limit(seconds)
+    deadline = time.monotonic() + limit
     while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen in {seconds:g} s"
+        assert time.monotonic() < deadline, _message(what, limit)
         time.sleep(0.02)
 
 
-async def soon(
-    condition: Callable[[], Awaitable[object] | object], seconds: float = 20.0, what: str = "it"
+async def eventually(
+    condition: Callable[[], Awaitable[object] | object],
+    seconds: float = 20.0,
+    what: str | Callable[[], str] = "a condition",
 ) -> None:
-    """The same for what runs on a loop: until ``condition()`` is, or comes to, something true."""
-    deadline = time.monotonic() + seconds
+    """Poll on the event loop until ``condition()``, or its awaited result, is true.
+
+    ``what`` is as in :func:`wait_until`.
+    """
+    limit = _limit(seconds)
+    deadline = time.monotonic() + limit
     while True:
         found = condition()
         if isinstance(found, Awaitable):
@@ -25,5 +51,5 @@ async def soon(
         if found:
             return
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what} has not happened within {seconds:g} s")
+            raise AssertionError(_message(what, limit))
         await asyncio.sleep(0.05)

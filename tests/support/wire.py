@@ -1,8 +1,9 @@
-"""A client that sends the very bytes it is given, and reads answers with no opinion of its own."""
+"""A client that sends given bytes unchanged and reads responses without interpretation."""
 
 import socket
 import ssl
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from json import loads
 from pathlib import Path
@@ -10,15 +11,15 @@ from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer as it came."""
+class RawResponse:
+    """A response as received."""
 
     status: int
     head: bytes
     body: bytes
 
-    def lines(self, name: bytes) -> list[bytes]:
-        """The values of a header, in order."""
+    def header_values(self, name: bytes) -> list[bytes]:
+        """Return the values of a header, in order."""
         found = []
         for line in self.head.split(b"\r\n")[1:]:
             key, _, value = line.partition(b": ")
@@ -27,14 +28,14 @@ class Reply:
         return found
 
     def json(self) -> Any:
-        """The body as JSON."""
+        """Return the body as JSON."""
         return loads(self.body)
 
 
 class Wire:
     """A TLS connection to a port on loopback."""
 
-    def __init__(self, port: int, ca_file: Path, *, timeout: float = 10) -> None:
+    def __init__(self, port: int, ca_file: Path, *, timeout: float = 60) -> None:
         context = ssl.create_default_context(cafile=str(ca_file))
         plain = socket.create_connection(("127.0.0.1", port), timeout)
         self._socket = context.wrap_socket(plain, server_hostname="127.0.0.1")
@@ -50,47 +51,52 @@ class Wire:
         """Send bytes."""
         self._socket.sendall(data)
 
-    def reply(self) -> Reply:
-        """The next answer. Raises ConnectionError where the connection ends before it does."""
+    def shut_down(self) -> None:
+        """End the connection, also for a thread that waits for a response."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def read_response(self) -> RawResponse:
+        """Read the next response. Raises ConnectionError if the connection ends before."""
         head = self._until(b"\r\n\r\n")
         status = int(head.split(b" ", 2)[1])
         lower = head.lower()
         if status == 101 or status in {204, 304}:
-            return Reply(status, head, b"")
+            return RawResponse(status, head, b"")
         if b"\r\ntransfer-encoding: chunked\r\n" in lower:
-            return Reply(status, head, b"".join(self._chunks()))
+            return RawResponse(status, head, b"".join(self._chunks()))
         _, found, length = lower.partition(b"\r\ncontent-length: ")
         if not found:
-            return Reply(status, head, self.rest())
-        return Reply(status, head, self.exactly(int(length.split(b"\r\n")[0])))
+            return RawResponse(status, head, self.read_to_end())
+        return RawResponse(status, head, self.read_exactly(int(length.split(b"\r\n")[0])))
 
-    def status(self) -> int:
-        """The status of the next answer, whose body may or may not be there (HEAD)."""
+    def read_status(self) -> int:
+        """Read the next response head; return the status. The body may be missing (HEAD)."""
         return int(self._until(b"\r\n\r\n").split(b" ", 2)[1])
 
-    def rest(self) -> bytes:
-        """Everything until the other side closes."""
+    def read_to_end(self) -> bytes:
+        """Read all bytes until the server closes the connection."""
         while self._read():
             pass
         found, self._buffer = self._buffer, b""
         return found
 
-    def exactly(self, size: int) -> bytes:
-        """So many bytes."""
+    def read_exactly(self, size: int) -> bytes:
+        """Read exactly ``size`` bytes. Raises ConnectionError if the connection ends before."""
         while len(self._buffer) < size:
             if not self._read():
                 raise ConnectionError("the connection ended in a body")
         found, self._buffer = self._buffer[:size], self._buffer[size:]
         return found
 
-    def closed(self) -> bool:
-        """Whether the other side closes without a further word."""
-        return self.rest() == b""
+    def is_closed_silently(self) -> bool:
+        """Wait for the end of the connection; return whether no more bytes arrived."""
+        return self.read_to_end() == b""
 
     def _chunks(self) -> Iterable[bytes]:
         while size := int(self._until(b"\r\n").partition(b";")[0], 16):
-            yield self.exactly(size)
-            self.exactly(2)
+            yield self.read_exactly(size)
+            self.read_exactly(2)
         while self._until(b"\r\n") != b"\r\n":
             pass
 

@@ -1,4 +1,4 @@
-"""The workers of a running Sekisho: which processes they are, and connections to one of them."""
+"""Processes of the workers of a running Sekisho, and connections to a given worker."""
 
 import http.client
 import json
@@ -8,59 +8,61 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.parts.sekisho import Answer, Sekisho
+from tests.support.sekisho import HttpResponse, Sekisho
 
 
 def worker_pids(sekisho: Sekisho) -> dict[int, int]:
-    """The processes of workers, by number."""
+    """Return the process ids of the workers by number."""
     assert sekisho.process is not None
     pid = sekisho.process.pid
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    found = {}
+    pids = {}
     for child in map(int, children):
         arguments = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
         if b"--worker" in arguments:
-            found[int(arguments[arguments.index(b"--worker") + 1])] = child
-    return found
+            pids[int(arguments[arguments.index(b"--worker") + 1])] = child
+    return pids
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs; one that nobody has buried doesn't."""
+    """Return whether a process runs. A zombie doesn't."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except FileNotFoundError:
         return False
 
 
-class Line:
-    """A connection to Sekisho that stays open, and so stays with one worker."""
+class WorkerConnection:
+    """A persistent connection to Sekisho, which one worker serves."""
 
     def __init__(self, sekisho: Sekisho) -> None:
         ca = str(sekisho.folder / "data" / "tls" / "ca.crt")
         context = ssl.create_default_context(cafile=ca)
         self._http = http.client.HTTPSConnection(
-            "127.0.0.1", sekisho.port, context=context, timeout=30
+            "127.0.0.1", sekisho.port, context=context, timeout=120
         )
         self._http.connect()
         self._ports = (sekisho.port, self._http.sock.getsockname()[1])
 
-    def ask(
+    def request(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
-    ) -> Answer:
-        """One request."""
-        sent = {"Content-Type": "application/json"} if body is not None else {}
+    ) -> HttpResponse:
+        """Send one request."""
+        all_headers = {"Content-Type": "application/json"} if body is not None else {}
         raw = None if body is None else json.dumps(body)
-        self._http.request(method, path, raw, {**sent, **(headers or {})})
-        answer = self._http.getresponse()
-        received = {name: ", ".join(answer.headers.get_all(name, [])) for name in answer.headers}
-        return Answer(answer.status, received, answer.read())
+        self._http.request(method, path, raw, {**all_headers, **(headers or {})})
+        response = self._http.getresponse()
+        received = {
+            name: ", ".join(response.headers.get_all(name, [])) for name in response.headers
+        }
+        return HttpResponse(response.status, received, response.read())
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._http.close()
 
-    def held_by(self, pid: int) -> bool:
-        """Whether that process has the other end."""
+    def is_served_by(self, pid: int) -> bool:
+        """Return whether the process has the server's end of the connection."""
         ends = tuple(f"0100007F:{port:04X}" for port in self._ports)
         rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()]
         sockets = {f"socket:[{row[9]}]" for row in rows if (row[1], row[2]) == ends}
@@ -68,36 +70,41 @@ class Line:
 
 
 @contextmanager
-def line_to_each(sekisho: Sekisho, attempts: int = 100) -> Iterator[list[Line]]:
-    """A connection to every worker, in the order of their numbers."""
+def connections_to_workers(
+    sekisho: Sekisho, attempts: int = 100
+) -> Iterator[list[WorkerConnection]]:
+    """Open a connection to each worker, in the order of their numbers."""
     pids = [pid for _, pid in sorted(worker_pids(sekisho).items())]
-    lines: dict[int, Line] = {}
-    others: list[Line] = []
+    connections: dict[int, WorkerConnection] = {}
+    others: list[WorkerConnection] = []
     try:
         for _ in range(attempts):
-            line = Line(sekisho)
-            line.ask("GET", "/healthz")  # it has been taken, then
-            pid = next(pid for pid in pids if line.held_by(pid))
-            if lines.setdefault(pid, line) is not line:
-                others.append(line)
-            if len(lines) == len(pids):
+            connection = WorkerConnection(sekisho)
+            connection.request("GET", "/healthz")  # now a worker has accepted it
+            pid = next(pid for pid in pids if connection.is_served_by(pid))
+            if connections.setdefault(pid, connection) is not connection:
+                others.append(connection)
+            if len(connections) == len(pids):
                 break
-        yield [lines[pid] for pid in pids]
+        yield [connections[pid] for pid in pids]
     finally:
-        for line in (*lines.values(), *others):
-            line.close()
+        for connection in (*connections.values(), *others):
+            connection.close()
 
 
 def _descriptors(pid: int) -> Iterator[str]:
     for one in Path(f"/proc/{pid}/fd").iterdir():
         try:
             yield str(one.readlink())
-        except OSError:  # closed while we look
+        except OSError:  # closed meanwhile
             continue
 
 
-def metrics_of_one(sockets: Path, number: int) -> str:
-    """What a worker tells its supervisor; ``sockets`` is the TMPDIR that Sekisho was given."""
+def worker_metrics(sockets: Path, number: int) -> str:
+    """Return the metrics that a worker sends to its supervisor.
+
+    ``sockets`` is the TMPDIR of Sekisho.
+    """
     (file,) = sockets.glob(f"sekisho-*/{number}.sock")
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(20)

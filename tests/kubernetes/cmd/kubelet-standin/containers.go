@@ -20,16 +20,16 @@ import (
 
 const remotecommandParam = "command" // core.ExecCommandParam
 
-// containers is the directory that holds all of them.
+// containers is the directory that holds all containers.
 type containers string
 
-// container is one of them: a working directory and a log file.
+// container has a working directory and a log file.
 type container struct {
 	pod, name, directory, log string
 }
 
-// of finds the container that a request's path names. The API server has checked that it exists, and
-// Kubernetes' names can't climb out of a directory.
+// of returns the container that a request's path names. The API server has checked that it exists, and
+// Kubernetes names cannot leave the directory.
 func (c containers) of(r *http.Request) container {
 	pod := filepath.Join(string(c), r.PathValue("namespace"), r.PathValue("pod"))
 	name := r.PathValue("container")
@@ -46,7 +46,7 @@ func (c container) command(ctx context.Context, argv []string) (*exec.Cmd, error
 	command.Dir = c.directory
 	command.Env = append(os.Environ(), "HOSTNAME="+c.pod, "HOME="+c.directory, "PWD="+c.directory)
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	// Grandchildren may hold the pipes open after the command is gone; don't wait for those.
+	// Descendants may hold the pipes open after the command has ended; don't wait for them.
 	command.WaitDelay = time.Second
 	return command, nil
 }
@@ -65,7 +65,7 @@ func (e executor) ExecInContainer(ctx context.Context, _, _, _ string, argv []st
 		return err
 	}
 	if !e.options.Stdin {
-		in = nil // a WebSocket's unused channel is there, and never ends
+		in = nil // a WebSocket's unused channel exists and never ends
 	}
 	if tty {
 		return exitStatus(runOnTerminal(command, in, out, resize))
@@ -73,7 +73,7 @@ func (e executor) ExecInContainer(ctx context.Context, _, _, _ string, argv []st
 	return exitStatus(runOnPipes(command, in, out, stderr))
 }
 
-// runOnPipes doesn't wait for the input to end: the command may be done without it.
+// runOnPipes does not wait for the end of the input, because the command may end before it.
 func runOnPipes(command *exec.Cmd, in io.Reader, out, stderr io.Writer) error {
 	if out != nil {
 		command.Stdout = out
@@ -94,7 +94,7 @@ func runOnPipes(command *exec.Cmd, in io.Reader, out, stderr io.Writer) error {
 	return command.Run()
 }
 
-// runOnTerminal gives the command a terminal of its own, and takes the client's window sizes to it.
+// runOnTerminal runs the command on a new terminal and applies the client's window sizes.
 func runOnTerminal(command *exec.Cmd, in io.Reader, out io.Writer, resize <-chan remotecommand.TerminalSize) error {
 	terminal, err := pty.Start(command)
 	if err != nil {
@@ -119,7 +119,7 @@ func runOnTerminal(command *exec.Cmd, in io.Reader, out io.Writer, resize <-chan
 	return command.Wait()
 }
 
-// exitStatus says how a command ended in the way that remotecommand passes on: as a shell would.
+// exitStatus converts a command's error to the exit code that a shell would report.
 func exitStatus(err error) error {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
@@ -138,7 +138,7 @@ func exitStatus(err error) error {
 // loopback connects `kubectl port-forward` to a port of this machine.
 type loopback struct{}
 
-// PortForward joins a stream and a local connection, each direction closed when it is done.
+// PortForward connects a stream with a local connection and closes each direction at its end.
 func (loopback) PortForward(_ context.Context, _, _ string, port int32, stream io.ReadWriteCloser) error {
 	dialled, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {

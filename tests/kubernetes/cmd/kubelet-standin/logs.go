@@ -14,8 +14,8 @@ import (
 	"k8s.io/cri-streaming/pkg/streaming/remotecommand"
 )
 
-// logs wakes those who follow a log file the moment one grows. One watcher serves all, since inotify
-// instances are few.
+// logs notifies followers of log files when a file grows. All share one watcher, because inotify
+// instances are limited.
 type logs struct {
 	watcher *fsnotify.Watcher
 	mutex   sync.Mutex
@@ -42,14 +42,15 @@ func (l *logs) wake() {
 	}
 }
 
-// next is closed at the next change of any log. Take it before reading, or a change is missed.
+// next returns a channel that is closed at the next change of any log. Call it before reading, or a
+// change may be missed.
 func (l *logs) next() <-chan struct{} {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	return l.grown
 }
 
-// open opens a container's log, which is made empty if there is none yet, and has it watched.
+// open opens and watches a container's log, and creates it if it is missing.
 func (l *logs) open(path string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
@@ -60,7 +61,7 @@ func (l *logs) open(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o644)
 }
 
-// follow copies what is and what comes until the context ends or the writer fails.
+// follow copies existing and new content until the context ends or the writer fails.
 func (l *logs) follow(ctx context.Context, out io.Writer, file *os.File) error {
 	for {
 		grown := l.next()
@@ -90,7 +91,7 @@ func (s *standIn) containerLogs(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := flushing{w, http.NewResponseController(w)}
-	out.Write(nil) // the answer's head now, and not with the first line
+	out.Write(nil) // send the response head before the first line
 	if limit, err := strconv.ParseInt(query.Get("limitBytes"), 10, 64); err == nil {
 		io.CopyN(out, file, limit)
 	} else if query.Get("follow") == "true" {
@@ -100,7 +101,7 @@ func (s *standIn) containerLogs(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// tail moves a file's position to the start of its last so many lines; "" stands for all of them.
+// tail moves a file's position to the start of its last lines. An empty number means all lines.
 func tail(file *os.File, lines string) error {
 	if lines == "" {
 		return nil
@@ -115,14 +116,14 @@ func tail(file *os.File, lines string) error {
 	}
 	all := bytes.SplitAfter(content, []byte("\n"))
 	if len(all[len(all)-1]) == 0 {
-		all = all[:len(all)-1] // what follows the last newline is no line
+		all = all[:len(all)-1] // the text after the last newline is empty
 	}
 	last := bytes.Join(all[max(0, len(all)-wanted):], nil)
 	_, err = file.Seek(int64(len(content)-len(last)), io.SeekStart)
 	return err
 }
 
-// flushing sends each write on its way at once.
+// flushing flushes the response after each write.
 type flushing struct {
 	io.Writer
 	response *http.ResponseController
@@ -136,15 +137,15 @@ func (f flushing) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// attacher joins `kubectl attach` to a container whose main process is, as it were, `cat`: what is
-// typed is logged, and what is logged is shown.
+// attacher connects `kubectl attach` to a container whose main process behaves like `cat`: input is
+// appended to the log, and the log is the output.
 type attacher struct {
 	container container
 	options   *remotecommand.Options
 	logs      *logs
 }
 
-// AttachContainer ends when the input does, or, without input, when the client can't be written to.
+// AttachContainer ends with the input or, without input, when writing to the client fails.
 func (a attacher) AttachContainer(ctx context.Context, _, _, _ string, in io.Reader,
 	out, _ io.WriteCloser, _ bool, resize <-chan remotecommand.TerminalSize) error {
 	file, err := a.logs.open(a.container.log)
@@ -157,7 +158,7 @@ func (a attacher) AttachContainer(ctx context.Context, _, _, _ string, in io.Rea
 	}
 	if resize != nil {
 		go func() {
-			for range resize { // or the goroutine that sends them would block
+			for range resize { // drain the channel so that its sender does not block
 			}
 		}()
 	}
@@ -176,7 +177,7 @@ func (a attacher) AttachContainer(ctx context.Context, _, _, _ string, in io.Rea
 	return a.logs.follow(ctx, out, file)
 }
 
-// appending writes to the end of a file, opened anew each time.
+// appending opens the file for each write and appends to it.
 type appending struct{ path string }
 
 func (a appending) Write(p []byte) (int, error) {

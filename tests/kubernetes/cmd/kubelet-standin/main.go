@@ -1,12 +1,12 @@
-// kubelet-standin serves what the API server asks of a kubelet on behalf of `kubectl exec`, `attach`,
-// `logs`, `port-forward` and `cp`. There are no containers: a container is a directory and a log file,
+// kubelet-standin implements the kubelet endpoints behind `kubectl exec`, `attach`, `logs`,
+// `port-forward` and `cp`. It runs no containers: a container is a directory and a log file,
 //
 //	<directory>/<namespace>/<pod>/<container>/       where its commands run
-//	<directory>/<namespace>/<pod>/<container>.log    what it has said; append to it and it says more
+//	<directory>/<namespace>/<pod>/<container>.log    its output; append to it to produce more
 //
-// and a pod's ports are those of this machine's loopback. The protocols are Kubernetes' own, from
-// k8s.io/cri-streaming. Whoever may call this runs commands here, so it listens on loopback, and a
-// client certificate is asked for always.
+// and a pod's ports are the loopback ports of this machine. The protocols come from Kubernetes'
+// k8s.io/cri-streaming. Callers run commands on this machine, so the server listens on loopback only
+// and always requires a client certificate.
 package main
 
 import (
@@ -30,25 +30,25 @@ const (
 	creationTimeout = remotecommand.DefaultStreamCreationTimeout
 )
 
-// standIn answers for all containers of all pods of one node.
+// standIn serves all containers of all pods of one node.
 type standIn struct {
 	containers containers
 	logs       *logs
 }
 
 func main() {
-	directory := flag.String("directory", "", "where the containers' directories and logs are kept")
+	directory := flag.String("directory", "", "directory for the containers' files and logs")
 	certificate := flag.String("tls-cert-file", "", "this server's certificate, PEM")
 	key := flag.String("tls-private-key-file", "", "its key, PEM")
-	authority := flag.String("client-ca-file", "", "who signed the certificates of clients, PEM")
+	authority := flag.String("client-ca-file", "", "CA of the client certificates, PEM")
 	flag.Parse()
 	if err := serve(*directory, *certificate, *key, *authority); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// serve listens on a free loopback port, says which one on a line of its own, and never returns
-// without an error.
+// serve listens on a free loopback port and prints it on a separate line. It returns only with an
+// error.
 func serve(directory, certificate, key, authority string) error {
 	pem, err := os.ReadFile(authority)
 	if err != nil {
