@@ -1,1 +1,1 @@
-"""How fast the gate is, beside what people would use instead; see docs/performance.md."""
+"""Benchmarks of the proxy beside its alternatives; see docs/performance.md."""

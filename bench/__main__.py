@@ -1,4 +1,4 @@
-"""``make bench``: the gate beside Go, nginx and haproxy; see docs/performance.md."""
+"""``make bench``: the proxy beside Go, nginx and haproxy; see docs/performance.md."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ from rich.console import Console
 
 from bench import report
 from bench.about import about_machine
-from bench.capacity import Costs, People, Replica, measured, told
+from bench.capacity import Costs, People, Replica, measured, report_lines
 from bench.driver import Driver
 from bench.needed import missing
 from bench.pages import put
@@ -28,14 +28,14 @@ PAGE = ROOT / "docs" / "performance.md"
 RESULTS = ROOT / "bench" / "results"
 WATCHES = 5000
 FILES_FOR_A_WATCH = 2.2
-"""Two connections in a proxy, and some to spare."""
+"""Two connections in the proxy, and a reserve."""
 
 WIDEST = 200
-"""Columns: no table is as wide; where a terminal is narrower than one, it breaks the lines."""
+"""Columns, more than any table has; a narrower terminal breaks the lines."""
 
 
 def main() -> int:
-    """The command; its exit status: 1 where something failed or is missing."""
+    """Run the command. The exit status is 1 where something failed or is missing."""
     chosen = _chosen()
     if wanting := missing():
         print("make bench needs:", *wanting, sep="\n  ", file=sys.stderr)
@@ -44,7 +44,7 @@ def main() -> int:
     effort = _effort(chosen.quick, open_files)
     wanted = [one for one in scenarios(effort) if chosen.only in one.name]
     with tempfile.TemporaryDirectory(prefix="sekisho-bench-") as folder:
-        Path(folder).chmod(0o755)  # nginx's worker may be somebody else
+        Path(folder).chmod(0o755)  # nginx's worker may be another user
         with workshop(Path(folder)) as shop:
             failures = _beside_peers(shop, wanted, open_files, chosen)
             if not (chosen.no_growth or chosen.only or chosen.quick):
@@ -58,10 +58,10 @@ def main() -> int:
 
 def _chosen() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="how many (3)")
-    parser.add_argument("--minutes", type=float, default=10, help="no round ends after them (10)")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds (3)")
+    parser.add_argument("--minutes", type=float, default=10, help="time limit of all rounds (10)")
     parser.add_argument("--only", default="", help="scenarios whose names contain this, no growth")
-    parser.add_argument("--quick", action="store_true", help="one round, less of all, no growth")
+    parser.add_argument("--quick", action="store_true", help="one round, less load, no growth")
     parser.add_argument("--no-growth", action="store_true", help="leave out the growth curves")
     parser.add_argument("--write-docs", action="store_true", help=f"tables and curves into {PAGE}")
     parser.add_argument("--output", type=Path, default=RESULTS / "latest.json", help="all figures")
@@ -81,7 +81,7 @@ def _effort(quick: bool, open_files: int) -> Effort:
 def _beside_peers(
     shop: Workshop, wanted: Sequence[Scenario], open_files: int, chosen: argparse.Namespace
 ) -> list[str]:
-    """Measure everything, and tell of it; what failed."""
+    """Measure everything and report it; return the failures."""
     with stands(shop, open_files) as found:
         driver = Driver(shop, {one.name: one for one in found}, _say, warm)
         driver.run(wanted, 1 if chosen.quick else chosen.rounds, chosen.minutes * 60)
@@ -105,7 +105,7 @@ def _beside_peers(
 def _grids(
     readings: Sequence[Reading], wanted: Sequence[Scenario], known: Collection[str]
 ) -> list[Grid]:
-    """The tables, the most important first; those that would be empty left out."""
+    """Return the tables that are not empty, the most important first."""
     servers = [name for name in (GATE, *PEERS, DIRECT) if name in known]
     peers = [name for name in ("go", "nginx", DIRECT) if name in known]
     others = [name for name in VARIANTS if name in known]
@@ -121,7 +121,7 @@ def _grids(
 def _write(
     file: Path, readings: Sequence[Reading], machine: dict[str, str], failures: Sequence[str]
 ) -> None:
-    """Everything, for comparison with other runs."""
+    """Write all results, for comparisons with other runs."""
     file.parent.mkdir(parents=True, exist_ok=True)
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     about = {"when": when, "machine": machine, "failures": failures}
@@ -131,7 +131,7 @@ def _write(
 
 
 def _growth(shop: Workshop, into_docs: bool) -> list[str]:
-    """Draw the growth curves; what failed."""
+    """Draw the growth curves; return the failures."""
     try:
         from bench.growth import FOLDER, grow
     except ImportError as exc:
@@ -148,9 +148,11 @@ def _growth(shop: Workshop, into_docs: bool) -> list[str]:
 
 
 def _capacity() -> str:
-    """How many replicas 100,000 developers need, by what was measured."""
+    """Calculate how many replicas 100,000 developers need, from the measurements."""
     known = measured(RESULTS)
-    return "\n".join(("```", *told(People(), replace(Costs(), **known), Replica(), known), "```"))
+    return "\n".join(
+        ("```", *report_lines(People(), replace(Costs(), **known), Replica(), known), "```")
+    )
 
 
 def _say(words: str) -> None:

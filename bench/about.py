@@ -1,4 +1,4 @@
-"""What the figures were measured with: the machine and the versions of what ran on it."""
+"""Facts about the measuring machine, and versions of the programs on it."""
 
 import os
 import platform
@@ -21,14 +21,14 @@ _SAY_VERSION = {
 
 
 def about_machine() -> dict[str, str]:
-    """Names of things, and which they are here; what isn't installed isn't named."""
+    """Return what the machine and its programs are, by name; missing programs are left out."""
     known = {
         "CPU": f"{os.cpu_count()} cores, {_cpu_model()}",
         "kernel": f"{platform.system()} {platform.release().split('-')[0]}",
         "Python": platform.python_version(),
         "OpenSSL": ssl.OPENSSL_VERSION.split()[1],
         "Python's build": _build(),
-        "the gate's allocator": find_library("jemalloc") or "the C library's",
+        "the proxy's allocator": find_library("jemalloc") or "the C library's",
     }
     for package in ("uvloop", "aiohttp", "httptools"):
         known[package] = version(package)
@@ -40,7 +40,7 @@ def about_machine() -> dict[str, str]:
 
 
 def _build() -> str:
-    """Whether the interpreter says of itself that it was built with optimizations: some don't."""
+    """Return whether the interpreter was built with optimizations."""
     options = sysconfig.get_config_var("CONFIG_ARGS") or ""
     return (
         "optimized (PGO)"
@@ -50,7 +50,7 @@ def _build() -> str:
 
 
 def version_in(said: str) -> str:
-    """The first thing in a text that looks like a version; nothing if there is none. Pure."""
+    """Return the first version number in a text; empty if there is none."""
     found = re.search(r"\d+(?:\.\d+)+", said)
     return found[0] if found else ""
 

@@ -1,7 +1,7 @@
-"""Filling the bench's store with a million users in seconds: straight into SQLite's tables.
+"""Fill the benchmark's store with a million users in seconds, directly in SQLite's tables.
 
-One by one, as :mod:`bench.seed` does it, would take an hour. What is written is what Sekisho itself
-would have written: each user has a principal, a token and a group, and a role by that group.
+With :mod:`bench.seed`, one user at a time, it would take an hour. The rows are those that Sekisho
+would write: each user has a principal, a token and a group, and a role by that group.
 """
 
 import hashlib
@@ -12,8 +12,8 @@ from pathlib import Path
 from store.encryption import Keyring
 from store.tables import clusters
 
-GROUP = "bench_group://everybody"
-"""The group that every bulk user is in: it holds the role that opens the bench's cluster."""
+GROUP = "bench_group://all-users"
+"""The group of all bulk users. Its role grants access to the benchmark's cluster."""
 
 SECRET = "secret"
 _AT = "2026-01-01 00:00:00.000000"
@@ -29,7 +29,7 @@ _EACH = {
         "printf('local://u-%010d', i), printf('u-%010d', i), 'local', 'user-' || i"
     ),
     "memberships (user_id, provider, id, name)": (
-        "printf('u-%010d', i), 'bench', :bench_group, 'everybody'"
+        "printf('u-%010d', i), 'bench', :bench_group, 'all-users'"
     ),
     "tokens (name, kind, digest, user_id, principal_id, description, created_at, clusters,"
     " projects, read_only)": (
@@ -40,27 +40,27 @@ _EACH = {
 
 
 def token(number: int | str) -> str:
-    """The bearer of the bulk user with that number."""
+    """Return the bearer token of the bulk user with that number."""
     return f"token-{number}:{SECRET}"
 
 
-def let_everybody_in(database: Path) -> None:
-    """Give the group a role in the bench's cluster."""
+def grant_all_users(database: Path) -> None:
+    """Give the group of all users a role in the benchmark's cluster."""
     with closing(sqlite3.connect(database, timeout=30)) as connection, connection:
         connection.execute(
             "INSERT INTO bindings (id, role_id, group_id, name, cluster_id, subject, target,"
-            " created_at) VALUES ('b-bench', 'cluster-member', :group, 'everybody', 'c-bench',"
+            " created_at) VALUES ('b-bench', 'cluster-member', :group, 'all-users', 'c-bench',"
             " :group, 'c-bench', :at)",
             {"group": GROUP, "at": _AT},
         )
 
 
 def add_users(database: Path, first: int, until: int) -> None:
-    """Users ``first`` to before ``until``, each with a token; all or nothing."""
+    """Add the users from ``first`` to before ``until``, each with a token, in one transaction."""
     values = {"first": first, "until": until, "at": _AT, "bench_group": GROUP}
     with closing(sqlite3.connect(database, timeout=30)) as connection:
         connection.create_function("digest", 1, _digest, deterministic=True)
-        # Nothing of the bench's has to survive a power cut.
+        # The benchmark's data need not survive a power failure.
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA cache_size = -500000")
         with connection:
@@ -73,7 +73,7 @@ def add_users(database: Path, first: int, until: int) -> None:
 
 
 def add_clusters(database: Path, keyring: Keyring, first: int, until: int) -> None:
-    """Clusters ``more-<first>`` to before ``more-<until>``, each the bench's own once more."""
+    """Add copies of the benchmark's cluster, ``more-<first>`` to before ``more-<until>``."""
     own = {"id": ":id", "name": ":name", "impersonator_token": ":token"}
     names = [column.name for column in clusters.columns]
     insert = (
@@ -94,7 +94,7 @@ def add_clusters(database: Path, keyring: Keyring, first: int, until: int) -> No
 
 
 def put_in_groups(database: Path, number: int, groups: int) -> None:
-    """Let a bulk user be in ``groups`` groups more, named as GitHub's teams are."""
+    """Add a bulk user to ``groups`` further groups, named as GitHub names teams."""
     user = f"u-{number:010d}"
     rows = [
         (user, "bench", f"github_team://{1_000_000 + one}", f"acme/team-{one}")

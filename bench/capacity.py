@@ -1,9 +1,9 @@
-"""How many replicas serve so many developers: the arithmetic, from what was measured here.
+"""Calculate how many replicas serve a number of developers, from the measurements.
 
     python -m bench.capacity [--developers N]
 
-reads bench/results/latest.json and growth.json, which ``make bench`` writes. For what isn't there,
-the figures in :class:`Costs` are used, and marked; what people do all day is in :class:`People`.
+reads bench/results/latest.json and growth.json, which ``make bench`` writes. Missing figures come
+from :class:`Costs`, and are marked; the load is in :class:`People`.
 """
 
 import argparse
@@ -20,21 +20,21 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """What people do at the busiest time of the day. Rates are of one developer who is at work."""
+    """The load at the busiest time of the day. Rates are per active developer."""
 
     developers: int = 100_000
     at_work: float = 0.6
-    """The part of them that is at work at the same time."""
+    """The part of the developers that works at the same time."""
 
     requests_per_s: float = 0.3
-    """On connections that are kept: dashboards, editors' plug-ins, controllers, CI."""
+    """On persistent connections: dashboards, editors' plug-ins, controllers, CI."""
 
     watches: float = 5.0
-    """Open at a time, by the same programs."""
+    """Open at the same time, by the same programs."""
 
     events_per_watch_s: float = 0.1
     commands_per_hour: float = 20.0
-    """Calls of kubectl, each on a TLS connection of its own."""
+    """Calls of kubectl, each with a new TLS connection."""
 
     requests_per_command: float = 2.0
     sessions_per_hour: float = 2.0
@@ -42,12 +42,12 @@ class People:
 
     session_minutes: float = 5.0
     workers_seen: float = 3.0
-    """Workers that a developer's connections lead to: each looks the token up for itself."""
+    """Workers that a developer's connections use; each looks the token up separately."""
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What each costs: CPU time in µs, memory in KiB."""
+    """The cost of each operation: CPU time in µs, memory in KiB."""
 
     request_us: float = 75.0
     event_us: float = 50.0
@@ -57,12 +57,12 @@ class Costs:
     watch_kib: float = 83.0
     session_kib: float = 87.0
     worker_kib: float = 120_000.0
-    """Of a worker that serves nobody, with a full cache of tokens beside it: see CACHE_KIB."""
+    """An idle worker, without its token cache: see CACHE_KIB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """A machine, and how much of it is used while nothing is wrong."""
+    """A machine, and how much of it is used in normal operation."""
 
     cores: int = 4
     gib: float = 16.0
@@ -72,18 +72,18 @@ class Replica:
 
 
 LOOKUP_EVERY_S = 30.0
-"""After how long a worker asks for a token again (management.resolver.ASK_AGAIN_SECONDS)."""
+"""After how long a worker revalidates a token: ``authenticated_token.REVALIDATE_SECONDS``."""
 
 CACHE_KIB = 512 * 1024
-"""The most that a worker's cache of tokens takes (management.resolver.MAX_ENTRIES_BYTES)."""
+"""The maximum size of a worker's token cache: ``token_authenticator.MAX_ENTRIES_BYTES``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What all of them need together. ``parts`` are cores by what they are for."""
+    """The total load. ``parts`` are cores by purpose."""
 
     parts: Mapping[str, tuple[float, float]]
-    """How many a second, and the cores for them."""
+    """Operations a second, and the cores for them."""
 
     watches: float
     sessions: float
@@ -91,12 +91,12 @@ class Need:
 
     @property
     def cores(self) -> float:
-        """All together."""
+        """Return the sum of all cores."""
         return sum(cores for _, cores in self.parts.values())
 
 
 def need(people: People, costs: Costs) -> Need:
-    """What people need."""
+    """Return the load of all developers."""
     active = people.developers * people.at_work
     commands = active * people.commands_per_hour / 3600
     sessions = active * people.sessions_per_hour / 3600
@@ -120,7 +120,7 @@ def need(people: People, costs: Costs) -> Need:
 
 
 def replicas(needed: Need, costs: Costs, replica: Replica) -> dict[str, int]:
-    """How many replicas each of their limits asks for, one that is down not counted."""
+    """Return how many replicas each resource requires, without a spare one."""
     spare_gib = replica.gib * replica.memory_used - replica.cores * (
         (costs.worker_kib + CACHE_KIB) / 1024**2
     )
@@ -133,7 +133,7 @@ def replicas(needed: Need, costs: Costs, replica: Replica) -> dict[str, int]:
 
 
 def measured(folder: Path) -> dict[str, float]:
-    """The costs that are in the results there."""
+    """Return the costs that the result files contain."""
     found: dict[str, float] = {}
     for name, (scenario, figure, factor) in _READ.items():
         values = [
@@ -161,10 +161,10 @@ _READ = {
 _GROWN = {"lookup_us": ("tokens", 1), "session_kib": ("sessions", 1), "event_us": ("events", 0)}
 
 
-def told(
+def report_lines(
     people: People, costs: Costs, replica: Replica, known: Mapping[str, float]
 ) -> Iterator[str]:
-    """The arithmetic in lines."""
+    """Yield the calculation as lines of text."""
     needed, active = need(people, costs), people.developers * people.at_work
     yield f"{people.developers:,} developers, {active:,.0f} of them at work at the same time"
     for field in fields(Costs):
@@ -185,7 +185,7 @@ def told(
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m bench.capacity", description=__doc__)
     parser.add_argument("--developers", type=int, default=People().developers)
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -193,7 +193,7 @@ def main() -> None:
     known = measured(chosen.results)
     costs = replace(Costs(), **known)
     people = replace(People(), developers=chosen.developers)
-    for line in told(people, costs, Replica(), known):
+    for line in report_lines(people, costs, Replica(), known):
         print(line)
 
 

@@ -1,8 +1,8 @@
-"""Control groups (cgroup v1), where we may make them: exact CPU time, and caps on it.
+"""Control groups (cgroup v1), where they may be created: exact CPU time, and CPU limits.
 
-A group counts every process that was ever in it, to the nanosecond; without one, ``/proc`` counts
-in ticks of 10 ms. Groups are named after the process that made them; what a killed one left behind
-is removed by the next.
+A group counts all processes that were ever in it, in nanoseconds; without one, ``/proc`` counts in
+ticks of 10 ms. Groups are named after the process that created them, so that the next one can
+remove those of a killed process.
 """
 
 import os
@@ -14,13 +14,13 @@ from pathlib import Path
 MOUNTS = Path("/sys/fs/cgroup")
 PREFIX = "sekisho-bench"
 PERIOD_US = 10_000
-"""Short, so that a capped process looks like one on a slower core, not like one that hangs."""
+"""Short, so that a limited process behaves as on a slower core, instead of pausing."""
 
 _numbers = count()
 
 
 def account(pid: int) -> bool:
-    """Let a group count what ``pid`` and its future children use; False where none can be made."""
+    """Count the CPU time of ``pid`` and its future children; return False if impossible."""
     try:
         group = _make("cpuacct")
         (group / "cgroup.procs").write_text(str(pid))
@@ -30,7 +30,7 @@ def account(pid: int) -> bool:
 
 
 def accounted_seconds(pid: int) -> float | None:
-    """What the group of ``pid`` has used; None where :func:`account` made none."""
+    """Return the CPU time of the group of ``pid``; None without :func:`account`."""
     try:
         membership = Path(f"/proc/{pid}/cgroup").read_text()
     except OSError:
@@ -43,7 +43,7 @@ def accounted_seconds(pid: int) -> float | None:
 
 
 def group_of(membership: str, controller: str) -> str | None:
-    """The path of a process's group, as ``/proc/<pid>/cgroup`` tells it. Pure."""
+    """Return the path of a process's group, from ``/proc/<pid>/cgroup``."""
     for line in membership.splitlines():
         _, controllers, path = line.split(":", 2)
         if controller in controllers.split(","):
@@ -53,7 +53,7 @@ def group_of(membership: str, controller: str) -> str | None:
 
 @contextmanager
 def capped(pids: Sequence[int], share: float) -> Iterator[None]:
-    """Give each process ``share`` of one core at the most. Raises OSError where we may not."""
+    """Limit each process to ``share`` of one core. Raises OSError without permission."""
     homes: list[tuple[int, Path]] = []
     try:
         for pid in pids:
@@ -72,12 +72,12 @@ def capped(pids: Sequence[int], share: float) -> Iterator[None]:
 
 
 def tidy() -> None:
-    """Remove our groups that are empty, and those of benches that are gone."""
+    """Remove empty groups of this benchmark and of earlier ones."""
     for controller in ("cpu", "cpuacct"):
         for group in (MOUNTS / controller).glob(f"{PREFIX}-*"):
             maker = int(group.name.split("-")[2])
             if maker == os.getpid() or not Path(f"/proc/{maker}").exists():
-                with suppress(OSError):  # somebody is still in it
+                with suppress(OSError):  # It still has processes.
                     group.rmdir()
 
 

@@ -1,4 +1,4 @@
-"""The request path as ``make compiled`` builds it, and whether that is of the source here."""
+"""The compiled request path from ``make compiled``, and whether it matches the source."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ FOLDER = ".compiled"
 
 
 def environment(root: Path) -> dict[str, str]:
-    """What makes Python take what was built below ``root``; nothing where nothing was built.
+    """Return the variables that select the build below ``root``; empty without a build.
 
-    Raises RuntimeError where the source has changed since: it would be older code that is measured.
+    Raises RuntimeError where the source has changed since: older code would be measured.
     """
     built = root / FOLDER
     if not built.is_dir():
@@ -21,11 +21,11 @@ def environment(root: Path) -> dict[str, str]:
 
 
 def changed_since(built: Path, root: Path) -> list[str]:
-    """Which modules of a build aren't what the source below ``root`` is now."""
+    """Return the modules of a build that differ from the source below ``root``."""
     modules = [one.relative_to(built) for one in built.rglob("*.py")]
     return sorted(str(one) for one in modules if _text(built / one) != _text(root / one))
 
 
 def _text(file: Path) -> bytes:
-    """What is in a file; nothing of one that isn't there any more."""
+    """Return a file's content; empty if the file does not exist."""
     return file.read_bytes() if file.exists() else b"gone"

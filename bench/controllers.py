@@ -1,8 +1,8 @@
-"""What it takes to keep clusters as they shall be: ``python -m bench.controllers``.
+"""Cost of keeping a cluster in the desired state: ``python -m bench.controllers``.
 
-One real cluster with as many projects and namespaces as asked for, kept by a real keeper; and what
-one comparison of such a cluster costs where nothing is to be done, which is what each change in it
-costs. Prints seconds, writes and calls; needs what ``make demo`` needs.
+It runs a real reconciler for one real cluster with that many projects and namespaces. It also
+measures one comparison of such a cluster without differences, which is the cost of each change in
+it. It prints seconds, writes and calls, and needs what ``make demo`` needs.
 """
 
 import argparse
@@ -14,45 +14,47 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from management.cluster_records import controller_client
-from management.clusters import ClusterService
-from management.controllers.keeper import Keeper
-from management.downstream.objects import PROJECT_LABEL, collection_path
-from management.import_kubeconfig import from_kubeconfig
-from management.users import new_user
-from management.wanted.difference import difference, key_of, labelled
-from management.wanted.namespaces import in_namespaces
-from management.wanted.roles import cluster_wide
-from management.wanted.snapshot import take_snapshot
-from proxy.demo.downstream import Downstream
+from config.address_policy import DEFAULT_POLICY
+from management.clusters.address_consent import with_consent
+from management.clusters.kubeconfig_import import from_kubeconfig
+from management.clusters.service import ClusterService
+from management.controllers.reconciler import ClusterReconciler
+from management.desired_state.cluster_rbac import cluster_wide
+from management.desired_state.diff import diff, key_of, with_cluster_label
+from management.desired_state.namespace_objects import in_namespaces
+from management.desired_state.snapshot import take_snapshot
+from management.identity.users import new_user
+from management.kubernetes.cluster_client import controller_client
+from management.kubernetes.manifests import PROJECT_LABEL, collection_path
+from proxy.demo.local_cluster import LocalCluster
 from store.access_records import Binding, Project, ProjectNamespace
 from store.database import open_store
 from store.encryption import Keyring, generate_key
-from store.interfaces import Cluster, Store
+from store.interfaces import Store
+from store.records import Cluster
 
 
 async def main(projects: int, namespaces: int) -> None:
-    """Measure, and print."""
+    """Measure and print."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
-        downstream = await stack.enter_async_context(Downstream(folder / "cluster"))
+        kubernetes = await stack.enter_async_context(LocalCluster(folder / "cluster"))
         store = await open_store(f"sqlite:///{folder}/store.db", Keyring.parse(generate_key()))
         stack.push_async_callback(store.close)
-        access = from_kubeconfig(downstream.admin_kubeconfig)
-        imported = await ClusterService(store).import_cluster(
-            "bench", access.endpoint, access.credential
-        )
+        access = from_kubeconfig(kubernetes.admin_kubeconfig)
+        endpoint, _ = await with_consent(access.endpoint, DEFAULT_POLICY)
+        imported = await ClusterService(store).import_cluster("bench", endpoint, access.credential)
         cluster = imported.cluster
         assert cluster is not None
-        await _fill(store, cluster, downstream, projects, namespaces)
+        await _fill(store, cluster, kubernetes, projects, namespaces)
         await _keep(store, cluster)
         await _compare(store, cluster)
 
 
 async def _fill(
-    store: Store, cluster: Cluster, downstream: Downstream, projects: int, namespaces: int
+    store: Store, cluster: Cluster, kubernetes: LocalCluster, projects: int, namespaces: int
 ) -> None:
-    """Projects with three people each, and their namespaces, as if they had been there for long."""
+    """Create projects with three users each, and their namespaces."""
     now = datetime.now(UTC)
     people = [new_user(f"user-{n}") for n in range(10)]
     for one in people:
@@ -75,13 +77,13 @@ async def _fill(
                 )
             )
         await asyncio.gather(
-            *(_namespace(store, downstream, project, f"n-{p}-{n}") for n in range(namespaces))
+            *(_namespace(store, kubernetes, project, f"n-{p}-{n}") for n in range(namespaces))
         )
 
 
-async def _namespace(store: Store, downstream: Downstream, project: Project, name: str) -> None:
+async def _namespace(store: Store, kubernetes: LocalCluster, project: Project, name: str) -> None:
     body = {"metadata": {"name": name, "labels": {PROJECT_LABEL: project.id}}}
-    made = await downstream.request("POST", collection_path("Namespace"), body)
+    made = await kubernetes.request("POST", collection_path("Namespace"), body)
     uid = made["metadata"]["uid"]
     await store.projects.put_namespace(
         ProjectNamespace(project.cluster_id, name, uid, project.id, project.id)
@@ -89,35 +91,39 @@ async def _namespace(store: Store, downstream: Downstream, project: Project, nam
 
 
 async def _keep(store: Store, cluster: Cluster) -> None:
-    """From nothing to as it shall be, and again by a keeper that finds it so."""
-    for word in ("from nothing", "found as it shall be"):
+    """Reconcile from nothing, and again with a new reconciler that finds no differences."""
+    for word in ("from nothing", "without differences"):
         async with controller_client(cluster) as client:
-            keeper = Keeper(store, cluster, client, lambda: True)
+            reconciler = ClusterReconciler(store, cluster, client, lambda: True)
             began, cpu = time.monotonic(), _cpu()
-            task = asyncio.create_task(keeper.run())
-            await keeper.settled.wait()
+            task = asyncio.create_task(reconciler.run())
+            await reconciler.synced.wait()
             seconds, spent = time.monotonic() - began, _cpu() - cpu
             print(
-                f"{word}: {seconds:.1f} s, {spent:.1f} s of CPU, {keeper.writes} writes, "
-                f"{keeper.calls} calls"
+                f"{word}: {seconds:.1f} s, {spent:.1f} s of CPU, {reconciler.writes} writes, "
+                f"{reconciler.calls} calls"
             )
-            before = keeper.calls
+            before = reconciler.calls
             await asyncio.sleep(5)
-            print(f"at rest, in 5 s: {keeper.calls - before} calls")
+            print(f"at rest, in 5 s: {reconciler.calls - before} calls")
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
 
 async def _compare(store: Store, cluster: Cluster) -> None:
-    """One reading of the store, and one comparison of everything with everything."""
+    """Read the store once, and compare all objects once."""
     cpu = _cpu()
     snapshot = await take_snapshot(store, cluster)
     print(f"reading the store: {(_cpu() - cpu) * 1000:.0f} ms of CPU")
-    wanted = labelled([*cluster_wide(snapshot), *in_namespaces(snapshot)], cluster.id)
+    wanted = with_cluster_label(
+        [*cluster_wide(snapshot), *in_namespaces(snapshot, broken={})], cluster.id
+    )
     observed = {key_of(one): one for one in wanted}
     cpu = _cpu()
-    wanted = labelled([*cluster_wide(snapshot), *in_namespaces(snapshot)], cluster.id)
-    changes = difference(wanted, observed, cluster.id)
+    wanted = with_cluster_label(
+        [*cluster_wide(snapshot), *in_namespaces(snapshot, broken={})], cluster.id
+    )
+    changes = diff(wanted, observed, cluster.id)
     print(
         f"comparing {len(wanted)} objects, {len(changes)} to change: "
         f"{(_cpu() - cpu) * 1000:.0f} ms of CPU"

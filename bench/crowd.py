@@ -1,4 +1,4 @@
-"""People with tokens for a gate of the bench's, and the limits that users have by default."""
+"""Users with tokens in the benchmark's store, and the default limits of users."""
 
 import asyncio
 import hashlib
@@ -7,37 +7,37 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.servers import Gate
-from management.users import new_user
-from proxy.data_dir import open_keyring
-from proxy.startup_settings import load_everything
+from management.identity.users import new_user
+from proxy.files.data_dir import open_keyring
+from proxy.startup.configuration import load_config
 from store.database import open_store
-from store.interfaces import Token
+from store.records import Token
 
 PODS = "/api/v1/namespaces/default/pods"
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who may enter every cluster."""
+    """A user who may access all clusters."""
 
     name: str
     token: str
 
 
 def with_default_limits(gate: Gate) -> None:
-    """Take the limits out of a prepared gate's configuration: those of load tests are none."""
+    """Remove the limits from a prepared configuration: load tests have none."""
     config = gate.folder / "sekisho.yaml"
     lines = config.read_text().splitlines()
     config.write_text("\n".join(one for one in lines if not one.startswith("limits:")) + "\n")
 
 
 def people(gate: Gate, count: int) -> list[Person]:
-    """Put ``count`` administrators into a prepared gate's store, a token for each."""
+    """Create ``count`` administrators in a prepared store, with a token each."""
     return asyncio.run(_people(gate.folder / "sekisho.yaml", count))
 
 
 async def _people(config: Path, count: int) -> list[Person]:
-    settings = load_everything(str(config), {}).settings
+    settings = load_config(str(config), {}).settings
     store = await open_store(settings.store_url, open_keyring(settings))
     made = []
     try:

@@ -1,7 +1,7 @@
-"""Driving the servers through the scenarios, round by round.
+"""Run the scenarios on all servers, round by round.
 
-Interleaved, so that a machine that slows down for a while does so for all of them; and in another
-order each round, so that nobody always follows the same one.
+Servers are interleaved, so that a slow phase of the machine affects all of them. The order differs
+in each round, so that no server always follows the same one.
 """
 
 import time
@@ -15,14 +15,14 @@ from bench.stands import DIRECT, GATE, PEERS, VARIANTS, LeftOutError
 
 ORDINARY = (GATE, *PEERS, DIRECT)
 COSTS = ("cpu_", "kib_", "rss_", "ready_")
-"""What the figures are called that say what a server costs."""
+"""Prefixes of the figures that are costs of a server."""
 
 
 @dataclass
 class Driver:
-    """``readings`` is what was measured; ``failures`` is what went wrong, in words.
+    """``readings`` are the measurements, ``failures`` the errors as text.
 
-    ``warm`` is done to every server that was started, before anything is measured.
+    ``warm`` is called for each started server before a measurement.
     """
 
     shop: Workshop
@@ -34,7 +34,7 @@ class Driver:
     running: dict[str, Server] = field(default_factory=dict)
 
     def run(self, scenarios: Sequence[Scenario], rounds: int, seconds: float) -> None:
-        """As many rounds as there is time for, and one at least."""
+        """Run as many rounds as there is time for, and at least one."""
         began = time.monotonic()
         took: dict[str, float] = {}
         for number in range(rounds):
@@ -58,7 +58,7 @@ class Driver:
             except LeftOutError as exc:
                 self.say(f"{name} is left out: {exc}")
                 del self.stands[name]
-            except Exception as exc:  # one failure must not lose all other figures
+            except Exception as exc:  # One failure must not lose the other figures.
                 self.say(f"FAILED: {exc}")
                 self.failures.append(f"round {number + 1}, {scenario.name}, {name}: {exc}")
                 self._end(name)
@@ -68,7 +68,7 @@ class Driver:
                     self._end(name)
 
     def _server(self, name: str, scenario: Scenario) -> Server:
-        if scenario.anew:
+        if scenario.restarts:
             self._end(name)
         if name not in self.running:
             self.running[name] = self.stands[name].start()
@@ -77,7 +77,7 @@ class Driver:
         return self.running[name]
 
     def end(self) -> None:
-        """End every server."""
+        """Stop all servers."""
         for name in [*self.running]:
             self._end(name)
 
@@ -88,22 +88,22 @@ class Driver:
 
 
 def own(server: Server, figures: Figures) -> Figures:
-    """Without what the upstream costs, where there is nothing but the upstream. Pure."""
+    """Return the figures without the upstream's cost, if only the upstream was measured."""
     if server.pid is not None:
         return figures
     return {key: value for key, value in figures.items() if not key.startswith(COSTS)}
 
 
 def names_for(scenario: Scenario) -> list[str]:
-    """Which servers a scenario is for. Pure."""
-    everybody = (*ORDINARY, *VARIANTS) if scenario.variants else ORDINARY
+    """Return the servers that a scenario measures."""
+    all_names = (*ORDINARY, *VARIANTS) if scenario.variants else ORDINARY
     if scenario.servers is None:
-        return [*everybody]
+        return [*all_names]
     others = sorted(scenario.servers - {*ORDINARY})
     return [*(name for name in ORDINARY if name in scenario.servers), *others]
 
 
 def rotated(names: Sequence[str], by: int) -> list[str]:
-    """The names, begun elsewhere. Pure."""
+    """Return the names with another one first."""
     start = by % len(names) if names else 0
     return [*names[start:], *names[:start]]

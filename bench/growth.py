@@ -1,10 +1,10 @@
-"""Growth: what a request costs as users, clusters, groups and connections become many.
+"""Growth: the cost of a request with many users, clusters, groups and connections.
 
     python -m bench.growth [--full] [--only NAME]
 
 draws the curves into docs/performance/, as ``make bench`` does, and writes the figures to
-bench/results/growth.json. Every point is of a gate as users run it, by the system's accounting of
-its CPU time.
+bench/results/growth.json. Each point is the CPU time, as the system counts it, of a proxy that runs
+as users run it.
 """
 
 import argparse
@@ -33,7 +33,7 @@ _MEASURES: dict[str, tuple[Measure, tuple[int, ...], tuple[int, ...]]] = {
     ),
     "clusters": (clusters, (1, 100, 1_000, 5_000), (1, 10, 100, 500, 1_000, 2_500, 5_000)),
     "groups": (groups, (1, 10, 100, 500), (1, 3, 10, 30, 100, 200, 500)),
-    # The upstream and the client are a process each, and one may have 20,000 files open here.
+    # Upstream and client are a process each; a process may have 20,000 open files.
     "watches": (
         partial(connections, sessions=False),
         (100, 1_000, 6_000),
@@ -46,11 +46,11 @@ _MEASURES: dict[str, tuple[Measure, tuple[int, ...], tuple[int, ...]]] = {
         (10, 50, 200, 500, 1_000, 2_000),
     ),
 }
-"""What is measured: how, where, and where with ``--full``."""
+"""The measurements: function, points, and points with ``--full``."""
 
 
 def grow(shop: Workshop, folder: Path, *, full: bool = False, only: str = "") -> dict[str, object]:
-    """Measure, and draw the curves into ``folder``; the figures by the name of the drawing."""
+    """Measure, and draw the curves into ``folder``; return the figures by drawing."""
     folder.mkdir(parents=True, exist_ok=True)
     figures: dict[str, object] = {}
     with upstream(shop):
@@ -65,7 +65,7 @@ def grow(shop: Workshop, folder: Path, *, full: bool = False, only: str = "") ->
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m bench.growth", description=__doc__)
     parser.add_argument("--full", action="store_true", help="more points")
     parser.add_argument("--only", default="", help="drawings whose names contain this")

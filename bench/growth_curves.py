@@ -1,4 +1,4 @@
-"""What a request costs as everything around it grows: one function for each thing that grows."""
+"""Curves of the cost of a request: one function for each number that grows."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,26 +19,26 @@ from bench.plots import Curve, Panel
 from bench.scenarios.scenario import PODS
 from bench.servers import Gate, Server, Workshop
 from config.settings import Settings
-from proxy.data_dir import open_keyring
-from proxy.startup_settings import load_everything
+from proxy.files.data_dir import open_keyring
+from proxy.startup.configuration import load_config
 from store.locations import locate
 
 CPU = "CPU µs of a small GET"
 
 MOST_OPEN = 9_500
-"""Connections that one process holds where it may have 20,000 files open: each takes two."""
+"""Connections per process with a limit of 20,000 open files: each takes two."""
 
 ENOUGH = 2_000
-"""Requests whose CPU time is measured together; it is counted in ticks of 10 ms on some systems."""
+"""Requests measured together, because some systems count CPU time in ticks of 10 ms."""
 
 Points = list[tuple[float, float]]
 
 
 def tokens(shop: Workshop, counts: Sequence[int]) -> list[Panel]:
-    """Users in the store, each with a token: one that is used all the time, and ones used once."""
+    """Users in the store with a token each: one token used all the time, others once."""
     gate = _gate(shop, "growth-tokens")
     database = _database(gate)
-    bulk.let_everybody_in(database)
+    bulk.grant_all_users(database)
     warm: Points = []
     missed: Points = []
     there = 0
@@ -48,7 +48,7 @@ def tokens(shop: Workshop, counts: Sequence[int]) -> list[Panel]:
         with _running(gate) as server:
             warm.append((count, small_get(server)))
             once = min(count, ENOUGH)
-            if once >= 500:  # fewer take less time than the system counts in
+            if once >= 500:  # Fewer take less than one tick.
                 missed.append(
                     (
                         count,
@@ -70,9 +70,9 @@ def tokens(shop: Workshop, counts: Sequence[int]) -> list[Panel]:
 
 
 def clusters(shop: Workshop, counts: Sequence[int]) -> list[Panel]:
-    """Clusters: requests to one of them, and to all of them in turn.
+    """Clusters: requests to one of them, and to all in turn.
 
-    Of a replica that only serves: what looking after clusters costs is ``bench.controllers``'.
+    Measured on a replica without controllers; ``bench.controllers`` measures those.
     """
     gate = _gate(shop, "growth-clusters", extra="controllers: {enabled: false}\n")
     keyring = open_keyring(_settings(gate))
@@ -90,7 +90,7 @@ def clusters(shop: Workshop, counts: Sequence[int]) -> list[Panel]:
                 "token": server.token,
                 "wrap": count,
             }
-            # The first time makes a connection to each; that is another cost.
+            # The first time opens a connection to each, which is a separate cost.
             each_once(shop, server, count, **asked)
             turns.append((count, each_once(shop, server, max(count, ENOUGH), **asked)))
             memory.append((count, memory_of(server) / 1024))
@@ -103,13 +103,13 @@ def clusters(shop: Workshop, counts: Sequence[int]) -> list[Panel]:
 
 
 def groups(shop: Workshop, counts: Sequence[int]) -> list[Panel]:
-    """Groups of the caller, each of which is a header line to the cluster."""
+    """Groups of the caller; each one is a header line to the cluster."""
     gate = _gate(shop, "growth-groups")
     database = _database(gate)
-    bulk.let_everybody_in(database)
+    bulk.grant_all_users(database)
     bulk.add_users(database, 0, len(counts))
     for number, count in enumerate(counts):
-        bulk.put_in_groups(database, number, count - 1)  # everybody is in one already
+        bulk.put_in_groups(database, number, count - 1)  # All users are in one group already.
     points: Points = []
     with _running(gate) as server:
         for number, count in enumerate(counts):
@@ -118,7 +118,7 @@ def groups(shop: Workshop, counts: Sequence[int]) -> list[Panel]:
 
 
 def connections(shop: Workshop, counts: Sequence[int], *, sessions: bool) -> list[Panel]:
-    """Watches, or exec sessions, that are open and idle meanwhile."""
+    """Watches or exec sessions that are open and idle."""
     name = "exec sessions" if sessions else "watches"
     workers = 1 + counts[-1] // MOST_OPEN
     gate = _gate(shop, f"growth-{name}", server=f"workers: {workers}" if workers > 1 else "")
@@ -175,4 +175,4 @@ def _database(gate: Gate) -> Path:
 
 
 def _settings(gate: Gate) -> Settings:
-    return load_everything(str(gate.folder / "sekisho.yaml"), {}).settings
+    return load_config(str(gate.folder / "sekisho.yaml"), {}).settings

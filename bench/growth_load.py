@@ -1,4 +1,4 @@
-"""What the growth curves are measured with: one figure of one server at a time."""
+"""Measurements for the growth curves: one figure of one server at a time."""
 
 import re
 import subprocess
@@ -16,18 +16,18 @@ SETTLE_SECONDS = 60.0
 
 
 def small_get(server: Server, *, seconds: int = 1, token: str | None = None) -> float:
-    """CPU µs of a small GET, by a token that was used before: the least of ROUNDS.
+    """Return the CPU µs of a small GET with a cached token: the minimum of ROUNDS.
 
-    What else the machine does meanwhile only ever adds to it.
+    Other load on the machine only increases the figure.
     """
     if token is not None:
         server = replace(server, token=token)
     costs: list[float] = []
     said = ""
-    _wrk(server, seconds)  # the first makes connections and fills caches
+    _wrk(server, seconds)  # The first round opens connections and fills caches.
     for _ in range(MOST_ROUNDS):
         cost, said = _wrk(server, seconds)
-        # A machine that is busy with something else may leave nothing for a whole second.
+        # Other load may take all of the machine for a second.
         costs += [cost] if cost is not None else []
         if len(costs) == ROUNDS:
             return min(costs)
@@ -35,7 +35,7 @@ def small_get(server: Server, *, seconds: int = 1, token: str | None = None) -> 
 
 
 def _wrk(server: Server, seconds: int) -> tuple[float | None, str]:
-    """CPU µs of a request, None where none, or not every one, was answered; and what wrk said."""
+    """Return the CPU µs of a request and wrk's output; None where requests failed."""
     before = cpu_of(server)
     done = subprocess.run(
         [
@@ -55,9 +55,9 @@ def _wrk(server: Server, seconds: int) -> tuple[float | None, str]:
 
 
 def each_once(shop: Workshop, server: Server, count: int, **options: object) -> float:
-    """CPU µs of a small GET, each of its own: ``{n}`` in ``url`` and ``token`` is its number.
+    """Return the CPU µs of a small GET; ``{n}`` in ``url`` and ``token`` is its number.
 
-    ``step`` is from one number to the next; at ``wrap`` they begin anew.
+    ``step`` is the difference between two numbers; after ``wrap`` they start again.
     """
     before = cpu_of(server)
     command = _client(shop, server, "ask", count=count, **options)
@@ -68,7 +68,7 @@ def each_once(shop: Workshop, server: Server, count: int, **options: object) -> 
 
 
 class Held:
-    """Streams or sessions that stay open; more can be added."""
+    """Open streams or sessions, whose number can grow."""
 
     def __init__(self, shop: Workshop, server: Server, *, sessions: bool) -> None:
         self._shop = shop
@@ -79,7 +79,7 @@ class Held:
         self.count = 0
 
     def grow_to(self, count: int) -> None:
-        """Have that many of them open."""
+        """Open more, up to that number."""
         more, self.count = count - self.count, count
         command = _client(
             self._shop, self._server, "hold", url=self._url, token=self._server.token, count=more
@@ -98,7 +98,7 @@ class Held:
             raise RuntimeError(f"{count} on {self._server.name}: {client.stderr.read()}")
 
     def end(self) -> None:
-        """Close them all."""
+        """Close all."""
         for client in self._clients:
             client.kill()
             client.communicate()
@@ -106,7 +106,7 @@ class Held:
 
 @contextmanager
 def held(shop: Workshop, server: Server, *, sessions: bool) -> Iterator[Held]:
-    """Watches, or exec sessions, that are closed at the end."""
+    """Yield watches or exec sessions, and close them at the end."""
     made = Held(shop, server, sessions=sessions)
     try:
         yield made
@@ -115,7 +115,7 @@ def held(shop: Workshop, server: Server, *, sessions: bool) -> Iterator[Held]:
 
 
 def events(server: Server, watches: int, *, every: float, seconds: float) -> float:
-    """CPU µs of an event that reaches one of so many watches, all of which get it ``every`` s."""
+    """Return the CPU µs of an event to one of so many watches, each with one ``every`` s."""
     before, began = cpu_of(server), time.monotonic()
     time.sleep(seconds)
     cpu, took = cpu_of(server) - before, time.monotonic() - began
@@ -124,7 +124,7 @@ def events(server: Server, watches: int, *, every: float, seconds: float) -> flo
 
 @contextmanager
 def upstream(shop: Workshop, *, every: float = 0.0) -> Iterator[None]:
-    """Another upstream for who starts now, whose watches say something ``every`` s; 0: never."""
+    """Replace the upstream by one whose watches send an event ``every`` s; 0: never."""
     before, port = shop.upstream_url, free_port()
     pid = shop.start(
         shop.folder / "upstream",
@@ -141,7 +141,7 @@ def upstream(shop: Workshop, *, every: float = 0.0) -> Iterator[None]:
 
 
 def settle(server: Server) -> None:
-    """Wait until a server that has just started has nothing to do any more."""
+    """Wait until a started server is idle."""
     deadline = time.monotonic() + SETTLE_SECONDS
     used = cpu_of(server)
     while time.monotonic() < deadline:
@@ -153,13 +153,13 @@ def settle(server: Server) -> None:
 
 
 def cpu_of(server: Server) -> float:
-    """Seconds that a server has used."""
+    """Return the CPU seconds of a server."""
     assert server.pid is not None
     return cpu_seconds(server.pid)
 
 
 def memory_of(server: Server) -> int:
-    """KiB that a server has resident."""
+    """Return the resident KiB of a server."""
     assert server.pid is not None
     return rss_kib(server.pid)
 

@@ -1,4 +1,4 @@
-"""What the operating system says a process and its children have used."""
+"""CPU time and memory of a process and its children, from the operating system."""
 
 import os
 import time
@@ -9,7 +9,7 @@ from bench.cgroups import accounted_seconds
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 SETTLE_SECONDS = 8.0
-"""How long memory may take to settle; a server that never rests is read then."""
+"""How long to wait for constant memory; after that, it is read anyway."""
 
 _STILL_SECONDS = 1.0
 _STILL = 0.003
@@ -17,9 +17,9 @@ _POLL_SECONDS = 0.1
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time of a process and all its descendants, user and system, children that ended too.
+    """Return the CPU time of a process and all its descendants, ended children included.
 
-    Exact where control groups count it (see :mod:`bench.cgroups`), else in ticks of 10 ms.
+    It is exact where control groups count it (see :mod:`bench.cgroups`), else in ticks of 10 ms.
     """
     exact = accounted_seconds(pid)
     if exact is not None:
@@ -29,18 +29,18 @@ def cpu_seconds(pid: int) -> float:
 
 
 def ticks_of(stat: str) -> int:
-    """The ticks in a ``/proc/<pid>/stat``, those of children it waited for included. Pure."""
+    """Return the ticks in a ``/proc/<pid>/stat``, including waited-for children."""
     fields = stat.rpartition(")")[2].split()
     return sum(map(int, fields[11:15]))  # utime, stime, cutime, cstime
 
 
 def rss_kib(pid: int) -> int:
-    """Resident memory of a process and all its living descendants, in KiB."""
+    """Return the resident memory of a process and its living descendants, in KiB."""
     return sum(resident_kib(_read(f"/proc/{one}/status")) for one in family(pid))
 
 
 def resident_kib(status: str) -> int:
-    """The resident memory in a ``/proc/<pid>/status``; a process that ended has none. Pure."""
+    """Return the resident memory in a ``/proc/<pid>/status``; 0 for an ended process."""
     for line in status.splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1])
@@ -48,7 +48,7 @@ def resident_kib(status: str) -> int:
 
 
 def settled_rss_kib(pid: int) -> int:
-    """Resident memory once it has not moved for a second."""
+    """Return the resident memory once it has been constant for a second."""
     deadline = time.monotonic() + SETTLE_SECONDS
     since, still = time.monotonic(), rss_kib(pid)
     while time.monotonic() < min(deadline, since + _STILL_SECONDS):
@@ -60,12 +60,12 @@ def settled_rss_kib(pid: int) -> int:
 
 
 def family(pid: int) -> list[int]:
-    """A process and its living descendants."""
+    """Return a process and its living descendants."""
     return [pid, *(one for child in children(pid) for one in family(child))]
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process started and that still live; none for one that ended."""
+    """Return the living child processes; none of an ended process."""
     found: list[int] = []
     try:
         for task in Path(f"/proc/{pid}/task").iterdir():
@@ -76,7 +76,7 @@ def children(pid: int) -> list[int]:
 
 
 def _read(path: str) -> str:
-    """A file of a process; nothing once the process has ended."""
+    """Return a file of a process; empty once the process has ended."""
     try:
         return Path(path).read_text()
     except OSError:

@@ -1,4 +1,4 @@
-"""What the bench can't do without, and what to install where it isn't there."""
+"""Programs that the benchmark needs, and how to install them."""
 
 import shutil
 import subprocess
@@ -7,7 +7,7 @@ GO = (1, 22)
 
 
 def missing() -> list[str]:
-    """What is to be installed first, in words for who runs the bench."""
+    """Return what to install first, as messages for the user."""
     found = []
     if shutil.which("wrk") is None:
         found.append("wrk; on Debian and Ubuntu: apt-get install wrk")
@@ -21,7 +21,7 @@ def missing() -> list[str]:
 
 
 def go_version(said: str) -> tuple[int, ...]:
-    """The release in what ``go version`` says; a development version is newer than all. Pure."""
+    """Return the release in the output of ``go version``; development versions are newest."""
     words = said.split()
     release = words[2].removeprefix("go") if len(words) > 2 else "0"
     numbers = release.split(".")[:2]

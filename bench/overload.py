@@ -1,12 +1,12 @@
-"""``python -m bench.overload``: what becomes of small callers when a noisy one is too much.
+"""``python -m bench.overload``: small callers beside a caller that overloads the proxy.
 
-Finds how many requests a second the gate can do, then asks for twice as many: one token on many
-connections, which heeds no Retry-After, beside twenty people with a few requests a second each.
-Nobody may see anything but 200, and 429 or 503 with Retry-After; whoever asks little is served and
-waits no longer than is said here; and memory stays where it was.
+It measures how many requests a second the proxy can serve, then sends twice as many: one token on
+many connections, which ignores Retry-After, beside twenty users with a few requests a second each.
+Responses may only be 200, or 429 or 503 with Retry-After. The small callers must be served within
+the limits below, and memory must not grow.
 
-Where control groups allow it the gate gets a part of a core only: those who make twice the load
-that it can carry must not be short of CPU themselves, or it is their queues that are measured.
+Where control groups are available, the proxy gets a part of a core only. The clients that make
+twice its load need enough CPU time, or their queues would be measured.
 """
 
 import argparse
@@ -29,33 +29,33 @@ from bench.vitals import scrape, total, vitals
 SMALL = 20
 SMALL_RATE = 5.0
 ONSET_SECONDS = 2.0
-"""A load that comes from one moment to the next finds everybody equal: who is noisy, and what can
-be done, is known after a round or two. What was due in that time is judged apart."""
+"""At a sudden start of the load, the proxy does not know yet which caller is noisy; that takes a
+round or two. Requests that are due in this time are judged separately."""
 
 MOST_SMALL_P99_MS = 1_000.0
 MOST_SMALL_ONSET_MS = 3_000.0
 
 MOST_NOISY_P99_MS = 5_000.0
 MOST_GROWTH_KIB = 32 * 1024
-"""Between the end of a first load and that of the second, which finds all buffers made."""
+"""Growth between the ends of two equal loads: after the first, all buffers exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Something that must hold."""
+    """A condition that must hold."""
 
     what: str
     holds: bool
 
 
 def main() -> int:
-    """The command; its exit status is 1 if something doesn't hold."""
+    """Run the command. The exit status is 1 if a check fails."""
     parser = argparse.ArgumentParser(prog="python -m bench.overload", description=__doc__)
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--connections", type=int, default=1000)
-    parser.add_argument("--core", type=float, default=0.4, help="how much of one the gate gets")
-    parser.add_argument("--saturation", type=float, help="requests a second; measured otherwise")
-    parser.add_argument("--config", default="", help="more of the gate's configuration, in YAML")
+    parser.add_argument("--core", type=float, default=0.4, help="the part of a core for the proxy")
+    parser.add_argument("--saturation", type=float, help="requests a second; measured by default")
+    parser.add_argument("--config", default="", help="additions to the configuration, in YAML")
     parser.add_argument("--output", type=Path, default=ROOT / "bench" / "results" / "overload.json")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, workshop(Path(folder)) as shop:
@@ -76,20 +76,20 @@ def main() -> int:
 
 @contextmanager
 def on_part_of_a_core(server: Server, share: float) -> Iterator[None]:
-    """Hold the server to that; where we may not, say so and go on."""
+    """Limit the server to a share of a core; print a note where that is impossible."""
     assert server.pid is not None
     with ExitStack() as stack:
         try:
             stack.enter_context(capped([server.pid], share))
         except OSError as exc:
-            print(f"the gate has all of the machine: {exc}", flush=True)
+            print(f"the proxy's CPU is not limited: {exc}", flush=True)
         yield
 
 
 def measure(
     shop: Workshop, gate: Gate, server: Server, crowd: list[Person], chosen: argparse.Namespace
 ) -> dict[str, Any]:
-    """Saturate, then overload. Latencies in microseconds, from when a request was due."""
+    """Saturate, then overload. Latencies are in µs, from when a request was due."""
     assert server.pid is not None
     noisy, seconds = server.token, chosen.seconds
     saturation = chosen.saturation or capacity(shop, server, noisy)
@@ -98,16 +98,16 @@ def measure(
     greedy = f"noisy {noisy} {2 * saturation} {chosen.connections}"
     calm = stress(shop, server, small, 5)
     stress(shop, server, [*small, greedy], 5)
-    before, told_before = vitals(server.pid, gate.metrics_port), scrape(gate.metrics_port)
+    before, metrics_before = vitals(server.pid, gate.metrics_port), scrape(gate.metrics_port)
     held = stress(shop, server, [*small, greedy], seconds, onset=ONSET_SECONDS)
-    told = scrape(gate.metrics_port)
+    metrics = scrape(gate.metrics_port)
     time.sleep(2)
     after = vitals(server.pid, gate.metrics_port)
 
     def more(name: str) -> float:
-        return total(told, name) - total(told_before, name)
+        return total(metrics, name) - total(metrics_before, name)
 
-    looks = more("sekisho_event_loop_late_seconds_count")
+    looks = more("sekisho_event_loop_lag_seconds_count")
     return {
         "saturation_per_s": saturation,
         "seconds": seconds,
@@ -115,25 +115,25 @@ def measure(
         "small": held["small"],
         "noisy": held["noisy"],
         "limited": {
-            scope: more(f'sekisho_limited_requests_total{{scope="{scope}"}}')
+            scope: more(f'sekisho_rejected_requests_total{{scope="{scope}"}}')
             for scope in ("token", "user", "overload")
         },
-        "mean_lateness_ms": more("sekisho_event_loop_late_seconds_sum") / looks * 1e3,
+        "mean_lateness_ms": more("sekisho_event_loop_lag_seconds_sum") / looks * 1e3,
         "before": asdict(before),
         "after": asdict(after),
     }
 
 
 def capacity(shop: Workshop, server: Server, token: str) -> float:
-    """Requests a second of 64 connections that ask again as soon as they are answered."""
-    told = stress(shop, server, [f"noisy {token} 0 64"], 5)
-    return float(told["noisy"]["codes"].get("200", 0)) / 5
+    """Return the requests a second of 64 connections without pauses."""
+    results = stress(shop, server, [f"noisy {token} 0 64"], 5)
+    return float(results["noisy"]["codes"].get("200", 0)) / 5
 
 
 def stress(
     shop: Workshop, server: Server, callers: list[str], seconds: float, *, onset: float = 0.0
 ) -> dict[str, Any]:
-    """Run those callers (see bench/go/stress); what became of them."""
+    """Run the callers (see bench/go/stress); return their results."""
     command = [f"{shop.folder}/stress", "-url", server.url + PODS, "-ca", str(server.ca)]
     done = subprocess.run(
         [*command, "-seconds", f"{seconds:g}", "-onset", f"{onset:g}"],
@@ -142,12 +142,12 @@ def stress(
         text=True,
         check=True,
     )
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    results: dict[str, Any] = json.loads(done.stdout)
+    return results
 
 
 def judge(found: dict[str, Any]) -> list[Check]:
-    """What must hold."""
+    """Return all checks."""
     small, noisy = found["small"], found["noisy"]
     grown = found["after"]["rss_kib"] - found["before"]["rss_kib"]
     waits = small.get("served_p99_us", 0) / 1e3, noisy.get("served_p99_us", 0) / 1e3
@@ -170,7 +170,7 @@ def judge(found: dict[str, Any]) -> list[Check]:
 
 
 def show(found: dict[str, Any], checks: list[Check]) -> None:
-    """Print both."""
+    """Print the figures and the checks."""
     for name in ("calm", "small", "noisy"):
         one = found[name]
         waits = " ".join(

@@ -1,10 +1,10 @@
-"""Putting what was measured into a page, between two marks. Pure but for :func:`put`."""
+"""Put results into a page, between two marks."""
 
 from pathlib import Path
 
 
 def between_marks(page: str, name: str, text: str) -> str:
-    """The page with ``text`` between the marks of that name. ValueError where there are none."""
+    """Return the page with ``text`` between the marks of that name. Raises ValueError."""
     begin_mark, end_mark = f"<!-- bench: {name} -->", f"<!-- bench: end of {name} -->"
     before, begin, rest = page.partition(begin_mark)
     _, end, after = rest.partition(end_mark)
@@ -14,5 +14,5 @@ def between_marks(page: str, name: str, text: str) -> str:
 
 
 def put(page: Path, name: str, text: str) -> None:
-    """Write the page anew."""
+    """Write the page with the new text."""
     page.write_text(between_marks(page.read_text(), name, text))

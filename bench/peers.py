@@ -1,7 +1,7 @@
-"""What people would use instead, each as well tuned as its documentation says, in one process.
+"""Alternatives to the proxy, tuned as their documentation says, in one process each.
 
-httputil.ReverseProxy does the gate's job. nginx and haproxy only pass on, and are the floor of what
-a proxy costs. All check the upstream's certificate, as the gate does.
+httputil.ReverseProxy does the proxy's job. nginx and haproxy only forward, and are the minimum cost
+of a proxy. All verify the upstream's certificate, as the proxy does.
 """
 
 import shutil
@@ -14,7 +14,7 @@ from bench.servers import PREFIX, Server, Workshop, free_port
 
 @dataclass(frozen=True)
 class Peer:
-    """A program that listens on ``port`` once it is started by ``command``."""
+    """A program that listens on ``port`` when ``command`` has started it."""
 
     name: str
     shop: Workshop
@@ -33,7 +33,7 @@ class Peer:
 
 
 def go(shop: Workshop, token: str) -> Peer:
-    """httputil.ReverseProxy; it lets in who has ``token``."""
+    """Return httputil.ReverseProxy; it accepts ``token``."""
     port, folder = free_port(), shop.folder
     command = (
         *(folder / "peer", "-listen", f"127.0.0.1:{port}", "-upstream", shop.upstream_url),
@@ -44,10 +44,10 @@ def go(shop: Workshop, token: str) -> Peer:
 
 
 def nginx(shop: Workshop) -> Peer | None:
-    """nginx, in one worker; None where it isn't installed.
+    """Return nginx with one worker; None if it is not installed.
 
-    Without ``proxy_buffering off`` it would keep events of a watch back. Then its buffer is what is
-    read at a time; a page, by default, and here a TLS record, which makes large lists faster.
+    Without ``proxy_buffering off`` it would delay events of a watch. Then its buffer is the size of
+    a read; the default is a page, here it is a TLS record, which makes large lists faster.
     """
     program = _find("nginx")
     if program is None:
@@ -80,9 +80,9 @@ def nginx(shop: Workshop) -> Peer | None:
 
 
 def haproxy(shop: Workshop, open_files: int) -> Peer | None:
-    """haproxy, in one thread; None where it isn't installed.
+    """Return haproxy with one thread; None if it is not installed.
 
-    It refuses to start with more connections than it has files for, two for each.
+    It does not start with more connections than it has descriptors for, two for each.
     """
     program = _find("haproxy")
     if program is None:
@@ -102,5 +102,5 @@ def haproxy(shop: Workshop, open_files: int) -> Peer | None:
 
 
 def _find(program: str) -> str | None:
-    """Debian keeps servers where only root's PATH leads to."""
+    """Return a program's path; Debian installs servers in directories of root's PATH."""
     return shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")

@@ -1,4 +1,4 @@
-"""Curves as SVG, for the documentation: small files, the same bytes for the same figures."""
+"""Curves as SVG for the documentation: small files, identical for identical figures."""
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 WIDTH, HEIGHT = 4.6, 3.2
-"""Inches of a panel. GitHub shows two of them side by side at full width."""
+"""The size of a panel in inches. GitHub shows two of them side by side at full width."""
 
-# Told apart by those who see few colours (Okabe and Ito), and by their markers.
+# Distinguishable with colour blindness (Okabe and Ito), and by their markers.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73")
 _MARKERS = ("o", "s", "^")
 _STYLE: Any = {
@@ -31,14 +31,14 @@ _STYLE: Any = {
     "axes.grid": True,
     "axes.grid.axis": "y",
     "grid.color": "#e4e4e4",
-    # White also where the page is dark: the lines' colours are chosen for it.
+    # White also on a dark page: the lines' colours are chosen for it.
     "figure.facecolor": "white",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Points, by x."""
+    """Points, ordered by x."""
 
     label: str
     points: Sequence[tuple[float, float]]
@@ -46,7 +46,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Curves over one pair of axes: x counts something over decades, y begins at 0."""
+    """Curves in one diagram: x is logarithmic, y begins at 0."""
 
     title: str
     x: str
@@ -63,7 +63,7 @@ def draw(file: Path, panels: Sequence[Panel]) -> None:
         ):
             _draw_panel(axes, panel)
         figure.savefig(file, metadata={"Date": None})
-    # Trailing blanks and a missing newline would trip whoever commits the file.
+    # Trailing blanks and a missing newline would fail the checks of a commit.
     file.write_text("\n".join(line.rstrip() for line in file.read_text().splitlines()) + "\n")
 
 
@@ -81,7 +81,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
 
 
 def _ticks(measured: AbstractSet[float]) -> list[float]:
-    """The first and the last x, and the decades between them that leave their labels room."""
+    """Return the first and last x, and the decades between with room for a label."""
     first, last = min(measured), max(measured)
     decades = [10.0**power for power in range(10)]
     return [first, *(one for one in decades if 2.5 * first < one < last / 2.5), last]

@@ -1,7 +1,7 @@
-"""What was read in each round, and what follows from it. Pure.
+"""Readings of each round, and statistics of them.
 
-A machine is slower at one time than at another, so servers are compared within a round: a ratio is
-taken of two readings of the same round, and the median of those ratios is what is told.
+A machine's speed varies, so servers are compared within a round: a ratio is of two readings of the
+same round, and the result is the median of those ratios.
 """
 
 import statistics
@@ -23,7 +23,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The least, the median and the most of some values."""
+    """The minimum, median and maximum of some values."""
 
     least: float
     middle: float
@@ -31,7 +31,7 @@ class Spread:
 
 
 def spread(values: Iterable[float]) -> Spread | None:
-    """The spread of some values; None of none."""
+    """Return the spread of some values; None without values."""
     known = sorted(values)
     if not known:
         return None
@@ -39,7 +39,7 @@ def spread(values: Iterable[float]) -> Spread | None:
 
 
 def figure(readings: Sequence[Reading], scenario: str, server: str, key: str) -> dict[int, float]:
-    """One figure, by round; empty where it wasn't measured."""
+    """Return one figure by round; empty where it was not measured."""
     return {
         one.round: one.figures[key]
         for one in readings
@@ -48,18 +48,18 @@ def figure(readings: Sequence[Reading], scenario: str, server: str, key: str) ->
 
 
 def ratios(ours: ByRound, theirs: ByRound) -> list[float]:
-    """Ours by theirs, of each round that has both.
+    """Return the ratios of two figures, for the rounds that have both.
 
-    Where either is nothing, or less (what a server adds can be, in noise), there is no ratio.
+    A round in which either is zero or negative, which noise can cause, has no ratio.
     """
     both = sorted(ours.keys() & theirs.keys())
     return [ours[n] / theirs[n] for n in both if ours[n] > 0 and theirs[n] > 0]
 
 
 def with_added(readings: Sequence[Reading], direct: str) -> list[Reading]:
-    """With ``added_p…`` for each quantile: what a server adds to going direct in the same round.
+    """Add ``added_p…`` for each quantile: the difference to a direct request in the same round.
 
-    It can be negative, where the noise is larger than what is added.
+    It can be negative, where noise exceeds the difference.
     """
     straight = {(one.round, one.scenario): one.figures for one in readings if one.server == direct}
     return [

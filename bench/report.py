@@ -1,4 +1,4 @@
-"""Tables of what was measured, for a terminal and for a page."""
+"""Tables of the results, for a terminal and for a page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from bench.targets import TARGETS
 NOTHING = "–"
 
 MOST_LATE_US = 1000
-"""A client that sends later than that is what the quantiles show, not a server."""
+"""If the client sends later than that, the quantiles show the client, not a server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table of words; the first column says what a row is."""
+    """A table of text. The first column labels the rows."""
 
     title: str
     header: tuple[str, ...]
@@ -29,7 +29,7 @@ class Grid:
 def values(
     readings: Sequence[Reading], scenarios: Sequence[Scenario], servers: Sequence[str]
 ) -> Grid:
-    """The median of each figure of each server."""
+    """Return the median of each figure of each server."""
     rows = [
         (
             label,
@@ -49,7 +49,7 @@ def compared(
     gate: str,
     peers: Sequence[str],
 ) -> Grid:
-    """The gate by each peer: the median of the rounds' ratios, and the least and the most."""
+    """Return the proxy's figures divided by each peer's: median, minimum, maximum."""
     rows = []
     for label, scenario, key in _rows(scenarios):
         ours = figure(readings, scenario, gate, key)
@@ -62,18 +62,18 @@ def compared(
 def variants(
     readings: Sequence[Reading], scenarios: Sequence[Scenario], gate: str, others: Sequence[str]
 ) -> Grid:
-    """Each other configuration of the gate by the gate as it comes."""
+    """Return other configurations of the proxy divided by the default one."""
     rows = []
     for label, scenario, key in _rows([one for one in scenarios if one.variants]):
         base = figure(readings, scenario, gate, key)
         spreads = [spread(ratios(figure(readings, scenario, other, key), base)) for other in others]
         rows.append((label, _middle(spread(base.values())), *map(_spread, spreads)))
     header = ("", gate, *(f"{other} ÷ {gate}" for other in others))
-    return Grid("Other configurations of the gate", header, _known(rows))
+    return Grid("Other configurations of the proxy", header, _known(rows))
 
 
 def targets(readings: Sequence[Reading]) -> Grid:
-    """Each target that was measured, and whether the median of the rounds reached it."""
+    """Return each measured target, and whether the median reached it."""
     rows = []
     for target in TARGETS:
         limits = (target.text, target.shown(target.target), target.shown(target.moonshot))
@@ -84,7 +84,7 @@ def targets(readings: Sequence[Reading]) -> Grid:
 
 
 def show(grid: Grid, console: Console) -> None:
-    """Print a table, without cutting anything off."""
+    """Print a table without truncation."""
     shown = Table(title=grid.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for number, head in enumerate(grid.header):
         shown.add_column(head, justify="right" if number else "left", no_wrap=True)
@@ -94,14 +94,14 @@ def show(grid: Grid, console: Console) -> None:
 
 
 def markdown(grid: Grid) -> str:
-    """The same as a table of a page."""
+    """Return a table as Markdown."""
     rule = ["---", *("---:" for _ in grid.header[1:])]
     lines = [f"| {' | '.join(cells)} |" for cells in (grid.header, rule, *grid.rows)]
     return f"**{grid.title}**\n\n" + "\n".join(lines) + "\n"
 
 
 def doubts(readings: Sequence[Reading], direct: str) -> list[str]:
-    """What speaks against the quantiles: a client that was late itself, with nothing between."""
+    """Return warnings about quantiles: rounds in which the client itself was late."""
     late = {
         scenario: spread(figure(readings, scenario, direct, "late_p99_us").values())
         for scenario in dict.fromkeys(one.scenario for one in readings)
@@ -115,7 +115,7 @@ def doubts(readings: Sequence[Reading], direct: str) -> list[str]:
 
 
 def page(grids: Sequence[Grid], words: Sequence[str], machine: Mapping[str, str]) -> str:
-    """What the documentation shows of a run: the machine, what is to be said of it, the tables."""
+    """Return a page with the machine, the remarks and the tables."""
     versions = ", ".join(f"{name} {which}" for name, which in machine.items() if name != "CPU")
     tables = "\n".join(markdown(grid) for grid in grids)
     said = "".join(f"{word}\n\n" for word in words)
@@ -131,7 +131,7 @@ def _rows(scenarios: Sequence[Scenario]) -> list[tuple[str, str, str]]:
 
 
 def _known(rows: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
-    """Only the rows that say something."""
+    """Return only the rows with figures."""
     return tuple(row for row in rows if any(cell != NOTHING for cell in row[1:]))
 
 
@@ -146,7 +146,7 @@ def _spread(known: Spread | None) -> str:
 
 
 def short(value: float) -> str:
-    """A number with three digits, or as many as it has before the point."""
+    """Return a number with three digits, or all digits before the point."""
     size = abs(value)
     if size >= 99.95:
         return f"{value:,.0f}"

@@ -1,9 +1,9 @@
-"""Putting the bench's cluster, and as many others as are wanted, straight into a store.
+"""Write the benchmark's cluster, and further ones, directly into a store.
 
     python -m bench.seed CONFIG UPSTREAM CA [--users N] [--clusters N]
 
-The bench's upstream is no Kubernetes, so ``cluster import`` would rightly refuse it. Users and
-clusters by the thousand: :mod:`bench.bulk`.
+The benchmark's upstream is not Kubernetes, so ``cluster import`` rejects it. For thousands of users
+and clusters, use :mod:`bench.bulk`.
 """
 
 import argparse
@@ -13,18 +13,19 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from management.users import new_user
-from proxy.data_dir import open_keyring
-from proxy.startup_settings import load_everything
+from management.identity.users import new_user
+from proxy.files.data_dir import open_keyring
+from proxy.startup.configuration import load_config
 from store.database import open_store
-from store.interfaces import Cluster, CredentialSource, Store, Token
+from store.interfaces import Store
+from store.records import Cluster, CredentialSource, Token
 
 NAME = "bench"
 
 
 async def seed(config: str, upstream: str, ca: str, *, users: int, clusters: int) -> None:
-    """Write what the bench needs."""
-    settings = load_everything(config, {}).settings
+    """Write the users and clusters of the benchmark."""
+    settings = load_config(config, {}).settings
     store = await open_store(settings.store_url, open_keyring(settings))
     try:
         now = datetime.now(UTC)
@@ -39,6 +40,7 @@ async def seed(config: str, upstream: str, ca: str, *, users: int, clusters: int
             credential_source=CredentialSource.STATIC,
             tokens_expire_at=None,
             created_at=now,
+            trusted_addresses=("127.0.0.1", "::1"),
         )
         await store.clusters.create(bench)
         for number in range(clusters):
@@ -68,7 +70,7 @@ async def _users(store: Store, count: int, now: datetime) -> None:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config")
     parser.add_argument("upstream")

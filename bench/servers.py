@@ -1,4 +1,4 @@
-"""What is measured: certificates and programs in a folder, an upstream, and the gate before it."""
+"""The measured servers: certificates and programs in a folder, an upstream, and the proxy."""
 
 import asyncio
 import compileall
@@ -20,8 +20,8 @@ from typing import Protocol
 from bench import compiled
 from bench.cgroups import account, tidy
 from bench.seed import seed
-from proxy.certificates import create_authority, issue_server
-from proxy.demo.processes import under_us
+from proxy.transport.certificates import create_authority, issue_server
+from proxy.workers.child_process import die_with_parent
 
 ROOT = Path(__file__).parents[1]
 PREFIX = "/k8s/clusters/bench"
@@ -33,7 +33,7 @@ _SOURCES = ("agent", "config", "impersonation", "management", "providers", "prox
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Something that answers at ``url``; ``pid`` is None for the upstream itself (no cost)."""
+    """A server at ``url``; ``pid`` is None for the upstream, which has no cost."""
 
     name: str
     url: str
@@ -44,19 +44,19 @@ class Server:
 
 
 class Startable(Protocol):
-    """What a :class:`Server` can be had from, again and again but one at a time."""
+    """A source of a :class:`Server`, which can be started many times, one at a time."""
 
     @property
     def name(self) -> str:
-        """What the report calls it."""
+        """The name in the report."""
 
     def start(self) -> Server:
-        """Start it, and wait until it answers."""
+        """Start it, and wait until it responds."""
 
 
 @dataclass
 class Workshop:
-    """A folder with certificates and programs, and the processes that were started from it."""
+    """A folder with certificates and programs, and the processes started from it."""
 
     folder: Path
     upstream_url: str = ""
@@ -64,11 +64,11 @@ class Workshop:
 
     @property
     def ca(self) -> Path:
-        """What every server's certificate is verified with, but the gate's."""
+        """The CA of all servers but the proxy."""
         return self.folder / "ca.crt"
 
     def prepare(self) -> None:
-        """Make the certificates, build the Go programs, and compile ours as installing does."""
+        """Create certificates, build the Go programs, and compile as an installation does."""
         for source in (*_SOURCES, compiled.FOLDER):
             compileall.compile_dir(ROOT / source, quiet=2)
         now = datetime.now(UTC)
@@ -98,14 +98,14 @@ class Workshop:
         environment: Mapping[str, str] | None = None,
         log: Path | None = None,
     ) -> int:
-        """Start a program that will listen on ``port``; its pid, once it does.
+        """Start a program that listens on ``port``; return its pid once it does.
 
-        What it prints goes to ``log``, or to the workshop's. RuntimeError if it ends instead.
+        Its output goes to ``log``, or to the workshop's log. Raises RuntimeError if it ends.
         """
         log = log or self.folder / "log"
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [*under_us(), *map(str, command)],
+                [*die_with_parent(), *map(str, command)],
                 stdout=output,
                 stderr=output,
                 cwd=ROOT,
@@ -122,7 +122,7 @@ class Workshop:
         return process.pid
 
     def end(self, pid: int) -> None:
-        """End one of the processes, and wait for its end."""
+        """Stop a process, and wait for its end."""
         process = next(one for one in self.running if one.pid == pid)
         self.running.remove(process)
         process.terminate()
@@ -133,14 +133,14 @@ class Workshop:
         tidy()
 
     def stop(self) -> None:
-        """End every process."""
+        """Stop all processes."""
         for process in self.running:
             process.terminate()
         for process in [*self.running]:
             self.end(process.pid)
 
     def upstream(self) -> Server:
-        """The stand-in of an API server."""
+        """Start the substitute of an API server."""
         port = free_port()
         self.start(
             self.folder / "upstream",
@@ -154,10 +154,10 @@ class Workshop:
 
 @dataclass
 class Gate:
-    """A Sekisho of the bench's own, as users run it; ``extra`` is more of its configuration.
+    """The measured Sekisho, configured as users run it; ``extra`` is added to its configuration.
 
-    ``server`` is more of the section of that name, in YAML's flow style: ``workers: 2``. It runs
-    as the container image has it, its request path compiled, unless ``interpreted``.
+    ``server`` is added to the section of that name, in YAML's flow style: ``workers: 2``. The
+    request path is compiled, as in the container image, unless ``interpreted``.
     """
 
     shop: Workshop
@@ -175,11 +175,11 @@ class Gate:
 
     @property
     def folder(self) -> Path:
-        """Its configuration and data."""
+        """The folder of its configuration and data."""
         return self.shop.folder / self.name.replace(" ", "-")
 
     def prepare(self) -> None:
-        """Write the configuration, and fill the store. Raises where Sekisho doesn't take it."""
+        """Write the configuration and fill the store. Raises where Sekisho rejects it."""
         self.folder.mkdir()
         self.port, self.metrics_port = free_port(), free_port()
         store = f"store: {{url: '{self.store_url}'}}\n" if self.store_url else ""
@@ -188,19 +188,20 @@ class Gate:
             f'server: {{listen: "127.0.0.1:{self.port}"{more}}}\n'
             f'metrics: {{listen: "127.0.0.1:{self.metrics_port}"}}\n'
             "data_dir: data\n"
-            # Everything on; but what one token may have at a time, and when a late worker begins
-            # to refuse, is not what a load by one token measures.
+            # All features are on, but not the limits per token and address, and the overload
+            # protection: a load by one token from one address would only measure those.
             "limits: {token: {in_flight: 0, watches: 0, upgrades: 0}, "
             "user: {in_flight: 0, watches: 0, upgrades: 0}, "
-            "overload: {late_ms: 60000, very_late_ms: 60000}}\n"
-            f"gate: {{max_connections_per_cluster: 100000}}\n{store}{self.extra}"
+            "connections: {per_network: 0, per_known_network: 0}, "
+            "overload: {lag_threshold: 60s, critical_lag: 60s}}\n"
+            f"upstream: {{max_connections_per_cluster: 100000}}\n{store}{self.extra}"
         )
         config = str(self.folder / "sekisho.yaml")
         upstream, ca = self.shop.upstream_url, str(self.shop.ca)
         asyncio.run(seed(config, upstream, ca, users=self.users, clusters=self.clusters))
-        create = ("-m", "proxy", "user", "create", USER, "--admin", "--password-stdin")
+        create = ("-m", "proxy", "admin", "user", "create", USER, "--admin", "--password-stdin")
         self._run(*create, stdin=f"{PASSWORD}\n")
-        self.token = self._run("-m", "proxy", "token", "create", "--user", USER).strip()
+        self.token = self._run("-m", "proxy", "admin", "token", "create", "--user", USER).strip()
 
     def start(self) -> Server:
         """Start it, and wait until it is ready."""
@@ -213,7 +214,7 @@ class Gate:
                 **({} if self.interpreted else compiled.environment(ROOT)),
                 **_allocator(),
             },
-            log=self.folder / "log",  # standard error, and so the access log
+            log=self.folder / "log",  # Standard error contains the access log.
         )
         while not self._ready():
             if time.monotonic() > began + START_SECONDS:
@@ -248,7 +249,7 @@ class Gate:
 
 @contextmanager
 def workshop(folder: Path) -> Iterator[Workshop]:
-    """A workshop in ``folder``; every process ends with it."""
+    """Yield a workshop in ``folder``; stop its processes at the end."""
     tidy()
     shop = Workshop(folder)
     try:
@@ -259,7 +260,7 @@ def workshop(folder: Path) -> Iterator[Workshop]:
 
 
 def _allocator() -> dict[str, str]:
-    """Jemalloc as the container image has it, where it is installed here."""
+    """Return the environment that loads jemalloc, as in the image, if it is installed."""
     found = find_library("jemalloc")
     if not found:
         return {}
@@ -267,19 +268,19 @@ def _allocator() -> dict[str, str]:
 
 
 def users_environment() -> dict[str, str]:
-    """Ours, without developers' settings of Python: one makes each start compile everything."""
+    """Return the environment without developers' settings of Python, which slow starts."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
 def all_open_files() -> int:
-    """Let this process and its children have as many open files as may be; how many that is."""
+    """Raise the limit on open files as far as possible; return it."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     return most if most != resource.RLIM_INFINITY else 1_000_000
 
 
 def free_port() -> int:
-    """A loopback port on which nothing listens."""
+    """Return a loopback port on which nothing listens."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         port: int = holder.getsockname()[1]

@@ -1,10 +1,10 @@
-"""``make soak``: mixed traffic for a while, and whether anything of it stays.
+"""``make soak``: mixed traffic for a while, to detect leaks.
 
-Lists of all sizes, watches that come and go, exec sessions, sign-ins, tokens made and revoked,
-clients that vanish or don't read, and an API server that is restarted every minute. Every few
-seconds the gate's memory, files, tasks and connections are taken down. Neither may they grow while
-the traffic is steady, nor be more than before it once it has ended. Any error that wasn't to be
-expected fails it, too.
+The traffic has lists of all sizes, short watches, exec sessions, sign-ins, tokens that are created
+and revoked, clients that vanish or do not read, and an API server that restarts every minute. The
+proxy's memory, files, tasks and connections are recorded every few seconds. They must not grow
+under steady traffic, and must return to their earlier values after it. Each unexpected error fails
+the run, too.
 """
 
 import argparse
@@ -25,20 +25,20 @@ from bench.vitals import Vitals, vitals
 SAMPLE_SECONDS = 5.0
 RESTART_SECONDS = 60.0
 WARM_UP_SHARE = 0.15
-"""The part of the time, at first, that isn't looked at for growth: pools and buffers are made."""
+"""The first part of the time, not judged, because pools and buffers fill."""
 
 RECOVERY_SECONDS = 5.0
-"""For how long after an API server is back a failure may still be its fault."""
+"""How long after an API server's restart failures are still expected."""
 
 QUIET_SECONDS = 60.0
 TOLERANCE = {"rss_kib": 0.05, "files": 0.1, "tasks": 0.1, "upstream_connections": 0.1}
-"""How much the last third may be over the first, as a part of it; and for a few of them ..."""
+"""How much the last third may exceed the first, relative to it."""
 
 LEAST_TOLERANCE = {"rss_kib": 8 * 1024, "files": 10, "tasks": 10, "upstream_connections": 10}
-"""... at least so much: they are small numbers that come and go."""
+"""Minimum tolerances of small numbers, which vary."""
 
 LEFT_FILES, LEFT_TASKS = 10, 5
-"""What may be open after it that wasn't before: connections to the store are opened when needed."""
+"""What may be open after the run: connections to the store are opened when needed."""
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Soak:
     began: float = field(default_factory=time.monotonic)
 
     async def run(self, traffic: Traffic) -> None:
-        """The traffic, the restarts and the samples."""
+        """Run the traffic, the restarts and the samples."""
         stop = asyncio.Event()
         others = [
             asyncio.create_task(self._sample()),
@@ -74,7 +74,7 @@ class Soak:
                 raise result
 
     async def rest(self) -> Vitals:
-        """Wait until nothing is served and no connection to the cluster idles; what is left."""
+        """Wait until no request runs and no connection is idle; return the vitals then."""
         deadline = time.monotonic() + QUIET_SECONDS
         while True:
             now = await asyncio.to_thread(self.look)
@@ -84,7 +84,7 @@ class Soak:
             await asyncio.sleep(1)
 
     def look(self) -> Vitals:
-        """The gate's vitals now."""
+        """Return the proxy's current vitals."""
         assert self.server.pid is not None
         return vitals(self.server.pid, self.gate.metrics_port)
 
@@ -99,7 +99,7 @@ class Soak:
 
 @dataclass
 class Upstream:
-    """The stand-in of an API server, which is killed and started again every minute."""
+    """The substitute of an API server, which is killed and restarted every minute."""
 
     shop: Workshop
     port: int = field(default_factory=free_port)
@@ -108,7 +108,7 @@ class Upstream:
     times: int = 0
 
     def start(self) -> None:
-        """Start it, on the same port each time."""
+        """Start it on its port."""
         tls = self.shop.folder / "tls.crt", self.shop.folder / "tls.key"
         self.pid = self.shop.start(
             *(self.shop.folder / "upstream", "-listen", f"127.0.0.1:{self.port}", "-every", "1s"),
@@ -118,7 +118,7 @@ class Upstream:
         self.shop.upstream_url = f"https://127.0.0.1:{self.port}"
 
     def troubled(self) -> bool:
-        """Whether it is away, or was a moment ago."""
+        """Return whether it is down or was down a moment ago."""
         return time.monotonic() < self.troubled_until
 
     async def restarts(self) -> None:
@@ -133,10 +133,10 @@ class Upstream:
 
 
 def main() -> int:
-    """The command; its exit status is 1 if something grew or an error wasn't expected."""
+    """Run the command. The exit status is 1 if something grew or an unexpected error occurred."""
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=20)
-    parser.add_argument("--server", default="", help="more of the gate's server section, in YAML")
+    parser.add_argument("--server", default="", help="additions to the server section, YAML")
     parser.add_argument("--output", type=Path, default=ROOT / "bench" / "results" / "soak.json")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, workshop(Path(folder)) as shop:
@@ -144,14 +144,16 @@ def main() -> int:
 
 
 def soak(shop: Workshop, chosen: argparse.Namespace) -> int:
-    """Prepare, run, rest, judge."""
+    """Prepare, run, rest and judge."""
     upstream = Upstream(shop)
     upstream.start()
     gate = Gate(shop, server=chosen.server)
     gate.prepare()
     with_default_limits(gate)
     config = gate.folder / "sekisho.yaml"
-    config.write_text(config.read_text().replace("gate: {", "gate: {idle_connection_ttl: 10s, "))
+    config.write_text(
+        config.read_text().replace("upstream: {", "upstream: {idle_connection_ttl: 10s, ")
+    )
     crowd = people(gate, 20)
     run = Soak(shop, gate, gate.start(), upstream, chosen.minutes)
     outcomes = Outcomes(upstream.troubled)
@@ -172,13 +174,13 @@ def soak(shop: Workshop, chosen: argparse.Namespace) -> int:
     print("failed" if faults else "nothing grew, and no error was unexpected")
     chosen.output.parent.mkdir(exist_ok=True)
     chosen.output.write_text(
-        json.dumps(told(run, before, after, outcomes, faults), indent=1) + "\n"
+        json.dumps(as_json_object(run, before, after, outcomes, faults), indent=1) + "\n"
     )
     return int(bool(faults))
 
 
 def judge(run: Soak, before: Vitals, after: Vitals, outcomes: Outcomes) -> list[str]:
-    """What is wrong, in words; nothing if nothing is."""
+    """Return the problems as text."""
     times, series = steady(run)
     faults = [
         f"{name} grew from {thirds(values)[0]:.0f} to {thirds(values)[1]:.0f}"
@@ -195,7 +197,7 @@ def judge(run: Soak, before: Vitals, after: Vitals, outcomes: Outcomes) -> list[
 
 
 def steady(run: Soak) -> tuple[list[float], dict[str, list[float]]]:
-    """The samples after the warm-up, by name."""
+    """Return the samples after the warm-up, by name."""
     start = run.minutes * 60 * WARM_UP_SHARE
     kept = [(when, one) for when, one in zip(run.times, run.samples, strict=True) if when >= start]
     return [when for when, _ in kept], {
@@ -204,12 +206,12 @@ def steady(run: Soak) -> tuple[list[float], dict[str, list[float]]]:
 
 
 def tolerance(name: str, values: list[float]) -> float:
-    """By how much that may grow."""
+    """Return how much a sample may grow."""
     return max(thirds(values)[0] * TOLERANCE[name], LEAST_TOLERANCE[name])
 
 
 def show(run: Soak, before: Vitals, after: Vitals, outcomes: Outcomes) -> None:
-    """Print what happened, and a table of what was held."""
+    """Print the events and a table of the samples."""
     for name, count in sorted(outcomes.counts.items()):
         print(f"{count:8} {name}")
     print(f"{run.upstream.times:8} restarts of the API server")
@@ -223,10 +225,10 @@ def show(run: Soak, before: Vitals, after: Vitals, outcomes: Outcomes) -> None:
         )
 
 
-def told(
+def as_json_object(
     run: Soak, before: Vitals, after: Vitals, outcomes: Outcomes, faults: list[str]
 ) -> dict[str, object]:
-    """The same as JSON."""
+    """Return the results for a JSON file."""
     return {
         "minutes": run.minutes,
         "before": asdict(before),

@@ -1,7 +1,7 @@
-"""What people do all day, against a gate of the bench's: for :mod:`bench.soak`.
+"""Mixed client traffic for :mod:`bench.soak`.
 
-Each kind of traffic is an endless loop. What becomes of it is counted by kind and outcome; what
-wasn't expected is kept, a few of each.
+Each kind of traffic is an endless loop. Results are counted by kind and outcome; a few of the
+unexpected ones are kept.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import aiohttp
 
 from bench.crowd import PODS, Person
 from bench.servers import PASSWORD, USER, Server
-from proxy.opening import MAX_REMEMBERED
+from proxy.fastpath.header_cache import MAX_CACHED
 
 SIZES = (200, 4_096, 60_000, 1_000_000, 20_000_000)
 _UPGRADE = (
@@ -29,30 +29,30 @@ _ENOUGH = 20
 
 @dataclass
 class Outcomes:
-    """What became of it all. ``troubled`` is asked whether the upstream is away, or just was."""
+    """Counts of results. ``troubled`` returns whether the upstream is or was just down."""
 
     troubled: Callable[[], bool]
     counts: Counter[str] = field(default_factory=Counter)
     unexpected: list[str] = field(default_factory=list)
 
     def saw(self, kind: str, outcome: object, *, expected: bool = True) -> None:
-        """Count one; keep it if it shouldn't have been."""
+        """Count a result; keep it if it is unexpected."""
         self.counts[f"{kind}: {outcome}"] += 1
         if not expected and len(self.unexpected) < _ENOUGH:
             self.unexpected.append(f"{kind}: {outcome}")
 
     def answered(self, kind: str, status: int, *wanted: int) -> None:
-        """An answer. Away upstreams are answered for by 502, 503 and 504; limits by 429."""
+        """Count a response. A missing upstream gives 502, 503 and 504; limits give 429."""
         trouble = (502, 503, 504) if self.troubled() else ()
         self.saw(kind, status, expected=status in {*(wanted or (200,)), *trouble, 429})
 
     def broke(self, kind: str, error: BaseException) -> None:
-        """A connection that ended in the middle: only a cluster that is away may do that."""
+        """Count a connection that broke; only a missing upstream may cause that."""
         self.saw(kind, f"broken ({type(error).__name__})", expected=self.troubled())
 
 
 class Traffic:
-    """Clients of one gate."""
+    """Clients of one proxy."""
 
     def __init__(self, server: Server, people: list[Person], outcomes: Outcomes) -> None:
         self._url = server.url
@@ -65,7 +65,7 @@ class Traffic:
         self._tls = ssl.create_default_context(cafile=str(server.ca))
 
     async def run(self, stop: asyncio.Event) -> None:
-        """All kinds at once, until ``stop``."""
+        """Run all kinds at the same time until ``stop``."""
         kinds = [self._lists] * 6 + [self._watches] * 20 + [self._sessions] * 4
         kinds += [self._sign_ins, self._tokens, self._tokens, self._posts]
         kinds += [self._vanish, self._close_half, self._do_not_read, self._do_not_read]
@@ -79,16 +79,16 @@ class Traffic:
                 task.cancel()
             await asyncio.gather(waiter, *loops, return_exceptions=True)
         for task in ended - {waiter}:
-            task.result()  # a loop only ends by a mistake of ours
+            task.result()  # A loop only ends by a bug.
 
     async def fill(self) -> None:
-        """Make the gate remember as much as it ever will: its memory grows until then.
+        """Fill the proxy's caches, because its memory grows until then.
 
-        Header lines are remembered by what they say (:mod:`proxy.opening`).
+        Header blocks are cached by their bytes (:mod:`proxy.fastpath.header_cache`).
         """
         connector = aiohttp.TCPConnector(ssl=self._tls, limit=8)
         async with aiohttp.ClientSession(connector=connector) as session:
-            for number in range(MAX_REMEMBERED):
+            for number in range(MAX_CACHED):
                 headers = {**self._bearer(), "User-Agent": f"filling/{number}"}
                 url = f"{self._url}{PODS}?size={SIZES[0]}"
                 async with session.get(url, headers=headers) as answer:
@@ -101,7 +101,7 @@ class Traffic:
         session: aiohttp.ClientSession,
         stop: asyncio.Event,
     ) -> None:
-        # Not for ever until cancelled: wait_for may swallow that, up to Python 3.11.
+        # Not an endless loop: wait_for may swallow the cancellation, up to Python 3.11.
         while not stop.is_set():
             try:
                 await kind(session)
@@ -134,10 +134,10 @@ class Traffic:
                     while await answer.content.readany():
                         pass
             except TimeoutError:
-                answer.close()  # without a word, as a client that is killed
+                answer.close()  # Without a close, like a killed client.
 
     async def _sign_ins(self, session: aiohttp.ClientSession) -> None:
-        await asyncio.sleep(5)  # hashing a password is meant to take long
+        await asyncio.sleep(5)  # Hashing a password takes long by design.
         sent = {"username": USER, "password": PASSWORD}
         async with session.post(f"{self._root}/v1/login/local", json=sent) as answer:
             self._outcomes.answered("sign-ins", answer.status)
@@ -161,7 +161,7 @@ class Traffic:
     async def _use_and_end(
         self, session: aiohttp.ClientSession, token: str, method: str, path: str
     ) -> None:
-        """Watch with a token, revoke it, and see that the watch ends with it."""
+        """Watch with a token, revoke it, and check that the watch ends."""
         headers = self._bearer(token)
         async with session.get(f"{self._url}{PODS}?watch=1", headers=headers) as watch:
             self._outcomes.answered("watches", watch.status)
@@ -173,7 +173,7 @@ class Traffic:
         async with session.get(self._url + PODS, headers=headers) as answer:
             self._outcomes.answered("revoked tokens", answer.status, 401)
 
-    # What needs the bare connection.
+    # Traffic on raw connections.
 
     async def _sessions(self, session: aiohttp.ClientSession) -> None:
         reader, writer = await self._ask(f"{PODS}/web/exec?command=sh", _UPGRADE)
@@ -192,7 +192,7 @@ class Traffic:
             writer.close()
 
     async def _vanish(self, session: aiohttp.ClientSession) -> None:
-        """Go in the middle of a head, of a body, or while the answer is awaited."""
+        """Close in the middle of a head or a body, or while the response is awaited."""
         length = "Content-Length: 100000\r\n"
         _, writer = await self._ask(PODS, length, method="POST", whole=self._random.random() < 0.5)
         await asyncio.sleep(self._random.uniform(0, 0.3))
@@ -200,13 +200,13 @@ class Traffic:
         self._outcomes.saw("clients that vanish", "gone")
 
     async def _close_half(self, session: aiohttp.ClientSession) -> None:
-        """Say that nothing more will be sent, and go without reading."""
+        """Close the sending side, and leave without reading."""
         _, writer = await self._ask(PODS, "")
         writer.close()
         self._outcomes.saw("clients that close at once", "gone")
 
     async def _do_not_read(self, session: aiohttp.ClientSession) -> None:
-        """Ask for a large list, read a little of it, and stop."""
+        """Request a large list, read a part of it, and stop."""
         reader, writer = await self._ask(f"{PODS}?size={SIZES[-1]}", "")
         try:
             self._outcomes.answered("clients that stop reading", await _status(reader))

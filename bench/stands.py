@@ -1,4 +1,4 @@
-"""Everything that is measured: the gate, its other configurations, its peers, and no proxy."""
+"""All measured servers: the proxy, its other configurations, its peers, and no proxy."""
 
 import shutil
 import tempfile
@@ -12,10 +12,10 @@ from bench.peers import go, haproxy, nginx
 from bench.scenarios.start import BIG, CLUSTERS, USERS
 from bench.scenarios.workers import TWO, workers
 from bench.servers import ROOT, Gate, Server, Startable, Workshop
-from proxy.data_dir import open_keyring
-from proxy.startup_settings import load_everything
+from proxy.files.data_dir import open_keyring
+from proxy.startup.configuration import load_config
 from store.locations import locate
-from tests.parts.postgres import installed_programs, server_user, serving
+from tests.support.postgres import installed_programs, server_user, serving
 
 GATE = "sekisho"
 DIRECT = "direct"
@@ -25,36 +25,36 @@ VARIANTS = ("audit off", "PostgreSQL", INTERPRETED, TWO)
 
 
 class LeftOutError(Exception):
-    """Something can't be had here; the message says why."""
+    """A server is not available here; the message contains the reason."""
 
 
 @dataclass(frozen=True)
 class Direct:
-    """No proxy: the upstream itself, which is there all the time."""
+    """No proxy: the upstream itself, which always runs."""
 
     server: Server
     name: str = DIRECT
 
     def start(self) -> Server:
-        """What is there."""
+        """Return the running upstream."""
         return self.server
 
 
 @dataclass(frozen=True)
 class Lazy:
-    """A gate that is prepared at its first start, so that who doesn't need it doesn't wait."""
+    """A proxy that is prepared at its first start, so that unused ones take no time."""
 
     gate: Gate
     fill: Callable[[Gate], None] = lambda _: None
-    """What else is put into its store."""
+    """Adds data to its store."""
 
     @property
     def name(self) -> str:
-        """What the report calls it."""
+        """The name in the report."""
         return self.gate.name
 
     def start(self) -> Server:
-        """Start it. LeftOutError where the gate doesn't have the workers that it should have."""
+        """Start it. Raises LeftOutError where the proxy has not all its workers."""
         if not self.gate.folder.exists():
             self.gate.prepare()
             self.fill(self.gate)
@@ -68,7 +68,7 @@ class Lazy:
 
 @contextmanager
 def stands(shop: Workshop, open_files: int) -> Iterator[list[Startable]]:
-    """All that can be had here, none of them started; what can't is said."""
+    """Return all available servers, not started; print which ones are missing."""
     direct = Direct(shop.upstream())
     gate = Gate(shop)
     gate.prepare()
@@ -79,7 +79,7 @@ def stands(shop: Workshop, open_files: int) -> Iterator[list[Startable]]:
         else:
             found.append(peer)
     found.append(direct)
-    found.append(Lazy(Gate(shop, "audit off", extra="audit: {to: none}\n")))
+    found.append(Lazy(Gate(shop, "audit off", extra="audit: {output: none}\n")))
     if compiled.environment(ROOT):
         found.append(Lazy(Gate(shop, INTERPRETED, interpreted=True)))
     else:
@@ -96,16 +96,16 @@ def stands(shop: Workshop, open_files: int) -> Iterator[list[Startable]]:
 
 
 def _fill(gate: Gate) -> None:
-    settings = load_everything(str(gate.folder / "sekisho.yaml"), {}).settings
+    settings = load_config(str(gate.folder / "sekisho.yaml"), {}).settings
     database = locate(settings.store_url).file
     assert database is not None
     bulk.add_users(database, 0, USERS)
-    bulk.let_everybody_in(database)
+    bulk.grant_all_users(database)
     bulk.add_clusters(database, open_keyring(settings), 0, CLUSTERS)
 
 
 def _postgres(stack: ExitStack) -> str | None:
-    """A server of our own, as the tests have it; None where PostgreSQL isn't installed."""
+    """Start a separate server, as the tests do; None if PostgreSQL is not installed."""
     programs = installed_programs()
     if programs is None:
         return None

@@ -1,4 +1,4 @@
-"""What the gate shall reach, and whether it did in this run. Pure."""
+"""Targets of the proxy, and whether this run reached them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Measure = Callable[[Sequence[Reading]], list[float]]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A figure, what it should be at most (or ``at_least``), and what would be a moonshot."""
+    """A figure, its maximum (or ``at_least``), and a moonshot value."""
 
     text: str
     target: float
@@ -28,41 +28,41 @@ class Target:
     at_least: bool = False
 
     def reached(self, measured: float, wanted: float) -> bool:
-        """Whether a value is as good as is wanted."""
+        """Return whether a value meets a limit."""
         return measured >= wanted if self.at_least else measured <= wanted
 
     def verdict(self, measured: float) -> str:
-        """In a word."""
+        """Return the result as a word."""
         if self.moonshot is not None and self.reached(measured, self.moonshot):
             return "moonshot"
         return "met" if self.reached(measured, self.target) else "missed"
 
     def shown(self, wanted: float | None) -> str:
-        """A limit with its sign."""
+        """Return a limit with its sign."""
         return "–" if wanted is None else f"{'≥' if self.at_least else '≤'} {wanted:g}"
 
 
 def against(peer: str, scenario: str, key: str) -> Measure:
-    """The gate's figure by a peer's."""
+    """Return the proxy's figure divided by a peer's."""
     return lambda readings: ratios(
         figure(readings, scenario, GATE, key), figure(readings, scenario, peer, key)
     )
 
 
 def own(scenario: str, key: str, server: str = GATE) -> Measure:
-    """The gate's figure as it is."""
+    """Return the proxy's figure."""
     return lambda readings: [*figure(readings, scenario, server, key).values()]
 
 
 def capacity(readings: Sequence[Reading]) -> list[float]:
-    """What two workers can do by what one can: twice, but for what a request costs more there."""
+    """Return the throughput of two workers by one: two, corrected by the cost per request."""
     one = figure(readings, SATURATION, GATE, "cpu_us")
     two = figure(readings, SATURATION, TWO, "cpu_us")
     return [2 * ratio for ratio in ratios(one, two)]
 
 
 def throughput(readings: Sequence[Reading]) -> list[float]:
-    """Requests a second of two workers by those of one, each with a share of a core."""
+    """Return the requests a second of two workers by one, each with a share of a core."""
     one = figure(readings, CAPPED, GATE, "per_s")
     return ratios(figure(readings, CAPPED, TWO, "per_s"), one)
 

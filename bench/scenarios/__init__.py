@@ -1,4 +1,4 @@
-"""What is done to each server in turn, and what is read off it."""
+"""Scenarios that run on each server, and the figures that they measure."""
 
 from bench.scenarios.bulk import bulk_scenarios
 from bench.scenarios.client import load as load
@@ -17,7 +17,7 @@ from bench.scenarios.workers import worker_scenarios
 
 
 def scenarios(effort: Effort) -> list[Scenario]:
-    """All of them, in the order of the report."""
+    """Return all scenarios in the order of the report."""
     kinds = (
         request_scenarios,
         bulk_scenarios,

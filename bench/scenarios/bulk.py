@@ -1,4 +1,4 @@
-"""Large bodies: lists that come down, and what is sent up."""
+"""Large bodies: lists that are downloaded, and uploads."""
 
 from bench.scenarios.client import load
 from bench.scenarios.scenario import PODS, Effort, Figure, Figures, Scenario
@@ -12,7 +12,7 @@ _FIGURES = (Figure("mb_per_s", "MB/s"), Figure("cpu_ns_per_byte", "CPU ns/byte")
 
 
 def bulk_scenarios(effort: Effort) -> list[Scenario]:
-    """Both ways."""
+    """Return both directions."""
 
     def down(shop: Workshop, server: Server) -> Figures:
         options = {"count": effort.count(32), "workers": 2, "size": SIZE}

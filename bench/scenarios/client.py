@@ -1,4 +1,4 @@
-"""Running the clients: the bench's own, and wrk. What fails there fails here."""
+"""Run the clients: the benchmark's own and wrk. Their errors raise here."""
 
 import json
 import re
@@ -12,15 +12,15 @@ from bench.scenarios.scenario import Figures
 from bench.servers import Server, Workshop
 
 CLIENT_SECONDS = 180.0
-"""How long one load may take before it is given up."""
+"""The timeout of one load."""
 
 
 class LoadError(Exception):
-    """A load saw errors: what it measured would be the speed of refusals."""
+    """The clients got errors, so the figures would measure rejections."""
 
 
 def load(shop: Workshop, server: Server, what: str, path: str, **options: object) -> Figures:
-    """Run the bench's client to its end, and add what CPU the server used: ``cpu_s``."""
+    """Run the client to its end, and add the server's CPU time: ``cpu_s``."""
     before = cpu(server)
     try:
         done = subprocess.run(
@@ -38,7 +38,7 @@ def load(shop: Workshop, server: Server, what: str, path: str, **options: object
 
 
 def figures_of(stdout: str, stderr: str, what: str) -> Figures:
-    """What the client saw. LoadError if it saw errors, or said nothing. Pure."""
+    """Return the client's figures. Raises LoadError if it got errors or printed nothing."""
     try:
         said = json.loads(stdout)
     except ValueError:
@@ -51,13 +51,13 @@ def figures_of(stdout: str, stderr: str, what: str) -> Figures:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A client that waits for a word before it goes on."""
+    """A client that waits for a signal before it continues."""
 
     client: subprocess.Popen[str]
     what: str
 
     def finish(self) -> Figures:
-        """Give it the word, and wait for its end; what it saw. LoadError if it saw errors."""
+        """Signal the client, wait for its end and return its figures. Raises LoadError."""
         out, err = self.client.communicate("\n", timeout=CLIENT_SECONDS)
         return figures_of(out, err, self.what)
 
@@ -66,7 +66,7 @@ class Held:
 def holding(
     shop: Workshop, server: Server, what: str, path: str, **options: object
 ) -> Iterator[Held]:
-    """A client that has opened what it shall open, and waits; it is ended if it isn't finished."""
+    """Start a client that opens its connections and waits; stop it if it is not finished."""
     with subprocess.Popen(
         command(shop, server, what, path, options),
         stdin=subprocess.PIPE,
@@ -87,7 +87,7 @@ def holding(
 
 
 def wrk(server: Server, path: str, *, seconds: float, connections: int = 32) -> Figures:
-    """Run wrk: its ``per_s``, and the server's ``cpu_us`` for each."""
+    """Run wrk; return its ``per_s`` and the server's ``cpu_us`` per request."""
     before = cpu(server)
     done = subprocess.run(
         [
@@ -105,7 +105,7 @@ def wrk(server: Server, path: str, *, seconds: float, connections: int = 32) -> 
 
 
 def wrk_counts(said: str, what: str) -> tuple[int, float]:
-    """Requests and seconds, from what wrk printed. LoadError if it saw errors. Pure."""
+    """Return requests and seconds from wrk's output. Raises LoadError if it got errors."""
     found = re.search(r"(\d+) requests in ([\d.]+)(m?)s", said)
     if found is None or not int(found[1]) or "Non-2xx" in said or "Socket errors" in said:
         raise LoadError(f"{what}: {said.strip()}")
@@ -113,14 +113,14 @@ def wrk_counts(said: str, what: str) -> tuple[int, float]:
 
 
 def cpu(server: Server) -> float:
-    """What the server has used, in seconds."""
+    """Return the CPU seconds of the server."""
     return cpu_seconds(server.pid) if server.pid is not None else 0.0
 
 
 def command(
     shop: Workshop, server: Server, what: str, path: str, options: dict[str, object]
 ) -> list[str]:
-    """The command line of the bench's client."""
+    """Return the command line of the benchmark's client."""
     words = [str(shop.folder / "load"), what, "-url", server.url + path, "-ca", str(server.ca)]
     words += ["-token", server.token]
     for name, value in options.items():

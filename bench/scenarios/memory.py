@@ -1,4 +1,4 @@
-"""Memory: behind a client that doesn't read, and after an ordinary hour."""
+"""Memory: behind clients that do not read, and after an hour of mixed load."""
 
 import subprocess
 from collections.abc import Mapping
@@ -12,19 +12,19 @@ STALL = "1 GB list, unread"
 HOUR = "an hour's load"
 
 STALLED = 20
-"""Clients that stop reading: what each holds is above the noise of one reading of memory."""
+"""Clients that stop reading: enough to exceed the noise of a memory reading."""
 
 REQUESTS, CALLS, LISTS, WATCHES_OPENED, SESSIONS, LOGINS = 60_000, 1800, 60, 500, 300, 60
-"""What an ordinary hour of a replica has: 17 requests a second on connections that are kept, a call
-of kubectl every two seconds, a list of 20 MB each minute, watches that are opened, execs, and a
-sign-in with a password each minute."""
+"""A normal hour of a replica: 17 requests a second on persistent connections, a call of kubectl
+every two seconds, a list of 20 MB each minute, new watches, execs, and a sign-in with a password
+each minute."""
 
 
 def memory_scenarios(effort: Effort) -> list[Scenario]:
-    """Both."""
+    """Return both scenarios."""
 
     def stall(shop: Workshop, server: Server) -> Figures:
-        """How much is held for each client that asked for 1 GB and reads none of it."""
+        """Measure the memory per client that requests 1 GB and reads none of it."""
         assert server.pid is not None
         empty = settled_rss_kib(server.pid)
         options = {"count": STALLED, "workers": STALLED, "size": 1_000_000_000}
@@ -34,7 +34,7 @@ def memory_scenarios(effort: Effort) -> list[Scenario]:
         return {"mib_each": (full - empty) / STALLED / 1024}
 
     def hour(shop: Workshop, server: Server) -> Figures:
-        """Everything at the same time, as fast as it goes."""
+        """Run all kinds of load together, at full speed."""
         assert server.pid is not None
         before = settled_rss_kib(server.pid)
         _together(shop, server, effort)
@@ -46,7 +46,7 @@ def memory_scenarios(effort: Effort) -> list[Scenario]:
             STALL,
             stall,
             (Figure("mib_each", "MiB held for each"),),
-            anew=True,
+            restarts=True,
             servers=frozenset({"sekisho", "go", "nginx", "haproxy"}),
             rounds=1,
         ),
@@ -54,7 +54,7 @@ def memory_scenarios(effort: Effort) -> list[Scenario]:
             HOUR,
             hour,
             (Figure("rss_mib", "MiB resident"), Figure("growth_mib", "MiB more than before")),
-            anew=True,
+            restarts=True,
             servers=frozenset({"sekisho", "go"}),
             rounds=1,
         ),
@@ -62,7 +62,7 @@ def memory_scenarios(effort: Effort) -> list[Scenario]:
 
 
 def _together(shop: Workshop, server: Server, effort: Effort) -> None:
-    """Every kind of load at once; those that hold what they opened are let go at once."""
+    """Run all kinds of load together; release connections that are held immediately."""
     loads: list[tuple[str, str, Mapping[str, object]]] = [
         ("closed", PODS, {"count": effort.count(REQUESTS), "workers": 32}),
         ("fresh", PODS, {"count": effort.count(CALLS), "workers": 4}),

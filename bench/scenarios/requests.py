@@ -1,4 +1,4 @@
-"""Small requests: what each costs, and what it adds to how long they take."""
+"""Small requests: CPU cost and added latency."""
 
 from bench.scenarios.client import load, wrk
 from bench.scenarios.scenario import PODS, Effort, Figure, Figures, Scenario
@@ -16,14 +16,14 @@ _LATENCIES = (
 
 
 def request_scenarios(effort: Effort) -> list[Scenario]:
-    """All of them."""
+    """Return all of them."""
 
     def saturation(_: Workshop, server: Server) -> Figures:
-        """As fast as they go, on 32 connections."""
+        """Send at full speed on 32 connections."""
         return wrk(server, PODS, seconds=effort.seconds(3))
 
     def fresh(shop: Workshop, server: Server) -> Figures:
-        """A new TLS connection for each, as calls of kubectl make them."""
+        """Open a new TLS connection per request, as kubectl does."""
         figures = load(shop, server, "fresh", PODS, count=effort.count(1500), workers=4)
         return figures | {"cpu_us": figures["cpu_s"] / figures["count"] * 1e6}
 
@@ -40,13 +40,13 @@ def request_scenarios(effort: Effort) -> list[Scenario]:
 
 
 def at_rate(rate: int) -> str:
-    """What the scenario of a rate is called."""
+    """Return the name of the scenario of a rate."""
     return f"{rate} GET/s"
 
 
 def _at_rate(rate: int, effort: Effort) -> Scenario:
     def run(shop: Workshop, server: Server) -> Figures:
-        """At a fixed rate, whether or not the answers keep up."""
+        """Send at a fixed rate, whether or not the responses keep up."""
         options = {"rate": rate, "seconds": effort.seconds(3), "workers": 64}
         figures = load(shop, server, "rate", PODS, **options)
         return figures | {"cpu_us": figures["cpu_s"] / figures["count"] * 1e6}

@@ -1,4 +1,4 @@
-"""What a scenario is: something done to one server, and the figures that come of it."""
+"""A scenario: an operation on one server, and the figures that it measures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ EXEC = f"{PODS}/web/exec?command=sh"
 WATCH = f"{PODS}?watch=1"
 
 Figures = dict[str, float]
-"""What one round gave, by name."""
+"""The figures of one round, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure that the report shows, in the words of its reader."""
+    """A figure in the report, with its label."""
 
     key: str
     label: str
@@ -23,38 +23,38 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is done: ``scale`` of the usual counts and seconds, and so many watches."""
+    """The amount of work: ``scale`` of the usual counts and seconds, and the watches."""
 
     scale: float = 1.0
     watches: int = 5000
 
     def count(self, usual: int) -> int:
-        """So many of something, and at least ten."""
+        """Return a scaled count, at least ten."""
         return max(10, round(usual * self.scale))
 
     def seconds(self, usual: float) -> float:
-        """So long, and at least a second."""
+        """Return a scaled time, at least a second."""
         return max(1.0, usual * self.scale)
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """``run`` gives one round's figures; ``figures`` are those that the report compares."""
+    """``run`` returns one round's figures; ``figures`` are those that the report compares."""
 
     name: str
     run: Callable[[Workshop, Server], Figures]
     figures: tuple[Figure, ...]
-    anew: bool = False
-    """Each server is started again before it, because it looks at memory, or at the start."""
+    restarts: bool = False
+    """Whether each server restarts before it, because it measures memory or the start."""
 
     servers: frozenset[str] | None = None
-    """Which it is for; None: the gate and its peers."""
+    """The servers to measure; None: the proxy and its peers."""
 
     variants: bool = False
-    """Whether the gate's other configurations are put through it, too."""
+    """Whether to measure the proxy's other configurations, too."""
 
     ends: bool = False
-    """Whether each server is ended after it, because it would be in the way of others."""
+    """Whether to stop each server after it, because it would disturb others."""
 
     rounds: int = 100
-    """How often at the most."""
+    """The maximum number of rounds."""

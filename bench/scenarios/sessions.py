@@ -1,4 +1,4 @@
-"""Upgraded connections: exec, attach and port-forward, which are all bytes both ways."""
+"""Upgraded connections: exec, attach and port-forward, as bytes in both directions."""
 
 from bench.scenarios.client import load
 from bench.scenarios.scenario import EXEC, Effort, Figure, Figures, Scenario
@@ -10,29 +10,29 @@ TRIPS = "exec round trip"
 CHAT = "port-forward"
 
 MESSAGES, MESSAGE = 8, 100
-"""What a short exec says: so many messages each way of so many bytes."""
+"""Messages of a short exec in each direction, and the bytes of each."""
 
 
 def session_scenarios(effort: Effort) -> list[Scenario]:
-    """All of them."""
+    """Return all of them."""
 
     def session(shop: Workshop, server: Server) -> Figures:
-        """A short exec from its connection to its end: TLS, upgrade, a few messages, the end."""
+        """Run a short exec: TLS, upgrade, a few messages, the end."""
         options = {"count": effort.count(600), "workers": 4, "messages": MESSAGES, "size": MESSAGE}
         figures = load(shop, server, "exec", EXEC, **options)
         return figures | {"cpu_ms": figures["cpu_s"] / figures["count"] * 1e3}
 
     def stream(shop: Workshop, server: Server) -> Figures:
-        """Much through one session, and back: bytes count each time that they pass."""
+        """Send much data through one session and back; bytes count in each direction."""
         figures = load(shop, server, "stream", EXEC, size=effort.count(300) * 1_000_000)
         return figures | {"cpu_ns_per_byte": figures["cpu_s"] / figures["bytes"] * 1e9}
 
     def trips(shop: Workshop, server: Server) -> Figures:
-        """One byte through an open session, and back."""
+        """Send one byte through an open session and back."""
         return load(shop, server, "trips", EXEC, count=effort.count(10_000))
 
     def chat(shop: Workshop, server: Server) -> Figures:
-        """Small messages by several connections that share a session."""
+        """Send small messages by several connections that share a session."""
         options = {"count": effort.count(100_000), "size": 512, "workers": 32}
         figures = load(shop, server, "chat", EXEC, **options)
         return figures | {"cpu_us": figures["cpu_s"] / figures["messages"] * 1e6}

@@ -1,4 +1,4 @@
-"""How long a start takes where there is much in the store."""
+"""Duration of a start with a large store."""
 
 from bench.scenarios.scenario import Effort, Figure, Figures, Scenario
 from bench.servers import Server, Workshop
@@ -9,7 +9,7 @@ USERS, CLUSTERS = 10_000, 1_000
 
 
 def start_scenarios(_: Effort) -> list[Scenario]:
-    """One, that ends what it started: a thousand clusters are looked after."""
+    """Return one scenario, which stops its servers: they manage a thousand clusters."""
 
     def run(_: Workshop, server: Server) -> Figures:
         return {"ready_s": server.seconds_to_ready}
@@ -19,7 +19,7 @@ def start_scenarios(_: Effort) -> list[Scenario]:
             BIG_START,
             run,
             (Figure("ready_s", "s"),),
-            anew=True,
+            restarts=True,
             servers=frozenset({BIG}),
             ends=True,
         )

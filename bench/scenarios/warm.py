@@ -1,4 +1,4 @@
-"""Warming a server that was just started: what it does once isn't what is measured."""
+"""Warm up a started server, so that one-time work is not measured."""
 
 import time
 
@@ -8,11 +8,11 @@ from bench.servers import Server, Workshop
 
 QUIET_SECONDS, MOST_SECONDS = 0.5, 10.0
 QUIET = 0.05
-"""Of a core: who uses less has nothing left to do of its start."""
+"""Part of a core: a server that uses less has finished its start."""
 
 
 def warm(shop: Workshop, server: Server) -> None:
-    """Let a server load what it loads at its first requests, and finish what its start began."""
+    """Let a server do the work of its first requests and finish its start."""
     load(shop, server, "closed", PODS, count=2000, workers=32)
     load(shop, server, "exec", EXEC, count=50, workers=4, size=100)
     with holding(shop, server, "watch", WATCH, count=100, workers=16) as client:

@@ -1,4 +1,4 @@
-"""Thousands of idle watches: what each keeps of memory, and how late an event reaches them."""
+"""Thousands of idle watches: memory of each, and latency of an event."""
 
 from bench.machine import settled_rss_kib
 from bench.scenarios.client import holding
@@ -13,10 +13,10 @@ _FOR = frozenset({"sekisho", "go", "nginx", "direct"})
 
 
 def watch_scenarios(effort: Effort) -> list[Scenario]:
-    """One: opening so many watches is most of its time."""
+    """Return one scenario: opening the watches takes most of its time."""
 
     def watches(shop: Workshop, server: Server) -> Figures:
-        """Memory for each, and an event to them all."""
+        """Measure the memory of each watch, and an event to all."""
         empty = settled_rss_kib(server.pid) if server.pid is not None else 0
         notify = f"{shop.upstream_url}{PODS}?notify=1"
         options = {"count": effort.watches, "workers": 16, "events": EVENTS, "notify": notify}
@@ -41,7 +41,7 @@ def watch_scenarios(effort: Effort) -> list[Scenario]:
                 Figure("rss_mib", "MiB before them"),
                 Figure("ready_s", "start to ready, s"),
             ),
-            anew=True,
+            restarts=True,
             servers=_FOR,
             rounds=2,
         )

@@ -1,8 +1,7 @@
-"""What a second worker brings, on a machine whose cores the client and the upstream share.
+"""The gain of a second worker, where client and upstream share the machine's cores.
 
-Each worker gets a fifth of a core, so that the rest have what they need, and one worker and two are
-loaded to saturation: that is what two cores of their own would bring, but for what caches and the
-memory bus have to say.
+Each worker gets a fifth of a core, so that the others have enough, and one worker and two are
+loaded to saturation. Two full cores would give the same, apart from caches and the memory bus.
 """
 
 from pathlib import Path
@@ -20,7 +19,7 @@ CONNECTIONS = 32
 
 
 def worker_scenarios(effort: Effort) -> list[Scenario]:
-    """One, of one worker and of two."""
+    """Return one scenario with one worker and with two."""
 
     def run(shop: Workshop, server: Server) -> Figures:
         assert server.pid is not None
@@ -49,7 +48,7 @@ def worker_scenarios(effort: Effort) -> list[Scenario]:
 
 
 def workers(pid: int) -> list[int]:
-    """The processes that serve: the children of a gate that has several, or itself."""
+    """Return the serving processes: the children of a proxy with several workers, or itself."""
     serving = [child for child in children(pid) if b"resource_tracker" not in _command(child)]
     return serving or [pid]
 

@@ -1,4 +1,4 @@
-// Command growth asks once in many ways, or holds many connections open; whatever fails ends it.
+// Command growth sends many different requests, or holds many connections open. Errors end it.
 //
 //	growth ask  -count 1000 …   requests, each of its own: {n} in -url and -token is its number
 //	growth hold -count 5000 …   streams (with -upgrade: upgraded connections) that stay open until
@@ -98,7 +98,7 @@ func hold() {
 	io.Copy(io.Discard, os.Stdin)
 }
 
-// start leaves a connection behind on which the answer has begun, and reads it to its end.
+// start opens a connection, waits for the start of the response, and reads it to its end.
 func start(where *url.URL, config *tls.Config, n int) error {
 	conn, in, err := connect(where, config)
 	if err != nil {
@@ -151,7 +151,7 @@ func address() (*url.URL, *tls.Config) {
 	return where, &tls.Config{RootCAs: pool, ServerName: where.Hostname()}
 }
 
-// inParallel hands out the numbers to as many workers as are wanted.
+// inParallel distributes the numbers to the workers.
 func inParallel(work func(numbers <-chan int)) {
 	numbers := make(chan int)
 	var all sync.WaitGroup

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// bulk moves large bodies, in one direction: answers, or with -post requests.
+// bulk transfers large bodies in one direction: responses, or with -post requests.
 func bulk() result {
 	s := theTarget()
 	list := s.head("GET", "size="+strconv.Itoa(*size), "")
@@ -50,7 +50,7 @@ func (c *conn) download(head []byte, wanted int64) error {
 	return err
 }
 
-// upload sends a body; the upstream says how much of it came.
+// upload sends a body; the upstream returns how many bytes came.
 func (c *conn) upload(head []byte, n int64) error {
 	if _, err := c.Write(head); err != nil {
 		return err
@@ -82,7 +82,7 @@ func (c *conn) sendZeros(n int64) error {
 	return nil
 }
 
-// stall asks for large answers and reads no more than their heads, until its input ends.
+// stall requests large responses and reads only their heads, until its input ends.
 func stall() result {
 	s := theTarget()
 	head := s.head("GET", "size="+strconv.Itoa(*size), "")

@@ -18,7 +18,7 @@ import (
 
 const dialSeconds = 30
 
-// A server is where to, and how to know it when one is there.
+// A server is an address, and how to verify it.
 type server struct {
 	where *url.URL
 	trust *tls.Config
@@ -44,8 +44,8 @@ func serverAt(address, caFile string) *server {
 
 func theTarget() *server { return serverAt(*target, *ca) }
 
-// A conn is one TLS connection that speaks HTTP/1.1, without the machinery of net/http's client:
-// on a machine that is shared with what is measured, the client should be small.
+// A conn is one TLS connection with HTTP/1.1, without net/http's client: it shares the machine with
+// the measured server, so it should use little CPU time.
 type conn struct {
 	*tls.Conn
 	in *bufio.Reader
@@ -79,7 +79,7 @@ func (s *server) head(method, query, more string) []byte {
 		method, path, s.where.Host, *token, more)
 }
 
-// answer reads the head of an answer, which must have the status that is wanted.
+// answer reads the head of a response, which must have the expected status.
 func (c *conn) answer(wanted int) (*http.Response, error) {
 	got, err := http.ReadResponse(c.in, nil)
 	if err != nil {
@@ -92,7 +92,7 @@ func (c *conn) answer(wanted int) (*http.Response, error) {
 	return got, nil
 }
 
-// ask sends a request and reads its answer to the end; it returns how long the body was.
+// ask sends a request and reads its response to the end; it returns the length of the body.
 func (c *conn) ask(head []byte) (int64, error) {
 	if _, err := c.Write(head); err != nil {
 		return 0, err

@@ -1,4 +1,4 @@
-// Command load drives one server and prints what it saw as one line of JSON.
+// Command load sends load to one server and prints its figures as one line of JSON.
 //
 //	load rate   -rate 2000 -seconds 5     latency at a fixed rate, from when a request was due
 //	load closed -count 10000 -workers 32  so many requests on connections that are kept

@@ -71,7 +71,7 @@ func atRate() result {
 	return r
 }
 
-// read takes the answers as they come. A connection that fails is not used again.
+// read reads the responses as they come. A connection that fails is not used again.
 func (p *paced) read(seen *latencies, idle chan<- *paced) {
 	for {
 		if _, err := p.rest(); err != nil {
@@ -103,7 +103,7 @@ func pace(total int, fire func(due time.Duration) bool) {
 	}
 }
 
-// take is the next connection that is idle, or nil if none is for long.
+// take returns the next idle connection, or nil if none is idle for long.
 func take(idle <-chan *paced) *paced {
 	select {
 	case one := <-idle:

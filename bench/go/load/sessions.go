@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// upgrade opens a session as kubectl's exec does since 1.31. What the frames say is opaque to every
-// proxy here, so they are left out: what goes through is bytes.
+// upgrade opens a session as kubectl's exec does since 1.31. Frames are opaque to all proxies here,
+// so the sessions transfer plain bytes.
 func (s *server) upgrade(query string) (*conn, error) {
 	c, err := s.dial()
 	if err != nil {
@@ -66,7 +66,7 @@ func (c *conn) trip(message []byte) error {
 	return err
 }
 
-// trips sends one byte at a time and waits for it to come back.
+// trips sends one byte at a time and waits for its return.
 func trips() result {
 	r, seen := result{}, &latencies{}
 	err := inSession(func(c *conn) error {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A hub wakes every watcher at the same moment, so that what is measured is the fan-out.
+// A hub wakes all watchers at the same time, to measure the fan-out.
 type hub struct {
 	sync.Mutex
 	next chan struct{}
@@ -16,7 +16,7 @@ type hub struct {
 
 func newHub() *hub { return &hub{next: make(chan struct{})} }
 
-// send gives every watcher a line that says when it was sent: nanoseconds of the clock.
+// send gives every watcher a line with the time of sending, in nanoseconds.
 func (h *hub) send() {
 	h.Lock()
 	defer h.Unlock()
@@ -25,7 +25,7 @@ func (h *hub) send() {
 	h.next = make(chan struct{})
 }
 
-// latest is the last line, and what will be closed when there is another.
+// latest returns the last line, and the channel that is closed when there is another.
 func (h *hub) latest() ([]byte, <-chan struct{}) {
 	h.Lock()
 	defer h.Unlock()

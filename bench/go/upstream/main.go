@@ -1,4 +1,4 @@
-// Command upstream stands in for an API server: as fast as Go can be, and nothing else.
+// Command upstream is a fast substitute for an API server.
 //
 //	GET  …?size=N          N bytes of JSON-like text (4096 by default)
 //	GET  …?watch=1         a stream that gets a line with the present time at each event
@@ -6,7 +6,7 @@
 //	POST …                 reads the body and says how long it was
 //	Upgrade: websocket     101, then every byte comes back; with ?close_after=N the first N do
 //
-// HTTP/1.1 over TLS only, for that is what the gate speaks to API servers.
+// It serves HTTP/1.1 over TLS only, which the proxy uses for API servers.
 package main
 
 import (
@@ -71,7 +71,7 @@ func serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fill answers with so many bytes.
+// fill responds with so many bytes.
 func fill(w http.ResponseWriter, size int64) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
@@ -84,13 +84,13 @@ func fill(w http.ResponseWriter, size int64) {
 	}
 }
 
-// writeOnly discards, and unlike io.Discard lets the reader's buffer be as large as it is.
+// writeOnly discards data; unlike io.Discard, it keeps the size of the reader's buffer.
 type writeOnly struct{}
 
 func (writeOnly) Write(p []byte) (int, error) { return len(p), nil }
 
-// echo switches protocols as RFC 6455 wants it, for some proxies check, and sends back what comes:
-// limit bytes, and then it ends the session.
+// echo switches protocols as RFC 6455 requires, because some proxies check, and sends back its
+// input: limit bytes, and then it ends the session.
 func echo(w http.ResponseWriter, r *http.Request, limit int64) {
 	conn, buffered, err := w.(http.Hijacker).Hijack()
 	if err != nil {
