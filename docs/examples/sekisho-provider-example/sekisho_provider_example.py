@@ -1,9 +1,9 @@
-"""An example of an authentication provider: one person, one shared secret, one group.
+"""An example of an authentication provider: one user, one password, one group.
 
 Install it into Sekisho's environment and configure it:
 
     providers:
-      - {type: example, name: example, person: zoe, secret_file: /etc/sekisho/zoe}
+      - {type: example, name: example, username: zoe, password_file: /etc/sekisho/zoe}
 """
 
 import hmac
@@ -11,45 +11,51 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from providers.base import Attempt, ExternalGroup, ExternalIdentity, Provider, ProviderContext
+from providers.base import (
+    ExternalGroup,
+    ExternalIdentity,
+    PasswordAttempt,
+    Provider,
+    ProviderContext,
+)
 
 
 class ExampleSettings(BaseModel):
-    """What an operator may say. A SecretStr field may also be given as ``secret_file``."""
+    """The provider's settings. A SecretStr field also accepts ``password_file``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    person: str
-    secret: SecretStr
+    username: str
+    password: SecretStr
 
 
 class ExampleProvider:
-    """Knows one person."""
+    """A provider with one user."""
 
     def __init__(self, name: str, settings: ExampleSettings) -> None:
         self.name = name
         self._settings = settings
 
     async def start(self) -> None:
-        """Connect to the backend; there is none here."""
+        """Connect to the backend. This example has none."""
 
     async def close(self) -> None:
         """Disconnect."""
 
     async def check(self) -> None:
-        """Raise ProviderUnavailable where the backend can't be used now."""
+        """Raise ProviderUnavailable if the backend is not usable now."""
 
-    async def authenticate(self, attempt: Attempt) -> ExternalIdentity | None:
-        """Who it is; None for everybody else."""
-        expected = self._settings.secret.get_secret_value().encode()
+    async def authenticate(self, attempt: PasswordAttempt) -> ExternalIdentity | None:
+        """Return the identity, or None if the credential is not valid."""
+        expected = self._settings.password.get_secret_value().encode()
         if not hmac.compare_digest(attempt.password.encode(), expected):
             return None
-        if attempt.username != self._settings.person:
+        if attempt.username != self._settings.username:
             return None
         return ExternalIdentity(
             principal_id="example_user://1",
-            username=self._settings.person,
-            display_name=self._settings.person.title(),
+            username=self._settings.username,
+            display_name=self._settings.username.title(),
             groups=(ExternalGroup("example_group://staff", "Staff"),),
         )
 
@@ -61,11 +67,11 @@ class ExampleType:
     settings_model: type[BaseModel] = ExampleSettings
 
     def schemes(self, name: str, settings: ExampleSettings) -> tuple[str, ...]:
-        """The schemes of its principals."""
+        """Return the schemes of principals."""
         return ("example_user", "example_group")
 
     def create(self, name: str, settings: ExampleSettings, context: ProviderContext) -> Provider:
-        """A provider called ``name``."""
+        """Return a provider called ``name``."""
         return ExampleProvider(name, settings)
 
 
