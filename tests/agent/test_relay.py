@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 import pytest
@@ -17,6 +17,7 @@ from agent.tunnel.status import Status, StreamRefusedError
 from agent.tunnel.timing import TunnelTiming
 from agent.yamux.limits import Limits
 from tests.agent.tunnel_peer import Echo, TunnelServer, tunnel_server
+from tests.support.fault_proxy import FaultProxy
 from tests.support.sekisho import free_port
 from tests.support.waiting import eventually
 
@@ -39,6 +40,7 @@ class World:
     server: TunnelServer
     agent: TunnelConnection
     ended: list[str]
+    network: FaultProxy | None
 
     @property
     def tunnel(self) -> TunnelConnection:
@@ -59,8 +61,12 @@ async def connected(
     timing: TunnelTiming | None = None,
     most: int = 4000,
     limits: Limits | None = None,
+    faulty: bool = False,
 ) -> AsyncIterator[World]:
-    """Run a server, an agent, and behind it a TCP server (None: nothing listens there)."""
+    """Run a server, an agent, and behind it a TCP server (None: nothing listens there).
+
+    ``faulty``: the agent reaches the server over a network whose faults the test decides.
+    """
     backend = await asyncio.start_server(serve, "127.0.0.1", 0) if serve else None
     port = backend.sockets[0].getsockname()[1] if backend else free_port()
     relay, ended = Relay(Address("127.0.0.1", port), most=most), list[str]()
@@ -72,9 +78,11 @@ async def connected(
             timing=timing,
             limits=limits,
         )
-        async with dialed(Target(server.url, "agent-token"), agent):
-            await eventually(lambda: server.tunnels)
-            yield World(server, agent, ended)
+        with FaultProxy(server.port) if faulty else nullcontext() as network:
+            url = f"http://127.0.0.1:{network.port}" if network else server.url
+            async with dialed(Target(url, "agent-token"), agent):
+                await eventually(lambda: server.tunnels)
+                yield World(server, agent, ended, network)
     if backend is not None:
         backend.close()
 
@@ -230,15 +238,14 @@ async def test_many_streams_opened_closed_and_aborted_leave_nothing() -> None:
 
 async def test_tunnel_without_any_byte_is_ended_with_its_streams() -> None:
     timing = TunnelTiming(ping=0.1, silence=0.5)
-    async with connected(echo, timing=timing) as world:
+    async with connected(echo, timing=timing, faulty=True) as world:
         reader, _ = await world.connect()
-        transport = world.agent._transport
-        assert transport is not None
-        # The agent is frozen: it reads and writes nothing, and its connection stays.
-        transport.pause_reading()
-        world.agent.pause_writing()
-        await eventually(lambda: world.server.ended)
+        assert world.network is not None
+        # No byte passes, and neither end is told: both must notice.
+        world.network.stall()
+        await eventually(lambda: world.server.ended and world.ended)
         assert "nothing arrived" in world.server.ended[0]
+        assert "nothing arrived" in world.ended[0]
         assert await reader.read(-1) == b""
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -233,16 +234,38 @@ class SekishoWithUsers(Sekisho):
     users: dict[str, str] = field(default_factory=dict)
     configs: dict[str, Path] = field(default_factory=dict)
 
+    def grants(self) -> set[tuple[str, str, str]]:
+        """Return user, role, and target of each binding of ``users``.
 
-@pytest.fixture(scope="session")
-def proxy(
-    kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SekishoWithUsers]:
+        Projects have their creator as owner: those of alice and root are left out.
+        """
+        names = {user_id: name for name, user_id in self.users.items()}
+        with closing(sqlite3.connect(self.folder / "data" / "sekisho.db", timeout=10)) as database:
+            rows = database.execute(
+                "select user_id, role_id, target from bindings where user_id is not null"
+                " and not (role_id = 'project-owner' and user_id in (?, ?))",
+                (self.users["alice"], self.users["root"]),
+            ).fetchall()
+        return {(names[user], role, target) for user, role, target in rows if user in names}
+
+
+@pytest.fixture(scope="module")
+def proxy(shared_proxy: SekishoWithUsers) -> Iterator[SekishoWithUsers]:
     """Run a Sekisho with the cluster ``test``.
 
     alice is its owner, bob a member, carol has read-only access, dave has none, and root is an
-    administrator.
+    administrator. A module that gives them more takes it back: other modules use them too.
     """
+    before = shared_proxy.grants()
+    yield shared_proxy
+    assert shared_proxy.grants() == before, "the module changed what the shared users hold"
+
+
+@pytest.fixture(scope="session")
+def shared_proxy(
+    kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SekishoWithUsers]:
+    """Run the server of ``proxy``, which tests use instead."""
     folder = tmp_path_factory.mktemp("sekisho")
     configured = make_sekisho(folder, (free_port(), free_port()))
     started = SekishoWithUsers(folder, configured.port, configured.metrics_port)
