@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from config.address_policy import DEFAULT_POLICY, AddressPolicy
+from config.dialing import Dialer
 from store.access_records import Binding, ProjectNamespace, Role
 
 ADMINISTRATOR = "administrator"
@@ -21,6 +22,10 @@ ADMINISTRATOR = "administrator"
 
 ImpersonatorMode = Literal["shared", "per_user"]
 """Whether the proxy impersonates with one account for all users, or with one for each user."""
+
+
+Reach = Literal["direct", "agent"]
+"""Whether Sekisho connects to a cluster's API servers, or through the tunnels of its agents."""
 
 
 TokenKind = Literal["session", "token", "kubeconfig"]
@@ -240,9 +245,10 @@ class Cluster:
     cluster. ``uid`` is the uid of the namespace ``kube-system``, which identifies the cluster under
     any address (None: never read). ``trusted_addresses`` are those that an import by the operator
     allows although they are denied by default. ``addresses`` is the process's policy on
-    connections to the cluster, which is not stored. ``unreadable`` is why the stored tokens cannot
-    be decrypted. The tokens are then empty, and the cluster is not usable. Storing such a record
-    keeps the stored tokens, unless it has new ones.
+    connections to the cluster, and ``dialer`` makes those to a cluster whose ``reach`` is
+    ``agent``; neither is stored. ``unreadable`` is why the stored tokens cannot be decrypted. The
+    tokens are then empty, and the cluster is not usable. Storing such a record keeps the stored
+    tokens, unless it has new ones.
     """
 
     id: str
@@ -263,6 +269,8 @@ class Cluster:
     trusted_addresses: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     addresses: AddressPolicy = field(default=DEFAULT_POLICY, repr=False, compare=False)
+    reach: Reach = "direct"
+    dialer: Dialer | None = field(default=None, repr=False, compare=False)
     unreadable: str = ""
 
 
