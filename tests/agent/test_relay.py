@@ -241,7 +241,7 @@ async def test_tunnel_without_any_byte_is_ended_with_its_streams() -> None:
     async with connected(echo, timing=timing, faulty=True) as world:
         reader, _ = await world.connect()
         assert world.network is not None
-        # No byte passes, and neither end is told: both must notice.
+        # No byte passes, and no end is informed: both must notice.
         world.network.stall()
         await eventually(lambda: world.server.ended and world.ended)
         assert "nothing arrived" in world.server.ended[0]
