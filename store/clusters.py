@@ -1,12 +1,13 @@
 """Clusters, in SQL; their credentials are encrypted."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.address_policy import DEFAULT_POLICY, AddressPolicy
+from config.dialing import Dialer
 from store.connections import Database
 from store.encryption import Keyring, Undecryptable
 from store.errors import RecordNotFound, StaleRevision, StoreUnavailable
@@ -28,6 +29,11 @@ class SqlClusters:
         self._connections = connections
         self._keyring = keyring
         self._addresses = addresses
+        self._find_dialer: Callable[[str], Dialer] | None = None
+
+    def use_dialers(self, find: Callable[[str], Dialer]) -> None:
+        """Give records of agents' clusters the dialer that ``find`` returns for their id."""
+        self._find_dialer = find
 
     async def create(self, cluster: Cluster) -> None:
         """Store a new cluster. Raises Conflict."""
@@ -111,6 +117,7 @@ class SqlClusters:
             "uid": cluster.uid,
             "trusted_addresses": list(cluster.trusted_addresses),
             "labels": dict(cluster.labels),
+            "reach": cluster.reach,
         } | self._encrypted(cluster)
 
     def _encrypted(self, cluster: Cluster) -> dict[str, bytes | None]:
@@ -154,6 +161,8 @@ class SqlClusters:
         values["trusted_addresses"] = tuple(values["trusted_addresses"] or ())
         values["addresses"] = self._addresses.trusting(values["trusted_addresses"])
         values["credential_source"] = CredentialSource(values["credential_source"])
+        if values["reach"] == "agent" and self._find_dialer is not None:
+            values["dialer"] = self._find_dialer(values["id"])
         return Cluster(**values)
 
 

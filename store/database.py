@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.address_policy import DEFAULT_POLICY, AddressPolicy
+from store.agent_tokens import SqlAgentTokens
 from store.audit_database import AuditDatabase
 from store.audit_events import SqlAuditEvents
 from store.bindings import SqlBindings
@@ -31,6 +32,7 @@ from store.providers import SqlProviders
 from store.roles import SqlRoles
 from store.schema import bring_up, has_schema
 from store.tokens import SqlTokens
+from store.tunnels import SqlTunnels
 from store.users import SqlUsers
 
 
@@ -63,6 +65,8 @@ class SqlStore:
         self.projects = SqlProjects(connections)
         self.fleet = SqlFleet(connections)
         self.leases = SqlLeases(connections)
+        self.agent_tokens = SqlAgentTokens(connections)
+        self.tunnels = SqlTunnels(connections)
         self.idempotency_records = SqlIdempotencyRecords(connections, keyring)
         self._audit = audit
         self.audit = SqlAuditEvents(audit)

@@ -45,3 +45,7 @@ class InUse(StoreError):
 
 class LastAdministrator(StoreError):
     """The change would leave Sekisho without an enabled administrator."""
+
+
+class TooManyAgentTokens(StoreError):
+    """The cluster has as many valid agent tokens as it may have: revoke one first."""

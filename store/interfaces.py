@@ -5,12 +5,14 @@ as "no such record". A look-up with text that databases cannot hold (NUL, lone s
 record; storing such text raises ValueError.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from config.dialing import Dialer
 from store.access_interfaces import Bindings, Projects, Roles
+from store.agent_interfaces import AgentTokens, Tunnels
 from store.audit_interfaces import AuditEvents
 from store.claim_records import ProviderClaim
 from store.identity_interfaces import Identities, Tokens, Users
@@ -110,6 +112,9 @@ class ProviderClaims(Protocol):
 
 class Clusters(Protocol):
     """Clusters."""
+
+    def use_dialers(self, find: Callable[[str], Dialer]) -> None:
+        """Give records of agents' clusters the dialer that ``find`` returns for their id."""
 
     async def create(self, cluster: Cluster) -> None:
         """Store a new cluster. Raises Conflict if the id or name is taken."""
@@ -254,6 +259,14 @@ class Store(Protocol):
     @property
     def leases(self) -> Leases:
         """Leases."""
+
+    @property
+    def agent_tokens(self) -> AgentTokens:
+        """Agents' tokens."""
+
+    @property
+    def tunnels(self) -> Tunnels:
+        """Agents' tunnels."""
 
     @property
     def idempotency_records(self) -> IdempotencyRecords:

@@ -1,12 +1,12 @@
 """Leases, in SQL."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from sqlalchemy import delete, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import delete, or_, select, update
 
 from store.connections import Database
+from store.database_time import database_time
 from store.inserts import insert_missing
 from store.tables import leases
 
@@ -25,7 +25,7 @@ class SqlLeases:
         if not names:
             return frozenset()
         async with self._connections.write() as connection:
-            now = await _now(connection)
+            now = await database_time(connection)
             rows = [
                 {"name": name, "holder": holder, "expires_at": now + term} for name in sorted(names)
             ]
@@ -48,11 +48,3 @@ class SqlLeases:
             where.append(leases.c.name.in_(names))
         async with self._connections.write() as connection:
             await connection.execute(delete(leases).where(*where))
-
-
-async def _now(connection: AsyncConnection) -> datetime:
-    """Return the database's time. SQLite's is this machine's."""
-    if connection.dialect.name != "postgresql":
-        return datetime.now(UTC)
-    found: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
-    return found.astimezone(UTC)

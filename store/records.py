@@ -283,7 +283,8 @@ class Change:
     principal whose roles changed), ``token`` (key: token name), ``cluster`` (key: cluster id),
     ``access`` (key: the cluster in which roles changed), ``role``, ``project`` (key: its id; also
     its namespaces), ``provider`` (key: its name), ``status`` (key: the cluster whose status
-    changed), and ``all``.
+    changed), ``tunnels`` (key: the cluster whose tunnels changed), ``agent-token`` (key: the
+    cluster whose agent tokens changed), and ``all``.
     """
 
     kind: Literal[
@@ -296,6 +297,8 @@ class Change:
         "project",
         "provider",
         "status",
+        "tunnels",
+        "agent-token",
         "all",
     ]
     key: str | None = None

@@ -210,6 +210,7 @@ clusters = Table(
     Column("uid", SafeText, unique=True, index=True),
     Column("trusted_addresses", JSON),
     Column("labels", JSON, nullable=False, server_default="{}"),
+    Column("reach", SafeText, nullable=False, server_default="direct"),
 )
 
 
@@ -328,6 +329,43 @@ nodes = Table(
     Column("appeared_at", UtcDateTime, nullable=False),
     Column("left_at", UtcDateTime),
     Index(None, "left_at"),
+)
+
+agent_tokens = Table(
+    "agent_tokens",
+    metadata,
+    Column("id", SafeText, primary_key=True),
+    _in_cluster(),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("last_used_at", UtcDateTime),
+    Index(None, "cluster_id"),
+)
+
+replicas = Table(
+    "replicas",
+    metadata,
+    Column("id", SafeText, primary_key=True),
+    Column("machine", SafeText, nullable=False),
+    Column("socket", SafeText, nullable=False),
+    Column("address", SafeText),
+    Column("certificate_pem", SafeText),
+    Column("expires_at", UtcDateTime, nullable=False),
+)
+"""The processes that hold tunnels. Expired rows count no longer."""
+
+tunnels = Table(
+    "tunnels",
+    metadata,
+    Column("id", SafeText, primary_key=True),
+    _in_cluster(),
+    Column("replica_id", SafeText, ForeignKey("replicas.id", ondelete="CASCADE"), nullable=False),
+    Column("pod", SafeText, nullable=False),
+    Column("node", SafeText, nullable=False),
+    Column("version", SafeText, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Index(None, "cluster_id"),
+    Index(None, "replica_id"),
 )
 
 leases = Table(

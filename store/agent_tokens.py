@@ -1,0 +1,74 @@
+"""Agents' tokens, in SQL: the digest of each."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from sqlalchemy import delete, func, insert, select, update
+
+from store.agent_records import MOST_AGENT_TOKENS, AgentToken
+from store.connections import Database
+from store.errors import RecordNotFound, TooManyAgentTokens
+from store.records import Change
+from store.tables import agent_tokens, clusters, is_storable
+
+
+class SqlAgentTokens:
+    """A :class:`store.agent_interfaces.AgentTokens`."""
+
+    def __init__(self, connections: Database) -> None:
+        self._connections = connections
+
+    async def create(self, token: AgentToken) -> None:
+        """Store a new token. Raises RecordNotFound, TooManyAgentTokens, and Conflict."""
+        if not is_storable(token.cluster_id):
+            raise RecordNotFound(f"there is no cluster {token.cluster_id}")
+        async with self._connections.write(Change("agent-token", token.cluster_id)) as connection:
+            # Locks the cluster, so that two that create a token at the same time count both.
+            same = select(clusters.c.id).where(clusters.c.id == token.cluster_id)
+            if (await connection.execute(same.with_for_update(key_share=True))).first() is None:
+                raise RecordNotFound(f"there is no cluster {token.cluster_id}")
+            count = select(func.count()).where(agent_tokens.c.cluster_id == token.cluster_id)
+            if (await connection.execute(count)).scalar_one() >= MOST_AGENT_TOKENS:
+                raise TooManyAgentTokens(
+                    f"the cluster has {MOST_AGENT_TOKENS} valid agent tokens already: "
+                    "revoke one first"
+                )
+            await connection.execute(insert(agent_tokens).values(**asdict(token)))
+
+    async def find(self, digest: bytes) -> AgentToken | None:
+        """Return the valid token with that digest."""
+        wanted = select(agent_tokens).where(agent_tokens.c.digest == digest)
+        async with self._connections.read() as connection:
+            row = (await connection.execute(wanted)).one_or_none()
+        return AgentToken(**row._mapping) if row is not None else None
+
+    async def of_cluster(self, cluster_id: str) -> Sequence[AgentToken]:
+        """Return the valid tokens of a cluster, oldest first."""
+        if not is_storable(cluster_id):
+            return []
+        wanted = select(agent_tokens).where(agent_tokens.c.cluster_id == cluster_id)
+        ordered = wanted.order_by(agent_tokens.c.created_at, agent_tokens.c.id)
+        async with self._connections.read() as connection:
+            return [AgentToken(**row._mapping) for row in await connection.execute(ordered)]
+
+    async def revoke(self, token_id: str) -> bool:
+        """Delete a token. Return False if it does not exist."""
+        if not is_storable(token_id):
+            return False
+        same = agent_tokens.c.id == token_id
+        async with self._connections.read() as connection:
+            wanted = select(agent_tokens.c.cluster_id).where(same)
+            cluster_id = (await connection.execute(wanted)).scalar_one_or_none()
+        if cluster_id is None:
+            return False
+        async with self._connections.write(Change("agent-token", cluster_id)) as connection:
+            result = await connection.execute(delete(agent_tokens).where(same))
+            return bool(result.rowcount)
+
+    async def note_used(self, token_id: str, at: datetime) -> None:
+        """Record that a tunnel was opened with the token. No effect if it does not exist."""
+        async with self._connections.write() as connection:
+            await connection.execute(
+                update(agent_tokens).where(agent_tokens.c.id == token_id).values(last_used_at=at)
+            )
