@@ -158,6 +158,15 @@ class Pages:
             assert wide <= width, f"{name} is {wide} pixels wide in {width}"
         self.look(DESKTOP)
 
+    def check_dialog(self, title: str, name: str) -> None:
+        """Wait for a dialog by its title, and check it in every look.
+
+        ``tests/management/web/test_dialogs.py`` compares the titles with those of the scripts.
+        """
+        heading = "dialog[open]:last-of-type h2"
+        self.see(lambda b: b.find_element(By.CSS_SELECTOR, heading).text == title)
+        self.check(name)
+
     def picture(self, name: str, selector: str = "") -> None:
         """Save a picture of the window, or of one element."""
         folder = Path(os.environ.get("SEKISHO_SCREENSHOTS") or self.folder)

@@ -65,7 +65,7 @@ async function remove(cluster, path, etag) {
   const count = async (list) => (await call("GET", list).catch(() => ({ data: { items: [] } }))).data.items.length;
   const [members, projects] = await Promise.all([count(`${path}/members`), count(`/v1/projects?cluster=${enc(cluster.id)}`)]);
   confirm({
-    title: `Remove ${cluster.name}`,
+    title: `Remove cluster ${cluster.name}`,
     lost: [
       `${plural(members, "membership")} and ${plural(projects, "project")} with quotas and members are deleted.`,
       "Kubeconfigs and tokens for this cluster stop working.",

@@ -54,7 +54,7 @@ export function getKubeconfig(cluster) {
       const path = cluster ? `/v1/clusters/${enc(cluster.id)}/kubeconfig` : "/v1/kubeconfig";
       const { text } = kind === "exec" ? await call("GET", path) : await call("POST", path, { ttl: ttl || null, read_only: scope !== "", proxy_read: scope === "proxy" }, { key });
       const file = `${cluster ? cluster.name : "sekisho"}.kubeconfig`;
-      dialog(`Kubeconfig for ${name}`,
+      dialog(`Your kubeconfig for ${name}`,
         h("p", null, kind === "exec" ? "It contains no secret." : "It contains your token: do not share it. This is the only time that it is shown."),
         secret("Kubeconfig", text, { file, rows: 10 }),
         h("p", { class: "faint" }, "Use it with ", h("code", null, `kubectl --kubeconfig ${file} get pods`), "."));
@@ -69,3 +69,6 @@ export function getKubeconfig(cluster) {
 
 export const LIFETIMES = [["8h", "8 hours"], ["7d", "7 days"], ["30d", "30 days"], ["90d", "90 days"]];
 export const SCOPES = [["", "All that you may do"], ["read", "Read-only", "No changes, no exec, no port-forward."], ["proxy", "Read-only, with proxy", "Also GET of what services and pods serve, such as dashboards."]];
+
+// Show a token that was made: this is the only time.
+export const newToken = ({ token }) => dialog("Your new token", h("p", null, "It is shown only once. Store it where only its user can read it."), secret("Token", token));

@@ -2,11 +2,11 @@
 
 import { call, get, session } from "../frame/api.js";
 import { enc, h, upper, when } from "../frame/dom.js";
-import { confirm, dialog, form, formDialog } from "../frame/form.js";
+import { confirm, form, formDialog } from "../frame/form.js";
 import { watch } from "../frame/live.js";
 import { table } from "../frame/table.js";
-import { badge, button, empty, heading, panel, say, secret, tabs } from "../frame/ui.js";
-import { LIFETIMES, SCOPES, myClusters } from "./kubeconfig.js";
+import { badge, button, empty, heading, panel, say, tabs } from "../frame/ui.js";
+import { LIFETIMES, SCOPES, myClusters, newToken } from "./kubeconfig.js";
 
 const TABS = [["Clusters", ""], ["Tokens", "tokens"], ["Sessions", "sessions"], ["Account", "account"]];
 const PARTS = { "": myClusters, tokens, sessions, account };
@@ -63,7 +63,7 @@ function createToken(clusters) {
     action: async ({ description, ttl, scope: what }, { key }) => {
       const only = [...picked.querySelectorAll("input:checked")].map((one) => one.value);
       const { data } = await call("POST", "/v1/tokens", { description, ttl, clusters: only, read_only: what !== "", proxy_read: what === "proxy" }, { key });
-      dialog("Your new token", h("p", null, "It is shown only once. Store it where only its user can read it."), secret("Token", data.token));
+      newToken(data);
       await again();
     },
   });

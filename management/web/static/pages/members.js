@@ -51,7 +51,8 @@ export async function members(view, { base, scope, place, edit = true }) {
 
   function remove(one) {
     confirm({
-      title: `Remove ${one.display_name}`,
+      title: `Remove ${one.display_name} from ${place}`,
+      submit: `Remove ${one.display_name}`,
       lost: [`${one.display_name} loses every role in ${place}, and running requests that need them end.`, one.kind === "group" && "This concerns each person of the group who has no other role."].filter(Boolean),
       action: async () => {
         await call("DELETE", `${base}/members/${enc(one.user || one.group)}`);

@@ -75,7 +75,7 @@ function tokens(view, user) {
   ], empty: empty("No sessions and no tokens.", "The person is signed in nowhere.") });
   const again = watch(`/v1/tokens?user=${enc(user.id)}&expired=false`, list.update, { ...view, key: "name" });
   return panel("Sessions and tokens", list.element, { actions: [may("users.manage") && button("Revoke all", () => confirm({
-    title: `Revoke all of ${user.display_name}`,
+    title: `Revoke all tokens and sessions of ${user.display_name}`,
     lost: ["Every session in a browser or command line ends.", "Every token and kubeconfig with a token stops working, pipelines included."],
     submit: "Revoke all",
     action: async () => {
@@ -111,7 +111,7 @@ function account(view, user) {
     }), { actions: [
       local && button("Reset password", () => reset(user)),
       user.enabled ? !user.mine && button("Disable", () => confirm({
-        title: `Disable ${user.display_name}`, submit: "Disable",
+        title: `Disable user ${user.display_name}`, submit: "Disable",
         lost: ["Sessions and running requests end immediately, and no token works while the user is disabled.", "Roles and tokens stay, for when the user is enabled again."],
         action: async () => {
           await change({ enabled: false });
@@ -119,7 +119,7 @@ function account(view, user) {
         },
       }), { kind: "quiet danger" }) : button("Enable", () => change({ enabled: true })),
       !user.mine && button("Delete", () => confirm({
-        title: `Delete ${user.display_name}`, typed: user.username, submit: "Delete user",
+        title: `Delete user ${user.display_name}`, typed: user.username, submit: "Delete user",
         lost: ["All tokens, sessions, roles, and memberships of the user.", "What the user created in clusters stays. If a provider still admits the person, the next sign-in creates a new user without roles."],
         action: async () => {
           await call("DELETE", user.path, undefined, { etag: user.etag });

@@ -2,12 +2,12 @@
 
 import { call, every, get, holds } from "../frame/api.js";
 import { enc, h, put } from "../frame/dom.js";
-import { confirm, dialog, form, formDialog } from "../frame/form.js";
+import { confirm, form, formDialog } from "../frame/form.js";
 import { watch } from "../frame/live.js";
 import { navigate } from "../frame/router.js";
 import { table } from "../frame/table.js";
-import { badge, button, empty, facts, heading, linkButton, panel, say, secret, tabs } from "../frame/ui.js";
-import { LIFETIMES, SCOPES } from "./kubeconfig.js";
+import { badge, button, empty, facts, heading, linkButton, panel, say, tabs } from "../frame/ui.js";
+import { LIFETIMES, SCOPES, newToken } from "./kubeconfig.js";
 import { members } from "./members.js";
 import { amounts, amountsText, labelsField, meters, pairs, projectFields, replacing } from "./quota.js";
 import { live } from "./refreshing.js";
@@ -41,7 +41,7 @@ function token({ id, name }) {
     submit: "Create token",
     action: async ({ description, ttl, scope }, { key }) => {
       const { data } = await call("POST", "/v1/tokens", { description, ttl, projects: [id], read_only: scope !== "", proxy_read: scope === "proxy" }, { key });
-      dialog("Your new token", h("p", null, "It is shown only once. Store it where only its user can read it."), secret("Token", data.token));
+      newToken(data);
     },
   });
 }
@@ -95,7 +95,7 @@ async function namespaces(view, project) {
   async function move({ name }) {
     const others = (await every(`/v1/projects?cluster=${enc(project.cluster)}`)).filter((other) => other.id !== project.id && holds(other, "project.namespaces"));
     confirm({
-      title: `Move ${name}`,
+      title: `Move namespace ${name}`,
       lost: [`Access to ${name} by this project ends.`],
       fields: [{ name: "to", label: "To", type: "select", options: [...others.map((other) => [other.id, other.name]), ["", "No project"]] }],
       action: async ({ to }) => {
@@ -106,7 +106,7 @@ async function namespaces(view, project) {
   }
   function remove({ name }) {
     confirm({
-      title: `Delete ${name}`,
+      title: `Delete namespace ${name}`,
       lost: [`The namespace ${name} is deleted in ${project.place}, with all that is in it: workloads, secrets, and volumes.`],
       typed: name,
       action: async () => {
@@ -159,7 +159,7 @@ function settings(view, project) {
     })),
     panel("Delete", h("p", null, inside ? "Move or delete its namespaces first." : "Its members lose the roles that they hold in it."),
       !inside && button("Delete project", () => confirm({
-        title: `Delete ${project.name}`,
+        title: `Delete project ${project.name}`,
         lost: ["Every membership of the project, and tokens that are limited to it."],
         typed: project.name,
         submit: "Delete project",

@@ -131,7 +131,7 @@ async function enable(path, view) {
 }
 
 const disable = (one, path, view) => confirm({
-  title: `Disable ${one.name}`, submit: "Disable",
+  title: `Disable provider ${one.name}`, submit: "Disable",
   lost: ["Its people can no longer sign in with it. Their sessions and tokens by it end.", "The users, their roles, and the settings stay."],
   action: async () => {
     await call("PATCH", path, { enabled: false });
@@ -140,7 +140,7 @@ const disable = (one, path, view) => confirm({
 });
 
 const remove = (one, path) => confirm({
-  title: `Delete ${one.name}`, typed: one.name, submit: "Delete provider",
+  title: `Delete provider ${one.name}`, typed: one.name, submit: "Delete provider",
   lost: ["Its settings and secrets.", "Sessions and tokens of its people end; the users stay, and cannot sign in with it."],
   action: async () => {
     await call("DELETE", path);

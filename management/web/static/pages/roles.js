@@ -120,7 +120,7 @@ async function roleForm(view, role, send, done) {
 
 function remove(role, path, etag) {
   confirm({
-    title: `Delete ${role.name}`,
+    title: `Delete role ${role.name}`,
     lost: ["The role, with its permissions and rules. A role that is held or inherited cannot be deleted."],
     submit: "Delete role",
     action: async () => {
