@@ -7,6 +7,7 @@ between Sekisho and the API server is inside the streams, so the agent sees no p
 * :mod:`agent.relay`: joins each stream with a connection to one address (the agent's end).
 * :mod:`agent.dialer`: opens a stream and returns it as a connected socket (the server's end).
 * :mod:`agent.dial`: opens the connection of a tunnel, through an HTTP proxy if needed.
+* :mod:`agent.http`: HTTP/1.1 as a client, which the command line also uses.
 * :mod:`agent.tunnel`: the streams of one connection, joined with sockets.
 * :mod:`agent.websocket`: the frames of the connection (pure).
 * :mod:`agent.yamux`: many streams on one connection, with flow control for each (pure).

@@ -7,7 +7,7 @@ as the transport drains, so that a stream never waits behind more than a few fra
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 from agent.tunnel.timing import TunnelTiming
 from agent.websocket.codec import (
@@ -154,9 +154,9 @@ class TunnelConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to use a transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(HIGH_WATER)
+        # No isinstance check: uvloop's transports have no class of asyncio.
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(HIGH_WATER)
         self._last_byte = self._loop.time()
         self._timer = self._loop.call_later(self.timing.ping, self._on_timer)
         self.session.ping(self._loop.time())

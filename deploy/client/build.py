@@ -49,10 +49,18 @@ def modules(root: Path = ROOT) -> list[Path]:
                 waiting += [one for one in _with_parents(imported) if _exists(root, one)]
             elif top not in sys.stdlib_module_names | LIBRARIES.keys() | OPTIONAL:
                 raise NotPortable(f"{found[name]} imports {imported}")
-    servers = sorted(str(one) for one in found.values() if one.parts[0] not in {"config", "proxy"})
+    servers = sorted(str(one) for one in found.values() if _is_of_the_server(one))
     if servers:
         raise NotPortable(f"the client imports parts of the server: {', '.join(servers)}")
     return sorted(found.values())
+
+
+def _is_of_the_server(file: Path) -> bool:
+    """Return whether a module is in no package that the client may contain."""
+    of_agent = file.parts[0] == "agent" and file != Path("agent", "__init__.py")
+    return file.parts[0] not in {"agent", "config", "proxy"} or (
+        of_agent and file.parts[1] != "http"
+    )
 
 
 def stage(folder: Path) -> None:

@@ -3,11 +3,13 @@
 import asyncio
 import os
 import shutil
+import ssl
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -61,6 +63,8 @@ class TunnelServer:
     tunnels: list[TunnelConnection] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     requests: list[dict[str, str]] = field(default_factory=list)
+    refusal: bytes | None = None
+    """The response that agents get in place of a tunnel."""
 
     @property
     def url(self) -> str:
@@ -76,8 +80,7 @@ class _Handshake(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         self._head += data
@@ -87,12 +90,16 @@ class _Handshake(asyncio.Protocol):
         lines = head.decode().split("\r\n")[1:]
         headers = dict(line.split(": ", 1) for line in lines)
         self._server.requests.append(headers)
+        assert self._transport is not None
+        if self._server.refusal is not None:
+            self._transport.write(self._server.refusal)
+            self._transport.close()
+            return
         # Go's client names no subprotocol.
         asked = {"Sec-WebSocket-Protocol": "sekisho.tunnel.1", **headers}
         answer = response_headers(asked)
         if not any(name.lower() == "sec-websocket-protocol" for name in headers):
             del answer["Sec-WebSocket-Protocol"]
-        assert self._transport is not None
         text = "".join(f"{name}: {value}\r\n" for name, value in answer.items())
         self._transport.write(f"HTTP/1.1 101 Switching Protocols\r\n{text}\r\n".encode())
         tunnel = self._make()
@@ -109,6 +116,8 @@ async def tunnel_server(
     *,
     limits: Limits | None = None,
     timing: TunnelTiming | None = None,
+    tls: ssl.SSLContext | None = None,
+    port: int = 0,
 ) -> AsyncIterator[TunnelServer]:
     """Run a server of tunnels on the loopback interface."""
     found = TunnelServer()
@@ -124,7 +133,7 @@ async def tunnel_server(
         return tunnel
 
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Handshake(found, make), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: _Handshake(found, make), "127.0.0.1", port, ssl=tls)
     found.port = server.sockets[0].getsockname()[1]
     try:
         yield found

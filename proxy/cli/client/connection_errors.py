@@ -8,8 +8,7 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
-from proxy.cli.common import reason
-from proxy.cli.http.errors import (
+from agent.http.errors import (
     BodyTooLarge,
     BrokenBody,
     ConnectionEnded,
@@ -18,6 +17,8 @@ from proxy.cli.http.errors import (
     ProxyRefused,
     ProxyUnreachable,
 )
+from agent.http.proxies import shown
+from proxy.cli.common import reason
 
 _CHECK = "is --server right, and does it run?"
 
@@ -63,7 +64,7 @@ _CAUSES: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
 def _of_proxy(exc: Exception, proxy: str | None) -> str | None:
     if proxy is None:
         return None
-    name = _shown(proxy)
+    name = shown(proxy)
     if isinstance(exc, ProxyRefused):
         hint = "give it a user and password in HTTPS_PROXY" if exc.status == 407 else "see NO_PROXY"
         return f"the proxy {name} answered {exc.status}; {hint}"
@@ -82,10 +83,3 @@ def _of_certificate(exc: Exception, server: str) -> str:
     if "mismatch" in cause or "not valid for" in cause:
         return f"the certificate of {server} is for another name; is --server right?"
     return f"the certificate of {server} can't be verified: give its CA with --ca-file"
-
-
-def _shown(proxy: str) -> str:
-    """Return a proxy's host and port, without the user and password of its URL."""
-    parts = urlsplit(proxy)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{host}:{parts.port}" if parts.port else str(host)

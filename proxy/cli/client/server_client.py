@@ -20,7 +20,6 @@ from urllib.parse import urlencode, urlsplit
 
 from config.bounded_json import load_json
 from proxy.cli.client.credential_cache import normalised
-from proxy.cli.client.http_proxy import proxy_for
 from proxy.cli.common import CommandFailed
 
 if TYPE_CHECKING:
@@ -217,11 +216,11 @@ class ServerClient:
     @contextmanager
     def _explained(self) -> Iterator[str | None]:
         """Yield the HTTP proxy's URL, and turn errors of the connection into Unreachable."""
+        from agent.http.errors import HttpError
         from proxy.cli.client.connection_errors import why_unreachable
-        from proxy.cli.http.errors import HttpError
 
         check_server(self.server)
-        proxy = proxy_for(normalised(self.server), os.environ)
+        proxy = _http_proxy(normalised(self.server))
         try:
             yield proxy
         except (HttpError, OSError, ValueError) as exc:
@@ -235,6 +234,17 @@ class ServerClient:
             raise CommandFailed(
                 f"the CA that is stored for {self.server} can't be used; sign in with --ca-file"
             ) from None
+
+
+def _http_proxy(url: str) -> str | None:
+    """Return the URL of the HTTP proxy for a server. Raises CommandFailed."""
+    from agent.http.errors import InvalidProxy
+    from agent.http.proxies import proxy_for
+
+    try:
+        return proxy_for(url, os.environ)
+    except InvalidProxy as exc:
+        raise CommandFailed(str(exc)) from None
 
 
 def _bearer(token: str | None) -> dict[str, str]:

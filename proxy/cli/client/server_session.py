@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from agent.http.errors import BrokenBody, ConnectionEnded
 from config.bounded_json import load_json
 from proxy.cli.client.event_stream import EventParser, EventTooLarge
 from proxy.cli.client.known_servers import KnownServer
@@ -17,7 +18,6 @@ from proxy.cli.client.problems import not_sekisho, refused
 from proxy.cli.client.received import received
 from proxy.cli.client.server_client import Reply, ServerClient, Unreachable
 from proxy.cli.common import CommandFailed, warn
-from proxy.cli.http.errors import BrokenBody, ConnectionEnded
 
 Item = Mapping[str, Any]
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import h11
 
+from agent.http.connection import Address, open_connection
+from agent.http.errors import BodyTooLarge, BrokenBody, InvalidUrl
+from agent.http.messages import Stream, client_connection, read_head, read_piece
 from config.bounded_inflate import ENCODINGS, Inflater, InvalidCompression
-from proxy.cli.http.connection import Address, open_connection
-from proxy.cli.http.errors import BodyTooLarge, BrokenBody, InvalidUrl
-from proxy.cli.http.messages import Stream, client_connection, read_head, read_piece
 
 USER_AGENT = "sekisho"
 

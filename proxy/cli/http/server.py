@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import h11
 
-from proxy.cli.http.messages import next_event
+from agent.http.messages import next_event
 
 REQUEST_SECONDS = 10.0
 """How long a connection may take for its request."""

@@ -16,11 +16,7 @@ import pytest
 from aiohttp.client_reqrep import ConnectionKey
 from click.testing import CliRunner, Result
 
-from management.kubernetes.responses import connection_error
-from proxy.cli.client import credential_cache
-from proxy.cli.client.connection_errors import why_unreachable
-from proxy.cli.client.credential_cache import Credential
-from proxy.cli.http.errors import (
+from agent.http.errors import (
     BodyTooLarge,
     BrokenBody,
     ConnectionEnded,
@@ -29,6 +25,10 @@ from proxy.cli.http.errors import (
     ProxyRefused,
     ProxyUnreachable,
 )
+from management.kubernetes.responses import connection_error
+from proxy.cli.client import credential_cache
+from proxy.cli.client.connection_errors import why_unreachable
+from proxy.cli.client.credential_cache import Credential
 from proxy.cli.main import main
 from tests.support.directory_pki import make_pki
 from tests.support.isolation import free_port

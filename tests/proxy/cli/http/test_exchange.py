@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.cli.http.connection import Address
-from proxy.cli.http.errors import (
+from agent.http.connection import Address
+from agent.http.errors import (
     BodyTooLarge,
     BrokenBody,
     ConnectionEnded,

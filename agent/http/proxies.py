@@ -8,13 +8,16 @@ import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from proxy.cli.common import CommandFailed
+from agent.http.errors import InvalidProxy
 
 _PORTS = {"http": 80, "https": 443}
 
 
 def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
-    """Return the proxy's URL, or None for a direct connection. Raises CommandFailed."""
+    """Return the proxy's URL, or None for a direct connection. Raises InvalidProxy.
+
+    ``url`` is that of the server. Raises ValueError if it is none.
+    """
     parts = urlsplit(url)
     host, scheme = (parts.hostname or "").rstrip("."), parts.scheme
     name = "HTTPS_PROXY" if scheme == "https" else "HTTP_PROXY"
@@ -24,6 +27,13 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
     if excluded(host, parts.port or _PORTS.get(scheme, 0), _get(environ, "NO_PROXY")):
         return None
     return _usable(name, proxy)
+
+
+def shown(proxy: str) -> str:
+    """Return a proxy's host and port, without the user and password of its URL."""
+    parts = urlsplit(proxy)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{host}:{parts.port}" if parts.port else str(host)
 
 
 def excluded(host: str, port: int, no_proxy: str) -> bool:
@@ -41,11 +51,11 @@ def _usable(name: str, proxy: str) -> str:
         if parts.hostname is None or parts.port == 0:
             raise ValueError("no host")
     except ValueError:
-        raise CommandFailed(
+        raise InvalidProxy(
             f"{name} is not the URL of a proxy; write it like http://proxy.example.com:3128"
         ) from None
     if parts.scheme not in _PORTS:
-        raise CommandFailed(
+        raise InvalidProxy(
             f"{name} is a {parts.scheme} proxy, which is not supported; set an HTTP proxy"
         )
     return url

@@ -4,7 +4,7 @@ import asyncio
 
 import h11
 
-from proxy.cli.http.errors import BrokenBody, ConnectionEnded, NotHttp
+from agent.http.errors import BrokenBody, ConnectionEnded, NotHttp
 
 MAX_HEAD_BYTES = 64 * 1024
 """Limit for the status line and the header fields of a message."""

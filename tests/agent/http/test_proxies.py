@@ -1,9 +1,9 @@
-"""Selection of an HTTP proxy by the command line, with kubectl's rules."""
+"""Selection of an HTTP proxy by the command line and the agent, with kubectl's rules."""
 
 import pytest
 
-from proxy.cli.client.http_proxy import proxy_for
-from proxy.cli.common import CommandFailed
+from agent.http.errors import InvalidProxy
+from agent.http.proxies import proxy_for
 
 PROXY = "http://proxy.example:3128"
 
@@ -59,7 +59,7 @@ def test_http_proxy_is_selected_by_scheme_and_upper_case_takes_precedence() -> N
     "proxy", ["socks5://user:hush@proxy:1080", "http://", "http://user:hush@[", "http://x:0", "x:y"]
 )
 def test_unusable_http_proxy_is_reported_without_its_password(proxy: str) -> None:
-    with pytest.raises(CommandFailed) as caught:
+    with pytest.raises(InvalidProxy) as caught:
         proxy_for("https://server.example", {"HTTPS_PROXY": proxy})
     assert "HTTPS_PROXY" in str(caught.value)
     assert "hush" not in str(caught.value)

@@ -10,18 +10,17 @@ from urllib.parse import unquote, urlsplit
 
 import h11
 
-from proxy.cli.http.errors import (
+from agent.http.addresses import connected_socket
+from agent.http.errors import (
     ConnectionEnded,
     InvalidUrl,
     NotHttp,
     ProxyRefused,
     ProxyUnreachable,
 )
-from proxy.cli.http.messages import Stream, client_connection, read_head
+from agent.http.messages import Stream, client_connection, read_head
 
 _PORTS = {"http": 80, "https": 443}
-_ATTEMPT_DELAY = 0.25
-"""Seconds until the next address is tried beside a slow one (RFC 8305 §5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +89,13 @@ async def open_connection(address: Address, tls: ssl.SSLContext, proxy: str | No
 
 
 async def _connect(address: Address, tls: ssl.SSLContext | None) -> Stream:
-    return await asyncio.open_connection(
-        address.host, address.port, ssl=tls, happy_eyeballs_delay=_ATTEMPT_DELAY
-    )
+    connected = await connected_socket(address.host, address.port)
+    name = address.host if tls else None
+    try:
+        return await asyncio.open_connection(sock=connected, ssl=tls, server_hostname=name)
+    except BaseException:
+        connected.close()
+        raise
 
 
 async def _connect_to_proxy(address: Address) -> Stream:

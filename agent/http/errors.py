@@ -1,4 +1,4 @@
-"""What may go wrong between a command and a server, beside OSError and TimeoutError."""
+"""What may go wrong between a client and a server, beside OSError and TimeoutError."""
 
 
 class HttpError(Exception):
@@ -7,6 +7,10 @@ class HttpError(Exception):
 
 class InvalidUrl(HttpError):
     """The URL can't be requested."""
+
+
+class InvalidProxy(HttpError):
+    """The environment names an HTTP proxy that can't be used. The message has no password."""
 
 
 class ConnectionEnded(HttpError, ConnectionResetError):
