@@ -62,24 +62,37 @@ async def dial_through(tunnel: TunnelConnection, seconds: float) -> socket.socke
         async with asyncio.timeout(seconds):
             await end.connected
     except TimeoutError:
+        tunnel.reset(stream_id)
         raise StreamRefusedError(
             Status.TIMEOUT, f"the agent did not connect within {seconds:g} s"
         ) from None
-    finally:
-        if not end.connected.done() or end.connected.cancelled() or end.connected.exception():
-            tunnel.reset(stream_id)
+    except BaseException:  # Also a cancellation in the moment in which it is connected.
+        tunnel.reset(stream_id)
+        raise
     return await _joined(end)
 
 
 async def _joined(end: StreamEnd) -> socket.socket:
-    """Join a stream with a pair of sockets, and return the other one."""
+    """Join a stream with a pair of sockets, and return the other one.
+
+    The joining itself is never cancelled: uvloop would then lose the stream and the descriptor.
+    """
     near, far = socket.socketpair()
     near.setblocking(False)
     far.setblocking(False)
+    joining = asyncio.ensure_future(
+        asyncio.get_running_loop().create_connection(lambda: end, sock=near)
+    )
     try:
-        await asyncio.get_running_loop().create_connection(lambda: end, sock=near)
+        await asyncio.shield(joining)
     except BaseException:
-        near.close()
         far.close()
+        joining.add_done_callback(_abort)
         raise
     return far
+
+
+def _abort(joining: "asyncio.Future[tuple[asyncio.Transport, StreamEnd]]") -> None:
+    """Close the socket of a stream that no caller waits for, and with it the stream."""
+    if not joining.cancelled() and joining.exception() is None:
+        joining.result()[0].abort()

@@ -32,3 +32,16 @@ class Dialer(Protocol):
 
         TLS with the API server is the caller's. The socket may be a Unix socket. Raises DialFailed.
         """
+
+
+class NoWay:
+    """The dialer of a process that holds no tunnels, such as a command."""
+
+    ways = 0
+
+    async def dial(self, seconds: float) -> socket:
+        """Raise DialFailed."""
+        raise DialFailed("no_agent", "this process has no tunnel to the cluster's agent")
+
+
+NO_WAY = NoWay()

@@ -15,7 +15,7 @@ from config.address_policy import AddressPolicy
 from management.api.request_models import RequestModel
 from management.clusters.kubeconfig_import import checked_token, from_kubeconfig_text
 from management.errors import InvalidRequest
-from management.kubernetes.cluster_client import endpoint_of
+from management.kubernetes.cluster_client import dialer_of, endpoint_of
 from management.kubernetes.endpoint import (
     SERVER_NAME,
     ClusterCredential,
@@ -45,6 +45,8 @@ async def changed_connection(
 ) -> tuple[ClusterEndpoint, ClusterCredential] | None:
     """Return the new endpoint and an administrator's credential for it; None if nothing changes.
 
+    A cluster that is reached by its agent still is: the change is verified there, too.
+
     Raises:
         InvalidRequest: the request has no credential, or an invalid address.
         InvalidKubeconfig: the kubeconfig cannot be used.
@@ -71,7 +73,8 @@ async def changed_connection(
     # The operator's trust covers the addresses of that import only.
     same = set(endpoint.servers) <= set(cluster.servers)
     trusted = cluster.trusted_addresses if same else ()
-    return replace(endpoint, addresses=policy.trusting(trusted)), credential
+    addresses = policy.trusting(trusted)
+    return replace(endpoint, addresses=addresses, dialer=dialer_of(cluster)), credential
 
 
 async def _given(

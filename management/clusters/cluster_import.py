@@ -66,6 +66,8 @@ class ClusterImport:
             trusted_addresses=tuple(sorted(endpoint.addresses.trusted)),
             labels=known.labels if known else {},
             addresses=endpoint.addresses,
+            reach="direct" if endpoint.dialer is None else "agent",
+            dialer=endpoint.dialer,
         )
 
     async def install(

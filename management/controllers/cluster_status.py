@@ -14,7 +14,12 @@ from management.controllers.informer import Collection, Informer
 from management.controllers.node_summary import node_data, provider_guess, totals
 from management.controllers.timing import StatusTiming
 from management.kubernetes.client import ClusterClient
-from management.kubernetes.errors import ApiForbidden, ApiNotFound, ClusterApiError
+from management.kubernetes.errors import (
+    ApiAgentUnavailable,
+    ApiForbidden,
+    ApiNotFound,
+    ClusterApiError,
+)
 from management.kubernetes.quantity import format_quantity, parse_quantity
 from management.kubernetes.validation import mapping, text, uid_of
 from store.errors import StoreError
@@ -91,16 +96,19 @@ class ClusterStatusObserver:
 
     async def _probe(self) -> None:
         unreachable = unauthorized = ""
+        reason = "NoResponse"
         try:
             version = await self._client.get("/version")
             self._version = text(version.get("gitVersion"), 100) or ""
         except ApiForbidden as exc:
             unauthorized = str(exc) if exc.status == 401 else ""
+        except ApiAgentUnavailable as exc:
+            unreachable, reason = str(exc), exc.reason
         except ClusterApiError as exc:
             unreachable = str(exc)
         if not unreachable:
             self._seen_at = datetime.now(UTC)
-        self._set("Reachable", not unreachable, "NoResponse", unreachable)
+        self._set("Reachable", not unreachable, reason, unreachable)
         if not unreachable:
             self._set("Authenticated", not unauthorized, "Unauthorized", unauthorized)
         rbac = self._rbac_error()

@@ -1,5 +1,6 @@
 """Make a client for a stored cluster."""
 
+from config.dialing import NO_WAY, Dialer
 from management.errors import InvalidRequest
 from management.kubernetes.client import ClusterClient
 from management.kubernetes.endpoint import ClusterCredential, ClusterEndpoint
@@ -9,8 +10,21 @@ from store.records import Cluster
 def endpoint_of(cluster: Cluster) -> ClusterEndpoint:
     """Return the endpoint of a stored cluster."""
     return ClusterEndpoint(
-        cluster.servers, cluster.ca_pem, cluster.tls_server_name, cluster.addresses
+        cluster.servers,
+        cluster.ca_pem,
+        cluster.tls_server_name,
+        cluster.addresses,
+        dialer_of(cluster),
     )
+
+
+def dialer_of(cluster: Cluster) -> Dialer | None:
+    """Return what connects to the cluster; None if Sekisho connects to its addresses itself.
+
+    A cluster that is reached by its agent is never connected to directly: its servers' names mean
+    something else outside the cluster.
+    """
+    return None if cluster.reach == "direct" else cluster.dialer or NO_WAY
 
 
 def controller_client(cluster: Cluster) -> ClusterClient:

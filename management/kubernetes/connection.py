@@ -98,7 +98,7 @@ class ClusterConnection:
         # No proxies or passwords from the environment and no redirects, as in the proxy: what is
         # verified here must be what the proxy connects to.
         self._session = open_session(
-            connector=connector(self.endpoint.addresses, self._context),
+            connector=connector(self.endpoint.addresses, self._context, self.endpoint.dialer),
             headers=headers,
             middlewares=(_refuse_redirects,),
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from config.address_policy import DEFAULT_POLICY, AddressPolicy
+from config.dialing import Dialer
 from management.errors import InvalidRequest
 
 _WHITE_SPACE = re.compile(r"[\x00-\x20\x7f]")
@@ -17,12 +18,15 @@ class ClusterEndpoint:
 
     ``ca_pem`` None means the system's trust store. ``tls_server_name`` is the name in the
     certificates, if it is not the URL's host. ``addresses`` decides which IP addresses are allowed.
+    ``dialer`` makes all connections, if the cluster is reached by its agent; the URLs are then only
+    names.
     """
 
     servers: tuple[str, ...]
     ca_pem: str | None = None
     tls_server_name: str | None = None
     addresses: AddressPolicy = field(default=DEFAULT_POLICY, repr=False, compare=False)
+    dialer: Dialer | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

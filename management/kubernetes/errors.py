@@ -23,6 +23,22 @@ class ApiAddressRefused(ApiUnreachable):
     """Sekisho may not connect to the server's address."""
 
 
+class ApiAgentUnavailable(ApiUnreachable):
+    """The cluster's agent is not connected, or cannot reach the API server.
+
+    ``kind`` is that of :class:`config.dialing.DialFailed`.
+    """
+
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+    @property
+    def reason(self) -> str:
+        """Return the reason for the condition ``Reachable``."""
+        return "NoAgent" if self.kind == "no_agent" else "AgentCannotReachApiServer"
+
+
 class ApiForbidden(ClusterApiError):
     """401 or 403, in ``status``: the credential is not valid, or has too few rights."""
 

@@ -10,9 +10,11 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from config.dialing import DialFailed
 from management.errors import printable
 from management.kubernetes.errors import (
     ApiAddressRefused,
+    ApiAgentUnavailable,
     ApiConflict,
     ApiForbidden,
     ApiNotFound,
@@ -150,11 +152,22 @@ def connection_error(server: str, exc: Exception, name: str | None = None) -> Ap
         return ApiUnreachable(f"{server}: no response in time; check the address and any firewall")
     if isinstance(exc, aiohttp.ClientConnectorError) and isinstance(exc.os_error, AddressRefused):
         return ApiAddressRefused(f"{server}: {exc.os_error.reason} (clusters.allow_networks)")
+    if isinstance(exc, aiohttp.ClientConnectorError) and isinstance(exc.os_error, DialFailed):
+        return _dial_error(server, exc.os_error)
     if isinstance(exc, aiohttp.ClientConnectorError):
         return ApiUnreachable(
             f"{server}: can't connect ({_os_reason(exc.os_error)}); check the address"
         )
     return ApiUnreachable(f"{server}: {_other_reason(exc)}")
+
+
+def _dial_error(server: str, exc: DialFailed) -> ApiAgentUnavailable:
+    """Return the error for a cluster whose agent made no connection."""
+    if exc.kind == "no_agent":
+        message = "the cluster's agent is not connected; check its pods and their logs"
+    else:
+        message = f"the cluster's agent can't connect to the API server ({quoted(exc)})"
+    return ApiAgentUnavailable(f"{server}: {message}", exc.kind)
 
 
 def _tls_reason(exc: Exception) -> str:

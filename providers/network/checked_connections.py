@@ -1,7 +1,8 @@
 """Connections that go only to addresses that a policy allows.
 
 Each connection is checked with its own address, after name resolution and before the first packet.
-The name is not resolved again in between.
+The name is not resolved again in between. A dialer's connections have no address: their other end
+is chosen by the agent, which dials its own API server only.
 """
 
 import socket
@@ -11,6 +12,8 @@ from typing import Any
 import aiohttp
 
 from config.address_policy import AddressPolicy
+from config.dialing import Dialer
+from providers.network.dialed_connector import DialedConnector
 
 
 class AddressRefused(OSError):
@@ -44,12 +47,17 @@ def on_this_machine(address: str) -> bool:
 
 
 def connector(
-    policy: AddressPolicy, context: ssl.SSLContext | None = None, **options: Any
-) -> aiohttp.TCPConnector:
-    """Return a connector for aiohttp that connects to allowed addresses only.
+    policy: AddressPolicy,
+    context: ssl.SSLContext | None = None,
+    dialer: Dialer | None = None,
+    **options: Any,
+) -> aiohttp.BaseConnector:
+    """Return a connector for aiohttp that connects to allowed addresses only, or by ``dialer``.
 
-    ``options`` are those of :class:`aiohttp.TCPConnector`.
+    ``options`` are those of :class:`aiohttp.BaseConnector`.
     """
+    if dialer is not None:
+        return DialedConnector(dialer, context, **options)
 
     def checked_socket(info: Any) -> socket.socket:
         family, kind, protocol, _, address = info

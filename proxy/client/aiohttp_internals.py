@@ -5,8 +5,9 @@ keep-alive time ends and what waits in its queue. The fast path also creates aio
 connection only when a request needs it: most connections carry nothing but fast path requests, and
 aiohttp's parser, task and timer would be most of their cost.
 
-No other module uses a private name of aiohttp. PRIVATE_NAMES lists them all, and
-tests/proxy/client/test_aiohttp_internals.py fails with the name that a new aiohttp has renamed.
+PRIVATE_NAMES lists them all, and tests/proxy/client/test_aiohttp_internals.py fails with the name
+that a new aiohttp has renamed. Of the client's half of aiohttp, providers.network.dialed_connector
+uses one private name. No other module uses any.
 """
 
 import asyncio

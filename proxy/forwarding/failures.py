@@ -46,8 +46,8 @@ def status_for_upstream_error(failure: UpstreamError, cluster: str) -> StatusErr
         return BadGateway(message)
     if isinstance(failure, UpstreamConnectError):
         # Whether a port is closed, silent or without TLS goes to the log only: users who may import
-        # clusters could scan the network.
-        shown = f'cluster "{cluster}": the API server can\'t be reached'
+        # clusters could scan the network. Of an agent, which dials one address, more is shown.
+        shown = f'cluster "{cluster}": {failure.shown}'
         return ServiceUnavailable(shown, retry_after=failure.retry_after, note=message)
     return ServiceUnavailable(message)
 

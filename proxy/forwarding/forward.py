@@ -31,7 +31,7 @@ async def forward(
 
     The API server may close a pooled connection just as it is used, and an upstream host may fail
     during a request. A request that only reads is then sent again, on a new connection and to
-    another host if one exists. A request that writes is never sent twice.
+    another host, or by another tunnel, if one exists. A request that writes is never sent twice.
 
     If cancelled because the client left, it aborts the upstream connection.
 
@@ -41,7 +41,7 @@ async def forward(
     """
     retryable = not upstream_request.has_body and upstream_request.method in RETRYABLE_METHODS
     connection = pool.take() or await pool.connect(after_take=True)
-    tries = len(pool.hosts) + 1
+    tries = pool.tries
     while True:
         try:
             return await _attempt(

@@ -18,6 +18,7 @@ import aiohttp
 
 from impersonation.identity import Subject
 from impersonation.nested import ImpersonationPermission
+from management.kubernetes.cluster_client import dialer_of
 from providers.http.response_body import open_session, read_json
 from providers.network.checked_connections import connector
 from proxy.transport.client_tls import ContextSource
@@ -149,7 +150,7 @@ class AccessReviewer:
     async def _post(self, server: str, body: bytes) -> Any:
         if self._session is None:
             self._session = open_session(
-                connector=connector(self._cluster.addresses),
+                connector=connector(self._cluster.addresses, dialer=dialer_of(self._cluster)),
                 timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
             )
         async with self._session.post(

@@ -6,8 +6,10 @@ import ssl
 from typing import cast
 
 from config.address_policy import AddressPolicy
+from config.dialing import Dialer, DialFailed
 from providers.network.addresses import AddressMemory, interleaved
 from providers.network.checked_connections import AddressRefused
+from providers.network.dialed_connections import Opened, open_dialed
 from proxy.transport.client_tls import ContextSource
 from proxy.transport.tcp_keepalive import enable_keepalive
 from proxy.upstream.addresses import Resolve, allowed_addresses, resolve
@@ -23,13 +25,25 @@ buffers. The last read comes on top. uvloop's default is four times that."""
 CONNECT_TIMEOUT = "connect_timeout"
 """The kind of a failure where the host did not answer at all."""
 
+SILENT = frozenset({CONNECT_TIMEOUT, "agent_timeout"})
+"""Kinds of failures that a frozen host causes."""
+
+AGENT_FAILURES = {
+    "no_agent": "the cluster's agent is not connected",
+    "refused": "the cluster's agent can't reach the API server: connection refused",
+    "timeout": "the cluster's agent can't reach the API server: no response in time",
+    "limit": "the cluster's agent has too many open connections",
+    "failed": "the cluster's agent can't reach the API server",
+}
+"""What a client is shown of a DialFailed, by its kind."""
+
 
 class Connector:
     """Open connections to the hosts of one cluster.
 
     ``context`` makes the TLS context for https; ``server_name`` is the name in the certificate,
     where it is not the host's. ``policy`` decides on the address of each connection;
-    ``resolver`` resolves names.
+    ``resolver`` resolves names. With a ``dialer``, neither is used: it makes all connections.
     """
 
     def __init__(
@@ -39,8 +53,10 @@ class Connector:
         server_name: str | None,
         policy: AddressPolicy,
         resolver: Resolve = resolve,
+        dialer: Dialer | None = None,
     ) -> None:
         self._loop = loop
+        self._dialer = dialer
         self._context = context
         self._server_name = server_name
         self._policy = policy
@@ -53,7 +69,12 @@ class Connector:
         """Return a new connection. Raises UpstreamConnectError."""
         try:
             async with asyncio.timeout(seconds):
-                connection = await self._first_address(host, owner, seconds)
+                if self._dialer is not None:
+                    connection = await self._by_dialer(self._dialer, host, owner, seconds)
+                else:
+                    connection = await self._first_address(host, owner, seconds)
+        except DialFailed as exc:
+            raise _dial_failure(exc) from exc
         except (OSError, TimeoutError) as exc:
             if isinstance(exc, ssl.SSLError):
                 host.forget_session()
@@ -77,6 +98,26 @@ class Connector:
 
         return await Race(connect, _discard, self._memory.failed).run(addresses)
 
+    async def _by_dialer(
+        self, dialer: Dialer, host: UpstreamHost, owner: ConnectionOwner, seconds: float
+    ) -> UpstreamConnection:
+        """Connect by the dialer. Raises OSError."""
+        if self._context is None or not host.tls:
+            raise DialFailed("failed", "connections through an agent need TLS")
+        context = host.tls_context(self._context())
+
+        async def open_on(sock: socket.socket) -> Opened[asyncio.Protocol]:
+            return await self._loop.create_connection(
+                lambda: cast(asyncio.Protocol, UpstreamConnection(self._loop, host, owner)),
+                sock=sock,
+                ssl=context,
+                server_hostname=self._server_name or host.name,
+                ssl_handshake_timeout=seconds,
+            )
+
+        _, connection = await open_dialed(dialer, seconds, open_on)
+        return cast(UpstreamConnection, connection)
+
     async def _connect_to(
         self, host: UpstreamHost, owner: ConnectionOwner, address: str, seconds: float
     ) -> UpstreamConnection:
@@ -97,6 +138,13 @@ class Connector:
 
 def _discard(connection: UpstreamConnection) -> None:
     connection.abort()
+
+
+def _dial_failure(exc: DialFailed) -> UpstreamConnectError:
+    kind = exc.kind if exc.kind in AGENT_FAILURES else "failed"
+    shown = AGENT_FAILURES[kind]
+    message = shown if kind == "no_agent" else f"{shown} ({exc})"
+    return UpstreamConnectError(message, kind=f"agent_{kind}", shown=shown)
 
 
 def _connect_failure(exc: Exception) -> tuple[str, str]:
@@ -124,5 +172,6 @@ def _configure_socket(transport: asyncio.Transport) -> None:
         limit_unread(high=MAX_UNREAD)
     enable_keepalive(transport, idle=30, interval=10, times=3)
     sock = transport.get_extra_info("socket")
-    if sock is not None and hasattr(socket, "TCP_NODELAY"):
+    is_tcp = sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}
+    if is_tcp and hasattr(socket, "TCP_NODELAY"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -16,6 +16,7 @@ from functools import partial
 
 import aiohttp
 
+from management.kubernetes.cluster_client import dialer_of
 from providers.http.response_body import open_session
 from providers.network.checked_connections import connector
 from proxy.response.relay import ResponseRelay
@@ -120,8 +121,9 @@ class CredentialChecks:
 
     async def _status(self, server: str, credential: bytes) -> int:
         name, _, value = credential.decode("latin-1").rstrip("\r\n").partition(": ")
+        dialer = dialer_of(self._cluster)
         async with (
-            open_session(connector=connector(self._cluster.addresses)) as session,
+            open_session(connector=connector(self._cluster.addresses, dialer=dialer)) as session,
             session.get(
                 server.rstrip("/") + PATH,
                 ssl=self._context(),

@@ -9,13 +9,21 @@ class UpstreamConnectError(UpstreamError):
     """No connection to an API server could be made.
 
     ``kind`` is the failure's label in the metrics; empty where nothing was tried. ``retry_after``
-    is for the client, in seconds.
+    is for the client, in seconds, and so is ``shown``; the message is for the log.
     """
 
-    def __init__(self, message: str, *, kind: str = "", retry_after: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str = "",
+        retry_after: int | None = None,
+        shown: str = "the API server can't be reached",
+    ) -> None:
         super().__init__(message)
         self.kind = kind
         self.retry_after = retry_after
+        self.shown = shown
 
 
 class PoolExhausted(UpstreamError):

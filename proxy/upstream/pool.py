@@ -12,9 +12,10 @@ import random
 from collections.abc import Callable, Sequence
 
 from config.address_policy import ANY_ADDRESS, AddressPolicy
+from config.dialing import Dialer
 from proxy.transport.client_tls import ContextSource
 from proxy.upstream.addresses import Resolve, resolve
-from proxy.upstream.connect import CONNECT_TIMEOUT, Connector
+from proxy.upstream.connect import SILENT, Connector
 from proxy.upstream.connection import UpstreamConnection
 from proxy.upstream.errors import (
     PoolExhausted,
@@ -36,6 +37,10 @@ AGE_SPREAD = 0.2
 """How far a connection's maximum age and number of requests may be from the configured ones, so
 that connections that were opened together do not end together."""
 
+TRIES_BY_DIALER = 5
+"""How often a read is sent if the ways of a dialer break one after the other. An agent's cluster
+has four tunnels: two of each of two pods."""
+
 _CHANGED = "it has just been changed or removed; try again"
 
 
@@ -43,7 +48,9 @@ class ConnectionPool:
     """Connections to a cluster's hosts. Close it when the cluster is removed or its servers change.
 
     ``on_error`` gets the kind of each failure to connect or to answer, for the metrics.
-    ``addresses`` decides on the address of each connection; None allows every address.
+    ``addresses`` decides on the address of each connection; None allows every address. ``dialer``
+    makes the connections of a cluster that is reached by its agent. ``tries`` is how often a
+    request that only reads may be sent.
     """
 
     def __init__(
@@ -55,6 +62,7 @@ class ConnectionPool:
         limits: PoolLimits | None = None,
         on_error: Callable[[str], None] = lambda kind: None,
         addresses: AddressPolicy | None = None,
+        dialer: Dialer | None = None,
         sweep_seconds: float = SWEEP_SECONDS,
         resolver: Resolve = resolve,
     ) -> None:
@@ -65,9 +73,11 @@ class ConnectionPool:
         self.host_connections = [
             HostConnections(host, self.loop, self._count_truncated) for host in self.hosts
         ]
+        self.tries = len(self.hosts) + 1 if dialer is None else TRIES_BY_DIALER
         self._on_error = on_error
+        self._dialer = dialer
         self._connector = Connector(
-            self.loop, context, server_name, addresses or ANY_ADDRESS, resolver
+            self.loop, context, server_name, addresses or ANY_ADDRESS, resolver, dialer
         )
         self._health = HealthChecks(
             self.loop,
@@ -144,8 +154,8 @@ class ConnectionPool:
 
         Only a retryable request is sent again, and only if the connection broke: a reused one may
         have been closed by the API server just before, so any host will do; else another healthy
-        host is needed. A host is not ejected because a request with a body failed: the client may
-        have caused that.
+        host is needed, or a way of the dialer that did not break. A host is not ejected because a
+        request with a body failed: the client may have caused that.
         """
         if isinstance(error, UpstreamProtocolError):
             connection.host.record_failure()
@@ -155,7 +165,11 @@ class ConnectionPool:
         stale = connection.stale
         if not (stale or connection.has_body):
             connection.host.record_failure()
-        return connection.retryable and (stale or has_healthy_other(self.hosts, connection.host))
+        return connection.retryable and (
+            stale
+            or has_healthy_other(self.hosts, connection.host)
+            or (self._dialer is not None and self._dialer.ways > 0)
+        )
 
     def close(self) -> None:
         """Close idle connections now, others when their responses are complete."""
@@ -194,7 +208,7 @@ class ConnectionPool:
         except UpstreamConnectError as exc:
             self._on_error(exc.kind)
             connections.host.record_failure()
-            if exc.kind == CONNECT_TIMEOUT:
+            if exc.kind in SILENT:
                 connections.abort_unresponsive()
             raise
         finally:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from config.loggers import get_logger
-from management.kubernetes.cluster_client import unreadable
+from management.kubernetes.cluster_client import dialer_of, unreadable
 from proxy.metrics.proxy_metrics import ProxyMetrics
 from proxy.response.references import Upstreams, upstreams_of
 from proxy.transport.client_tls import ClientTLSContexts, ContextSource
@@ -180,6 +180,7 @@ class UpstreamRegistry:
             limits=self._limits,
             on_error=self._error_counter(cluster.name),
             addresses=cluster.addresses,
+            dialer=dialer_of(cluster),
         )
         self._metrics.upstream_connections.labels(cluster.name).set_function(
             lambda: pool.connections
@@ -219,10 +220,12 @@ def _same_endpoint(one: Cluster, other: Cluster) -> bool:
         one.tls_server_name,
         one.name,
         one.trusted_addresses,
+        one.reach,
     ) == (
         other.servers,
         other.ca_pem,
         other.tls_server_name,
         other.name,
         other.trusted_addresses,
+        other.reach,
     )

@@ -151,16 +151,25 @@ def test_cluster_addresses_come_from_the_settings() -> None:
         Settings.model_validate({"clusters": {"allow_networks": ["localhost"]}})
 
 
+FOR_PROVIDERS = "providers/http/client.py"
+"""The only session that is not for clusters."""
+
 CONNECTS = {
     "open_session": {
         "management/kubernetes/connection.py",
-        "providers/http/client.py",
+        FOR_PROVIDERS,
         "proxy/upstream/access_review.py",
         "proxy/upstream/credential_check.py",
     },
     "ClientSession": {"providers/http/response_body.py"},
     "TCPConnector": {"providers/network/checked_connections.py"},
-    "create_connection": {"proxy/upstream/connect.py"},
+    "DialedConnector": {"providers/network/checked_connections.py"},
+    "create_connection": {"providers/network/dialed_connector.py", "proxy/upstream/connect.py"},
+    "ClusterEndpoint": {
+        "management/api/v1/cluster_registrations.py",
+        "management/clusters/kubeconfig_import.py",
+        "management/kubernetes/cluster_client.py",
+    },
     "open_connection": set(),
     "urlopen": set(),
 }
@@ -168,7 +177,10 @@ CONNECTS = {
 
 @pytest.mark.parametrize("function", CONNECTS)
 def test_only_listed_modules_connect_to_clusters_and_providers(function: str) -> None:
-    """Add what connects to clusters here only if it asks the policy, as these do."""
+    """Add what connects to clusters here only if it asks the policy, as these do.
+
+    What connects to stored clusters uses the cluster's dialer, if it has one.
+    """
     found = set()
     for package in ("management", "providers", "proxy"):
         for file in (ROOT / package).rglob("*.py"):
@@ -185,4 +197,6 @@ def test_only_listed_modules_connect_to_clusters_and_providers(function: str) ->
                 if function == "open_session":
                     connectors = [one.value for one in node.keywords if one.arg == "connector"]
                     assert ast.unparse(connectors[0]).startswith("connector(")
+                    if path != FOR_PROVIDERS:
+                        assert "dialer" in ast.unparse(connectors[0])
     assert found == CONNECTS[function]

@@ -1,4 +1,4 @@
-"""aiohttp's private names: one module uses them, and a new aiohttp that renames one fails here."""
+"""aiohttp's private names: two modules use them, and a new aiohttp that renames one fails here."""
 
 import ast
 import importlib
@@ -8,15 +8,16 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+import aiohttp
 import pytest
 from aiohttp import web_protocol
 
+from providers.network import dialed_connector
 from proxy.client import aiohttp_internals
-from proxy.client.aiohttp_internals import PRIVATE_NAMES
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("agent", "config", "impersonation", "management", "providers", "proxy", "store")
-THE_MODULE = Path(aiohttp_internals.__file__).stem
+THE_MODULES = (aiohttp_internals, dialed_connector)
 SOURCES = sorted(
     path
     for package in PACKAGES
@@ -66,12 +67,17 @@ def aiohttp_bases(kind: type) -> list[type]:
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [(kind, name) for kind, names in PRIVATE_NAMES.items() for name in names],
+    [
+        (kind, name)
+        for module in THE_MODULES
+        for kind, names in module.PRIVATE_NAMES.items()
+        for name in names
+    ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )
 def test_private_name_exists_in_this_aiohttp(kind: type, name: str) -> None:
     known = set(dir(kind)).union(*map(private_names_of, aiohttp_bases(kind)))
-    assert name in known, f"aiohttp no longer has {kind.__name__}.{name}: change {THE_MODULE}.py"
+    assert name in known, f"aiohttp no longer has {kind.__name__}.{name}: change what uses it"
 
 
 def test_error_entry_of_the_queue_exists_in_this_aiohttp() -> None:
@@ -81,8 +87,15 @@ def test_error_entry_of_the_queue_exists_in_this_aiohttp() -> None:
 
 def test_list_of_private_names_is_complete() -> None:
     used = private_names_in(ast.parse(inspect.getsource(aiohttp_internals)))
-    listed = {name for names in PRIVATE_NAMES.values() for name in names}
+    listed = {name for names in aiohttp_internals.PRIVATE_NAMES.values() for name in names}
     assert used - {"_ErrInfo"} == listed
+
+
+def test_connector_overrides_the_listed_private_name_only() -> None:
+    names = private_names_in(ast.parse(inspect.getsource(dialed_connector)))
+    listed = {name for names in dialed_connector.PRIVATE_NAMES.values() for name in names}
+    assert names & private_names_of(aiohttp.BaseConnector) == listed
+    assert not foreign_private_names(ast.parse(inspect.getsource(dialed_connector)))
 
 
 def classes_in(module: ModuleType) -> Iterator[type]:
@@ -92,9 +105,9 @@ def classes_in(module: ModuleType) -> Iterator[type]:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_only_one_module_uses_private_names_of_aiohttp(path: Path) -> None:
+def test_only_known_modules_use_private_names_of_aiohttp(path: Path) -> None:
     name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-    if name == aiohttp_internals.__name__:
+    if name in {module.__name__ for module in THE_MODULES}:
         return
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
