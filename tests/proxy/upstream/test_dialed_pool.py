@@ -146,7 +146,7 @@ async def test_opening_in_a_tunnel_that_breaks_goes_on_in_the_other(
 ) -> None:
     async with dialed_pool(authority, api_server, ways=2) as (pool, dialer):
         first, second = dialer.ways_made
-        # The agent connects, but its report and the handshake do not arrive any more.
+        # The agent connects, but its report and the handshake no longer arrive.
         first.network.stall()
         connecting = asyncio.create_task(pool.connect())
         await eventually(lambda: first.tunnel.streams == 1)

@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from config.dialing import NO_WAY
 from proxy.metrics.proxy_metrics import ProxyMetrics
+from proxy.upstream.errors import UpstreamConnectError
 from proxy.upstream.limits import PoolLimits
+from proxy.upstream.pool import ConnectionPool
 from proxy.upstream.registry import UpstreamRegistry
 from store.database import open_store
 from store.encryption import Keyring
@@ -118,3 +121,33 @@ async def rename(store: Store, clusters: list[Cluster], names: tuple[str, ...]) 
         await store.clusters.replace(replace(cluster, name=f"between-{number}"))
     for cluster, name in zip(clusters, names, strict=True):
         await store.clusters.replace(replace(cluster, name=name))
+
+
+async def test_cluster_that_is_reached_in_another_way_gets_another_pool(tmp_path: Path) -> None:
+    store = await open_store(f"sqlite:///{tmp_path}/store.db", Keyring([bytes(32)]))
+    store.clusters.use_dialers(lambda cluster: NO_WAY)
+    directory = UpstreamRegistry(store, ProxyMetrics(CollectorRegistry()), PoolLimits())
+
+    async def pool() -> ConnectionPool:
+        await directory.refresh(CLUSTER.id)
+        found = directory.find("one")
+        assert found is not None
+        return found.pool
+
+    try:
+        await store.clusters.create(CLUSTER)
+        direct = await pool()
+        await store.clusters.replace(replace(CLUSTER, reach="agent"))
+        dialed = await pool()
+        assert dialed is not direct
+        assert direct.closed
+        await store.clusters.replace(replace(CLUSTER, reach="agent", impersonator_token="new"))
+        assert await pool() is dialed, "connections are kept while the way is the same"
+        with pytest.raises(UpstreamConnectError) as error:
+            await dialed.connect()
+        assert error.value.kind == "agent_no_agent"
+        await store.clusters.replace(CLUSTER)
+        assert await pool() is not dialed
+    finally:
+        await directory.close()
+        await store.close()
