@@ -1,6 +1,5 @@
 """The composition root: creates and connects every part of a running Sekisho."""
 
-import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -25,6 +24,7 @@ from management.identity.refresh_loop import refresh_forever
 from management.identity.retention import retire_forever
 from management.identity.sign_in import SignInService
 from management.identity.tokens import TokenIssuer, token_lifetimes
+from management.tunnels.directory import TunnelDirectory
 from proxy.audit.index_writer import keep_searchable
 from proxy.audit.setup import management_audit_observer, open_audit_log
 from proxy.auth.authenticator import Authenticator
@@ -33,8 +33,7 @@ from proxy.background import memory
 from proxy.background.maintenance import purge_expired_forever
 from proxy.background.memory import trim_heap_forever
 from proxy.background.tasks import BackgroundTasks
-from proxy.client.body_deadlines import BodyDeadlines
-from proxy.client.dispatch import Handler, dispatcher, request_factory
+from proxy.client.dispatch import dispatcher
 from proxy.client.server import ConnectionFactory, ProxyServer, create_connection
 from proxy.fastpath.factory import fast_path_connections  # fast path
 from proxy.forwarding.active_requests import ActiveRequests
@@ -55,17 +54,17 @@ from proxy.monitoring.health import Readiness
 from proxy.monitoring.health import routes as health_routes
 from proxy.monitoring.state_collector import StateCollector
 from proxy.startup.configuration import LoadedConfig
+from proxy.startup.main_server import header_limits, main_server
 from proxy.startup.management_services import create_services
 from proxy.startup.providers import create_provider_registry
 from proxy.transport.descriptors import most_connections
 from proxy.transport.server_tls import ServerTls
+from proxy.tunnels.replica import this_replica
+from proxy.tunnels.service import STOPPING, TunnelService
 from proxy.upstream.limits import PoolLimits
 from proxy.upstream.registry import UpstreamRegistry
 from store.encryption import Keyring
 from store.interfaces import Store
-
-_LINGER_SECONDS = 5.0
-"""Time for which the rest of an unwanted body is read, so that the response arrives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +78,7 @@ class Application:
     metrics_app: web.Application
     readiness: Readiness
     handler: ProxyHandler
+    tunnels: TunnelService
     begin: Callable[[], None]
     """To be called once requests are served: starts what can wait until then."""
 
@@ -97,6 +97,10 @@ async def build_application(
         tokens = TokenIssuer(store.tokens, token_lifetimes(settings))
         sign_in = SignInService(store, tokens, providers)
         authenticator = TokenAuthenticator(store, ExternalTokens(store, sign_in))
+        directory = TunnelDirectory(store, this_replica())
+        store.clusters.use_dialers(directory.dialer)
+        # After what uses the tunnels has ended: the stack is unwound from its end.
+        stack.push_async_callback(directory.close, STOPPING)
         clusters = UpstreamRegistry(store, metrics, _pool_limits(settings))
         await clusters.load()
         stack.push_async_callback(clusters.close)
@@ -141,6 +145,18 @@ async def build_application(
         token_usage = TokenUsageRecorder(store.tokens, registry)
         user_tokens = UserServiceAccountTokens(store)
 
+        access_log = _access_log(settings, metrics, stack, log_style)
+        observer = management_audit_observer(audit_log)
+        tunnels = TunnelService(
+            store,
+            directory,
+            anonymous_limiter,
+            services.addresses,
+            access_log=access_log,
+            observer=observer,
+        )
+        registry.register(tunnels.records)
+
         # Both request paths share these objects, so they cannot differ in a decision or a record.
         proxy_services = ProxyServices(
             RequestAuthorizer(
@@ -154,7 +170,7 @@ async def build_application(
                 limiter,
                 active_requests,
                 token_usage,
-                access_log=_access_log(settings, metrics, stack, log_style),
+                access_log=access_log,
                 audit_log=audit_log,
             ),
             RequestIds(),
@@ -162,10 +178,10 @@ async def build_application(
             settings.upstream.upgrade_idle_timeout.total_seconds(),
         )
         handler = ProxyHandler(proxy_services)
-        header_limits = _header_limits(settings)
+        limits_of_heads = header_limits(settings)
         connect: ConnectionFactory = create_connection
         # The fast path is optional: without its folder and its lines here, all else works.
-        connect = fast_path_connections(proxy_services, authenticator, header_limits)  # fast path
+        connect = fast_path_connections(proxy_services, authenticator, limits_of_heads)  # fast path
 
         runner = web.AppRunner(
             build_app(services, health_routes(readiness, public=True)), access_log=None
@@ -176,6 +192,7 @@ async def build_application(
         background.keep("accounts", user_tokens.follow_changes)
         background.keep("last-used", token_usage.write_forever)
         keep_searchable(background, audit_log, store.audit, settings.audit.search)
+        tunnels.start(background)
         stack.push_async_callback(background.stop)
 
         limits = settings.limits.connections
@@ -194,52 +211,22 @@ async def build_application(
         dispatch = dispatcher(
             handler,
             runner.server.request_handler,
+            tunnels.endpoint,
             anonymous_limiter,
-            management_audit_observer(audit_log),
+            observer,
         )
         yield Application(
-            _server(dispatch, connect, handler, runner.server, metrics, settings),
+            main_server(
+                dispatch, connect, handler.handle_malformed, runner.server, metrics, settings
+            ),
             connections,
             metrics.count_refused_connection,
             build_metrics_app(registry, readiness),
             readiness,
             handler,
+            tunnels,
             begin,
         )
-
-
-def _header_limits(settings: Settings) -> dict[str, int]:
-    """Return the limits of aiohttp's parser, the same for both request paths."""
-    return {
-        "max_line_size": int(settings.limits.head_line),
-        "max_field_size": int(settings.limits.head_line),
-        "max_headers": settings.limits.head_lines,
-    }
-
-
-def _server(
-    dispatch: Handler,
-    connect: ConnectionFactory,
-    handler: ProxyHandler,
-    management: web.Server,
-    metrics: ProxyMetrics,
-    settings: Settings,
-) -> ProxyServer:
-    """Return the one server for the proxy and the management API."""
-    bodies = BodyDeadlines(asyncio.get_running_loop(), settings.limits, metrics.slow_bodies.inc)
-    return ProxyServer(
-        dispatch,
-        malformed=handler.handle_malformed,
-        connection_factory=connect,
-        request_factory=request_factory(management.request_factory, bodies),
-        access_log=None,
-        auto_decompress=False,
-        keepalive_timeout=settings.server.idle_timeout.total_seconds(),
-        lingering_time=min(_LINGER_SECONDS, settings.limits.body_timeout.total_seconds()),
-        anonymous_timeout=settings.limits.connections.stranger_timeout.total_seconds(),
-        max_head=settings.limits.head,
-        **_header_limits(settings),
-    )
 
 
 def _start_background(

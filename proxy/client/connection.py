@@ -5,6 +5,7 @@ aiohttp reads requests. Responses of a cluster are written to the client's trans
 the transport's buffer is full, and the client has closed its half.
 """
 
+import asyncio
 import math
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -141,6 +142,19 @@ class ClientConnection(AiohttpConnection):
             self.permit.release()
         self._head_is_over()
         super().connection_lost(exc)
+
+    def detach(self) -> tuple[asyncio.Transport, ConnectionPermit | None]:
+        """Give away the transport and the permit: the connection is no longer HTTP.
+
+        For this object, and for aiohttp, the connection has ended: the running handler is
+        cancelled at its next ``await``, and a stopping server does not wait for it.
+        """
+        self.resume_transport()
+        transport, permit = self.transport, self.permit
+        assert transport is not None
+        self.transport = self.permit = None  # so that neither is ended
+        self.connection_lost(None)
+        return transport, permit
 
     def force_close(self) -> None:
         """Close the connection. A session on it is broken off, so that it does not look ended."""

@@ -1,4 +1,4 @@
-"""Dispatch of one listener's requests: the proxy below ``/k8s/``, the management API elsewhere.
+"""Dispatch of one listener's requests: proxy below ``/k8s/``, agents' tunnels, API elsewhere.
 
 Requests to the proxy pass neither router nor middleware; requests to the management API do. There
 is exactly one way to the proxy, so no second one can miss a check (CVE-2021-36776).
@@ -28,6 +28,9 @@ Observer = Callable[[web.BaseRequest, web.StreamResponse, float], None]
 
 PROXY_PREFIX = "/k8s/"
 
+TUNNEL_PATH = "/v1/tunnel"
+"""Agents open tunnels there. Not an endpoint of the API: a tunnel lasts for days."""
+
 MAX_TARGET = 16 * 1024
 """Characters of a target of the API or the sign-in page. Targets for a cluster may be longer."""
 
@@ -35,10 +38,11 @@ MAX_TARGET = 16 * 1024
 def dispatcher(
     proxy: Handler,
     management: Handler,
+    tunnels: Handler,
     anonymous: AnonymousLimiter,
     observer: Observer | None = None,
 ) -> Handler:
-    """Return a handler that passes each request to ``proxy`` or ``management``.
+    """Return a handler that passes each request to ``proxy``, ``tunnels``, or ``management``.
 
     ``observer`` is called after each response of the management API. A request for neither counts
     towards the ``anonymous`` limits, with or without a credential.
@@ -69,6 +73,8 @@ def dispatcher(
         objection = _objection(request)
         if objection is not None:
             return await reject(request, *objection)
+        if request.raw_path.partition("?")[0] == TUNNEL_PATH:
+            return await tunnels(request)
         # A client that leaves ends a relayed request immediately, but not a change half-way.
         return await asyncio.shield(asyncio.ensure_future(managed(request)))
 

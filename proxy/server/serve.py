@@ -102,6 +102,7 @@ async def serve_until(stop: asyncio.Event, everything: LoadedConfig, mode: Proce
         if not mode.shared:  # for workers, the supervisor logs this
             _LOG.info("stopping", grace_seconds=settings.server.shutdown_grace_seconds)
         application.readiness.stopping = True
+        application.tunnels.drain()
         for site in main.sites:
             await site.stop()
         application.handler.end_watches()

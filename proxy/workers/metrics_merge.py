@@ -4,7 +4,7 @@ Values are added, with three exceptions:
 
 * Metrics of a process (``process_*``, ``python_*``) are not merged; they get the label ``worker``.
 * Of gauges that are 1 for a healthy state, the least value is used; of gauges that are 1 for
-  trouble, the greatest.
+  trouble, and of round-trip times, the greatest.
 * Counters must not decrease when a worker ends, because Prometheus reads a decrease as a reset. The
   last scraped values of a worker therefore count after its end, and while it does not respond. What
   it counted after its last scrape is lost.
@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 PROCESS_PREFIXES = ("process_", "python_")
 WELL = ("_up", "_healthy", "_synced")
-TROUBLE = ("_overloaded",)
+TROUBLE = ("_overloaded", "_rtt_seconds")
 CUMULATIVE = frozenset({"counter", "histogram", "summary"})
 
 Key = tuple[str, tuple[tuple[str, str], ...]]

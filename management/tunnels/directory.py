@@ -1,0 +1,264 @@
+"""All tunnels by cluster, and the way to a cluster through them.
+
+A dial tries the tunnels of this process, then those of other replicas, those on this machine first,
+and last the tunnels that have been silent and may be dead. Each attempt has its share of the time.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from socket import socket
+
+from agent.dialer import dial_through
+from agent.tunnel.status import Status, StreamRefusedError
+from agent.websocket.codec import CloseCode
+from config.dialing import DialFailed
+from management.tunnels.agent_tunnel import AgentTunnel
+from management.tunnels.announcer import Announcer
+from management.tunnels.local_tunnels import LocalTunnels
+from management.tunnels.remote_tunnels import RemoteDialer, RemoteTunnels
+from store.agent_records import Replica, Tunnel
+from store.interfaces import Store
+
+WAIT_SECONDS = 2.0
+"""How long a dial waits for a tunnel, if one was there lately."""
+
+LATELY_SECONDS = 30.0
+"""How long ago a tunnel was there lately. A process that has just started counts as having had
+one: agents of the process before it are about to return."""
+
+DRAIN_SECONDS = 3.0
+"""How long the last streams, which are other replicas', may take at the end of this process."""
+
+_Way = Callable[[float], Awaitable[socket]]
+
+_KINDS = {
+    Status.REFUSED: "refused",
+    Status.TIMEOUT: "timeout",
+    Status.LIMIT: "limit",
+    Status.FAILED: "failed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedAgent:
+    """A tunnel as the API shows it. ``streams`` and ``rtt`` (seconds) are known here only."""
+
+    pod: str
+    node: str
+    version: str
+    since: datetime
+    streams: int | None = None
+    rtt: float | None = None
+
+
+class ClusterDialer:
+    """A :class:`config.dialing.Dialer`: the tunnels of one cluster."""
+
+    __slots__ = ("_cluster_id", "_directory")
+
+    def __init__(self, directory: "TunnelDirectory", cluster_id: str) -> None:
+        self._directory = directory
+        self._cluster_id = cluster_id
+
+    @property
+    def ways(self) -> int:
+        """Return how many ways there are now."""
+        return self._directory.ways(self._cluster_id)
+
+    async def dial(self, seconds: float) -> socket:
+        """Return a socket connected to the API server. Raises DialFailed."""
+        return await self._directory.dial(self._cluster_id, seconds)
+
+
+class TunnelDirectory:
+    """The tunnels that this process can use. ``replica`` is this process, which stops if it drains.
+
+    ``remote`` connects through tunnels of other replicas; without it, those are not used.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        replica: Replica,
+        *,
+        remote: RemoteDialer | None = None,
+        wait_seconds: float = WAIT_SECONDS,
+    ) -> None:
+        self.replica = replica
+        self.local = LocalTunnels()
+        self.drains = False
+        self.announcer = Announcer(store.tunnels, replica, self._records)
+        self._remote = remote
+        self._wait_seconds = wait_seconds
+        self._elsewhere = RemoteTunnels(store, replica, self._remote_changed)
+        self._loop = asyncio.get_running_loop()
+        self._started = self._loop.time()
+        self._gone_at: dict[str, float] = {}
+        self._arrived = asyncio.Event()
+
+    def dialer(self, cluster_id: str) -> ClusterDialer:
+        """Return the dialer of a cluster."""
+        return ClusterDialer(self, cluster_id)
+
+    def ways(self, cluster_id: str) -> int:
+        """Return how many tunnels or replicas can be tried with a chance of success."""
+        responsive = self.local.responsive(cluster_id)
+        count = len(responsive) + len(self._replicas(cluster_id))
+        return count or len(self.local.silent(cluster_id))
+
+    async def dial(self, cluster_id: str, seconds: float) -> socket:
+        """Return a socket connected to a cluster's API server, through any tunnel.
+
+        Raises:
+            DialFailed: no tunnel is open, or none reached the API server in time.
+        """
+        end = self._loop.time() + seconds
+        ways = self._ways(cluster_id)
+        if not ways and self._had_one_lately(cluster_id):
+            await self._wait_for_way(cluster_id, min(self._wait_seconds, seconds))
+            ways = self._ways(cluster_id)
+        return await self._first(ways, end)
+
+    async def dial_local(self, cluster_id: str, seconds: float) -> socket:
+        """Return a socket as :meth:`dial` does, through a tunnel of this process only.
+
+        For another replica that asks: a way never leads through a third one.
+        """
+        return await self._first(self._local_ways(cluster_id), self._loop.time() + seconds)
+
+    def agents(self, cluster_id: str) -> list[ConnectedAgent]:
+        """Return the connected agents of a cluster, one for each tunnel, oldest first."""
+        shown = [_shown(one.tunnel) for one in self._elsewhere.of(cluster_id)]
+        for tunnel in self.local.of(cluster_id):
+            connection = tunnel.connection
+            record = tunnel.record(self.replica.id)
+            # The control stream is not a stream of a request.
+            streams = max(connection.streams - 1, 0)
+            shown.append(_shown(record, streams, connection.round_trip))
+        return sorted(shown, key=lambda one: one.since)
+
+    def add(self, tunnel: AgentTunnel) -> None:
+        """Use a tunnel from now on."""
+        self.local.add(tunnel)
+        if self.drains:
+            tunnel.announce_end("the server stops")
+        self.announcer.changed()
+        self._wake()
+
+    def remove(self, tunnel: AgentTunnel) -> None:
+        """Do not use a tunnel again: it has ended."""
+        if self.local.remove(tunnel):
+            self._went(tunnel.owner.cluster_id)
+            self.announcer.changed()
+
+    async def follow_changes(self) -> None:
+        """Follow what the store says of tunnels at other replicas, until cancelled."""
+        await self._elsewhere.follow_changes()
+
+    def drain(self, reason: str) -> None:
+        """Ask all agents to open tunnels elsewhere, and other replicas to use none of these."""
+        self.drains = True
+        self.announcer.withdraw()
+        for tunnel in self.local:
+            tunnel.announce_end(reason)
+
+    async def close(self, reason: str) -> None:
+        """End all tunnels, after streams of other replicas have had time to end."""
+        end = self._loop.time() + DRAIN_SECONDS
+        while self._loop.time() < end and self._busy():  # noqa: ASYNC110 - no event for it
+            await asyncio.sleep(0.05)
+        for tunnel in self.local:
+            tunnel.connection.close(reason, CloseCode.GOING_AWAY)
+        await self.announcer.end()
+
+    def _busy(self) -> bool:
+        return any(one.connection.streams > 1 for one in self.local)
+
+    def _records(self) -> list[Tunnel]:
+        return [one.record(self.replica.id) for one in self.local]
+
+    def _replicas(self, cluster_id: str) -> list[Replica]:
+        return self._elsewhere.replicas(cluster_id) if self._remote is not None else []
+
+    def _ways(self, cluster_id: str) -> list[_Way]:
+        return [
+            *map(_through, self.local.responsive(cluster_id)),
+            *(self._by(one, cluster_id) for one in self._replicas(cluster_id)),
+            *map(_through, self.local.silent(cluster_id)),
+        ]
+
+    def _local_ways(self, cluster_id: str) -> list[_Way]:
+        some = [*self.local.responsive(cluster_id), *self.local.silent(cluster_id)]
+        return [_through(one) for one in some]
+
+    def _by(self, replica: Replica, cluster_id: str) -> _Way:
+        async def dial(seconds: float) -> socket:
+            assert self._remote is not None
+            return await self._remote.dial(replica, cluster_id, seconds)
+
+        return dial
+
+    async def _first(self, ways: Iterable[_Way], end: float) -> socket:
+        """Return the socket of the first way that succeeds. Raises DialFailed of the last one."""
+        waiting = list(ways)
+        failed = DialFailed("no_agent", "no agent of the cluster is connected")
+        while waiting:
+            # So a tunnel that is dead, which is not known yet, leaves time for the others.
+            seconds = (end - self._loop.time()) / len(waiting)
+            if seconds <= 0:
+                break
+            try:
+                return await waiting.pop(0)(seconds)
+            except DialFailed as exc:
+                failed = exc
+        raise failed
+
+    # When a tunnel was there, and when one comes
+
+    def _had_one_lately(self, cluster_id: str) -> bool:
+        gone_at = self._gone_at.get(cluster_id, self._started)
+        return self._loop.time() - gone_at <= LATELY_SECONDS
+
+    async def _wait_for_way(self, cluster_id: str, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                while not self.ways(cluster_id):
+                    await self._arrived.wait()
+        except TimeoutError:
+            return
+
+    def _remote_changed(self, cluster_id: str, has_some: bool) -> None:
+        if has_some:
+            self._wake()
+        else:
+            self._went(cluster_id)
+
+    def _wake(self) -> None:
+        self._arrived.set()
+        self._arrived = asyncio.Event()
+
+    def _went(self, cluster_id: str) -> None:
+        now = self._loop.time()
+        self._gone_at.pop(cluster_id, None)
+        self._gone_at[cluster_id] = now
+        # In the order of time: the first ones are too old first.
+        for one, at in list(self._gone_at.items()):
+            if now - at <= LATELY_SECONDS:
+                break
+            del self._gone_at[one]
+
+
+def _through(tunnel: AgentTunnel) -> _Way:
+    async def dial(seconds: float) -> socket:
+        try:
+            return await dial_through(tunnel.connection, seconds)
+        except StreamRefusedError as exc:
+            raise DialFailed(_KINDS[exc.status], f"the cluster's agent: {exc}") from exc
+
+    return dial
+
+
+def _shown(tunnel: Tunnel, streams: int | None = None, rtt: float | None = None) -> ConnectedAgent:
+    return ConnectedAgent(tunnel.pod, tunnel.node, tunnel.version, tunnel.since, streams, rtt)

@@ -1,0 +1,58 @@
+"""End tunnels whose token was revoked, or whose cluster was removed.
+
+A cluster that is being removed keeps its tunnels: its objects are deleted through them. Its tokens
+go with its record.
+"""
+
+from collections.abc import Iterable
+
+from agent.websocket.codec import CloseCode
+from config.loggers import get_logger
+from management.tunnels.agent_tunnel import AgentTunnel
+from management.tunnels.local_tunnels import LocalTunnels
+from store.changes import follow
+from store.interfaces import Store
+from store.records import Change
+
+REVOKED = "the agent's token was revoked, or its cluster was removed"
+
+_LOG = get_logger(__name__)
+
+
+class TunnelRevocation:
+    """Follows changes of tokens and clusters."""
+
+    def __init__(self, store: Store, tunnels: LocalTunnels) -> None:
+        self._store = store
+        self._tunnels = tunnels
+
+    async def follow_changes(self) -> None:
+        """End tunnels that may not continue, until cancelled."""
+        await follow(self._store.changes, self._apply, self._check_all)
+
+    async def check(self, tunnel: AgentTunnel) -> None:
+        """End a tunnel that may not continue. Raises StoreUnavailable."""
+        if await self._store.agent_tokens.find(tunnel.owner.digest) is None:
+            _end(tunnel)
+
+    async def _apply(self, change: Change) -> None:
+        if change.kind == "all":
+            await self._check_all()
+        elif change.kind in {"agent-token", "cluster"} and change.key is not None:
+            await self._check([change.key])
+
+    async def _check_all(self) -> None:
+        await self._check(self._tunnels.clusters)
+
+    async def _check(self, cluster_ids: Iterable[str]) -> None:
+        for cluster_id in cluster_ids:
+            held = self._tunnels.of(cluster_id)
+            if held:
+                valid = {one.id for one in await self._store.agent_tokens.of_cluster(cluster_id)}
+                for tunnel in held:
+                    if tunnel.owner.token_id not in valid:
+                        _end(tunnel)
+
+
+def _end(tunnel: AgentTunnel) -> None:
+    tunnel.connection.close(REVOKED, CloseCode.POLICY_VIOLATION)

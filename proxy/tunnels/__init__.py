@@ -1,0 +1,10 @@
+"""The endpoint at which agents open tunnels, and what is recorded about each tunnel.
+
+* :class:`~.endpoint.TunnelEndpoint`: ``GET /v1/tunnel``, from the request to the open tunnel.
+* :class:`~.admission.TunnelAdmission`: whose tunnel a request opens, or why it opens none.
+* :class:`~.records.TunnelRecords`: log lines, audit events, and the metrics of tunnels.
+* :class:`~.service.TunnelService`: the directory of tunnels with its endpoint and its tasks.
+
+The endpoint is called beside the proxy's handler, not by the router of the management API: a tunnel
+lasts for days, and after the ``101`` its connection is no longer HTTP.
+"""

@@ -1,0 +1,80 @@
+"""The tunnels of this process: their directory, their endpoint, and the tasks for them."""
+
+import asyncio
+from datetime import UTC, datetime
+
+from config.loggers import get_logger
+from management.http.client_address import ClientAddresses
+from management.http.request_id import RequestIds
+from management.tunnels.agent_tunnel import AgentTunnel
+from management.tunnels.directory import TunnelDirectory
+from management.tunnels.revocation import TunnelRevocation
+from proxy.background.tasks import BackgroundTasks
+from proxy.limits.anonymous import AnonymousLimiter
+from proxy.logs.access_log import AccessLog
+from proxy.tunnels.admission import TunnelAdmission
+from proxy.tunnels.endpoint import TunnelEndpoint
+from proxy.tunnels.records import Observer, TunnelRecords
+from store.errors import StoreError
+from store.interfaces import Store
+
+STOPPING = "the server stops"
+
+_LOG = get_logger(__name__)
+
+
+class TunnelService:
+    """Owns the tunnels of this process. ``directory`` has them, ``endpoint`` accepts them."""
+
+    def __init__(
+        self,
+        store: Store,
+        directory: TunnelDirectory,
+        anonymous: AnonymousLimiter,
+        addresses: ClientAddresses,
+        *,
+        access_log: AccessLog | None,
+        observer: Observer | None,
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._revocation = TunnelRevocation(store, directory.local)
+        self._checks: set[asyncio.Task[None]] = set()
+        self.records = TunnelRecords(directory.local, access_log, observer)
+        self.endpoint = TunnelEndpoint(
+            TunnelAdmission(store, anonymous),
+            self.records,
+            directory,
+            self._on_ready,
+            RequestIds(),
+            addresses,
+        )
+
+    def start(self, background: BackgroundTasks) -> None:
+        """Start the tasks for tunnels."""
+        background.keep("tunnels", self._directory.follow_changes)
+        background.keep("tunnels-announced", self._directory.announcer.run)
+        background.keep("tunnels-revoked", self._revocation.follow_changes)
+
+    def drain(self) -> None:
+        """Ask all agents to open tunnels elsewhere: the server stops."""
+        self._directory.drain(STOPPING)
+
+    def _on_ready(self, tunnel: AgentTunnel) -> None:
+        self.records.opened(tunnel)
+        self._directory.add(tunnel)
+        check = asyncio.create_task(self._check(tunnel))
+        self._checks.add(check)
+        check.add_done_callback(self._checks.discard)
+
+    async def _check(self, tunnel: AgentTunnel) -> None:
+        """Note the use of the token, and check it again.
+
+        A revocation between the first check and the tunnel's place in the directory ended nothing.
+        """
+        try:
+            await self._revocation.check(tunnel)
+            await self._store.agent_tokens.note_used(tunnel.owner.token_id, datetime.now(UTC))
+        except StoreError as exc:
+            # The feed checks all tokens when the store is back.
+            _LOG.warning("agent token not checked", tunnel=tunnel.id, error=str(exc))

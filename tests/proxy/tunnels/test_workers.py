@@ -1,0 +1,46 @@
+"""Tests of tunnels at several workers of one Sekisho."""
+
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.proxy.tunnels.conftest import add_cluster, store_of, target
+from tests.support.agents import open_tunnel
+from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.waiting import eventually
+from tests.support.workers import worker_pids
+
+
+@pytest.fixture
+def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sekisho]:
+    """Run a Sekisho of two workers."""
+    made = make_sekisho(tmp_path_factory.mktemp("sekisho"), (free_port(), free_port()))
+    text = made.config.read_text()
+    made.config.write_text(text.replace("server: {", "server: {workers: 2, "))
+    made.start()
+    yield made
+    made.stop()
+
+
+async def test_each_worker_is_a_replica_of_the_same_machine(workers: Sekisho) -> None:
+    await add_cluster(workers)
+    async with AsyncExitStack() as stack:
+        agents = []
+
+        async def at_both() -> bool:
+            agents.append(await stack.enter_async_context(open_tunnel(target(workers))))
+            await eventually(lambda: agents[-1].welcome is not None)
+            return len({one.welcome.replica for one in agents if one.welcome}) == 2
+
+        await eventually(at_both)
+        assert len({one.welcome.machine for one in agents if one.welcome}) == 1
+
+        async def all_stored() -> bool:
+            async with store_of(workers) as store:
+                return len(await store.tunnels.all()) == len(agents)
+
+        await eventually(all_stored)
+        assert workers.metric('sekisho_tunnels{cluster="edge"}') == len(agents)
+        replicas = {one.welcome.replica for one in agents if one.welcome}
+        assert len(replicas) == len(worker_pids(workers))
