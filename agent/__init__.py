@@ -12,6 +12,6 @@ between Sekisho and the API server is inside the streams, so the agent sees no p
 * :mod:`agent.websocket`: the frames of the connection (pure).
 * :mod:`agent.yamux`: many streams on one connection, with flow control for each (pure).
 
-This package imports nothing of Sekisho except ``config``. The tunnel itself is not connected to the
-server yet.
+This package imports nothing of Sekisho except ``config``. The server's end of the control stream is
+:mod:`management.tunnels`, and its endpoint :mod:`proxy.tunnels`.
 """

@@ -7,6 +7,7 @@ from socket import socket
 from typing import Protocol
 
 from config.loggers import get_logger
+from management.backoff import Backoff
 from store.agent_records import Replica, TunnelAt
 from store.errors import StoreError
 from store.interfaces import Store
@@ -16,8 +17,8 @@ POLL_SECONDS = 10.0
 """How often known tunnels are read again: the end of a replica that died is not announced if no
 other replica has tunnels."""
 
-RETRY_SECONDS = 1.0
-"""Pause before a failed read is repeated."""
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 5.0
+"""Pauses before a failed read is repeated."""
 
 _LOG = get_logger(__name__)
 
@@ -56,14 +57,16 @@ class RemoteTunnels:
     async def follow_changes(self) -> None:
         """Read what the store announces, until cancelled."""
         async with self._store.changes.subscribe() as changes:
+            backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
             stale: set[str | None] = {None}
             while True:
                 try:
                     await self._refresh(stale)
                 except StoreError as exc:
                     _LOG.warning("tunnels of other replicas not read", error=str(exc))
-                    await asyncio.sleep(RETRY_SECONDS)
+                    await asyncio.sleep(backoff.pause())
                 else:
+                    backoff.reset()
                     stale.clear()
                     stale |= await self._next(changes)
 

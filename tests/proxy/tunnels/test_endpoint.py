@@ -114,7 +114,7 @@ async def test_no_empty_unknown_or_users_token_is_401(edge: Sekisho) -> None:
         assert response.json()["request_id"]
         assert user_token not in response.body.decode()
     assert _ask(edge, Authorization="Bearer ").status == 400
-    with pytest.raises(DialError, match=r"401.*agent token is not valid, or was revoked"):
+    with pytest.raises(DialError, match="agent token is not valid, or was revoked"):
         async with open_tunnel(target(edge, "unknown")):
             pass
     assert user_token not in edge.log
