@@ -15,6 +15,7 @@ from store.administrators import any_administrator, holds_admin_role, one_is_lef
 from store.connections import Database
 from store.errors import StaleRevision
 from store.members import known_by, members_of
+from store.page_records import UserCounts, UserFilter, UserOrder
 from store.records import (
     ADMINISTRATOR,
     Change,
@@ -28,6 +29,10 @@ from store.records import (
 )
 from store.standing import lock_checked, lock_user, memberships_of
 from store.tables import bindings, is_storable, memberships, passwords, principals, tokens, users
+from store.user_pages import count_users, page_of_users
+
+_AT_ONCE = 500
+"""Ids in one query: databases limit the number of parameters."""
 
 
 class SqlUsers:
@@ -71,9 +76,8 @@ class SqlUsers:
     async def get_many(self, user_ids: Sequence[str]) -> Sequence[User]:
         """Return the users that exist, ordered by username."""
         found: list[User] = []
-        # In batches: databases limit the number of parameters.
-        for start in range(0, len(user_ids), 500):
-            found += await self._select(users.c.id.in_(user_ids[start : start + 500]))
+        for start in range(0, len(user_ids), _AT_ONCE):
+            found += await self._select(users.c.id.in_(user_ids[start : start + _AT_ONCE]))
         return sorted(found, key=lambda user: (user.username, user.id))
 
     async def by_principal(self, principal_id: str) -> User | None:
@@ -96,6 +100,28 @@ class SqlUsers:
     async def list_all(self) -> Sequence[User]:
         """Return every user, ordered by username."""
         return await self._select()
+
+    async def page(
+        self,
+        wanted: UserFilter,
+        order: UserOrder,
+        *,
+        after: tuple[str | datetime, str] | None = None,
+        limit: int | None = None,
+    ) -> Sequence[User]:
+        """Return users in order, beginning after a value of the order's field and an id."""
+        async with self._connections.read() as connection:
+            ids = await page_of_users(connection, wanted, order, after=after, limit=limit)
+            found: dict[str, User] = {}
+            for start in range(0, len(ids), _AT_ONCE):
+                some = users.c.id.in_(ids[start : start + _AT_ONCE])
+                found |= {one.id: one for one in await select_users(connection, some)}
+        return [found[one] for one in ids if one in found]
+
+    async def counts(self) -> UserCounts:
+        """Return how many users exist, are disabled, and are administrators."""
+        async with self._connections.read() as connection:
+            return await count_users(connection)
 
     async def update(
         self,

@@ -18,12 +18,32 @@ from pydantic import BaseModel
 from config.bounded_json import load_json
 from config.labels import InvalidSelector, Selector
 from management.http.problem import ApiProblem
+from store.records import Change
 
 MAX_ITEMS = 1000
 """Maximum items in a page."""
 
 Item = dict[str, Any]
 Collect = Callable[[web.Request], Awaitable[Sequence[Item]]]
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """A page that a request wants: after the value of ``field`` and the key in ``after``.
+
+    ``matches`` returns whether an item has the labels and the text that the request searches.
+    ``matched``: whether the store cannot decide that itself.
+    """
+
+    field: str
+    descending: bool
+    after: tuple[str, str] | None
+    limit: int
+    matches: Callable[[Item], bool]
+    matched: bool
+
+
+ReadPage = Callable[[web.Request, PageRequest], Awaitable[Sequence[Item]]]
 
 _COMMON = frozenset({"limit", "continue", "sort", "watch", "search"})
 
@@ -34,8 +54,10 @@ class Listing:
 
     ``response`` is the model of an item; ``key`` is the field that identifies an item. ``search``
     finds text in the fields ``searched``. The first of ``sorts`` is the default order. ``kinds``
-    are the kinds of changes in the store that can change the list. ``labelled``: items have
-    ``labels``, and ``label`` selects by them.
+    are the kinds of changes in the store that can change the list; with ``about``, only those with
+    the key that it returns. ``labelled``: items have
+    ``labels``, and ``label`` selects by them. ``read_page`` returns the items of a page, and one
+    more if there are more, so that the work for a page is bounded by it.
     """
 
     collect: Collect
@@ -45,13 +67,21 @@ class Listing:
     filters: tuple[str, ...] = ()
     searched: tuple[str, ...] = ("name",)
     kinds: frozenset[str] = frozenset()
+    about: Callable[[web.Request], str] | None = None
     own_parameters: tuple[str, ...] = ()
     labelled: bool = False
+    read_page: ReadPage | None = None
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """Return the parameters that this list has and others do not."""
         return (*self.filters, *self.own_parameters, *(("label",) if self.labelled else ()))
+
+    def concerned_by(self, change: Change, request: web.Request) -> bool:
+        """Return whether a change in the store can change this list."""
+        if change.kind not in self.kinds:
+            return False
+        return self.about is None or change.key is None or change.key == self.about(request)
 
 
 async def list_response(listing: Listing, request: web.Request) -> web.Response:
@@ -60,9 +90,34 @@ async def list_response(listing: Listing, request: web.Request) -> web.Response:
     Raises:
         ApiProblem: 422 for an invalid parameter.
     """
-    check_parameters(listing, request.query)
-    items = select(listing, await listing.collect(request), request.query)
-    return web.json_response(page(listing, items, request.query))
+    query = request.query
+    check_parameters(listing, query)
+    limit = _limit(query)
+    if listing.read_page is None or limit is None:
+        items = select(listing, await listing.collect(request), query)
+        return web.json_response(page(listing, items, query))
+    field, descending = _sort(listing, query)
+    matches, matched = _matches(listing, query)
+    wanted = PageRequest(field, descending, _after(query), limit, matches, matched)
+    found = await listing.read_page(request, wanted)
+    return web.json_response(_cut(listing, found, query, field, limit))
+
+
+def _matches(listing: Listing, query: Mapping[str, str]) -> tuple[Callable[[Item], bool], bool]:
+    """Return the condition of labels and search, and whether it needs to be checked here.
+
+    Databases ignore the case of ASCII letters only.
+    """
+    text = query.get("search", "").casefold()
+    if listing.labelled and "label" in query:
+        selector = _selector(query["label"])
+        return (
+            lambda one: (
+                selector.matches(one.get("labels") or {}) and _found(one, text, listing.searched)
+            ),
+            True,
+        )
+    return lambda one: _found(one, text, listing.searched), not text.isascii()
 
 
 def check_parameters(listing: Listing, query: Mapping[str, str]) -> None:
@@ -94,15 +149,30 @@ def page(listing: Listing, items: Sequence[Item], query: Mapping[str, str]) -> d
     """Return one page of ordered items, and the token for the next page."""
     field, descending = _sort(listing, query)
     order = _order(listing, field)
-    after = query.get("continue")
-    if after:
-        last = _decode_token(after, query.get("sort", ""))
+    last = _after(query)
+    if last is not None:
         items = [one for one in items if (order(one) < last if descending else order(one) > last)]
-    limit = _limit(query)
+    return _cut(listing, items, query, field, _limit(query))
+
+
+def _cut(
+    listing: Listing,
+    items: Sequence[Item],
+    query: Mapping[str, str],
+    field: str,
+    limit: int | None,
+) -> dict[str, Any]:
+    """Return the first ``limit`` items, with the token for the next page if there are more."""
     result: dict[str, Any] = {"items": list(items[:limit])}
     if limit is not None and len(items) > limit:
-        result["continue"] = _encode_token(order(items[limit - 1]), query.get("sort", ""))
+        last = _order(listing, field)(items[limit - 1])
+        result["continue"] = _encode_token(last, query.get("sort", ""))
     return result
+
+
+def _after(query: Mapping[str, str]) -> tuple[str, str] | None:
+    text = query.get("continue")
+    return _decode_token(text, query.get("sort", "")) if text else None
 
 
 def _selector(text: str) -> Selector:

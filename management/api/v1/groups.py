@@ -52,8 +52,8 @@ async def collect_members(request: web.Request) -> Sequence[Item]:
     """List the users who are in a group, as their providers said at sign-in or since."""
     group, store = await known_group(request), services_of(request).store
     found = await store.users.members([group["id"]], limit=MAX_MEMBERS)
-    members = {user_id for _, _, user_id in found}
-    return [user_json(one) for one in await store.users.list_all() if one.id in members]
+    members = sorted({user_id for _, _, user_id in found})
+    return [user_json(one) for one in await store.users.get_many(members)]
 
 
 def _json(group_id: str, provider: str | None, name: str, members: int | None) -> Item:

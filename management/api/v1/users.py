@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, Any, cast
 
 from aiohttp import web
 from pydantic import AfterValidator, Field, SecretStr
@@ -12,7 +12,7 @@ from impersonation.display_names import trimmed, visible
 from management.api import response_models
 from management.api.access_requirements import managed_user
 from management.api.authentication import caller_of
-from management.api.listing import Item, Listing
+from management.api.listing import Item, Listing, PageRequest
 from management.api.openapi_metadata import openapi
 from management.api.preconditions import check_match, conflict, json_with_etag, read_patch
 from management.api.request_models import Labels, Line, Name, RequestModel
@@ -23,6 +23,7 @@ from management.http.problem import ApiProblem
 from management.http.request_notes import add_audit_note
 from management.identity.users import MAX_USERNAME_LENGTH, checked_username, new_user
 from store.errors import StaleRevision
+from store.page_records import UserFilter, UserOrder
 from store.records import Principal, User
 
 
@@ -48,9 +49,59 @@ class UserSpec(RequestModel):
     labels: Labels = Field(default_factory=dict)
 
 
+_SCANNED = 500
+"""Users that are read together where the store cannot decide which are wanted."""
+
+
 async def collect(request: web.Request) -> Sequence[Item]:
-    """List all users."""
-    return [user_json(one) for one in await services_of(request).store.users.list_all()]
+    """List all users. ``?principal=`` returns the user with that principal."""
+    wanted = _wanted(request)
+    found = await services_of(request).store.users.page(wanted, UserOrder()) if wanted else ()
+    return [user_json(one) for one in found]
+
+
+async def read_page(request: web.Request, page: PageRequest) -> Sequence[Item]:
+    """Read the users of a page, and one more."""
+    users, wanted = services_of(request).store.users, _wanted(request)
+    order = UserOrder(cast(Any, page.field), page.descending)
+    after = _place(page)
+    size = max(page.limit + 1, _SCANNED) if page.matched else page.limit + 1
+    found: list[Item] = []
+    while wanted is not None and len(found) <= page.limit:
+        read = await users.page(wanted, order, after=after, limit=size)
+        items = (user_json(one) for one in read)
+        found += [one for one in items if not page.matched or page.matches(one)]
+        if len(read) < size:
+            break
+        after = (getattr(read[-1], page.field), read[-1].id)
+    return found[: page.limit + 1]
+
+
+def _wanted(request: web.Request) -> UserFilter | None:
+    """Return the conditions of the query, or None if no user can satisfy them."""
+    query = request.query
+    search = query.get("search", "")
+    flags = {name: query.get(name) for name in ("enabled", "administrator")}
+    if not {None, "true", "false"}.issuperset(flags.values()):
+        return None
+    enabled, administrator = (None if one is None else one == "true" for one in flags.values())
+    return UserFilter(
+        username=query.get("username"),
+        principal=query.get("principal"),
+        enabled=enabled,
+        administrator=administrator,
+        search=search if search.isascii() else "",
+    )
+
+
+def _place(page: PageRequest) -> tuple[str | datetime, str] | None:
+    """Return where the page begins, as the store has it. Raises ApiProblem with 422."""
+    if page.after is None or page.field != "created_at":
+        return page.after
+    try:
+        return datetime.fromisoformat(page.after[0]).astimezone(UTC), page.after[1]
+    except (ValueError, OverflowError):
+        raise ApiProblem(422, "continue is not valid: use the value of an earlier page") from None
 
 
 LIST = Listing(
@@ -60,7 +111,9 @@ LIST = Listing(
     filters=("username", "enabled", "administrator"),
     searched=("username", "display_name", "id"),
     kinds=frozenset({"user"}),
+    own_parameters=("principal",),
     labelled=True,
+    read_page=read_page,
 )
 
 

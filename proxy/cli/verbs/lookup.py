@@ -1,6 +1,6 @@
 """Find what a user names: projects, users, groups, tokens. Ambiguous names list the candidates."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 
 from proxy.cli.client.problems import Refused
 from proxy.cli.client.server_session import Answer, Item, ServerSession, path_of
@@ -34,7 +34,8 @@ async def find_user(session: ServerSession, name: str) -> Item:
         if found:
             return found[0]
     if "://" in name:
-        return _only([one async for one in _with_principal(session, name)], "user", name, _of_user)
+        held = [one async for one in session.list("/v1/users", principal=name)]
+        return _only(held, "user", name, _of_user)
     named = [one async for one in session.list("/v1/users", username=name)]
     return _only(named, "user", name, _of_user)
 
@@ -84,12 +85,6 @@ async def _by_id(session: ServerSession, noun: str, name: str) -> list[Item]:
         if exc.status == 404:
             return []
         raise
-
-
-async def _with_principal(session: ServerSession, principal: str) -> AsyncIterator[Item]:
-    async for one in session.list("/v1/users"):
-        if principal in {held["id"] for held in one["principals"]}:
-            yield one
 
 
 def _only(found: Iterable[Item], noun: str, name: str, described: Callable[[Item], str]) -> Item:
