@@ -274,33 +274,38 @@ class Cluster:
     unreadable: str = ""
 
 
+ChangeKind = Literal[
+    "user",
+    "group",
+    "token",
+    "token-created",
+    "cluster",
+    "access",
+    "role",
+    "project",
+    "provider",
+    "status",
+    "tunnels",
+    "agent-token",
+    "all",
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """A change that makes cached values stale. ``key`` None: any record of ``kind`` may have
     changed.
 
     Kinds: ``user`` (key: user id; also its passwords, groups and roles), ``group`` (key: a group
-    principal whose roles changed), ``token`` (key: token name), ``cluster`` (key: cluster id),
-    ``access`` (key: the cluster in which roles changed), ``role``, ``project`` (key: its id; also
-    its namespaces), ``provider`` (key: its name), ``status`` (key: the cluster whose status
-    changed), ``tunnels`` (key: the cluster whose tunnels changed), ``agent-token`` (key: the
-    cluster whose agent tokens changed), and ``all``.
+    principal whose roles changed), ``token`` (key: token name), ``token-created`` (key: the id of
+    its user; no cache needs it), ``cluster`` (key: cluster id), ``access`` (key: the cluster in
+    which roles changed), ``role``, ``project`` (key: its id; also its namespaces), ``provider``
+    (key: its name), ``status`` (key: the cluster whose status changed), ``tunnels`` (key: the
+    cluster whose tunnels changed), ``agent-token`` (key: the cluster whose agent tokens changed),
+    and ``all``.
     """
 
-    kind: Literal[
-        "user",
-        "group",
-        "token",
-        "cluster",
-        "access",
-        "role",
-        "project",
-        "provider",
-        "status",
-        "tunnels",
-        "agent-token",
-        "all",
-    ]
+    kind: ChangeKind
     key: str | None = None
 
 

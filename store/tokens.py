@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from store.connections import Database
 from store.errors import ParentGone, RecordNotFound
 from store.projects import select_namespaces
-from store.records import Change, Check, Holdings, Token, TokenCounts
+from store.records import Change, ChangeKind, Check, Holdings, Token, TokenCounts
 from store.roles import every_role
 from store.standing import held_by, lock_checked, lock_user
 from store.tables import is_storable, project_namespaces, tokens
@@ -41,8 +41,9 @@ class SqlTokens:
     async def create(self, token: Token, *, at_most: int | None = None) -> None:
         """Store a new token. Raises Conflict, RecordNotFound and ParentGone."""
         values = asdict(token) | {key: list(getattr(token, key)) for key in _LISTS}
-        announced = [Change("user", token.user_id)] if at_most is not None else []
-        async with self._connections.write(*announced) as connection:
+        kind: ChangeKind = "user" if at_most is not None else "token-created"
+        announced = Change(kind, token.user_id)
+        async with self._connections.write(announced) as connection:
             if token.parent is not None or at_most is not None:
                 await lock_user(connection, token.user_id)
             if token.parent is not None:

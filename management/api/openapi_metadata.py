@@ -19,7 +19,8 @@ class Description:
 
     ``body`` is the model of the request's body; ``response`` is the model of the response with
     ``status``. ``many``: the response is a list. ``others``: other success statuses. ``query``:
-    parameters, as JSON schemas. ``revised``: the endpoint supports If-Match.
+    parameters, as JSON schemas. ``revised``: the endpoint supports If-Match. ``watched``: the kinds
+    of changes in the store that concern the response, which ``watch=1`` then streams.
     """
 
     body: type[BaseModel] | None = None
@@ -28,6 +29,7 @@ class Description:
     others: tuple[int, ...] = ()
     many: bool = False
     revised: bool = False
+    watched: frozenset[str] = frozenset()
     query: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -7,7 +7,6 @@ what the plain list would not, and an item that the caller may no longer see is 
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 from weakref import WeakSet
@@ -16,11 +15,11 @@ from aiohttp import web
 
 from management.api.access_requirements import Requirement
 from management.api.authentication import CALLER, caller_of
+from management.api.change_batches import ALWAYS, batches
 from management.api.listing import Item, Listing, check_parameters, select
 from management.api.services import services_of
 from management.http.problem import ApiProblem
 from store.errors import StoreError
-from store.records import Change
 
 STREAMS = web.AppKey("streams", WeakSet[asyncio.Task[Any]])
 """The running streams; they end with the application."""
@@ -41,8 +40,8 @@ async def watch_response(
         ApiProblem: before the stream begins, for invalid parameters.
     """
     check_parameters(listing, request.query)
-    if "limit" in request.query or "continue" in request.query:
-        raise ApiProblem(422, "watch: a stream has no pages: leave limit and continue out")
+    if "continue" in request.query:
+        raise ApiProblem(422, "watch: to watch a page, give limit with continue")
     items = select(listing, await listing.collect(request), request.query)
     response = new_stream(request)
     async with services_of(request).store.changes.subscribe() as changes:
@@ -50,7 +49,12 @@ async def watch_response(
         known: dict[str, Item] = {}
         await _send_changes(response, known, listing, items)
         await send_event(response, "synced", {"items": len(known)})
-        async for changed in _debounced(changes, listing):
+        async for changed in batches(
+            changes,
+            lambda change: change.kind in ALWAYS or listing.concerned_by(change, request),
+            pause_seconds=DEBOUNCE_SECONDS,
+            idle_seconds=HEARTBEAT_SECONDS,
+        ):
             if not changed:
                 await response.write(b": keep-alive\n\n")
                 continue
@@ -93,26 +97,6 @@ async def revalidate(request: web.Request, requirement: Requirement) -> None:
         raise ApiProblem(401, "the credential is expired or revoked: sign in again")
     request[CALLER] = replace(caller, authenticated=authenticated)
     await requirement.check(request)
-
-
-async def _debounced(changes: AsyncIterator[Change], listing: Listing) -> AsyncIterator[bool]:
-    """Yield True when the list may have changed, and False after an idle interval."""
-    waiting: asyncio.Future[Change] | None = None
-    try:
-        while True:
-            waiting = waiting or asyncio.ensure_future(anext(changes))
-            done, _ = await asyncio.wait({waiting}, timeout=HEARTBEAT_SECONDS)
-            if not done:
-                yield False
-                continue
-            change, waiting = waiting.result(), None
-            # The caller's access may change with any list: a revoked token ends the stream.
-            if change.kind in listing.kinds | {"all", "token", "provider"}:
-                await asyncio.sleep(DEBOUNCE_SECONDS)
-                yield True
-    finally:
-        if waiting is not None:
-            waiting.cancel()
 
 
 async def _send_changes(

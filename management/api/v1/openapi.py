@@ -19,6 +19,7 @@ _PARAMETER = re.compile(r"\{([a-z_]+)(?::[^}]*)?\}")
 _WORD = re.compile(r"[a-z0-9]+")
 _TITLE = re.compile(r"^(?:GET|POST|PUT|PATCH|DELETE)[^:]*:\s*")
 _PATCH = "application/merge-patch+json"
+_WATCH = {"type": "string", "enum": ["1", "true"], "description": "Stream changes."}
 
 
 @cache
@@ -95,6 +96,8 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
         {"name": name, "in": "query", "schema": schema}
         for name, schema in endpoint.description.query.items()
     ]
+    if endpoint.description.watched:
+        found.append({"name": "watch", "in": "query", "schema": _WATCH})
     if endpoint.method in {"PATCH", "DELETE"} and endpoint.description.revised:
         found.append({"name": "If-Match", "in": "header", "schema": {"type": "string"}})
     if endpoint.method == "POST" and not isinstance(endpoint.requirement, Public):
@@ -111,7 +114,7 @@ def _list_parameters(listing: Listing) -> list[dict[str, Any]]:
         "continue": {"type": "string", "description": "The value from the previous page."},
         "sort": {"type": "string", "enum": sorts},
         "search": {"type": "string", "description": f"In {', '.join(listing.searched)}."},
-        "watch": {"type": "string", "enum": ["1", "true"], "description": "Stream changes."},
+        "watch": _WATCH,
     }
     schemas |= {name: {"type": "string"} for name in listing.parameters}
     return [{"name": name, "in": "query", "schema": one} for name, one in schemas.items()]

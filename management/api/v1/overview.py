@@ -34,11 +34,15 @@ MAX_PROBLEMS = 50
 MAX_ENDING = 50
 """Entries of the two lists, so that the response stays small."""
 
+_KINDS = frozenset(
+    {"user", "group", "role", "access", "cluster", "status", "project", "token-created"}
+)
+
 IN_USE = timedelta(days=1)
 """How recent the last use of a token in use is."""
 
 
-@openapi(response=overview_models.OverviewResponse)
+@openapi(response=overview_models.OverviewResponse, watched=_KINDS)
 async def overview(request: web.Request) -> web.Response:
     """Return the state of everything that the caller may see. What the caller may not see is null.
 
@@ -126,12 +130,7 @@ async def _projects(services: Services, caller: Caller) -> Item:
 
 
 async def _users(services: Services) -> Item:
-    users = await services.store.users.list_all()
-    return {
-        "total": len(users),
-        "disabled": sum(not one.enabled for one in users),
-        "administrators": sum(one.administrator for one in users),
-    }
+    return asdict(await services.store.users.counts())
 
 
 async def _tokens(services: Services, caller: Caller) -> Item:

@@ -100,6 +100,7 @@ LIST = Listing(
 )
 
 
+@openapi(watched=frozenset({"provider"}))
 async def show(request: web.Request) -> web.Response:
     """Return a provider with its state; secrets are masked."""
     return web.json_response(_json(_target(request).running, tester_of(request)))

@@ -1,11 +1,13 @@
 """Build the routes from the table; each checks its requirement first."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from aiohttp import web
 
 from management.api.access_requirements import Public, Requirement
 from management.api.authentication import is_watch, public
+from management.api.document_watch import watch_document
 from management.api.idempotency import with_idempotency_key
 from management.api.listing import Listing, list_response
 from management.api.v1.route_table import TABLE, Endpoint, Handler
@@ -30,8 +32,15 @@ def handler_of(endpoint: Endpoint) -> Handler:
         await endpoint.requirement.check(request)
         if isinstance(endpoint.serve, Listing):
             if is_watch(request):
+                if "limit" in request.query:
+                    page = partial(list_response, endpoint.serve)
+                    kinds = endpoint.serve.kinds
+                    return await watch_document(page, kinds, endpoint.requirement, request)
                 return await watch_response(endpoint.serve, endpoint.requirement, request)
             return await list_response(endpoint.serve, request)
+        watched = endpoint.description.watched
+        if watched and is_watch(request):
+            return await watch_document(endpoint.serve, watched, endpoint.requirement, request)
         if endpoint.method == "POST" and not isinstance(endpoint.requirement, Public):
             return await with_idempotency_key(request, endpoint.serve)
         return await endpoint.serve(request)

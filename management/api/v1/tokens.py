@@ -82,7 +82,8 @@ LIST = Listing(
     sorts=("-created_at", "name", "last_used_at", "expires_at"),
     filters=("kind", "expired", "read_only", "proxy_read"),
     searched=("name", "description"),
-    kinds=frozenset({"user"}),
+    kinds=frozenset({"user", "token-created"}),
+    about=lambda request: managed_user(request).id,
     own_parameters=("user",),
 )
 

@@ -25,7 +25,7 @@ from management.api.access_responses import (
     chain_json,
     step_json,
 )
-from management.api.authentication import Caller, caller_of
+from management.api.authentication import Caller, caller_of, is_watch
 from management.api.openapi_metadata import TEXT, openapi
 from management.api.services import services_of
 from management.api.v1 import groups
@@ -36,15 +36,16 @@ from store.access_records import PolicyRule
 from store.records import User
 
 _CLUSTER = {"cluster": TEXT}
+_KINDS = frozenset({"user", "group", "role", "access", "cluster", "project"})
 
 
-@openapi(response=UserAccessResponse, query=_CLUSTER)
+@openapi(response=UserAccessResponse, query=_CLUSTER, watched=_KINDS)
 async def own(request: web.Request) -> web.Response:
     """Return what the caller may do. ``?cluster=``: also by the cluster's own roles."""
     return await _response(request, caller_of(request).user)
 
 
-@openapi(response=GroupAccessResponse)
+@openapi(response=GroupAccessResponse, watched=_KINDS)
 async def of_group(request: web.Request) -> web.Response:
     """Return the roles that a group gives to its members, in places that the caller may see.
 
@@ -58,7 +59,7 @@ async def of_group(request: web.Request) -> web.Response:
     return web.json_response({"group": shown, **_places_json(found)})
 
 
-@openapi(response=UserAccessResponse, query=_CLUSTER)
+@openapi(response=UserAccessResponse, query=_CLUSTER, watched=_KINDS)
 async def of_user(request: web.Request) -> web.Response:
     """Return what a user may do, in places whose members the caller may see.
 
@@ -73,7 +74,9 @@ async def of_user(request: web.Request) -> web.Response:
 
 async def _response(request: web.Request, user: User) -> web.Response:
     services, caller = services_of(request), caller_of(request)
-    unknown = sorted(set(request.query) - set(_CLUSTER))
+    unknown = sorted(set(request.query) - {*_CLUSTER, "watch"})
+    if "cluster" in request.query and is_watch(request):
+        raise ApiProblem(422, "watch: the roles of a cluster are not streamed: leave cluster out")
     if unknown:
         raise ApiProblem(422, f"unknown parameter {unknown[0][:64]}; the parameter is cluster")
     facts = await _facts(request, user)

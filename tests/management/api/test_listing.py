@@ -1,9 +1,11 @@
 """Lists: pages, order, filters, and streams of changes."""
 
 import asyncio
+import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from management.api.listing import Listing, page, select
 from management.http.problem import ApiProblem
+from management.identity.users import new_user
 from tests.management.api.conftest import HELD, Api
 from tests.store.records import a_binding
 
@@ -167,5 +170,86 @@ async def test_stream_ends_when_its_token_ends(api: Api) -> None:
         assert "revoked" in (await until(events, "ended"))["reason"]
 
 
-async def test_stream_with_page_parameters_is_rejected(api: Api) -> None:
-    assert (await api("admin", "GET", "/v1/users?watch=1&limit=3")).status == 422
+async def test_pages_of_users_have_those_that_the_whole_list_has(api: Api) -> None:
+    for number in range(40):
+        user = new_user(f"{'Äö'[number % 2]}-{number:02}")
+        labels = {"team": "shop"} if number % 3 == 0 else {}
+        await api.store.users.create(replace(user, labels=labels))
+    for query in ("sort=-created_at", "search=%C3%A4-0", "label=team%3Dshop", "enabled=x", ""):
+        whole = (await api("admin", "GET", f"/v1/users?{query}")).body["items"]
+        found, more = [], ""
+        while more is not None:
+            path = f"/v1/users?limit=4&{query}{more and f'&continue={more}'}"
+            page = (await api("admin", "GET", path)).body
+            found += page["items"]
+            more = page.get("continue")
+        assert found == whole, query
+    assert (await api("admin", "GET", "/v1/users?search=%C3%A4-0&limit=9")).body["items"]
+
+
+async def test_users_are_found_by_their_principal(api: Api) -> None:
+    for query in ("principal=local%3A%2F%2Fu-plain", "principal=local%3A%2F%2Fu-plain&limit=5"):
+        items = (await api("admin", "GET", f"/v1/users?{query}")).body["items"]
+        assert [one["id"] for one in items] == ["u-plain"]
+    assert (await api("admin", "GET", "/v1/users?principal=local%3A%2F%2F")).body["items"] == []
+
+
+@pytest.mark.parametrize("value", ["", "yesterday", "2026-01-01", "0001-01-01T00:00:00+14:00"])
+async def test_page_after_an_invalid_time_is_rejected_or_empty(api: Api, value: str) -> None:
+    raw = json.dumps(["created_at", value, "u-plain"]).encode()
+    token = base64.urlsafe_b64encode(raw).decode().rstrip("=")
+    path = f"/v1/users?limit=2&sort=created_at&continue={token}"
+    assert (await api("admin", "GET", path)).status in {200, 422}
+
+
+async def test_stream_of_tokens_shows_a_new_token_of_its_user_only(api: Api) -> None:
+    async with stream(api, "admin", "/v1/tokens?watch=1&user=u-plain") as events:
+        await until(events, "synced")
+        await api.bearer("c-owner")
+        bearer = await api.bearer("plain")
+        assert (await until(events, "added"))["name"] == bearer.partition(":")[0]
+
+
+async def test_stream_of_a_page_sends_the_page_when_it_differs(api: Api) -> None:
+    path = "/v1/users?limit=2&sort=-username"
+    async with stream(api, "admin", f"{path}&watch=1") as events:
+        first = await until(events, "state")
+        assert first == (await api("admin", "GET", path)).body
+        assert (len(first["items"]), "continue" in first) == (2, True)
+        await api.store.users.create(new_user("zoe"))
+        assert (await until(events, "state"))["items"][0]["username"] == "zoe"
+
+
+async def test_stream_of_a_page_without_a_limit_is_rejected(api: Api) -> None:
+    assert (await api("admin", "GET", "/v1/users?watch=1&continue=x")).status == 422
+    assert (await api("admin", "GET", "/v1/users?watch=1&limit=2&continue=x")).status == 422
+
+
+@pytest.mark.parametrize(
+    ("path", "users"),
+    [("/v1/overview", lambda one: one["users"]["total"]), ("/v1/users/u-plain/access", len)],
+)
+async def test_stream_of_a_document_sends_it_when_it_differs(
+    api: Api, path: str, users: Callable[[Any], int]
+) -> None:
+    async with stream(api, "admin", f"{path}?watch=1") as events:
+        first = await until(events, "state")
+        assert users(first) == users((await api("admin", "GET", path)).body)
+        await api.store.users.create(new_user("zoe"))
+        await api.store.bindings.create(a_binding("u-plain", "cluster-member"))
+        changed = await until(events, "state")
+        while changed == first:
+            changed = await until(events, "state")
+
+
+async def test_stream_of_a_document_ends_when_the_permission_ends(api: Api) -> None:
+    bearer = await api.bearer("admin")
+    async with stream(api, "admin", "/v1/overview?watch=1", bearer) as events:
+        await until(events, "state")
+        await api.store.tokens.revoke(bearer.partition(":")[0])
+        assert "revoked" in (await until(events, "ended"))["reason"]
+
+
+async def test_stream_of_what_a_user_may_do_in_a_cluster_is_rejected(api: Api) -> None:
+    path = "/v1/users/u-plain/access?watch=1&cluster=prod"
+    assert (await api("admin", "GET", path)).status == 422
