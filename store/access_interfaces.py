@@ -108,8 +108,15 @@ class Projects(Protocol):
     ) -> Sequence[ProjectNamespace]:
         """Return namespaces that are, or were, in a project, ordered by name."""
 
-    async def put_namespace(self, namespace: ProjectNamespace) -> None:
-        """Assign a namespace to a project. Raises RecordNotFound if that does not exist."""
+    async def put_namespace(self, namespace: ProjectNamespace, *, keep_quota: bool = False) -> None:
+        """Assign a namespace to a project.
+
+        ``keep_quota``: a namespace that is in the project already keeps its quota, also one that
+        is stored at the same time.
+
+        Raises:
+            RecordNotFound: the project does not exist.
+        """
 
     async def drop_namespace(
         self, cluster_id: str, namespace: str, uid: str | None = None, *, gone: bool = False

@@ -5,13 +5,14 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, Executable, case, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.access_records import Binding, Project, ProjectNamespace
 from store.bindings import insert_binding
 from store.connections import Database
 from store.errors import InUse, RecordNotFound, StaleRevision
+from store.inserts import insert_or
 from store.records import Change
 from store.standing import lock_user
 from store.tables import former_namespaces, is_storable, project_namespaces, projects
@@ -90,9 +91,8 @@ class SqlProjects:
         async with self._connections.read() as connection:
             return await select_namespaces(connection, *where)
 
-    async def put_namespace(self, namespace: ProjectNamespace) -> None:
+    async def put_namespace(self, namespace: ProjectNamespace, *, keep_quota: bool = False) -> None:
         """Assign a namespace to a project. Raises RecordNotFound if that does not exist."""
-        same = _same(namespace.cluster_id, namespace.namespace)
         before = await self._project_of(namespace.cluster_id, namespace.namespace)
         concerned = {before, namespace.project_id} - {None}
         changes = [Change("project", one) for one in sorted(filter(None, concerned))]
@@ -101,10 +101,7 @@ class SqlProjects:
         ) as connection:
             if namespace.project_id is not None:
                 await _hold_project(connection, namespace.project_id, namespace.cluster_id)
-            joined_at = await _joined_at(connection, namespace)
-            await connection.execute(delete(project_namespaces).where(same))
-            values = asdict(namespace) | {"joined_at": joined_at}
-            await connection.execute(insert(project_namespaces).values(**values))
+            await connection.execute(_put(connection, namespace, keep_quota=keep_quota))
 
     async def drop_namespace(
         self, cluster_id: str, namespace: str, uid: str | None = None, *, gone: bool = False
@@ -177,16 +174,25 @@ async def _remember(connection: AsyncConnection, *where: ColumnElement[bool]) ->
             )
 
 
-async def _joined_at(connection: AsyncConnection, namespace: ProjectNamespace) -> datetime | None:
-    """Return when a namespace joined its present project."""
-    wanted = select(project_namespaces.c.project_id, project_namespaces.c.joined_at).where(
-        _same(namespace.cluster_id, namespace.namespace)
-    )
-    before = (await connection.execute(wanted)).first()
-    if before is not None and before.project_id == namespace.project_id:
-        found: datetime | None = before.joined_at
-        return found
-    return datetime.now(UTC)
+def _put(
+    connection: AsyncConnection, namespace: ProjectNamespace, *, keep_quota: bool
+) -> Executable:
+    """Return the statement that stores a namespace.
+
+    It is one statement, so that nothing that another replica stores meanwhile is lost.
+    """
+    values = asdict(namespace) | {"joined_at": datetime.now(UTC)}
+    statement = insert_or(connection, project_namespaces).values(**values)
+    now, wanted = project_namespaces.c, statement.excluded
+    same_project = now.project_id.is_not_distinct_from(wanted.project_id)
+    changed = {name: wanted[name] for name in ("uid", "project_id", "agreed", "quota")}
+    changed["joined_at"] = case((same_project, now.joined_at), else_=wanted.joined_at)
+    if keep_quota:
+        same = same_project & (now.uid == wanted.uid)
+        changed["quota"] = case((same, now.quota), else_=wanted.quota)
+    key = (now.cluster_id, now.namespace)
+    stored: Executable = statement.on_conflict_do_update(index_elements=key, set_=changed)
+    return stored
 
 
 def _same(cluster_id: str, namespace: str) -> ColumnElement[bool]:

@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Literal
 
 from config.loggers import get_logger
@@ -125,7 +124,7 @@ class NamespaceSync:
         projects = self._store.projects
         if isinstance(step, RecordNamespace):
             try:
-                await self._record(step.namespace)
+                await projects.put_namespace(step.namespace, keep_quota=True)
             except RecordNotFound:
                 return  # The project has just been deleted; the store reports that.
         elif isinstance(step, ForgetNamespace):
@@ -136,15 +135,6 @@ class NamespaceSync:
                 await projects.drop_namespace(self._cluster.id, name, uid, gone=gone)
         else:
             await self._relabel(step)
-
-    async def _record(self, wanted: ProjectNamespace) -> None:
-        """Store a namespace's project, with the quota that a request has stored meanwhile."""
-        projects = self._store.projects
-        project = [wanted.project_id] if wanted.project_id is not None else []
-        for now in await projects.namespaces(cluster_id=self._cluster.id, project_ids=project):
-            if (now.namespace, now.uid) == (wanted.namespace, wanted.uid):
-                wanted = replace(wanted, quota=now.quota)
-        await projects.put_namespace(wanted)
 
     async def _left(self, name: str, uid: str) -> Literal["cluster", "project"] | None:
         """Return what a namespace has left; None: nothing.
