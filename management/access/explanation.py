@@ -14,72 +14,51 @@ from management.access.evaluation import Grant, grants
 from management.access.question import AccessQuestion
 from management.access.rbac_objects import ClusterRbac, RbacSubject, subject_of_user
 from management.access.smallest_role import Suggestion
+from management.http.decisions import Decision
 
 CONNECT = "connect"
 """The recorded verb of every upgrade."""
 
-Cause = Literal[
-    "allowed",
-    "limit",
-    "error",
-    "password_change",
-    "cluster_entry",
-    "token_cluster",
-    "token_project",
-    "token_read_only",
-    "impersonation_unsupported",
-    "impersonation",
-    "identity",
-    "origin",
-    "permission",
-    "rbac",
-    "admission",
-    "unknown",
-]
+Cause = (
+    Decision | Literal["allowed", "limit", "error", "permission", "rbac", "admission", "unknown"]
+)
+"""Why a request was answered so: the recorded decision, or another cause."""
 
-BY_SEKISHO: dict[str, tuple[Cause, str, str]] = {
+BY_SEKISHO: dict[Decision, tuple[str, str]] = {
     "password_change": (
-        "password_change",
         "Your password was set by an administrator, and must be changed first.",
         "Run `sekisho login`, or change it on the sign-in page.",
     ),
     "cluster_entry": (
-        "cluster_entry",
         "No cluster with that name exists, or the user may not enter it.",
         "Ask an owner of the cluster for a role in it or in one of its projects.",
     ),
     "token_cluster": (
-        "token_cluster",
         "The token is limited to other clusters. The user's own rights were not reached.",
         "Use a token without that limit, or create one for this cluster.",
     ),
     "token_project": (
-        "token_project",
         "The token is limited to its projects' namespaces. The user's own rights were not reached.",
         "Use a token without that limit, or create one for this project.",
     ),
     "token_read_only": (
-        "token_read_only",
         "The token only reads. The user's own rights were not reached.",
         "Use a token that is not read-only.",
     ),
     "impersonation_unsupported": (
-        "impersonation_unsupported",
         "In this cluster each user acts through a separate account, so no user can act as another.",
         "Leave out --as.",
     ),
     "identity": (
-        "identity",
         "The user's identity cannot be sent to this cluster in full.",
         "Ask an administrator; the log has the reason under the request id.",
     ),
     "origin": (
-        "origin",
         "A page sent the request with the session's cookie, but without its CSRF token.",
         "Send the request from Sekisho's own pages, or with a token.",
     ),
 }
-"""The cause, what was decided, and the remedy, by the recorded decision."""
+"""What was decided, and the remedy, by the recorded decision."""
 
 BY_CODE: dict[int, tuple[Cause, str, str]] = {
     401: (
@@ -156,7 +135,7 @@ def impersonation_questions(subject: Subject) -> list[AccessQuestion]:
 def verdict_of_sekisho(decision: str, code: int) -> Verdict:
     """Return the verdict for a request that Sekisho refused, except those about rules."""
     if decision in BY_SEKISHO:
-        return Verdict(*BY_SEKISHO[decision])
+        return Verdict(decision, *BY_SEKISHO[decision])
     if code in BY_CODE:
         return Verdict(*BY_CODE[code])
     return Verdict("unknown", "Sekisho refused the request; the reason is the message.")

@@ -6,7 +6,8 @@ from typing import Any
 
 from config.bounded_yaml import InvalidYaml
 from config.errors import InvalidInput, Problem
-from config.yaml_documents import Path, YamlDocument, read_documents
+from config.yaml_documents import YamlDocument, read_documents
+from config.yaml_walk import Path
 from proxy.cli.apply.fields import Field, Invalid, labels, mapping, name, problems_of
 from proxy.cli.apply.kinds import API_VERSION, KINDS, Kind
 from proxy.cli.apply.suggestions import nearest

@@ -1,26 +1,28 @@
 """Import a real cluster: objects created, data stored, and roll-back after failures."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from management.clusters.members import MemberService
 from management.clusters.service import ClusterService, ImportResult
 from management.clusters.service_account_tokens import TOKEN_SECONDS
-from management.clusters.uninstall import uninstall
 from management.desired_state.diff import ObjectAction
 from management.desired_state.installation import installation
 from management.errors import AlreadyExists, ClusterOperationFailed
 from management.kubernetes import manifests
-from management.kubernetes.client import ClusterClient
 from store.interfaces import Store
 from store.records import CredentialSource
 from tests.management.clusters.unreachable import (
     UNREACHABLE,
 )
 from tests.management.conftest import OwnCluster, user
+from tests.support.fault_proxy import FaultProxy
+from tests.support.waiting import eventually
 
 
 async def imported(store: Store, cluster: OwnCluster, **options: Any) -> ImportResult:
@@ -177,17 +179,21 @@ async def test_unreachable_cluster_is_removed_only_with_keep_cluster_objects(
     assert clean.managed_objects() == before
 
 
-async def test_removal_that_another_one_overtakes_succeeds(
-    clean: OwnCluster, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_removal_that_another_one_overtakes_succeeds(clean: OwnCluster, store: Store) -> None:
+    """The cluster does not respond to the first removal until the second is done."""
     cluster = (await imported(store, clean)).cluster
     assert cluster is not None
-
-    async def overtaken(client: ClusterClient) -> list[str]:
-        deleted = await uninstall(client)
-        await store.clusters.delete(cluster.id)
-        return deleted
-
-    monkeypatch.setattr("management.clusters.service.uninstall", overtaken)
-    assert (await ClusterService(store).remove("prod")).deleted
+    service = ClusterService(store)
+    target = urlsplit(clean.servers[0]).port
+    assert target is not None
+    with FaultProxy(target) as slow:
+        address = f"https://127.0.0.1:{slow.port}"
+        await store.clusters.replace(replace(cluster, servers=(address,)))
+        slow.stall()
+        first = asyncio.create_task(service.remove("prod"))
+        await eventually(lambda: slow.accepted)
+        await service.remove("prod", keep_cluster_objects=True)
+        assert not first.done()
+        slow.clear_faults()
+        assert (await first).deleted
     assert await store.clusters.get("prod") is None

@@ -100,7 +100,7 @@ apiVersion: sekisho.io/v1
         (ROLE.replace("[get]", "get"), "a.yaml:10: spec.rules[0].verbs: must be a list"),
         (ROLE.replace("[get]", '["", get]'), "spec.rules[0].verbs[0]: must not be empty"),
         (ROLE.replace("{team: shop}", "[team]"), "metadata.labels: must be labels"),
-        (ROLE + "  scope: cluster\n", "a.yaml:13: spec.scope: occurs twice"),
+        (ROLE + "  scope: cluster\n", "a.yaml:13: spec.scope: occurs twice; remove one"),
         (ROLE + "x: &a 1", "a.yaml:13: has an anchor or alias"),
         (ROLE + "x: !secret y", "spec"),
         (ROLE + "---\n" + ROLE, "a.yaml:14: the same Role is at a.yaml:1; remove one"),
