@@ -22,6 +22,7 @@ pytest_plugins = [
     "tests.support.npm",
     "tests.support.systemd",
     "tests.support.prometheus",
+    "tests.support.shells",
 ]
 
 

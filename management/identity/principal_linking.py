@@ -42,6 +42,9 @@ async def link_principal(
     try:
         await store.identities.link(user_id, principal, identity.secret)
     except Conflict:
+        owner = await store.users.by_principal(principal.id)
+        if owner is not None and owner.id == user_id:
+            raise ApiProblem(409, "this account is linked to you already") from None
         raise ApiProblem(
             409, "another user has this principal: unlink it from that user first"
         ) from None

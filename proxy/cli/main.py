@@ -16,6 +16,7 @@ from proxy.cli.lazy_group import LazyGroup
 _COMMANDS = {
     "whoami": "proxy.cli.verbs.whoami:whoami",
     "password": "proxy.cli.verbs.whoami:password",
+    "account": "proxy.cli.verbs.account:account",
     "clusters": "proxy.cli.verbs.cluster:clusters",
     "cluster": "proxy.cli.verbs.cluster:cluster",
     "project": "proxy.cli.verbs.project:project",
