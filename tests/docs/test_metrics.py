@@ -7,7 +7,8 @@ from proxy.monitoring import state_collector
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]
-METRIC = r"\bsekisho_[a-z][a-z_]*[a-z]\b"
+METRIC = r"\bsekisho_[a-z][a-z_]*[a-z]\b(?!-)"
+"""A hyphen follows the name in that of a wheel's file."""
 
 
 def metrics() -> set[str]:
