@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from store.page_records import UserCounts, UserFilter, UserOrder
+from store.page_interfaces import UserPages
 from store.records import (
     Check,
     Holdings,
@@ -21,7 +21,7 @@ from store.records import (
 )
 
 
-class Users(Protocol):
+class Users(UserPages, Protocol):
     """Users, their principals, groups and local passwords."""
 
     async def create(self, user: User, *, password: NewPassword | None = None) -> None:
@@ -44,23 +44,6 @@ class Users(Protocol):
 
     async def list_all(self) -> Sequence[User]:
         """Return every user, ordered by username."""
-
-    async def page(
-        self,
-        wanted: UserFilter,
-        order: UserOrder,
-        *,
-        after: tuple[str | datetime, str] | None = None,
-        limit: int | None = None,
-    ) -> Sequence[User]:
-        """Return at most ``limit`` users that satisfy ``wanted``, in order.
-
-        ``after``: only those after a user, given by the value of the order's field and the id.
-        The rows that are read are those of the page.
-        """
-
-    async def counts(self) -> UserCounts:
-        """Return how many users exist, are disabled, and are administrators."""
 
     async def update(
         self,
