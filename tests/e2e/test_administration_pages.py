@@ -497,6 +497,38 @@ def test_provider_is_tried_added_and_disabled(pages: Pages) -> None:
     assert pages.logged() == []
 
 
+READ = """return performance.getEntriesByType("resource").map((one) => one.name)
+    .filter((one) => one.includes(arguments[0]) && !one.includes("watch=1")).length"""
+
+
+def test_changes_elsewhere_appear_by_streams_without_reading_again(
+    proxy: SekishoWithUsers, pages: Pages
+) -> None:
+    pages.sign_in("root", path="/people?search=livia")
+    pages.shows("Nothing matches.")
+    user = proxy.create_user("livia")
+    pages.see(lambda b: cell(pages, "livia", "Username") == "livia")
+    assert pages.browser.execute_script(READ, "/v1/users?") == 1
+    pages.open(f"/people/{user}/tokens", "livia")
+    pages.shows("No sessions and no tokens.")
+    body = {"username": "livia", "password": PASSWORD}
+    token = proxy.request("POST", "/v1/login/local", body=body).json()["token"]
+    pages.shows("Session", "tbody")
+    assert pages.browser.execute_script(READ, "/v1/tokens?") == 0
+    pages.open(f"/people/{user}", "livia")
+    pages.shows("No roles.")
+    held = {"role": "standard-user", "user": user}
+    root = proxy.token("root")
+    assert proxy.request("POST", "/v1/bindings", token=root, body=held).status == 201
+    pages.shows("role standard-user")
+    assert pages.browser.execute_script(READ, "/access") == 1
+    pages.open("/activity?path=/v1/me/tokens", "Activity")
+    pages.shows("No events match.")
+    assert proxy.request("DELETE", "/v1/me/tokens", token=token).status == 200
+    pages.shows("livia", "tbody")
+    assert pages.logged() == []
+
+
 def test_activity_is_searched_and_shows_details(pages: Pages) -> None:
     pages.sign_in("root", path="/activity")
     pages.titled("Activity")

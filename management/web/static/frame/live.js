@@ -1,4 +1,4 @@
-// Lists that stay current: server-sent events of the API, read with fetch to see the status.
+// Lists and documents that stay current: server-sent events of the API, read with fetch to see the status.
 //
 // Streams run only while the page is visible. Browsers open six connections to a server with
 // HTTP/1.1, so a page has at most two streams; further lists are read every few seconds. A stream
@@ -6,7 +6,7 @@
 // longer than the server's heartbeat counts as ended. If events do not arrive (some proxies collect
 // them), the list is read as a whole.
 
-import { every, on, send } from "./api.js";
+import { every, get, on, send } from "./api.js";
 
 const MAX_STREAMS = 2;
 const POLL = 10000;
@@ -20,15 +20,73 @@ let streams = 0;
 // `key` is the field that identifies an item. `failed(problem)`: the list may not be read. The
 // result is a function that reads the list now, after a change that the API does not announce.
 export function watch(path, update, { signal, key = "id", failed = () => {} }) {
+  const items = new Map();
+  let planned = 0;
+  function changed() {
+    planned ||= setTimeout(() => {
+      planned = 0;
+      if (!signal.aborted) update([...items.values()]);
+    });
+  }
+  function replace(found) {
+    items.clear();
+    for (const one of found) items.set(one[key], one);
+    changed();
+  }
+  return follow(path, {
+    signal,
+    failed,
+    read: async (until) => replace(await every(path, until)),
+    begin() {
+      const seen = new Map();
+      let synced = false;
+      return (event, data) => {
+        if (event === "synced") {
+          synced = true;
+          replace(seen.values());
+        } else {
+          const target = synced ? items : seen;
+          if (event === "deleted") target.delete(data[key]);
+          else target.set(data[key], data);
+          if (synced) changed();
+        }
+        return synced;
+      };
+    },
+  });
+}
+
+// Call show(data) with a document of the API, or a page of a list, and again when it differs: what
+// did not change keeps its focus. The first is shown when the promise is resolved.
+export async function live(path, show, { signal, stream = true }) {
+  let known = "";
+  const took = async (data) => {
+    const text = JSON.stringify(data);
+    if (text === known) return;
+    known = text;
+    await show(data);
+  };
+  const read = async (until = signal) => took(await get(path, { signal: until }));
+  await read();
+  follow(path, { signal, read, stream, begin: () => (event, data) => {
+    if (event === "state") took(data);
+    return true;
+  } });
+  return () => read();
+}
+
+// Follow `path` until `signal` is aborted. `read(signal)` reads it as a whole; it is used where there
+// is no stream. `begin` is called when a stream is open, and returns what is called for each event; that
+// returns whether the stream has shown the present state. `stream: false`: the API does not stream
+// the path.
+export function follow(path, { signal, read, begin, failed = () => {}, stream: streamed = true }) {
   let failures = 0;
   let running = null;
-  const items = new Map();
-  const streamPath = `${path}${path.includes("?") ? "&" : "?"}watch=1`;
 
   async function run(stop) {
     while (!stop.signal.aborted && !signal.aborted) {
       try {
-        await (streams < MAX_STREAMS ? stream(stop) : poll(stop));
+        await (streamed && streams < MAX_STREAMS ? stream(stop) : poll(stop));
         failures = 0;
       } catch (error) {
         if (stop.signal.aborted) return;
@@ -40,47 +98,29 @@ export function watch(path, update, { signal, key = "id", failed = () => {} }) {
   }
 
   async function poll(stop) {
-    replace(await every(path, stop.signal));
+    await read(stop.signal);
     await pause(POLL, stop.signal);
-  }
-
-  function replace(found) {
-    items.clear();
-    for (const one of found) items.set(one[key], one);
-    changed();
   }
 
   async function stream(stop) {
     const own = new AbortController();
     const ended = () => own.abort();
     stop.signal.addEventListener("abort", ended);
-    const seen = new Map();
     let synced = false;
     let silence = setTimeout(ended, SILENCE);
-    const impatient = setTimeout(async () => {
-      if (!synced) await every(path, own.signal).then(replace, () => {});
-    }, PATIENCE);
+    const impatient = setTimeout(() => synced || read(own.signal).catch(() => {}), PATIENCE);
     streams += 1;
     try {
-      const answer = await send("GET", streamPath, undefined, { signal: own.signal });
-      if (!answer.ok) return replace(await every(path, own.signal)); // throws, with the reason
+      const answer = await send("GET", `${path}${path.includes("?") ? "&" : "?"}watch=1`, undefined, { signal: own.signal });
+      if (!answer.ok) return await read(own.signal); // throws, with the reason
+      const took = begin();
       for await (const [event, data] of events(answer.body, () => {
         clearTimeout(silence);
         silence = setTimeout(ended, SILENCE);
       })) {
-        if (event === "ended") return replace(await every(path, own.signal));
-        if (event === "synced") {
-          synced = true;
-          failures = 0;
-          items.clear();
-          for (const [id, one] of seen) items.set(id, one);
-          changed();
-        } else {
-          const target = synced ? items : seen;
-          if (event === "deleted") target.delete(data[key]);
-          else target.set(data[key], data);
-          if (synced) changed();
-        }
+        if (event === "ended") return await read(own.signal);
+        synced = took(event, data);
+        if (synced) failures = 0;
       }
     } finally {
       streams -= 1;
@@ -89,14 +129,6 @@ export function watch(path, update, { signal, key = "id", failed = () => {} }) {
       stop.signal.removeEventListener("abort", ended);
       own.abort();
     }
-  }
-
-  let planned = 0;
-  function changed() {
-    planned ||= setTimeout(() => {
-      planned = 0;
-      if (!signal.aborted) update([...items.values()]);
-    });
   }
 
   function toggle() {
@@ -118,7 +150,7 @@ export function watch(path, update, { signal, key = "id", failed = () => {} }) {
   on("online", again, signal);
   signal.addEventListener("abort", toggle);
   toggle();
-  return () => every(path, signal).then(replace, () => {});
+  return () => read(signal).catch(() => {});
 }
 
 // The events of a stream (WHATWG HTML §9.2, as far as the API uses it). `alive` is called for all bytes.
@@ -132,7 +164,7 @@ async function* events(body, alive) {
     const blocks = (rest + value).split("\n\n");
     rest = blocks.pop();
     for (const block of blocks) {
-      const [, event, data] = /^event: (.*)\ndata: (.*)$/.exec(block) || [];
+      const [, event, data] = /^(?:id: .*\n)?event: (.*)\ndata: (.*)$/.exec(block) || [];
       if (event) yield [event, JSON.parse(data)];
     }
   }

@@ -6,8 +6,8 @@
 //     empty: empty("No clusters yet", "…"), key: "id" });
 //   watch("/v1/clusters", list.update, view);
 
-import { get } from "./api.js";
 import { h, plural, put } from "./dom.js";
+import { live } from "./live.js";
 import { fail } from "./ui.js";
 
 const PAGE = 50;
@@ -140,27 +140,24 @@ export function table({ caption, columns, view, empty, remote, key = "id", searc
     }));
 
   let reading = new AbortController();
-  async function load() {
+  function load() {
     reading.abort();
     reading = new AbortController();
     const sent = new URLSearchParams({ limit: PAGE });
     if (state.search) sent.set("search", state.search);
     if (state.sort) sent.set("sort", state.sort);
     if (cursors.at(-1)) sent.set("continue", cursors.at(-1));
-    try {
-      const page = await get(`${remote}${remote.includes("?") ? "&" : "?"}${sent}`, { signal: reading.signal });
+    const shown = (page) => {
       state.next = page.continue;
       items = page.items;
       draw();
-    } catch (error) {
-      fail(error);
-    }
+    };
+    live(`${remote}${remote.includes("?") ? "&" : "?"}${sent}`, shown, reading).catch(fail);
   }
   view?.signal.addEventListener("abort", () => reading.abort());
   drawHead();
   if (remote) load();
-  // reload(): read the page again, with `remote`.
-  return { element, update: (found) => ((items = found), draw()), reload: load };
+  return { element, update: (found) => ((items = found), draw()) };
 }
 
 function compare(a, b) {

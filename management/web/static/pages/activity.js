@@ -3,11 +3,12 @@
 import { every, get } from "../frame/api.js";
 import { h, put, when } from "../frame/dom.js";
 import { dialog, form } from "../frame/form.js";
+import { follow } from "../frame/live.js";
 import { table } from "../frame/table.js";
 import { badge, button, empty, facts, heading } from "../frame/ui.js";
-import { refreshing } from "./refreshing.js";
 
 const OUTCOMES = [["", "Any"], ["success", "Success"], ["refused", "Refused"], ["limited", "Limited"], ["error", "Error"]];
+const MOST = 5000; // Events on one page.
 const TIMES = [["", "Any time"], ["15m", "15 minutes"], ["1h", "Hour"], ["24h", "Day"], ["7d", "7 days"], ["30d", "30 days"]];
 
 export default async function activity(view) {
@@ -24,7 +25,7 @@ export default async function activity(view) {
     submit: "Search",
     action: async (values) => {
       view.keep(values);
-      await first();
+      await begin();
     },
   });
   const list = table({ caption: "events", search: false, key: "key", columns: [
@@ -39,14 +40,15 @@ export default async function activity(view) {
   let items = [];
   let more = "";
 
+  const wanted = () => new URLSearchParams([...new URLSearchParams(location.search)].filter(([name, value]) => value && asked.elements[name]));
   async function page(after) {
-    const query = new URLSearchParams([...new URLSearchParams(location.search)].filter(([name, value]) => value && asked.elements[name]));
+    const query = wanted();
     query.set("limit", 100);
     if (after) query.set("continue", after);
     return get(`/v1/audit?${query}`, { signal: view.signal });
   }
   function show() {
-    list.update(items.map((one, at) => ({ ...one, key: `${one.time} ${one.request_id} ${one.stage} ${items.length - at}` })));
+    list.update(items.map((one, at) => ({ ...one, key: `${id(one)} ${items.length - at}` })));
     put(older, more && button("Older events", async () => {
       const next = await page(more);
       items = [...items, ...next.items];
@@ -54,20 +56,50 @@ export default async function activity(view) {
       show();
     }));
   }
-  async function first() {
-    const found = await page();
+  function fill(found) {
     items = found.items;
     more = found.continue;
     show();
   }
-  await first();
-  refreshing(view, async () => {
-    if (items.length > 100) return; // The reader has gone back in time.
+  const first = async () => fill(await page());
+  // New events come first. What is stored before the stream is open is read then.
+  let following = new AbortController();
+  view.signal.addEventListener("abort", () => following.abort());
+  async function begin() {
+    following.abort();
+    following = new AbortController();
     await first();
-  });
+    const stream = wanted();
+    stream.delete("since"); // A stream would begin with these.
+    follow(`/v1/audit?${stream}`, { signal: following.signal, read: newer, begin: () => {
+      const read = newer().catch(() => {});
+      return (event, one) => {
+        if (event === "added") read.then(() => add(one));
+        return true;
+      };
+    } });
+  }
+  const known = (one) => items.slice(0, 200).some((other) => id(other) === id(one));
+  async function newer() {
+    const found = await page();
+    if (found.items.some(known)) found.items.reverse().forEach(add);
+    else fill(found);
+  }
+  let planned = 0;
+  function add(one) {
+    if (known(one)) return;
+    items = [one, ...items];
+    planned ||= setTimeout(() => {
+      planned = 0;
+      if (items.length > MOST) first();
+      else show();
+    }, 100);
+  }
+  await begin();
   return [heading("Activity", { note: "Who did what, where, and how it ended. New events appear by themselves." }), h("section", { class: "panel", "aria-label": "Search" }, asked), list.element, older];
 }
 
+const id = (one) => `${one.time} ${one.request_id} ${one.stage}`;
 const what = (one) => one.resource ? `${one.resource}${one.subresource && `/${one.subresource}`} ${one.name}` : one.path;
 
 function details({ key, ...event }) {

@@ -2,12 +2,12 @@
 
 import { may } from "../frame/api.js";
 import { enc, h, plural, put, when } from "../frame/dom.js";
+import { live } from "../frame/live.js";
 import { badge, empty, heading, linkButton, panel } from "../frame/ui.js";
-import { live } from "./refreshing.js";
 
 export default async function overview(view) {
   const place = h("div");
-  await live(view, "/v1/overview", (found) => put(place, parts(found)));
+  await live("/v1/overview", (found) => put(place, parts(found)), view);
   return [heading("Overview"), place];
 }
 

@@ -8,7 +8,6 @@ import { principalField } from "../frame/people.js";
 import { navigate } from "../frame/router.js";
 import { table } from "../frame/table.js";
 import { badge, button, empty, heading, say, tabs } from "../frame/ui.js";
-import { refreshing } from "./refreshing.js";
 
 const head = (path, actions) => [
   heading("People and groups", { actions }),
@@ -17,7 +16,6 @@ const head = (path, actions) => [
 
 export default async function people(view) {
   const list = table({ caption: "people", view, remote: "/v1/users", columns: personColumns, empty: empty("No people yet.", "They appear when they first sign in.") });
-  refreshing(view, list.reload);
   return [head("/people", [may("users.manage") && button("Create user", create, { kind: "" })]), list.element];
 }
 

@@ -3,7 +3,7 @@
 import { call, every, get, may, session } from "../frame/api.js";
 import { enc, h, plural, put, when } from "../frame/dom.js";
 import { confirm, form, formDialog } from "../frame/form.js";
-import { watch } from "../frame/live.js";
+import { live, watch } from "../frame/live.js";
 import { navigate } from "../frame/router.js";
 import { table } from "../frame/table.js";
 import { badge, button, empty, facts, heading, panel, say, tabs } from "../frame/ui.js";
@@ -11,7 +11,6 @@ import { chainText, rulesTable } from "./chains.js";
 import { heldRoles } from "./held.js";
 import { give, state, takeAway } from "./people.js";
 import { labelsField, pairs, replacing } from "./quota.js";
-import { live } from "./refreshing.js";
 
 const TABS = [["Roles", "", roles], ["Sessions and tokens", "tokens", tokens], ["Account", "account", account]];
 
@@ -30,8 +29,7 @@ export default async function person(view) {
 
 async function roles(view, user) {
   const place = h("div");
-  const read = await live(view, `${user.path}/access`, async (found) => put(place, await held(found)));
-  if (may("bindings.read")) watch(`/v1/bindings?user=${enc(user.id)}`, read, view);
+  await live(`${user.path}/access`, async (found) => put(place, await held(found)), view);
   return [place, panel("By the roles of a cluster itself", await inCluster(view, user))];
 
   async function held(found) {

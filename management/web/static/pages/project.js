@@ -3,14 +3,13 @@
 import { call, every, get, holds } from "../frame/api.js";
 import { enc, h, put } from "../frame/dom.js";
 import { confirm, form, formDialog } from "../frame/form.js";
-import { watch } from "../frame/live.js";
+import { live, watch } from "../frame/live.js";
 import { navigate } from "../frame/router.js";
 import { table } from "../frame/table.js";
 import { badge, button, empty, facts, heading, linkButton, panel, say, tabs } from "../frame/ui.js";
 import { LIFETIMES, SCOPES, newToken } from "./kubeconfig.js";
 import { members } from "./members.js";
 import { amounts, amountsText, labelsField, meters, pairs, projectFields, replacing } from "./quota.js";
-import { live } from "./refreshing.js";
 
 const TABS = [["Namespaces", "", namespaces], ["Usage", "usage", usage], ["Members", "members", people], ["Settings", "settings", settings]];
 
@@ -133,7 +132,7 @@ async function usage(view, project) {
       : empty("The project has no quota.", "With a quota, its namespaces together never get more than the whole.", project.may("project.edit") && linkButton("Set a quota", `/projects/${enc(project.id)}/settings`, "")),
     found.namespaces.length > 0 && panel("By namespace", list.element));
   };
-  await live(view, `${project.path}/usage`, show);
+  await live(`${project.path}/usage`, show, { ...view, stream: false }); // The cluster counts it.
   return place;
 }
 

@@ -3,11 +3,11 @@
 import { call, get, may } from "../frame/api.js";
 import { enc, h, put } from "../frame/dom.js";
 import { confirm, form } from "../frame/form.js";
-import { watch } from "../frame/live.js";
+import { live, watch } from "../frame/live.js";
 import { navigate } from "../frame/router.js";
 import { table } from "../frame/table.js";
 import { badge, button, empty, facts, heading, linkButton, panel, say } from "../frame/ui.js";
-import { live, refreshing } from "./refreshing.js";
+import { refreshing } from "./refreshing.js";
 import { schemaFields } from "./schema.js";
 
 const edit = () => may("providers.manage");
@@ -59,7 +59,7 @@ export async function provider(view) {
     ["Defined by", one.origin === "config" && "The configuration: change it there."]), { actions: [
     mine && button(one.enabled ? "Disable" : "Enable", () => one.enabled ? disable(one, path, view) : enable(path, view)),
     mine && button("Delete", () => remove(one, path), { kind: "quiet danger" })] }));
-  await live(view, path, show);
+  await live(path, show, view);
   const made = mine && schema && schemaFields(schema, found.settings);
   return [
     heading(found.name, { trail: [["Providers", "/providers"]], note: `${found.type} provider` }),
