@@ -4,6 +4,7 @@ A cluster that Sekisho cannot reach dials out: an agent in the cluster opens a t
 Sekisho opens streams in it. The agent relays the bytes of each stream to its API server. TLS
 between Sekisho and the API server is inside the streams, so the agent sees no plaintext.
 
+* :mod:`agent.run`: the agent as a program (``sekisho agent``): which tunnels are open, and health.
 * :mod:`agent.relay`: joins each stream with a connection to one address (the agent's end).
 * :mod:`agent.dialer`: opens a stream and returns it as a connected socket (the server's end).
 * :mod:`agent.dial`: opens the connection of a tunnel, through an HTTP proxy if needed.

@@ -59,7 +59,8 @@ class TunnelConnection(asyncio.Protocol):
     """A tunnel on an upgraded connection. ``client`` is the side that connected: the agent.
 
     ``accept`` returns the handler of a stream that the peer opened. ``lost`` is called once, with
-    the reason, when the tunnel has ended.
+    the reason, when the tunnel has ended. ``leaves`` is called when the peer accepts no more
+    streams.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class TunnelConnection(asyncio.Protocol):
         client: bool,
         accept: Callable[[int], StreamHandler],
         lost: Callable[[str], None],
+        leaves: Callable[[], None] = lambda: None,
         limits: Limits | None = None,
         timing: TunnelTiming | None = None,
     ) -> None:
@@ -80,6 +82,7 @@ class TunnelConnection(asyncio.Protocol):
         self._decoder = Decoder(masked=not client)
         self._accept = accept
         self._lost = lost
+        self._leaves = leaves
         self._handlers: dict[int, StreamHandler] = {}
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
@@ -237,6 +240,7 @@ class TunnelConnection(asyncio.Protocol):
             self._handlers[event.stream_id] = self._accept(event.stream_id)
         elif isinstance(event, PeerLeaves):
             self.peer_leaves = True
+            self._leaves()
         elif isinstance(event, StreamReset):
             if (handler := self._handlers.pop(event.stream_id, None)) is not None:
                 handler.stream_reset()

@@ -24,7 +24,7 @@ LIBRARIES = {"click": "click", "h11": "h11", "yaml": "PyYAML"}
 """What the client may import from others, and the distributions of it."""
 
 OPTIONAL = frozenset({"keyring"})
-SERVER_COMMANDS = frozenset({"admin", "serve", "demo", "check_config", "register"})
+SERVER_COMMANDS = frozenset({"admin", "agent", "serve", "demo", "check_config", "register"})
 """Modules of ``proxy.cli`` that need the server's package."""
 
 SCRIPTS = {"sekisho": "proxy.cli.entry:main", "kubectl-sekisho": "proxy.cli.entry:kubectl_plugin"}

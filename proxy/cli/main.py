@@ -43,6 +43,7 @@ _COMMANDS = {
     "logout": "proxy.cli.client.login:logout",
     "credential": "proxy.cli.client.credential:credential",
     "serve": "proxy.cli.serve:serve",
+    "agent": "proxy.cli.agent:agent",
     "demo": "proxy.cli.demo:demo",
     "check-config": "proxy.cli.check_config:check_config",
     "admin": "proxy.cli.admin.main:admin",

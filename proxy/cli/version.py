@@ -13,14 +13,14 @@ from proxy.cli.common import output_option, print_json, unused_config_option
 @unused_config_option
 def version(output: str) -> None:
     """Print the version."""
-    number = _number()
+    number = version_number()
     if output == "json":
         print_json({"sekisho": number, "python": platform.python_version()})
     else:
         click.echo(f"sekisho {number}")
 
 
-def _number() -> str:
+def version_number() -> str:
     """Return the version of the distribution that is installed: the server's, or the client's."""
     try:
         return importlib.metadata.version("sekisho")

@@ -8,14 +8,16 @@ import io
 import logging
 import re
 import sys
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 
 from config.loggers import get_logger
-from config.settings import Settings
 from proxy.logs.atomic_lines import AtomicLineStream
 from proxy.logs.truncation import cut
+
+if TYPE_CHECKING:
+    from config.settings import Settings
 
 _LOG = get_logger(__name__)
 
@@ -79,7 +81,7 @@ def set_up_logging(
     return chosen
 
 
-def log_ready(settings: Settings, **more: object) -> None:
+def log_ready(settings: "Settings", **more: object) -> None:
     """Log that the server accepts requests, and its addresses."""
     _LOG.info(
         "ready",

@@ -1,9 +1,13 @@
 """Selection of an HTTP proxy by the command line and the agent, with kubectl's rules."""
 
+import ipaddress
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent.http.errors import InvalidProxy
-from agent.http.proxies import proxy_for
+from agent.http.proxies import excluded, proxy_for, shown
 
 PROXY = "http://proxy.example:3128"
 
@@ -63,3 +67,52 @@ def test_unusable_http_proxy_is_reported_without_its_password(proxy: str) -> Non
         proxy_for("https://server.example", {"HTTPS_PROXY": proxy})
     assert "HTTPS_PROXY" in str(caught.value)
     assert "hush" not in str(caught.value)
+
+
+_LABEL = st.text("abcxyz019", min_size=1, max_size=6)
+_NAMES = st.lists(_LABEL, min_size=1, max_size=4).map(".".join).filter(lambda one: one[-1] > "9")
+_NETWORKS = st.one_of(
+    st.tuples(st.ip_addresses(v=4), st.integers(0, 32)),
+    st.tuples(st.ip_addresses(v=6), st.integers(0, 128)),
+)
+
+
+@given(st.text(max_size=60), st.text(max_size=100), st.integers(0, 65535))
+def test_any_no_proxy_is_read_without_an_error(host: str, no_proxy: str, port: int) -> None:
+    excluded(host, port, no_proxy)
+
+
+@given(_NETWORKS, st.ip_addresses(), st.lists(_NAMES, max_size=3))
+def test_network_of_no_proxy_excludes_exactly_its_addresses(
+    network: tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int],
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+    others: list[str],
+) -> None:
+    base, bits = network
+    entry = f"{base}/{bits}"
+    no_proxy = ", ".join([*others, entry])
+    inside = address in ipaddress.ip_network(entry, strict=False)
+    assert excluded(str(address), 443, no_proxy) == inside
+    assert excluded(str(base), 443, no_proxy)
+
+
+@given(_NAMES, _NAMES, st.sampled_from(["", ".", "*."]), st.booleans())
+def test_name_of_no_proxy_excludes_names_below_it_only(
+    name: str, other: str, prefix: str, upper: bool
+) -> None:
+    entry = prefix + (name.upper() if upper else name)
+    assert excluded(f"www.{name}", 443, entry)
+    assert excluded(name, 443, entry) == (not prefix)
+    assert not excluded(f"x{name}" if prefix else f"{name}x.{name}x", 443, f"{entry}:8443")
+    below = other == name and not prefix
+    assert excluded(other, 443, entry) == (below or other.endswith(f".{name}"))
+
+
+@given(_NAMES, st.integers(1, 65535), st.integers(1, 65535))
+def test_port_of_no_proxy_excludes_that_port_only(name: str, port: int, other: int) -> None:
+    assert excluded(name, other, f"{name}:{port}") == (port == other)
+
+
+def test_shown_proxy_has_no_account() -> None:
+    assert shown("http://me:hush@proxy.example:3128") == "proxy.example:3128"
+    assert shown("https://me:hush@[2001:db8::1]") == "[2001:db8::1]"
