@@ -210,7 +210,7 @@ def _make_available(kubernetes: Kubernetes, namespace: str) -> None:
         import asyncio
 
         pods = f"/api/v1/namespaces/{namespace}/pods"
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not (items := (await kubernetes.request("GET", pods))["items"]):
                 await asyncio.sleep(0.05)
         for pod in items:

@@ -159,7 +159,7 @@ async def test_uses_of_a_token_are_merged_and_a_failed_write_is_counted_and_drop
         with locked(own):
             for _ in range(1000):
                 last.note(name)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await last.write()
         assert registry.get_sample_value(FAILURES) == 1
         await last.write()

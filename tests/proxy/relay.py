@@ -76,7 +76,7 @@ class RunningRelay:
         """Send ``request`` and return all bytes until the connection ends."""
         reader, writer = await self.open()
         writer.write(request)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             response = await reader.read()
         writer.close()
         return response

@@ -90,7 +90,7 @@ async def test_committed_change_of_cancelled_caller_is_announced(store: SqlStore
             await task
         if await store.tokens.get(f"token-{n}") is None:
             revoked.add(f"token-{n}")
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(60):
         while not revoked <= seen:
             await asyncio.sleep(0.01)
     listener.cancel()
@@ -127,7 +127,7 @@ async def test_sqlite_reads_succeed_while_another_process_writes(
     other.execute("BEGIN IMMEDIATE")
     try:
         waiting = asyncio.create_task(store.users.update("u-alice", enabled=False))
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(60):
             for _ in range(20):
                 assert await store.users.get("u-alice") == a_user()
                 await asyncio.sleep(0.001)

@@ -125,7 +125,7 @@ async def test_silent_database_raises_within_timeout(
     monkeypatch.setattr("store.engine.BUSY_SECONDS", 0.5)
     async with relayed(postgres_database) as (url, relay), opened(url) as store:
         relay.silence()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             with pytest.raises(StoreUnavailable, match="did not respond in time"):
                 await store.ping()
         relay.resume()

@@ -8,6 +8,9 @@ BUSY_SECONDS = 90.0
 """Minimum of limits of ten seconds or more, which only end hanging tests, on a busy machine.
 Shorter limits state how soon something must happen, and stay unchanged."""
 
+LEAST_SECONDS = 60
+"""Minimum of limits on anything else that tests wait for (``asyncio.timeout``)."""
+
 
 def _limit(seconds: float) -> float:
     return max(seconds, BUSY_SECONDS) if seconds >= 10 else seconds

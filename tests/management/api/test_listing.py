@@ -128,7 +128,7 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, 
 
 async def until(events: AsyncIterator[tuple[str, Any]], kind: str) -> Any:
     """Return the next event of that kind."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for found, data in events:
             if found == kind:
                 return data

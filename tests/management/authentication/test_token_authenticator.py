@@ -33,7 +33,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
 async def resolver(store: SqlStore) -> AsyncIterator[TokenAuthenticator]:
     made = TokenAuthenticator(store)
     following = asyncio.create_task(made.follow_changes())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not store.changes.live:
             await asyncio.sleep(0.01)
     yield made
@@ -86,7 +86,7 @@ async def test_cached_token_expires_in_the_cache(
 ) -> None:
     await furnish(store, expires_at=datetime.now(UTC) + timedelta(seconds=0.3))
     assert await resolver.resolve(BEARER) is not None
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(60):
         while await resolver.resolve(BEARER) is not None:
             await asyncio.sleep(0.02)
     assert resolver.cached(BEARER) is None
@@ -118,7 +118,7 @@ async def test_cached_entry_is_revalidated_in_the_background(
     first = await remembered(resolver)
     first.revalidate_at = 0.0
     assert [resolver.cached(BEARER) for _ in range(3)] == [first] * 3
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while resolver.cached(BEARER) is first:
             await asyncio.sleep(0.01)
     second = resolver.cached(BEARER)
@@ -139,7 +139,7 @@ async def test_entry_missing_at_its_revalidation_is_dropped(
 
     store.tokens.resolve = gone  # type: ignore[method-assign]
     entry.revalidate_at = 0.0
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while resolver.cached(BEARER) is not None:
             await asyncio.sleep(0.01)
     assert await resolver.resolve(BEARER) is None
@@ -159,7 +159,7 @@ async def test_store_failure_at_a_revalidation_keeps_the_entry(
     store.tokens.resolve = away  # type: ignore[method-assign]
     entry.revalidate_at = 0.0
     assert resolver.cached(BEARER) is entry
-    await asyncio.wait_for(asked.wait(), 5)
+    await asyncio.wait_for(asked.wait(), 60)
     await asyncio.sleep(0)
     assert resolver.cached(BEARER) is entry
     entry.trusted_until = 0.0
@@ -194,7 +194,7 @@ async def test_relevant_changes_drop_the_entry(
         await let_in(store, "c-prod", "u-alice", "cluster-owner")
     else:
         await store.users.delete("u-alice")
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(60):
         while resolver.cached(BEARER) is not None:
             await asyncio.sleep(0.01)
     found = await resolver.resolve(BEARER)

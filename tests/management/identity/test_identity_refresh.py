@@ -131,7 +131,7 @@ async def test_running_request_ends_when_its_user_is_disabled(world: World) -> N
     register.begin(ActiveRequest(watch, watch.token, ended.set), register.generation)
     world.corp.people["ann"] = Rejected("account_disabled")
     await world.refresh().due()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await ended.wait()
     assert watch.reason == "the token was revoked, or its user disabled"
     following.cancel()
@@ -161,7 +161,7 @@ async def test_hanging_provider_does_not_delay_other_providers(world: World) -> 
     await world.add("bob", "other")
     world.corp.hang = asyncio.Event()
     going = asyncio.create_task(world.refresh().due())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while await world.store.users.memberships("u-bob"):
             await asyncio.sleep(0.01)
     assert not going.done()

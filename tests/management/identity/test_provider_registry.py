@@ -43,7 +43,7 @@ class World:
         self.sign_in = SignInService(store, TokenIssuer(store.tokens, HOURS), self.registry)
 
     async def until(self, provider: str, *, there: bool) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while (provider in self.registry) != there:
                 await asyncio.sleep(0.01)
 

@@ -98,7 +98,7 @@ async def begun(running: RunningRelay) -> tuple[asyncio.StreamReader, asyncio.St
 
 
 async def until(running: RunningRelay, sent: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while running.responses[0].sent < sent:
             await asyncio.sleep(0.001)
 

@@ -189,7 +189,7 @@ async def serving(tls: ServerTls) -> AsyncIterator[int]:
 async def test_renewal_keeps_open_connections(
     files: ConfiguredFiles, log_events: "asyncio.Queue[str]"
 ) -> None:
-    async with serving(ServerTls(files.settings)) as port, asyncio.timeout(20):
+    async with serving(ServerTls(files.settings)) as port, asyncio.timeout(60):
         early = await Client.connect(port, files.ca_pem)
         assert await early.request() == b"hello"
         files.write()
@@ -205,7 +205,7 @@ async def test_renewal_keeps_open_connections(
 async def test_broken_file_does_not_end_the_refresh(
     files: ConfiguredFiles, log_events: "asyncio.Queue[str]"
 ) -> None:
-    async with serving(ServerTls(files.settings)) as port, asyncio.timeout(20):
+    async with serving(ServerTls(files.settings)) as port, asyncio.timeout(60):
         files.certificate.write_text("broken")
         assert await log_events.get() == "certificate not loaded; the previous one stays"
         client = await Client.connect(port, files.ca_pem)

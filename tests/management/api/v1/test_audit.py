@@ -213,7 +213,7 @@ class Stream:
     async def next(self) -> tuple[str, dict[str, Any]]:
         kind = ""
         while True:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 line = (await self._response.content.readline()).decode().rstrip("\n")
             if line.startswith("id: "):
                 self.last_id = line[4:]
