@@ -19,6 +19,8 @@ class ClientAddresses:
 
     def __init__(self, trusted: Sequence[str] = ()) -> None:
         self._trusted: list[Network] = [ipaddress.ip_network(one) for one in trusted]
+        self.trusts_no_proxy = not self._trusted
+        """Whether no load balancer is trusted: the connection's address counts."""
 
     def of(self, remote: str | None, forwarded_for: Sequence[str]) -> str:
         """Return the client's address.
@@ -37,11 +39,6 @@ class ClientAddresses:
             if not self.is_trusted(hop):
                 return address
         return address
-
-    @property
-    def trusts_no_proxy(self) -> bool:
-        """Return whether no load balancer is trusted: the connection's address counts."""
-        return not self._trusted
 
     def is_trusted(self, address: str) -> bool:
         """Return whether ``address`` is a configured load balancer's."""

@@ -168,5 +168,9 @@ def _object(info: RequestInfo) -> str:
         ("apiVersion", info.version),
         ("subresource", info.subresource),
     )
-    fields = [f'"{key}":{quoted(cut(value, MAX_PART))}' for key, value in parts if value]
+    fields = [
+        f'"{key}":{quoted(value if len(value) <= MAX_PART else cut(value, MAX_PART))}'
+        for key, value in parts
+        if value
+    ]
     return "{" + ",".join(fields) + "}"

@@ -58,15 +58,13 @@ class AuditLog:
             if self.index is not None:
                 self.index.offer(access, "ResponseStarted", None)
 
-    def completed(
-        self, access: RequestContext, ended: str, notes: Mapping[str, str] | None = None
-    ) -> None:
-        """Record that a request has ended. ``ended`` is the time as text."""
+    def completed(self, access: RequestContext, notes: Mapping[str, str] | None = None) -> None:
+        """Record that a request has ended."""
         if self._policy.audits(access):
             line = event_line(
                 access,
                 "ResponseComplete",
-                now=ended,
+                now=rfc3339(access.received_at + access.duration),
                 commands=self._commands,
                 notes=notes,
             )

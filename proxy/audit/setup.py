@@ -24,7 +24,6 @@ from proxy.client.dispatch import Observer
 from proxy.files.data_dir import ensure_data_dir
 from proxy.logs.line_writer import LineWriter
 from proxy.logs.rotating_file import RotatingFile
-from proxy.logs.timestamps import rfc3339
 from proxy.request.context import RequestContext
 from proxy.request.request_info import request_info
 from proxy.request.target import path_without_query
@@ -120,7 +119,7 @@ def management_audit_observer(audit_log: AuditLog | None) -> Observer | None:
     def observe(request: web.BaseRequest, response: web.StreamResponse, received: float) -> None:
         if request.path.startswith(_AUDITED) and isinstance(request, web.Request):
             access = _access(request, response, received)
-            audit_log.completed(access, rfc3339(received), _notes(request))
+            audit_log.completed(access, _notes(request))
 
     return observe
 

@@ -19,9 +19,9 @@ from impersonation.nested import (
     requested_subject,
     with_original_user,
 )
-from impersonation.request_headers import body_framing, request_lines, upgrade_framing
 from impersonation.username_mapping import username_for_cluster
-from impersonation.verification import IdentityMismatch, verify_request_headers
+from impersonation.verification import IdentityMismatch
+from impersonation.verified_headers import verified_request_lines
 from management.authentication.authenticated_token import AuthenticatedToken
 from proxy.request.headers import RequestHeaders
 from proxy.request.request_line import RequestLine
@@ -103,38 +103,31 @@ def build(
     *,
     identity: bytes,
     credential: bytes,
-    request_id: bytes,
+    request_id: str,
     max_body: int,
 ) -> UpstreamRequest:
     """Build the request that the cluster receives, and verify its finished header block. Pure.
 
-    ``identity`` is an ``Impersonate-*`` block, ``request_id`` its last line, ``credential`` the
+    ``identity`` is an ``Impersonate-*`` block without the request id, ``credential`` the
     Authorization line, and ``remote`` the client's address.
 
     Raises:
         InternalError: the header block does not carry exactly this identity and credential.
 
     """
-    upgrade = headers.upgrade
-    lines = request_lines(
-        headers.forwarded,
-        credential=credential,
-        framing=(
-            upgrade_framing(upgrade)
-            if upgrade
-            else body_framing(headers.length, chunked=headers.chunked)
-        ),
-        forwarded_for=remote.encode("ascii", "replace"),
-        identity=identity,
-        request_id=request_id,
-    )
     try:
-        verify_request_headers(
-            lines, credential=credential, identity=identity, request_id=request_id
+        lines = verified_request_lines(
+            headers.forwarded,
+            upgrade=headers.upgrade,
+            length=headers.length,
+            chunked=headers.chunked,
+            credential=credential,
+            forwarded_for=remote.encode("ascii", "replace"),
+            identity=identity,
+            request_id=request_id,
         )
     except IdentityMismatch as exc:
-        # The line's value is well-formed: see management.http.request_id.
-        _LOG.critical("request not sent", request_id=request_id.decode("latin-1"), error=str(exc))
+        _LOG.critical("request not sent", request_id=request_id, error=str(exc))
         raise InternalError(
             "the request's headers failed a safety check, so the request was not sent"
         ) from None

@@ -1,13 +1,12 @@
 """The one decision about a request: who sends it, whether it may pass, and what the cluster gets.
 
-:meth:`RequestAuthorizer.authorize` may wait for the store and the cluster;
-:meth:`RequestAuthorizer.prepare` decides without I/O, for the fast path. Both apply the same
-checks (:mod:`proxy.auth.authorizer`) and then the same :func:`proxy.auth.impersonation.build`, so
-every security rule exists once and in one order. The cluster receives nothing, not even an access
-review, for a caller who may not enter it.
+:meth:`RequestAuthorizer.check` and then :meth:`RequestAuthorizer.authorize` may wait for the store
+and the cluster; :meth:`RequestAuthorizer.prepare` decides without I/O, for the fast path. Both ways
+apply the same checks (:mod:`proxy.auth.authorizer`) and then the same
+:func:`proxy.auth.impersonation.build`, so every security rule exists once and in one order. The
+cluster receives nothing, not even an access review, for a caller who may not enter it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -25,7 +24,7 @@ from proxy.auth.impersonation import build, nested_identity, own_identity, reque
 from proxy.request.context import RequestContext
 from proxy.request.headers import RequestHeaders
 from proxy.request.request_line import RequestLine, request_line
-from proxy.request.target import InvalidTarget
+from proxy.request.target import PREFIX, InvalidTarget
 from proxy.request.upstream_request import UpstreamRequest
 from proxy.response.references import once_prefixed
 from proxy.response.status import BadRequest, Forbidden, ServiceUnavailable, TemporaryRedirect
@@ -33,6 +32,16 @@ from proxy.upstream.registry import UpstreamCluster, UpstreamRegistry
 from store.errors import StoreUnavailable
 
 _BEARER = b"Authorization: Bearer "
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRequest:
+    """A request whose caller may enter the cluster, within the scope of the token."""
+
+    token: AuthenticatedToken
+    cluster: UpstreamCluster
+    line: RequestLine
+    headers: RequestHeaders
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +90,17 @@ class RequestAuthorizer:
         self._user_tokens = user_tokens
         self._max_body = max_body
 
-    async def authorize(
-        self,
-        request: web.BaseRequest,
-        headers: RequestHeaders,
-        context: RequestContext,
-        admit: Callable[[], None],
-    ) -> AuthorizedRequest:
-        """Authenticate, check, resolve the identity and build the upstream request.
+    async def check(
+        self, request: web.BaseRequest, headers: RequestHeaders, context: RequestContext
+    ) -> CheckedRequest:
+        """Authenticate the caller and check the request. The cluster is not asked anything.
 
         Fills in ``context`` on the way. The target is parsed only after authentication, because it
-        may be a mebibyte long. ``admit`` is called between the checks and the first question to the
-        cluster, so that the limits count access reviews as well.
+        may be a mebibyte long.
 
         Raises:
             StatusError, TemporaryRedirect: the response for the client.
-            LimitExceeded: too many requests, from ``admit`` or before authentication.
+            LimitExceeded: too many requests without a valid credential.
 
         """
         context.token = token = await self._authenticator.authenticate(
@@ -111,7 +115,21 @@ class RequestAuthorizer:
         cluster = self._enter(line, token, context)
         length = int(headers.length) if headers.length is not None else 0
         authorize_request(token, cluster.cluster, line, length, self._max_body)
-        admit()
+        return CheckedRequest(token, cluster, line, headers)
+
+    async def authorize(
+        self, request: web.BaseRequest, checked: CheckedRequest, context: RequestContext
+    ) -> AuthorizedRequest:
+        """Resolve the identity and the credential, and build the upstream request.
+
+        May ask the cluster, so the caller takes the permit before: the limits count access reviews.
+
+        Raises:
+            StatusError: the response for the client.
+
+        """
+        token, cluster = checked.token, checked.cluster
+        line, headers = checked.line, checked.headers
         identity = await self._identity(request, headers, token, cluster, context)
         credential = await self._credential(token, cluster)
         upstream_request = build(
@@ -120,7 +138,7 @@ class RequestAuthorizer:
             context.remote,
             identity=identity,
             credential=credential,
-            request_id=request_id_line(context.request_id),
+            request_id=context.request_id,
             max_body=self._max_body,
         )
         return AuthorizedRequest(token, cluster, line, headers, upstream_request, credential)
@@ -135,11 +153,11 @@ class RequestAuthorizer:
         request_id: str,
         previous: PreparedHeaders | None,
     ) -> PreparedHeaders | None:
-        """Decide as :meth:`authorize` does, without I/O, about an authenticated request.
+        """Decide as the other two methods do, without I/O, about an authenticated request.
 
         ``length`` is that of the body, in bytes. ``previous`` is what an earlier call returned for
         the same ``headers`` and ``remote``; it is returned again while token and cluster are the
-        same objects. None means that only :meth:`authorize` can decide.
+        same objects. None means that only they can decide.
 
         Raises:
             StatusError: the response for the client.
@@ -153,17 +171,17 @@ class RequestAuthorizer:
             authorize_cluster(token, record.id, line.cluster)
             if headers.impersonates or record.impersonator == "per_user" or record.unreadable:
                 return None
-            end = request_id_line(request_id)
             upstream_request = build(
                 line,
                 headers,
                 remote,
                 identity=own_identity(token, cluster),
                 credential=cluster.credential,
-                request_id=end,
+                request_id=request_id,
                 max_body=self._max_body,
             )
-            lines = upstream_request.lines.removesuffix(end + b"\r\n")
+            end = request_id_line(request_id) + b"\r\n"
+            lines = upstream_request.lines.removesuffix(end)
             previous = PreparedHeaders(token, cluster, lines)
         authorize_request(token, record, line, length, self._max_body)
         return previous
@@ -183,9 +201,10 @@ class RequestAuthorizer:
         authorize_cluster(token, cluster.cluster.id if cluster else None, line.cluster)
         assert cluster is not None
         context.cluster, context.cluster_id = cluster.cluster.name, cluster.cluster.id
-        location = once_prefixed(line.cluster.encode(), line.target_bytes, cluster.upstreams)
-        if location is not None:
-            raise TemporaryRedirect(location.decode("ascii"))
+        if line.target.startswith(PREFIX):
+            location = once_prefixed(line.cluster.encode(), line.target_bytes, cluster.upstreams)
+            if location is not None:
+                raise TemporaryRedirect(location.decode("ascii"))
         return cluster
 
     async def _identity(

@@ -7,7 +7,7 @@ the transport's buffer is full, and the client has closed its half.
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from aiohttp import StreamReader, web
@@ -169,6 +169,8 @@ class ClientConnection(AiohttpConnection):
         request that it belongs to, which would wait forever for the rest of its body. And a header
         block has a size limit as a whole, not only for each line.
         """
+        if self.is_lost:
+            return
         super().data_received(data)
         request = self.current_request
         if request is None:
@@ -255,10 +257,8 @@ class _Relayed(web.StreamResponse):
         """Do nothing: the body has been written."""
 
 
-def relayed_response(*, keep_alive: bool) -> web.StreamResponse:
-    """Return what a handler returns after relaying a response. Stateless, so two serve for all."""
-    return _KEPT if keep_alive else _CLOSED
-
-
-_KEPT = _Relayed(keep_alive=True)
-_CLOSED = _Relayed(keep_alive=False)
+RELAYED: Mapping[bool, web.StreamResponse] = {
+    one: _Relayed(keep_alive=one) for one in (True, False)
+}
+"""What a handler returns after relaying a response, by whether the client connection stays open.
+Stateless, so two serve for all requests."""

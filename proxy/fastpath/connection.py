@@ -174,9 +174,9 @@ class FastPathConnection(ClientConnection):
 
     def _feed_aiohttp(self, data: bytes) -> None:
         """Pass bytes to aiohttp, whose half of the connection begins with the first of them."""
-        if self.is_lost:
-            return
         if not self.is_active:
+            if self.is_lost:
+                return
             self.activate(self._options, self._idle_seconds)
         super().data_received(data)
 

@@ -6,7 +6,6 @@ from proxy.fastpath.header_cache import CachedHeaders
 from proxy.forwarding.lifecycle import CLIENT_LEFT, RequestScope
 from proxy.request.context import RequestContext
 from proxy.request.request_line import RequestLine
-from proxy.response.headers import on_refusal
 from proxy.response.relay import RelayOptions, ResponseRelay
 from proxy.response.status import CLIENT_CLOSED_REQUEST
 from proxy.upstream.connection import UpstreamConnection
@@ -51,7 +50,8 @@ class FastPathRequest(ResponseRelay):
             RelayOptions(
                 prefix=cluster.prefix,
                 extra=b"X-Request-Id: %b\r\n" % request_id,
-                on_refusal=on_refusal(context.user_agent, request_id),
+                user_agent=context.user_agent,
+                request_id=request_id,
                 target=line.target_bytes,
                 upstreams=cluster.upstreams,
                 to_head=line.method == "HEAD",

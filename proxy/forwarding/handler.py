@@ -13,7 +13,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from config.loggers import get_logger
 from proxy.auth.request_authorizer import AuthorizedRequest
-from proxy.client.connection import ClientConnection, relayed_response
+from proxy.client.connection import RELAYED, ClientConnection
 from proxy.forwarding.active_requests import ActiveRequest
 from proxy.forwarding.awaited_response import AwaitedResponse
 from proxy.forwarding.failures import status_for_limit
@@ -26,7 +26,7 @@ from proxy.request.context import RequestContext
 from proxy.request.headers import InvalidHeaders, RequestHeaders, parse_headers
 from proxy.request.request_info import CONNECT
 from proxy.request.target import path_without_query
-from proxy.response.headers import SANDBOX, on_refusal
+from proxy.response.headers import SANDBOX
 from proxy.response.parse_errors import status_for_parse_error
 from proxy.response.relay import Readable, RelayOptions, ResponseRelay
 from proxy.response.status import (
@@ -55,17 +55,18 @@ class ProxyHandler:
         self._upgrade_idle_timeout = services.upgrade_idle_timeout
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Handle one request: parse, limit, authorize, admit, forward or upgrade, finish."""
+        """Handle one request: parse, limit, check, admit, authorize, forward or upgrade, finish."""
         context = self._context(request)
         with self._lifecycle.begin(context) as scope:
             try:
                 headers = self._parse_headers(request, context)
                 scope.check_address_rate()
-                admit = partial(_admit, request, scope)  # The permit, before the cluster is asked.
-                authorized = await self._authorizer.authorize(request, headers, context, admit)
+                checked = await self._authorizer.check(request, headers, context)
+                _admit(request, scope)  # The permit, before the cluster is asked.
+                authorized = await self._authorizer.authorize(request, checked, context)
                 relay = _begin_relay(request, authorized, scope)
                 await self._forward(request, authorized, relay, scope)
-                return relayed_response(keep_alive=relay.keep_alive)
+                return RELAYED[relay.keep_alive]
             except LimitExceeded as exc:
                 await asyncio.sleep(exc.rejection_delay)
                 return _reject(status_for_limit(exc), scope)
@@ -144,7 +145,7 @@ class ProxyHandler:
 def _admit(request: web.BaseRequest, scope: RequestScope) -> None:
     """Count an authenticated request, and its connection as that of a caller."""
     client = request.protocol
-    if isinstance(client, ClientConnection):
+    if isinstance(client, ClientConnection) and not client.known:
         client.become_known()
     scope.acquire_permit()
 
@@ -162,7 +163,8 @@ def _begin_relay(
     options = RelayOptions(
         prefix=authorized.cluster.prefix,
         extra=extra + SANDBOX if headers.cookie is not None else extra,
-        on_refusal=on_refusal(context.user_agent, request_id),
+        user_agent=context.user_agent,
+        request_id=request_id,
         target=line.target_bytes,
         upstreams=authorized.cluster.upstreams,
         to_head=request.method == "HEAD",

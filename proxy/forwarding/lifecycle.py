@@ -15,7 +15,6 @@ from proxy.forwarding.active_watches import ActiveWatches
 from proxy.forwarding.failures import kind_of, status_for_upstream_error
 from proxy.limits.limiter import REQUESTS, UPGRADES, WATCHES, Limiter, Permit
 from proxy.logs.access_log import AccessLog
-from proxy.logs.timestamps import rfc3339
 from proxy.metrics.proxy_metrics import ProxyMetrics
 from proxy.metrics.token_usage import TokenUsageRecorder
 from proxy.request.context import RequestContext
@@ -194,8 +193,7 @@ class RequestScope:
         lifecycle.traffic.count_response(
             context.cluster, info.verb, context.status, context.bytes_sent, timed
         )
-        finished_at = rfc3339(context.received_at + seconds)
         if lifecycle.access_log is not None:
-            lifecycle.access_log.record(context, finished_at)
+            lifecycle.access_log.record(context)
         if lifecycle.audit_log is not None:
-            lifecycle.audit_log.completed(context, finished_at)
+            lifecycle.audit_log.completed(context)

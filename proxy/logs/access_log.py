@@ -8,7 +8,7 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Literal
 
 from proxy.logs.line_writer import LineWriter
-from proxy.logs.timestamps import decimal
+from proxy.logs.timestamps import decimal, rfc3339
 from proxy.logs.truncation import cut
 from proxy.request.context import Pieces, RequestContext
 
@@ -26,9 +26,9 @@ class AccessLog:
         self._log = log
         self._format = _json_line if style == "json" else _console_line
 
-    def record(self, access: RequestContext, ended: str) -> None:
-        """Write one line. ``ended`` is the time at which the response ended, as text."""
-        self._log.write(self._format(access, ended))
+    def record(self, access: RequestContext) -> None:
+        """Write one line about a request that has ended."""
+        self._log.write(self._format(access, rfc3339(access.received_at + access.duration)))
 
 
 def _json_line(access: RequestContext, ended: str) -> str:
@@ -59,7 +59,7 @@ def _pieces(access: RequestContext) -> Pieces:
     after = (
         (access.cluster and f', "cluster": {quoted(access.cluster)}')
         + f', "verb": "{access.info.verb}"'
-        + (access.user and f', "user": {quoted(access.user)}')
+        + ((access.token is not None and f', "user": {quoted(access.token.user.id)}') or "")
         + (impersonated and f', "impersonated_user": {quoted(impersonated)}')
         + (access.reason and f', "reason": {quoted(cut(access.reason, MAX_REASON))}')
         + "}"

@@ -34,8 +34,9 @@ class RequestHeaders:
     """The parsed header lines of a request. :func:`parse_headers` builds it; it does not change.
 
     ``forwarded`` are the lines for the cluster. ``authorization``, ``cookie`` and
-    ``websocket_bearer`` may carry a credential; ``upgrade`` is the requested protocol, as the
-    client spelled it, if Kubernetes supports it. ``length`` is the Content-Length.
+    ``websocket_bearer`` may carry a credential. ``offered_upgrade`` is the offered protocol, as the
+    client spelled it, if Kubernetes supports it; ``upgrade`` the same if ``Connection`` requests
+    the switch as well. ``length`` is the Content-Length.
     """
 
     __slots__ = (
@@ -51,6 +52,7 @@ class RequestHeaders:
         "offered_upgrade",
         "origin",
         "request_id",
+        "upgrade",
         "websocket_bearer",
     )
 
@@ -68,11 +70,7 @@ class RequestHeaders:
         self.chunked = False
         self.expects_continue = False
         self.impersonates = False
-
-    @property
-    def upgrade(self) -> bytes | None:
-        """The protocol to switch to, if ``Connection`` requests the switch as well."""
-        return self.offered_upgrade if b"upgrade" in self.connection else None
+        self.upgrade: bytes | None = None
 
 
 def parse_headers(headers: RawHeaders) -> RequestHeaders:
@@ -91,6 +89,8 @@ def parse_headers(headers: RawHeaders) -> RequestHeaders:
             passed.append(line)
         else:
             handler(head, name, line[1])
+    if b"upgrade" in head.connection:
+        head.upgrade = head.offered_upgrade
     if not head.connection <= _ORDINARY_OPTIONS:
         named = head.connection
         head.forwarded = [line for line in passed if line[0].lower() not in named]

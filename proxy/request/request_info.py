@@ -43,7 +43,10 @@ _REMEMBERED_CHARACTERS = 1024
 
 @dataclass(frozen=True, slots=True)
 class RequestInfo:
-    """A request in Kubernetes' terms. ``resource`` is empty for a non-resource request."""
+    """A request in Kubernetes' terms. ``resource`` is empty for a non-resource request.
+
+    ``long_running``: the response continues until a side ends it, as a watch or a followed log.
+    """
 
     verb: str
     group: str = ""
@@ -52,12 +55,7 @@ class RequestInfo:
     resource: str = ""
     subresource: str = ""
     name: str = ""
-    follows: bool = False
-
-    @property
-    def long_running(self) -> bool:
-        """Whether the response continues until a side ends it: a watch, or a followed log."""
-        return self.verb == "watch" or self.follows
+    long_running: bool = False
 
     def connecting(self) -> "RequestInfo":
         """Return the info of the same request with a protocol switch."""
@@ -97,7 +95,8 @@ def _resource(method: str, query: str, group: str, version: str, parts: list[str
         if verb in {"list", "watch"}:
             name = _name_selected(parameters.get("fieldSelector", ""))
     follows = subresource == "log" and _is_true(parameters.get("follow"))
-    return RequestInfo(verb, group, version, namespace, resource, subresource, name, follows)
+    lasts = verb == "watch" or follows
+    return RequestInfo(verb, group, version, namespace, resource, subresource, name, lasts)
 
 
 def _of_all(verb: str, parameters: dict[str, str]) -> str:

@@ -89,7 +89,7 @@ def _parse(line: bytes) -> RequestLine | None:
     except InvalidTarget:
         return None
     if parsed.target.startswith(PREFIX):
-        return None  # The prefix is there twice, which RequestAuthorizer.authorize redirects.
+        return None  # The prefix is there twice, which RequestAuthorizer.check redirects.
     return parsed
 
 

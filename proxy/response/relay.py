@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from proxy.response.headers import (
     BodyFraming,
+    on_refusal,
     response_headers,
     trailer_lines,
     upgrade_response_headers,
@@ -52,9 +53,10 @@ class RelayOptions:
     """Facts about a request that decide how its response is relayed.
 
     ``to_head`` is true for a HEAD request. ``prefix`` is the proxy's path of the cluster, ``extra``
-    are header lines to add, ``on_refusal`` those to add to a 403. ``target`` is the request target
-    that the cluster at ``upstreams`` receives. ``proxied`` is true if a service or a pod responds
-    there, so that a 401 is its own; ``watch`` if the body is a stream of events.
+    are header lines to add; ``user_agent`` and ``request_id`` decide about more for a 403.
+    ``target`` is the request target that the cluster at ``upstreams`` receives. ``proxied`` is true
+    if a service or a pod responds there, so that a 401 is its own; ``watch`` if the body is a
+    stream of events.
     """
 
     # Not a dataclass: mypyc does not compile the constructor of one, which would cost 1 µs here.
@@ -62,12 +64,13 @@ class RelayOptions:
         "extra",
         "http_1_1",
         "keep_alive",
-        "on_refusal",
         "prefix",
         "proxied",
+        "request_id",
         "target",
         "to_head",
         "upstreams",
+        "user_agent",
         "wants_upgrade",
         "watch",
     )
@@ -77,7 +80,8 @@ class RelayOptions:
         *,
         prefix: bytes = b"",
         extra: bytes = b"",
-        on_refusal: bytes = b"",
+        user_agent: str = "",
+        request_id: bytes = b"",
         target: bytes = b"/",
         upstreams: Upstreams = NO_UPSTREAMS,
         to_head: bool = False,
@@ -89,7 +93,8 @@ class RelayOptions:
     ) -> None:
         self.prefix = prefix
         self.extra = extra
-        self.on_refusal = on_refusal
+        self.user_agent = user_agent
+        self.request_id = request_id
         self.target = target
         self.upstreams = upstreams
         self.to_head = to_head
@@ -197,7 +202,9 @@ class ResponseRelay:
             self._frames = frames_of(headers)
         if options.proxied:
             self._page = page_of(status, headers, self._link)
-        refused = status == 403 and not options.proxied
+        extra = options.extra
+        if status == 403 and not options.proxied:
+            extra += on_refusal(options.user_agent, options.request_id)
         framing, head = response_headers(
             status,
             reason,
@@ -206,7 +213,7 @@ class ResponseRelay:
             http_1_1=options.http_1_1,
             keep_alive=self.keep_alive,
             prefix=options.prefix,
-            extra=options.extra + options.on_refusal if refused else options.extra,
+            extra=extra,
             target=options.target,
             upstreams=options.upstreams,
             rewritten=self._page is not None,

@@ -20,7 +20,7 @@ from management.http.problem import ApiProblem
 from management.http.request_id import RequestIds
 from management.tunnels.agent_tunnel import AgentTunnel, TunnelOwner
 from management.tunnels.directory import TunnelDirectory
-from proxy.client.connection import ClientConnection, relayed_response
+from proxy.client.connection import RELAYED, ClientConnection
 from proxy.limits.limiter import LimitExceeded
 from proxy.tunnels.admission import TunnelAdmission
 from proxy.tunnels.records import Asked, TunnelRecords
@@ -132,4 +132,4 @@ class TunnelEndpoint:
         self._records.answered(
             request, response, asked, tunnel=tunnel.id, agent_token=owner.token_id
         )
-        return relayed_response(keep_alive=False)
+        return RELAYED[False]

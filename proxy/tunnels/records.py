@@ -14,7 +14,6 @@ from management.http.request_notes import ADDRESS, NOTES
 from management.tunnels.agent_tunnel import AgentTunnel
 from management.tunnels.local_tunnels import LocalTunnels
 from proxy.logs.access_log import AccessLog
-from proxy.logs.timestamps import rfc3339
 from proxy.request.context import RequestContext
 
 _LOG = get_logger(__name__)
@@ -88,7 +87,7 @@ class TunnelRecords(Collector):
             context.status, context.reason = 101, reason
             context.bytes_sent = connection.bytes_out
             context.duration = now - asked.received
-            self._access_log.record(context, rfc3339(now))
+            self._access_log.record(context)
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics with their current values."""

@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import HttpVersion11, web
 
 from impersonation.request_headers import body_framing, upgrade_framing
-from proxy.client.connection import ClientConnection, relayed_response
+from proxy.client.connection import RELAYED, ClientConnection
 from proxy.client.server import ProxyServer
 from proxy.forwarding.awaited_response import AwaitedResponse
 from proxy.forwarding.forward import forward
@@ -178,6 +178,6 @@ def _handler(running: RunningRelay) -> Callable[[web.BaseRequest], Awaitable[web
             return web.Response(status=502, text=str(exc))
         finally:
             running.finished.put_nowait(exchange)
-        return relayed_response(keep_alive=exchange.keep_alive)
+        return RELAYED[exchange.keep_alive]
 
     return handle

@@ -11,10 +11,7 @@ from management.http.request_notes import REJECTED
 from proxy.audit.anonymous_budget import AnonymousBudget
 from proxy.audit.log import AuditLog
 from proxy.audit.setup import open_audit_log
-from proxy.logs.timestamps import rfc3339
 from tests.proxy.request_contexts import request_context
-
-NOW = rfc3339(1.0)
 
 
 def test_budget_is_exhausted_and_refills_with_time() -> None:
@@ -52,7 +49,7 @@ def _opened(folder: Path, dropped: list[int]) -> tuple[AuditLog, _Callbacks]:
 def test_anonymous_event_flood_displaces_no_events_of_users(tmp_path: Path) -> None:
     dropped: list[int] = []
     log, stack = _opened(tmp_path, dropped)
-    log.completed(request_context("GET", "/of-a-user"), NOW)
+    log.completed(request_context("GET", "/of-a-user"))
     anonymous = replace(
         request_context("GET", "/of-anonymous"),
         token=None,
@@ -60,8 +57,8 @@ def test_anonymous_event_flood_displaces_no_events_of_users(tmp_path: Path) -> N
         target="/" + "y" * 5000,
     )
     for _ in range(10_000):
-        log.completed(anonymous, NOW)
-    log.completed(request_context("DELETE", "/of-a-user"), NOW)
+        log.completed(anonymous)
+    log.completed(request_context("DELETE", "/of-a-user"))
     stack.close()
     kept = "".join(one.read_text() for one in tmp_path.glob("audit.log*"))
     assert kept.count("/of-a-user") == 2
@@ -76,9 +73,9 @@ def test_anonymous_event_flood_keeps_rejected_sign_ins_in_the_audit_log(tmp_path
         request_context("POST", "/v1/login/local"), token=None, user_agent="x" * 5000
     )
     for _ in range(5000):
-        log.completed(anonymous, NOW)
-    log.completed(anonymous, NOW, {REJECTED: "bad_password"})
-    log.completed(anonymous, NOW, {"user": "u-1"})
+        log.completed(anonymous)
+    log.completed(anonymous, {REJECTED: "bad_password"})
+    log.completed(anonymous, {"user": "u-1"})
     stack.close()
     kept = "".join(one.read_text() for one in tmp_path.glob("audit.log*"))
     assert "bad_password" in kept

@@ -7,7 +7,7 @@ from functools import partial
 
 from aiohttp import web
 
-from proxy.client.connection import relayed_response
+from proxy.client.connection import RELAYED
 from proxy.client.server import ProxyServer
 from proxy.fastpath.connection import FastPathConnection
 from tests.proxy.relay import make_request
@@ -42,7 +42,7 @@ async def serving(fast_path: FastPath, then: bytes = b"") -> AsyncIterator[int]:
         if then and fast_path.offered == 1:
             fast_path.takes = True
             request.protocol.data_received(then)
-        return relayed_response(keep_alive=True)
+        return RELAYED[True]
 
     factory = partial(FastPathConnection, fast_path)
     server = ProxyServer(

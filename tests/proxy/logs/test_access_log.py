@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from impersonation.identity import Subject
 from proxy.logs.access_log import AccessLog
 from proxy.logs.line_writer import LineWriter
-from proxy.logs.timestamps import rfc3339
 from proxy.request.context import RequestContext
 from tests.proxy.request_contexts import authenticated_token, request_context
 
@@ -18,7 +17,7 @@ from tests.proxy.request_contexts import authenticated_token, request_context
 def line(of: RequestContext) -> dict[str, Any]:
     stream = io.StringIO()
     log = LineWriter(stream)
-    AccessLog(log, "json").record(of, rfc3339(of.received_at + of.duration))
+    AccessLog(log, "json").record(of)
     log.close()
     [only] = stream.getvalue().splitlines()
     parsed: dict[str, Any] = json.loads(only)

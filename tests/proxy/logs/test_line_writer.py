@@ -100,8 +100,7 @@ def test_line_with_control_characters_stays_one_line() -> None:
                 impersonated=Subject("x\ny"),
                 reason="a\nb",
                 status=200,
-            ),
-            "then",
+            )
         )
         log.close()
     assert len(stream.getvalue().splitlines()) == 2

@@ -65,7 +65,7 @@ def test_audit_event_with_long_text_is_bounded(part: str, authenticated: bool) -
 def test_access_log_line_with_long_text_is_bounded(part: str, style: Any) -> None:
     stream = io.StringIO()
     log = LineWriter(stream)
-    AccessLog(log, style).record(_long_in(part, authenticated=True), rfc3339(1.0))
+    AccessLog(log, style).record(_long_in(part, authenticated=True))
     log.close()
     assert len(stream.getvalue()) < MAX_AUTHENTICATED
 
