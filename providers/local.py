@@ -94,11 +94,17 @@ class LocalProvider:
     """Password sign-in with the accounts in the store."""
 
     def __init__(
-        self, name: str, accounts: LocalAccounts, hasher: PasswordHasher = _HASHER
+        self,
+        name: str,
+        accounts: LocalAccounts,
+        hasher: PasswordHasher = _HASHER,
+        *,
+        max_waiting: int = MAX_WAITING,
     ) -> None:
         self._name = name
         self._accounts = accounts
         self._hasher = hasher
+        self._max_waiting = max_waiting
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
         self._waiting = 0
         self._unmatchable_hash = _unmatchable_hash(hasher)
@@ -147,7 +153,7 @@ class LocalProvider:
         )
 
     async def _verify(self, password_hash: str, password: bytes) -> bool:
-        if self._waiting >= MAX_WAITING:
+        if self._waiting >= self._max_waiting:
             raise ProviderUnavailable("too many sign-ins at once", retry_after=2)
         self._waiting += 1
         try:

@@ -57,8 +57,9 @@ class Limits:
 class FailureCounter:
     """Failures by key over a sliding window. Pure: time is an argument."""
 
-    def __init__(self, limit: int, window: float) -> None:
+    def __init__(self, limit: int, window: float, max_counters: int = MAX_COUNTERS) -> None:
         self._limit = limit
+        self._max_counters = max_counters
         self._window = window
         # Lists, because an empty deque takes 760 bytes, and there may be many.
         self._failures: OrderedDict[Hashable, list[float]] = OrderedDict()
@@ -83,7 +84,7 @@ class FailureCounter:
         failures.append(now)
         del failures[: -self._limit]
         self._failures.move_to_end(key)
-        if len(self._failures) > MAX_COUNTERS:
+        if len(self._failures) > self._max_counters:
             self._failures.popitem(last=False)
 
     def take_back(self, key: Hashable) -> None:
@@ -100,9 +101,10 @@ class FailureCounter:
 
 
 class KnownClients:
-    """The last MAX_COUNTERS pairs of name and address with a successful sign-in."""
+    """The last ``most`` pairs of name and address with a successful sign-in."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._pairs: OrderedDict[Hashable, None] = OrderedDict()
 
     def __contains__(self, pair: Hashable) -> bool:
@@ -112,7 +114,7 @@ class KnownClients:
         """Record a sign-in."""
         self._pairs[pair] = None
         self._pairs.move_to_end(pair)
-        if len(self._pairs) > MAX_COUNTERS:
+        if len(self._pairs) > self._most:
             self._pairs.popitem(last=False)
 
 
@@ -132,10 +134,11 @@ class SubjectCounters:
     Providers report accounts from their own threads, so each method takes a short lock.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        self._per_address = FailureCounter(limits.attempts_per_user, limits.window)
-        self._total = FailureCounter(limits.attempts_per_user * SPREAD_FACTOR, limits.window)
-        self._known_clients = KnownClients()
+    def __init__(self, limits: Limits, most: int) -> None:
+        attempts, window = limits.attempts_per_user, limits.window
+        self._per_address = FailureCounter(attempts, window, most)
+        self._total = FailureCounter(attempts * SPREAD_FACTOR, window, most)
+        self._known_clients = KnownClients(most)
         self._lock = threading.Lock()
 
     def wait(self, subject: bytes, address: str, now: float) -> float:
@@ -215,13 +218,17 @@ class ThrottledAuthenticator:
     """A password authenticator that rejects attempts after too many failures."""
 
     def __init__(
-        self, inner: PasswordAuthenticator, limits: Limits, clock: Callable[[], float]
+        self,
+        inner: PasswordAuthenticator,
+        limits: Limits,
+        clock: Callable[[], float],
+        max_counters: int = MAX_COUNTERS,
     ) -> None:
         self._inner = inner
         self._clock = clock
-        self._names = SubjectCounters(limits)
-        self._accounts = SubjectCounters(limits)
-        self._address = FailureCounter(limits.attempts_per_address, limits.window)
+        self._names = SubjectCounters(limits, max_counters)
+        self._accounts = SubjectCounters(limits, max_counters)
+        self._address = FailureCounter(limits.attempts_per_address, limits.window, max_counters)
 
     @property
     def name(self) -> str:

@@ -30,11 +30,12 @@ _LOG = get_logger(__name__)
 
 
 class AuditIndexWriter:
-    """Moves events from ``index`` to the store."""
+    """Moves events from ``index`` to the store, up to ``batch`` in one transaction."""
 
-    def __init__(self, index: AuditIndex, events: AuditEvents) -> None:
+    def __init__(self, index: AuditIndex, events: AuditEvents, batch: int = BATCH) -> None:
         self._index = index
         self._events = events
+        self._batch = batch
         self._failing = False
 
     async def write_forever(self) -> None:
@@ -53,7 +54,7 @@ class AuditIndexWriter:
         The store may be away: the events wait then. A batch whose outcome is unknown is dropped
         and counted instead, because it may be stored already.
         """
-        while batch := self._index.take(BATCH):
+        while batch := self._index.take(self._batch):
             # A task, because a hanging database also delays the cancellation of a write.
             task = asyncio.ensure_future(self._events.append(batch))
             try:

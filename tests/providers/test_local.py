@@ -17,7 +17,7 @@ from providers.base import (
     Rejected,
     Throttled,
 )
-from providers.local import MAX_PASSWORD_BYTES, LocalProvider
+from providers.local import MAX_PASSWORD_BYTES, MAX_WAITING, LocalProvider
 
 FAST = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
@@ -50,8 +50,10 @@ def account(**values: object) -> Account:
     return replace(base, **values)  # type: ignore[arg-type]
 
 
-async def provider(*accounts: Account, hasher: PasswordHasher = FAST) -> LocalProvider:
-    local = LocalProvider("local", Accounts(*accounts), hasher)
+async def provider(
+    *accounts: Account, hasher: PasswordHasher = FAST, max_waiting: int = MAX_WAITING
+) -> LocalProvider:
+    local = LocalProvider("local", Accounts(*accounts), hasher, max_waiting=max_waiting)
     await local.start()
     return local
 
@@ -120,11 +122,8 @@ async def test_oversized_password_is_not_hashed() -> None:
     assert hasher.verified == 0
 
 
-async def test_excess_concurrent_sign_ins_are_unavailable_with_retry_after(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("providers.local.MAX_WAITING", 3)
-    local = await provider(account())
+async def test_excess_concurrent_sign_ins_are_unavailable_with_retry_after() -> None:
+    local = await provider(account(), max_waiting=3)
     outcomes = await asyncio.gather(
         *(local.authenticate(PasswordAttempt("alice", "right")) for _ in range(10)),
         return_exceptions=True,

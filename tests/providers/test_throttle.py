@@ -147,9 +147,9 @@ def test_network_of_address_is_ipv4_address_or_ipv6_prefix(address: str, counted
 
 
 async def test_counters_of_many_long_names_take_bounded_memory(
-    throttled: ThrottledAuthenticator, monkeypatch: pytest.MonkeyPatch
+    provider: CountingProvider, clock: Clock
 ) -> None:
-    monkeypatch.setattr("providers.throttle.MAX_COUNTERS", 10)
+    throttled = ThrottledAuthenticator(provider, LIMITS, clock, max_counters=10)
     tracemalloc.start()
     for n in range(100):
         await throttled.authenticate(PasswordAttempt(f"{n}" + "x" * 50_000, "wrong", f"10.0.0.{n}"))

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from config.audit_settings import AuditSearchSettings
-from proxy.audit import index_writer
 from proxy.audit.index import AuditIndex
 from proxy.audit.index_writer import AuditIndexWriter, prune_forever
 from proxy.audit.policy import AuditPolicy
@@ -52,13 +51,10 @@ async def stored(events: SqlAuditEvents) -> int:
     return len((await events.page(ALL, EVERY, limit=2000, after=None)).events)
 
 
-async def test_events_are_stored_in_batches(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(index_writer, "BATCH", 10)
+async def test_events_are_stored_in_batches(store: SqlStore) -> None:
     index = an_index([])
     offer(index, 25)
-    assert await AuditIndexWriter(index, store.audit).write()
+    assert await AuditIndexWriter(index, store.audit, batch=10).write()
     assert await stored(store.audit) == 25
 
 
@@ -74,12 +70,11 @@ async def test_last_events_are_stored_when_the_writer_stops(store: SqlStore) -> 
 
 
 async def test_events_wait_in_order_while_the_store_is_away(
-    store: SqlStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: SqlStore, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(index_writer, "BATCH", 10)
     dropped: list[str] = []
     index = an_index(dropped)
-    writer = AuditIndexWriter(index, store.audit)
+    writer = AuditIndexWriter(index, store.audit, batch=10)
     (tmp_path / "sekisho-audit.db").mkdir()
     offer(index, 15)
     assert not await writer.write()

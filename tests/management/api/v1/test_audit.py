@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from management.api import audit_events
 from store.access_records import ProjectNamespace, Role
 from store.audit_records import AuditEvent
 from store.interfaces import Store
@@ -230,10 +229,7 @@ async def open_stream(api: Api, who: str, query: str = "", **headers: str) -> St
     return Stream(response)
 
 
-async def test_stream_sends_new_events_of_the_scope_and_continues(
-    api: Api, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(audit_events, "POLL_SECONDS", 0.02)
+async def test_stream_sends_new_events_of_the_scope_and_continues(api: Api, store: Store) -> None:
     stream = await open_stream(api, "c-owner", "verb=delete")
     await store.audit.append([of("x", 7, **OTHER), of("x", 8, **PROD), of("x", 9, **PROD)])
     kind, item = await stream.next()
@@ -247,10 +243,7 @@ async def test_stream_with_since_begins_with_earlier_events(api: Api) -> None:
     assert [(await stream.next())[1]["request_id"] for _ in range(2)] == ["r-3", "r-4"]
 
 
-async def test_stream_ends_with_the_credential(
-    api: Api, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(audit_events, "POLL_SECONDS", 0.02)
+async def test_stream_ends_with_the_credential(api: Api, store: Store) -> None:
     stream = await open_stream(api, "plain", "since=2026-11-23T12:00:00Z")
     assert (await stream.next())[1]["request_id"] == "r-2"
     await store.identities.revoke_tokens(user_id="u-plain")
@@ -258,10 +251,7 @@ async def test_stream_ends_with_the_credential(
     assert (kind, "revoked" in body["reason"]) == ("ended", True)
 
 
-async def test_stream_shows_nothing_more_after_the_role_is_gone(
-    api: Api, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(audit_events, "POLL_SECONDS", 0.02)
+async def test_stream_shows_nothing_more_after_the_role_is_gone(api: Api, store: Store) -> None:
     stream = await open_stream(api, "c-owner")
     (binding,) = [one for one in await store.bindings.everywhere() if one.user_id == "u-c-owner"]
     await store.bindings.delete(binding.id)
