@@ -4,6 +4,8 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
+MAX_PORT = 65535
+
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 
 
@@ -22,7 +24,7 @@ class Listen:
 def parse_listen(text: str) -> Listen:
     """Parse ``host:port``. Raises ValueError with a sentence."""
     host, colon, port_text = text.strip().rpartition(":")
-    if not colon or not port_text.isascii() or not port_text.isdigit() or int(port_text) > 65535:
+    if not colon or not port_text.isascii() or not port_text.isdigit() or int(port_text) > MAX_PORT:
         raise ValueError(f"{text!r} is not host:port; write it like 127.0.0.1:8443 or :8443")
     if not host:
         return Listen(None, int(port_text))

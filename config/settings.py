@@ -10,8 +10,9 @@ from config.audit_settings import AuditSettings
 from config.cluster_settings import ClusterSettings, ControllerSettings, UpstreamSettings
 from config.identity_settings import IdentitySettings
 from config.limit_settings import LimitSettings
-from config.listen import Listen
+from config.listen import MAX_PORT, Listen
 from config.namespace_settings import NamespaceSettings
+from config.peering_settings import PeeringSettings
 from config.section import Section
 from config.server_settings import MetricsSettings, ServerSettings
 from config.sign_in_settings import LoginSettings, ProviderEntry, SessionSettings, TokenSettings
@@ -57,6 +58,7 @@ class Settings(Section):
 
     server: ServerSettings = ServerSettings()
     metrics: MetricsSettings = Field(default=MetricsSettings(), validate_default=True)
+    peering: PeeringSettings = PeeringSettings()
     data_dir: Path = Path("sekisho-data")
     """The directory of keys, certificates and SQLite's file; created with mode 0700."""
     store: StoreSettings = StoreSettings()
@@ -80,6 +82,25 @@ class Settings(Section):
         server = info.data.get("server")
         if server is not None and _overlap(value.listen, server.listen):
             raise ValueError(f"listen is {value.listen}, which server.listen has; change one")
+        return value
+
+    @field_validator("peering")
+    @classmethod
+    def _free_ports(cls, value: PeeringSettings, info: ValidationInfo) -> PeeringSettings:
+        server = info.data.get("server")
+        if server is None or value.listen is None:
+            return value
+        count = server.workers if isinstance(server.workers, int) else 1
+        ours = value.listeners(count)
+        if ours[-1].port > MAX_PORT:
+            raise ValueError(f"listen is {value.listen}, and {count} workers need a port each")
+        others = {"server.listen": server, "metrics.listen": info.data.get("metrics")}
+        for name, other in others.items():
+            if other is not None and any(_overlap(one, other.listen) for one in ours):
+                raise ValueError(
+                    f"listen is {value.listen}, one port for each worker, and {name} is "
+                    f"{other.listen}; change one"
+                )
         return value
 
     @field_validator("providers")
@@ -106,9 +127,9 @@ class Settings(Section):
     @property
     def cluster_addresses(self) -> AddressPolicy:
         """The policy on addresses to which connections to clusters may go."""
-        listeners = {
-            (one.host or "", one.port) for one in (self.server.listen, self.metrics.listen)
-        }
+        peering = self.peering.listeners(self.server.workers)
+        own = (self.server.listen, self.metrics.listen, *peering)
+        listeners = {(one.host or "", one.port) for one in own}
         return AddressPolicy.of(
             self.clusters.allow_networks, self.clusters.deny_networks, listeners
         )

@@ -1,19 +1,16 @@
-"""Open listeners, and explain to the operator why one cannot be opened."""
+"""Open the listeners of one process."""
 
-import errno
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from aiohttp import web
 
-from config.errors import Problem
 from config.listen import Listen
-from config.problems import ConfigError
 from proxy.client.aiohttp_internals import server_of
 from proxy.client.server import ProxyServer
 from proxy.client.site import ClientSite
 from proxy.limits.connections import ConnectionLimiter
+from proxy.transport.bind_errors import explain_bind_errors
 from proxy.transport.tcp_keepalive import set_keepalive_options
 
 BACKLOG = 1024
@@ -85,20 +82,3 @@ async def _started(site: web.BaseSite, key: str, listen: Listen) -> None:
     for sock in getattr(server, "sockets", ()):
         # Accepted connections inherit the options: four calls in all, not four for each.
         set_keepalive_options(sock, idle=30, interval=15, times=9)
-
-
-@contextmanager
-def explain_bind_errors(key: str, listen: Listen) -> Iterator[None]:
-    """Turn errors of binding an address into a ConfigError with cause and remedy."""
-    try:
-        yield
-    except OSError as exc:
-        reasons = {
-            errno.EADDRINUSE: f"port {listen.port} is in use; stop the program that listens there, "
-            "or choose another port",
-            errno.EACCES: f"port {listen.port} needs privileges; choose a port above 1023",
-            errno.EADDRNOTAVAIL: f"{listen.host} is not an address of this machine; "
-            "choose one that is",
-        }
-        message = reasons.get(exc.errno or 0, f"can't listen on {listen}: {exc.strerror or exc}")
-        raise ConfigError([Problem("", key, message)]) from exc

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 
 from config.listen import Listen
-from proxy.server.listeners import explain_bind_errors
+from proxy.transport.bind_errors import explain_bind_errors
 
 
 @asynccontextmanager
