@@ -59,6 +59,7 @@ from proxy.startup.management_services import create_services
 from proxy.startup.providers import create_provider_registry
 from proxy.transport.descriptors import most_connections
 from proxy.transport.server_tls import ServerTls
+from proxy.tunnels.peering import ALONE, PeerPlace, open_peering
 from proxy.tunnels.replica import this_replica
 from proxy.tunnels.service import STOPPING, TunnelService
 from proxy.upstream.limits import PoolLimits
@@ -85,9 +86,15 @@ class Application:
 
 @asynccontextmanager
 async def build_application(
-    loaded: LoadedConfig, store: Store, keyring: Keyring, tls: ServerTls, *, log_style: str
+    loaded: LoadedConfig,
+    store: Store,
+    keyring: Keyring,
+    tls: ServerTls,
+    *,
+    log_style: str,
+    place: PeerPlace = ALONE,
 ) -> AsyncIterator[Application]:
-    """Create and run everything except the listeners. Closes it in reverse order."""
+    """Create and run everything except the listeners for clients. Closes it in reverse order."""
     settings = loaded.settings
     async with AsyncExitStack() as stack:
         registry = create_metrics_registry()
@@ -97,7 +104,11 @@ async def build_application(
         tokens = TokenIssuer(store.tokens, token_lifetimes(settings))
         sign_in = SignInService(store, tokens, providers)
         authenticator = TokenAuthenticator(store, ExternalTokens(store, sign_in))
-        directory = TunnelDirectory(store, this_replica())
+        peering = await stack.enter_async_context(
+            open_peering(settings.peering, keyring, this_replica(), place)
+        )
+        directory = TunnelDirectory(store, peering.replica, remote=peering.client)
+        peering.serve(directory)
         store.clusters.use_dialers(directory.dialer)
         # After what uses the tunnels has ended: the stack is unwound from its end.
         stack.push_async_callback(directory.close, STOPPING)

@@ -5,7 +5,8 @@
   (:mod:`config.dialing`), which opens streams in them.
 * :class:`~.local_tunnels.LocalTunnels`: the tunnels of this process.
 * :class:`~.remote_tunnels.RemoteTunnels`: what the store says of tunnels at other replicas. A
-  :class:`~.remote_tunnels.RemoteDialer` connects through those.
+  :class:`~.remote_tunnels.RemoteDialer` connects through those: :class:`~.peer_client.PeerClient`
+  to a :class:`~.peer_server.PeerServer` at the other replica.
 * :class:`~.announcer.Announcer`: keeps the store's rows of this process's tunnels.
 * :class:`~.revocation.TunnelRevocation`: ends tunnels whose token or cluster is gone.
 

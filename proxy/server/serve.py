@@ -23,6 +23,7 @@ from proxy.startup.configuration import LoadedConfig
 from proxy.startup.store import open_store
 from proxy.transport.descriptors import raise_limit
 from proxy.transport.server_tls import ServerTls
+from proxy.tunnels.peering import ALONE, PeerPlace
 from store.interfaces import Store
 
 _LOG = get_logger(__name__)
@@ -33,12 +34,14 @@ class ProcessMode:
     """What differs between a process that serves alone and a worker.
 
     ``shared``: other processes listen on the same address. ``open_metrics`` opens the listener of
-    the metrics application. ``ready`` is called when the process accepts requests.
+    the metrics application. ``ready`` is called when the process accepts requests. ``place`` is
+    where other processes reach this one.
     """
 
     shared: bool
     open_metrics: Callable[[web.BaseRunner], Awaitable[None]]
     ready: Callable[[Store], Awaitable[None]]
+    place: PeerPlace = ALONE
 
 
 async def serve(everything: LoadedConfig, *, started: Callable[[], None] = lambda: None) -> None:
@@ -74,7 +77,7 @@ async def serve_until(stop: asyncio.Event, everything: LoadedConfig, mode: Proce
         store = await stack.enter_async_context(open_store(settings, keyring, upgrade=upgrade))
         tls = ServerTls(settings)
         application = await stack.enter_async_context(
-            build_application(everything, store, keyring, tls, log_style=style)
+            build_application(everything, store, keyring, tls, log_style=style, place=mode.place)
         )
         metrics = web.AppRunner(
             application.metrics_app, access_log=None, shutdown_timeout=METRICS_GRACE_SECONDS

@@ -52,6 +52,9 @@ class PeerPlace:
     folder: Path | None = None
 
 
+ALONE = PeerPlace()
+
+
 @dataclass(frozen=True, slots=True)
 class _Listener:
     """A listening socket. ``identity`` is for TLS; None for the Unix socket."""

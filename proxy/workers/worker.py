@@ -12,6 +12,7 @@ from config.shares import settings_of_one
 from proxy.server.serve import ProcessMode, serve_until
 from proxy.server.signals import stop_signal
 from proxy.startup.configuration import LoadedConfig
+from proxy.tunnels.peering import PeerPlace
 from proxy.workers.ipc import WorkerConfig
 from store.interfaces import Store
 
@@ -34,7 +35,8 @@ async def serve_as_worker(
 
     stop = stop_signal(second_ends=False)
     listen = partial(_listen_to_supervisor, file=config.socket)
-    mode = ProcessMode(shared=True, open_metrics=listen, ready=ready)
+    place = PeerPlace(config.number, Path(config.folder))
+    mode = ProcessMode(shared=True, open_metrics=listen, ready=ready, place=place)
     await serve_until(stop, replace(everything, settings=settings), mode)
 
 
