@@ -78,18 +78,16 @@ async def test_process_without_a_listener_is_reached_on_its_machine_only() -> No
             await elsewhere.client.dial(holder.replica, "c-1", 60)
 
 
-async def test_workers_have_sockets_and_ports_of_their_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("worker", [0, 1, 7])
+async def test_worker_has_a_socket_and_a_port_of_its_own(
+    worker: int, tmp_path: Path, unused_port: int
+) -> None:
     tmp_path.chmod(0o700)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    settings = PeeringSettings(listen=Listen("127.0.0.1", port))
+    settings = PeeringSettings(listen=Listen("127.0.0.1", unused_port - worker))
     async with AsyncExitStack() as stack:
-        replicas = [
-            (await opened(stack, f"r-{worker}", settings, PeerPlace(worker, tmp_path))).replica
-            for worker in range(2)
-        ]
-    assert [one.address for one in replicas] == [f"127.0.0.1:{port}", f"127.0.0.1:{port + 1}"]
-    assert [Path(one.socket).name for one in replicas] == ["peer-0.sock", "peer-1.sock"]
+        replica = (await opened(stack, "r-1", settings, PeerPlace(worker, tmp_path))).replica
+    assert replica.address == f"127.0.0.1:{unused_port}"
+    assert Path(replica.socket).name == f"peer-{worker}.sock"
 
 
 async def test_worker_that_was_killed_leaves_its_socket_to_the_next_one(tmp_path: Path) -> None:
