@@ -46,6 +46,11 @@ class AgentTunnel:
         return not (self.ended.done() or self.drains.done() or self.retiring)
 
     @property
+    def is_draining(self) -> bool:
+        """Return whether the server ends soon, and the tunnel has not been replaced yet."""
+        return self.drains.done() and not (self.ended.done() or self.retiring)
+
+    @property
     def silent_for(self) -> float:
         """Return for how many seconds nothing has arrived."""
         return self.connection.silent_for

@@ -7,6 +7,10 @@ from typing import Any
 from agent.run.placement import Rank, rank
 from agent.run.tunnel import AgentTunnel
 
+RETIRE_SECONDS = 3600.0
+"""How long streams may continue in a tunnel that was replaced. A server that drains ends them
+sooner, and after a move nothing presses."""
+
 CLOSE_SECONDS = 1.0
 """How long a closed connection may take to send what is left."""
 
@@ -14,7 +18,7 @@ CLOSE_SECONDS = 1.0
 class TunnelSet:
     """All tunnels of this pod, those that retire included.
 
-    ``grace``: how long the streams of a tunnel may continue when it retires, in seconds.
+    ``grace``: how long streams may continue when the agent leaves, in seconds.
     """
 
     def __init__(self, grace: float) -> None:
@@ -40,7 +44,7 @@ class TunnelSet:
             return Rank.USELESS
         others = self._tunnels - {tunnel, beside}
         used = [one.place for one in others if one.usable]
-        draining = [one.place for one in others if not one.usable and not one.retiring]
+        draining = [one.place for one in others if one.is_draining]
         return rank(tunnel.place, used, draining)
 
     def retire(self, tunnel: AgentTunnel) -> None:
@@ -54,14 +58,17 @@ class TunnelSet:
         await tunnel.close()
 
     async def leave(self, at_once: asyncio.Event) -> None:
-        """Retire all tunnels, and return when they are closed; close them when ``at_once``."""
+        """Retire all tunnels, and return when they are closed.
+
+        Close them after the grace period, or when ``at_once`` is set.
+        """
         for tunnel in self._tunnels:
             self.retire(tunnel)
         left = set(self._tunnels)
         hurry = asyncio.ensure_future(at_once.wait())
         retiring = asyncio.gather(*self._retiring.values(), return_exceptions=True)
         waiting: set[asyncio.Future[Any]] = {hurry, retiring}
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waiting, timeout=self._grace, return_when=asyncio.FIRST_COMPLETED)
         hurry.cancel()
         retiring.cancel()
         await asyncio.gather(hurry, retiring, return_exceptions=True)
@@ -70,7 +77,7 @@ class TunnelSet:
 
     async def _retire(self, tunnel: AgentTunnel) -> None:
         try:
-            await tunnel.retire(self._grace)
+            await tunnel.retire(RETIRE_SECONDS)
         finally:
             self._tunnels.discard(tunnel)
             self._retiring.pop(tunnel, None)

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
-from tests.proxy.tunnels.conftest import add_cluster, store_of, target
+from tests.agent.run.agent_process import running_agent
+from tests.proxy.tunnels.conftest import TOKEN, add_cluster, store_of, target
 from tests.support.agents import open_tunnel
 from tests.support.sekisho import Sekisho, free_port, make_sekisho
 from tests.support.waiting import eventually
@@ -44,3 +46,17 @@ async def test_each_worker_is_a_replica_of_the_same_machine(workers: Sekisho) ->
         assert workers.metric('sekisho_tunnels{cluster="edge"}') == len(agents)
         replicas = {one.welcome.replica for one in agents if one.welcome}
         assert len(replicas) == len(worker_pids(workers))
+
+
+async def test_agent_has_a_tunnel_to_each_worker(workers: Sekisho, tmp_path: Path) -> None:
+    await add_cluster(workers)
+    ca_pem = (workers.folder / "data" / "tls" / "ca.crt").read_text()
+    async with running_agent(tmp_path, workers.url, ca_pem=ca_pem) as agent:
+        agent.token_file.write_text(TOKEN)
+
+        async def at_both() -> bool:
+            async with store_of(workers) as store:
+                return len({one.replica.id for one in await store.tunnels.all()}) == 2
+
+        await eventually(at_both)
+        assert await agent.ready()
