@@ -13,6 +13,7 @@ from proxy.cli.output.columns import Column, Item, Kind, age_of, time_of
 from proxy.cli.output.options import printed
 from proxy.cli.output.printer import Printer
 from proxy.cli.prompts import confirmed
+from proxy.cli.verbs.changes import change_and_print
 from proxy.cli.verbs.listing import Filter, Listing, list_command
 from proxy.cli.verbs.options import given, moved_command, require_change, yes_option
 from proxy.cli.verbs.registration import USERNAME_MAPPINGS, register
@@ -168,10 +169,8 @@ async def edit(
     if kubeconfig is not None:
         body["kubeconfig"] = sent_kubeconfig(kubeconfig, context)
     require_change(body)
-    path = path_of("clusters", cluster_name)
-    before = await session.read(path)
-    changed = (await session.send("PATCH", path, body, if_match=before.etag)).data
-    printer.done(f"changed cluster {changed['name']} ({changed['id']})", CLUSTER, changed)
+    before = await session.read(path_of("clusters", cluster_name))
+    await change_and_print(session, printer, CLUSTER, before, body)
 
 
 @cluster.command()

@@ -12,6 +12,7 @@ from proxy.cli.output.columns import Column, Item, Kind, age_of
 from proxy.cli.output.options import printed
 from proxy.cli.output.printer import Printer
 from proxy.cli.prompts import confirmed
+from proxy.cli.verbs.changes import change_and_print, delete_and_print
 from proxy.cli.verbs.listing import Filter, Listing, list_command
 from proxy.cli.verbs.lookup import find_project, read_project
 from proxy.cli.verbs.options import given, pairs, read_object, require_change, yes_option
@@ -151,10 +152,7 @@ async def edit(session: ServerSession, printer: Printer, project_name: str, **fi
     body = _body(**fields)
     require_change(body)
     found = await read_project(session, project_name)
-    body = _replacing(found.data, body)
-    path = path_of("projects", str(found.data["id"]))
-    changed = (await session.send("PATCH", path, body, if_match=found.etag)).data
-    printer.done(f"changed project {changed['name']} ({changed['id']})", PROJECT, changed)
+    await change_and_print(session, printer, PROJECT, found, _replacing(found.data, body))
 
 
 def _replacing(before: Item, body: dict[str, object]) -> dict[str, object]:
@@ -173,7 +171,6 @@ def _replacing(before: Item, body: dict[str, object]) -> dict[str, object]:
 async def delete(session: ServerSession, name: str, yes: bool) -> None:
     """Delete a project without namespaces, with its members' roles."""
     found = await read_project(session, name)
-    one = found.data
-    confirmed(f"This deletes project {one['name']} and its members' roles in it.", yes=yes)
-    await session.send("DELETE", path_of("projects", str(one["id"])), if_match=found.etag)
-    click.echo(f"deleted project {one['name']} ({one['id']})")
+    loss = f"This deletes project {found.data['name']} and its members' roles in it."
+    confirmed(loss, yes=yes)
+    await delete_and_print(session, PROJECT, found)

@@ -13,6 +13,7 @@ from proxy.cli.output.columns import Column, Kind
 from proxy.cli.output.options import printed
 from proxy.cli.output.printer import Printer
 from proxy.cli.prompts import confirmed
+from proxy.cli.verbs.changes import change_and_print, delete_and_print
 from proxy.cli.verbs.listing import Filter, Listing, list_command
 from proxy.cli.verbs.options import given, read_object, require_change, yes_option
 
@@ -175,10 +176,8 @@ async def edit(
     body = _body(**fields)
     require_change(body)
     found = await find_role(session, role_name, scope)
-    path = path_of("roles", str(found["id"]))
-    before = await session.read(path)
-    changed = (await session.send("PATCH", path, body, if_match=before.etag)).data
-    printer.done(f"changed role {changed['name']} ({changed['id']})", ROLE, changed)
+    before = await session.read(path_of("roles", str(found["id"])))
+    await change_and_print(session, printer, ROLE, before, body)
 
 
 @role.command()
@@ -192,8 +191,7 @@ async def delete(session: ServerSession, name: str, scope: str | None, yes: bool
     before = await session.read(path_of("roles", str(found["id"])))
     what = f"{found['scope']} role {found['name']}"
     confirmed(f"This deletes the {what}; all who hold it lose what it grants.", yes=yes)
-    await session.send("DELETE", path_of("roles", str(found["id"])), if_match=before.etag)
-    click.echo(f"deleted role {found['name']} ({found['id']})")
+    await delete_and_print(session, ROLE, before)
 
 
 async def find_role(session: ServerSession, name: str, scope: str | None = None) -> Item:

@@ -9,6 +9,7 @@ from proxy.cli.output.columns import Column, Kind, age_of
 from proxy.cli.output.options import printed
 from proxy.cli.output.printer import Printer
 from proxy.cli.prompts import confirmed, new_password
+from proxy.cli.verbs.changes import change_and_print, delete_and_print
 from proxy.cli.verbs.listing import Filter, Listing, list_command
 from proxy.cli.verbs.lookup import find_user, read_user
 from proxy.cli.verbs.options import given, moved_command, moved_option, require_change, yes_option
@@ -110,8 +111,7 @@ async def edit(
     """Change a user."""
     body = given(display_name=display_name)
     require_change(body)
-    changed = await _change(session, name, body)
-    printer.done(f"changed user {changed['username']} ({changed['id']})", USER, changed)
+    await change_and_print(session, printer, USER, await read_user(session, name), body)
 
 
 @user.command()
@@ -121,13 +121,10 @@ async def edit(
 @printed
 async def disable(session: ServerSession, printer: Printer, name: str, yes: bool) -> None:
     """Disable a user. Sessions, tokens and running requests end immediately."""
-    found = await find_user(session, name)
-    confirmed(
-        f"This ends all sessions and running requests of {found['username']} ({found['id']}).",
-        yes=yes,
-    )
-    changed = await _change(session, str(found["id"]), {"enabled": False})
-    printer.done(f"disabled user {changed['username']} ({changed['id']})", USER, changed)
+    found = await read_user(session, name)
+    who = f"{found.data['username']} ({found.data['id']})"
+    confirmed(f"This ends all sessions and running requests of {who}.", yes=yes)
+    await change_and_print(session, printer, USER, found, {"enabled": False}, done="disabled")
 
 
 @user.command()
@@ -136,8 +133,8 @@ async def disable(session: ServerSession, printer: Printer, name: str, yes: bool
 @printed
 async def enable(session: ServerSession, printer: Printer, name: str) -> None:
     """Enable a user again."""
-    changed = await _change(session, name, {"enabled": True})
-    printer.done(f"enabled user {changed['username']} ({changed['id']})", USER, changed)
+    found = await read_user(session, name)
+    await change_and_print(session, printer, USER, found, {"enabled": True}, done="enabled")
 
 
 @user.command()
@@ -152,8 +149,7 @@ async def delete(session: ServerSession, name: str, yes: bool) -> None:
         f"This deletes {one['username']} ({one['id']}) with all tokens, sessions and roles.",
         yes=yes,
     )
-    await session.send("DELETE", path_of("users", str(one["id"])), if_match=found.etag)
-    click.echo(f"deleted user {one['username']} ({one['id']})")
+    await delete_and_print(session, USER, found)
 
 
 @user.command()
@@ -222,9 +218,3 @@ async def revoke_tokens(session: ServerSession, name: str, yes: bool) -> None:
 
 
 user.add_command(moved_command("set-password", to="user set-password"))
-
-
-async def _change(session: ServerSession, name: str, body: dict[str, object]) -> Item:
-    found = await read_user(session, name)
-    path = path_of("users", str(found.data["id"]))
-    return (await session.send("PATCH", path, body, if_match=found.etag)).data
