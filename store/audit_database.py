@@ -16,7 +16,7 @@ from store.audit_table import audit_metadata
 from store.changes import ChangeHub
 from store.connections import Database
 from store.database_files import prepare_files
-from store.engine import make_engines
+from store.engine import Timeouts, make_engines
 from store.locations import Location
 
 _VERSION = 1
@@ -26,8 +26,9 @@ _VERSION = 1
 class AuditDatabase:
     """Opens the database at the first use, so that offline commands create no file."""
 
-    def __init__(self, main: Database, location: Location) -> None:
+    def __init__(self, main: Database, location: Location, timeouts: Timeouts) -> None:
         self.main = main
+        self._timeouts = timeouts
         self._location = location
         self._opened: Database | None = main if location.kind == "postgresql" else None
         self._opening = asyncio.Lock()
@@ -47,7 +48,7 @@ class AuditDatabase:
     async def _open(self) -> Database:
         beside = self._location.beside("audit")
         prepare_files(beside)
-        database = Database(make_engines(beside), beside.shown, ChangeHub())
+        database = Database(make_engines(beside, self._timeouts), beside.shown, ChangeHub())
         try:
             async with database.write() as connection:
                 await _bring_up(connection)

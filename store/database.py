@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,7 +18,7 @@ from store.connections import Database, Feed
 from store.database_files import prepare_files
 from store.device_polls import SqlDevicePolls
 from store.encryption import Keyring
-from store.engine import MIGRATION_SECONDS, make_engines
+from store.engine import DEFAULT_TIMEOUTS, MIGRATION_SECONDS, Timeouts, make_engines
 from store.error_translation import translated
 from store.fleet import SqlFleet
 from store.idempotency_records import SqlIdempotencyRecords
@@ -99,6 +100,7 @@ async def open_store(
     upgrade: bool = True,
     poll_interval: float = 0.2,
     addresses: AddressPolicy = DEFAULT_POLICY,
+    timeouts: Timeouts = DEFAULT_TIMEOUTS,
 ) -> SqlStore:
     """Open the database at ``url``, upgrade its schema, and check the encryption keys.
 
@@ -107,11 +109,11 @@ async def open_store(
     StoreUnavailable, SchemaTooNew, SchemaTooOld (with ``upgrade`` False) or KeyMismatch.
     """
     location = locate(url)
-    async with _first_transaction(location) as connection:
+    async with _first_transaction(location, timeouts) as connection:
         await bring_up(connection, location.shown, upgrade=upgrade)
         await check_keys(connection, keyring, location.shown)
     hub = ChangeHub()
-    connections = Database(make_engines(location), location.shown, hub)
+    connections = Database(make_engines(location, timeouts), location.shown, hub)
     feed: Feed
     if location.dsn is not None:
         from store.postgresql_feed import PostgresqlFeed  # and asyncpg, which SQLite doesn't need
@@ -120,9 +122,9 @@ async def open_store(
     else:
         from store.sqlite_feed import SqliteFeed  # and aiosqlite, which PostgreSQL doesn't need
 
-        feed = SqliteFeed(connections.engines.writer, hub, poll_interval)
+        feed = SqliteFeed(connections.engines.writer, hub, poll_interval, timeouts.look)
     feed.start()
-    audit = AuditDatabase(connections, location)
+    audit = AuditDatabase(connections, location, timeouts)
     return SqlStore(connections, keyring, feed, hub, addresses, audit)
 
 
@@ -147,11 +149,13 @@ async def upgrade_database(url: str) -> tuple[str | None, str]:
 
 
 @asynccontextmanager
-async def _first_transaction(location: Location) -> AsyncIterator[AsyncConnection]:
+async def _first_transaction(
+    location: Location, timeouts: Timeouts = DEFAULT_TIMEOUTS
+) -> AsyncIterator[AsyncConnection]:
     """Return a transaction for preparations, with enough time for migrations."""
     with translated(location.shown):
         prepare_files(location)
-    engines = make_engines(location, statement_seconds=MIGRATION_SECONDS)
+    engines = make_engines(location, replace(timeouts, statement=MIGRATION_SECONDS))
     try:
         async with Database(engines, location.shown, ChangeHub()).write() as connection:
             yield connection

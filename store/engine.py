@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, event
@@ -10,11 +11,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from store.connections import Engines
 from store.locations import Location
 
-BUSY_SECONDS = 5.0
-"""The time limit of SQLite's wait for another writer, and of a connection to PostgreSQL."""
 
-STATEMENT_SECONDS = 10.0
-"""The time limit of a statement in PostgreSQL: all statements are look-ups by key."""
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Time limits of the store, in seconds.
+
+    ``busy`` limits SQLite's wait for another writer, and a connection to PostgreSQL. ``statement``
+    limits a statement in PostgreSQL: all statements are look-ups by key. ``look`` limits a look of
+    the change feed at SQLite; a slower one means that the database is busy.
+    """
+
+    busy: float = 5.0
+    statement: float = 10.0
+    look: float = 0.5
+
+
+DEFAULT_TIMEOUTS = Timeouts()
 
 MIGRATION_SECONDS = 600.0
 """The time limit of a statement at the start, for migrations of this or another replica."""
@@ -37,11 +49,11 @@ SERIAL = "sekisho_serial"
 _serials = itertools.count()
 
 
-def make_engines(location: Location, *, statement_seconds: float = STATEMENT_SECONDS) -> Engines:
+def make_engines(location: Location, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> Engines:
     """Return engines that never log statements' parameters."""
     if location.kind == "postgresql":
-        return _postgresql(location, statement_seconds)
-    return _sqlite(location)
+        return _postgresql(location, timeouts)
+    return _sqlite(location, timeouts)
 
 
 def _common() -> dict[str, Any]:
@@ -52,15 +64,15 @@ def _common() -> dict[str, Any]:
     }
 
 
-def _postgresql(location: Location, statement_seconds: float) -> Engines:
+def _postgresql(location: Location, timeouts: Timeouts) -> Engines:
     import asyncpg  # imported here, because SQLite does not need it
 
     async def connect() -> Any:
         # asyncpg reads libpq's URL parameters itself; SQLAlchemy would hand on only some of them.
         return await asyncpg.connect(
             location.dsn,
-            timeout=BUSY_SECONDS,
-            command_timeout=statement_seconds,
+            timeout=timeouts.busy,
+            command_timeout=timeouts.statement,
             server_settings={"application_name": "sekisho"},
         )
 
@@ -76,22 +88,24 @@ def _postgresql(location: Location, statement_seconds: float) -> Engines:
     return Engines(writer.execution_options(isolation_level="AUTOCOMMIT"), writer)
 
 
-def _sqlite(location: Location) -> Engines:
+def _sqlite(location: Location, timeouts: Timeouts) -> Engines:
     """Return engines with one writer: the change feed's counter then shows other writers."""
     # A reader has no transaction to end when it returns to the pool.
-    reader = _sqlite_engine(location, SQLITE_READERS, pool_reset_on_return=None)
+    reader = _sqlite_engine(location, SQLITE_READERS, timeouts, pool_reset_on_return=None)
     event.listen(reader.sync_engine, "connect", _only_read)
-    writer = _sqlite_engine(location, 1)
+    writer = _sqlite_engine(location, 1, timeouts)
     event.listen(writer.sync_engine, "begin", _lock_to_write)
     return Engines(reader, writer)
 
 
-def _sqlite_engine(location: Location, connections: int, **options: Any) -> AsyncEngine:
+def _sqlite_engine(
+    location: Location, connections: int, timeouts: Timeouts, **options: Any
+) -> AsyncEngine:
     engine = create_async_engine(
         location.url,
         pool_size=connections,
         max_overflow=0,
-        connect_args={"timeout": BUSY_SECONDS},
+        connect_args={"timeout": timeouts.busy},
         **_common(),
         **options,
     )

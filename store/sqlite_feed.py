@@ -13,13 +13,9 @@ from store.error_translation import translated
 from store.errors import StoreError, StoreUnavailable
 from store.records import Change
 
-LOOK_SECONDS = 0.5
-"""How long a poll may take before the feed is not live. The connection may be busy with a statement
-that waits for another process; until then no change arrives."""
-
 _TURNS = 10
-"""In how many parts LOOK_SECONDS are waited. A loop that is late itself (overloaded, or stopped for
-a while) comes back to a timer that is due and an answer that is there, and must see the answer."""
+"""In how many parts ``look_seconds`` are waited. A loop that is late itself (overloaded, or stopped
+for a while) comes back to a timer that is due and an answer that is there, and must see it."""
 
 _LOG = get_logger(__name__)
 
@@ -32,13 +28,17 @@ class SqliteFeed:
 
     A poll is one call to the connection's thread, even between the statements of a transaction: no
     other process can write then. A connection from the pool would be available only after a
-    transaction, and in a busy loop only after many iterations.
+    transaction, and in a busy loop only after many iterations. The feed is not live while a poll
+    takes longer than ``look_seconds``: a statement on the connection waits for another process.
     """
 
-    def __init__(self, engine: AsyncEngine, hub: ChangeHub, interval: float) -> None:
+    def __init__(
+        self, engine: AsyncEngine, hub: ChangeHub, interval: float, look_seconds: float
+    ) -> None:
         self._engine = engine
         self._hub = hub
         self._interval = interval
+        self._look_seconds = look_seconds
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._connection: aiosqlite.Connection | None = None
@@ -59,7 +59,7 @@ class SqliteFeed:
         while not self._stopping.is_set():
             look = asyncio.ensure_future(self._version())
             try:
-                if not await _ends_in_time(look):
+                if not await _ends_in_time(look, self._look_seconds):
                     self._lost("the database is busy")
                 version = await look
             except StoreError as exc:
@@ -97,9 +97,9 @@ class SqliteFeed:
         return found
 
 
-async def _ends_in_time(look: asyncio.Future[tuple[int, int]]) -> bool:
+async def _ends_in_time(look: asyncio.Future[tuple[int, int]], seconds: float) -> bool:
     for _ in range(_TURNS):
-        done, _ = await asyncio.wait({look}, timeout=LOOK_SECONDS / _TURNS)
+        done, _ = await asyncio.wait({look}, timeout=seconds / _TURNS)
         if done:
             return True
     return False

@@ -16,6 +16,7 @@ from sqlalchemy import text
 from store.changes import MAX_BACKLOG, ChangeHub
 from store.database import SqlStore, open_store
 from store.encryption import Keyring
+from store.engine import DEFAULT_TIMEOUTS, Timeouts
 from store.records import Change
 from tests.store.records import NOW, a_token, a_user
 
@@ -31,15 +32,13 @@ asyncio.run(main())
 """
 
 
+SHORT_LOOK = Timeouts(look=0.1)
+"""The feed takes the database for busy after 0.1 seconds."""
+
+
 @pytest.fixture
 def keyring() -> Keyring:
     return Keyring([b"k" * 32])
-
-
-@pytest.fixture
-def short_checks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Limit a check of the database by the feed to 0.1 seconds."""
-    monkeypatch.setattr("store.sqlite_feed.LOOK_SECONDS", 0.1)
 
 
 async def _live(store: SqlStore) -> None:
@@ -173,9 +172,12 @@ async def test_failed_subscriber_is_removed() -> None:
 
 
 @contextlib.asynccontextmanager
-async def on_sqlite(folder: Path, keyring: Keyring) -> AsyncIterator[SqlStore]:
+async def on_sqlite(
+    folder: Path, keyring: Keyring, timeouts: Timeouts = DEFAULT_TIMEOUTS
+) -> AsyncIterator[SqlStore]:
     """Yield a store whose feed is live and polls every 10 ms."""
-    store = await open_store(f"sqlite:///{folder}/x.db", keyring, poll_interval=0.01)
+    url = f"sqlite:///{folder}/x.db"
+    store = await open_store(url, keyring, poll_interval=0.01, timeouts=timeouts)
     await _live(store)
     yield store
     await store.close()
@@ -226,7 +228,10 @@ async def blocked_feed(
 
     The feed is not live, because the write waits. The caller must end the transaction.
     """
-    async with on_sqlite(folder, keyring) as store, store.changes.subscribe() as changes:
+    async with (
+        on_sqlite(folder, keyring, SHORT_LOOK) as store,
+        store.changes.subscribe() as changes,
+    ):
         await store.users.create(a_user())
         assert await anext(changes) == Change("user", "u-alice")
         other = sqlite3.connect(folder / "x.db", isolation_level=None)
@@ -240,7 +245,6 @@ async def blocked_feed(
         other.close()
 
 
-@pytest.mark.usefixtures("short_checks")
 async def test_feed_blocked_by_sqlite_lock_is_not_live(tmp_path: Path, keyring: Keyring) -> None:
     """The feed's connection is busy with a write that waits for another process."""
     async with blocked_feed(tmp_path, keyring) as (store, changes, other):
@@ -250,7 +254,6 @@ async def test_feed_blocked_by_sqlite_lock_is_not_live(tmp_path: Path, keyring: 
         await _live(store)
 
 
-@pytest.mark.usefixtures("short_checks")
 async def test_feed_without_missed_changes_announces_no_change_of_all(
     tmp_path: Path, keyring: Keyring
 ) -> None:
@@ -262,9 +265,8 @@ async def test_feed_without_missed_changes_announces_no_change_of_all(
         assert [change async for change in _arrived(changes)] == []
 
 
-@pytest.mark.usefixtures("short_checks")
 async def test_feed_on_late_event_loop_stays_live(tmp_path: Path, keyring: Keyring) -> None:
-    async with on_sqlite(tmp_path, keyring) as store:
+    async with on_sqlite(tmp_path, keyring, SHORT_LOOK) as store:
         for _ in range(20):
             time.sleep(0.15)
             await asyncio.sleep(0.001)

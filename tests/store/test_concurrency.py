@@ -13,6 +13,7 @@ import pytest
 
 from store.database import SqlStore, open_store
 from store.encryption import Keyring
+from store.engine import Timeouts
 from store.errors import StoreUnavailable
 from store.records import Change, Membership, NewPassword
 from tests.store.records import a_cluster, a_token, a_user, let_in
@@ -117,11 +118,9 @@ async def test_callers_wait_for_free_connection(store: SqlStore) -> None:
     assert all(found)
 
 
-async def test_sqlite_reads_succeed_while_another_process_writes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("store.engine.BUSY_SECONDS", 1.0)
-    store = await open_store(f"sqlite:///{tmp_path}/x.db", Keyring([b"k" * 32]))
+async def test_sqlite_reads_succeed_while_another_process_writes(tmp_path: Path) -> None:
+    url, timeouts = f"sqlite:///{tmp_path}/x.db", Timeouts(busy=1.0)
+    store = await open_store(url, Keyring([b"k" * 32]), timeouts=timeouts)
     await store.users.create(a_user())
     other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

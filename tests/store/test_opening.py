@@ -9,6 +9,7 @@ import pytest
 
 from store.database import open_store, upgrade_database
 from store.encryption import Keyring, generate_key
+from store.engine import Timeouts
 from store.errors import SchemaTooOld, StoreUnavailable
 
 
@@ -54,17 +55,14 @@ async def test_file_without_database_is_named(tmp_path: Path, keyring: Keyring) 
         await open_store(f"sqlite:///{tmp_path}/x.db", keyring)
 
 
-async def test_locked_database_is_reported(
-    tmp_path: Path, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("store.engine.BUSY_SECONDS", 0.1)
+async def test_locked_database_is_reported(tmp_path: Path, keyring: Keyring) -> None:
     url = f"sqlite:///{tmp_path}/x.db"
     await upgrade_database(url)
     holder = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     try:
         with pytest.raises(StoreUnavailable, match="locked by another process"):
-            await open_store(url, keyring)
+            await open_store(url, keyring, timeouts=Timeouts(busy=0.1))
     finally:
         holder.close()
 

@@ -15,6 +15,7 @@ import pytest
 
 from store.database import SqlStore, open_store
 from store.encryption import Keyring
+from store.engine import DEFAULT_TIMEOUTS, Timeouts
 from store.errors import StoreUnavailable
 from store.records import Change
 from tests.store.records import NOW, a_user
@@ -63,8 +64,8 @@ def server() -> Iterator[Server]:
 
 
 @contextlib.asynccontextmanager
-async def opened(url: str) -> AsyncIterator[SqlStore]:
-    store = await open_store(url, Keyring([b"k" * 32]))
+async def opened(url: str, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> AsyncIterator[SqlStore]:
+    store = await open_store(url, Keyring([b"k" * 32]), timeouts=timeouts)
     try:
         await until_live(store, True)
         yield store
@@ -119,11 +120,10 @@ async def test_silent_connection_is_detected_within_one_second(
 
 
 async def test_silent_database_raises_within_timeout(
-    postgres_database: str, monkeypatch: pytest.MonkeyPatch
+    postgres_database: str,
 ) -> None:
-    monkeypatch.setattr("store.engine.STATEMENT_SECONDS", 0.5)
-    monkeypatch.setattr("store.engine.BUSY_SECONDS", 0.5)
-    async with relayed(postgres_database) as (url, relay), opened(url) as store:
+    timeouts = Timeouts(busy=0.5, statement=0.5)
+    async with relayed(postgres_database) as (url, relay), opened(url, timeouts) as store:
         relay.silence()
         async with asyncio.timeout(60):
             with pytest.raises(StoreUnavailable, match="did not respond in time"):
@@ -143,13 +143,12 @@ async def test_broken_pooled_connections_are_replaced_without_error(
 
 
 async def test_silent_database_at_start_is_reported(
-    postgres_database: str, monkeypatch: pytest.MonkeyPatch
+    postgres_database: str,
 ) -> None:
-    monkeypatch.setattr("store.engine.BUSY_SECONDS", 0.3)
     async with relayed(postgres_database) as (url, relay):
         relay.silence()
         with pytest.raises(StoreUnavailable, match="did not respond in time"):
-            await open_store(url, Keyring([b"k" * 32]))
+            await open_store(url, Keyring([b"k" * 32]), timeouts=Timeouts(busy=0.3))
 
 
 async def test_missing_database_is_reported(postgres_database: str) -> None:
