@@ -9,6 +9,7 @@ from config.address_policy import AddressPolicy
 from config.audit_settings import AuditSettings
 from config.cluster_settings import ClusterSettings, ControllerSettings, UpstreamSettings
 from config.identity_settings import IdentitySettings
+from config.image_settings import ImageSettings
 from config.limit_settings import LimitSettings
 from config.listen import MAX_PORT, Listen
 from config.namespace_settings import NamespaceSettings
@@ -70,6 +71,7 @@ class Settings(Section):
     identities: IdentitySettings = IdentitySettings()
     clusters: ClusterSettings = ClusterSettings()
     controllers: ControllerSettings = ControllerSettings()
+    images: ImageSettings = ImageSettings()
     namespaces: NamespaceSettings = NamespaceSettings()
     upstream: UpstreamSettings = UpstreamSettings()
     limits: LimitSettings = LimitSettings()

@@ -12,6 +12,9 @@ ADMINISTRATORS = "sekisho-administrators"
 REGISTRAR = "sekisho-registrar"
 """Name of the service account, Role, RoleBinding, Secret and Job by which a cluster registers."""
 
+AGENT = "sekisho-agent"
+"""Name of every object of the agent, in ``sekisho-system``."""
+
 MANAGED_BY = "app.kubernetes.io/managed-by"
 LABELS = {MANAGED_BY: "sekisho", "app.kubernetes.io/part-of": "sekisho"}
 
@@ -46,6 +49,8 @@ _COLLECTIONS = {
     "ResourceQuota": ("/api/v1", "resourcequotas"),
     "LimitRange": ("/api/v1", "limitranges"),
     "NetworkPolicy": ("/apis/networking.k8s.io/v1", "networkpolicies"),
+    "Deployment": ("/apis/apps/v1", "deployments"),
+    "PodDisruptionBudget": ("/apis/policy/v1", "poddisruptionbudgets"),
     "ValidatingAdmissionPolicy": (f"/apis/{ADMISSION}/v1", "validatingadmissionpolicies"),
     "ValidatingAdmissionPolicyBinding": (
         f"/apis/{ADMISSION}/v1",

@@ -32,7 +32,10 @@ Serve = Callable[..., AbstractAsyncContextManager[ClusterEndpoint]]
 
 SELECTOR = ",".join(f"{key}={value}" for key, value in LABELS.items())
 CLUSTER_WIDE = ("ClusterRoleBinding", "ClusterRole")
-NAMESPACED = ("RoleBinding", "Role", "Secret", "ServiceAccount")
+NAMESPACED = (
+    *("RoleBinding", "Role", "Secret", "ServiceAccount"),
+    *("Deployment", "PodDisruptionBudget", "NetworkPolicy"),
+)
 
 
 class OwnCluster(LocalCluster):
