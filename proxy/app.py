@@ -14,6 +14,7 @@ from management.api.server_state import ServerState
 from management.app import build_app
 from management.authentication.external_tokens import ExternalTokens
 from management.authentication.token_authenticator import TokenAuthenticator
+from management.clusters.agent_maintenance import maintain_agents_forever
 from management.clusters.token_renewal import renew_forever
 from management.clusters.user_tokens import UserServiceAccountTokens
 from management.controllers.manager import ControllerManager
@@ -256,6 +257,7 @@ def _start_background(
     background.keep("live-expired", active_requests.end_expired)
     background.keep("ended-tokens", lambda: purge_expired_forever(store))
     background.keep("token-renewal", lambda: renew_forever(store))
+    background.keep("agents", lambda: maintain_agents_forever(store))
     background.keep("certificate", tls.refresh_forever)
     background.keep("heap-trim", trim_heap_forever)
 

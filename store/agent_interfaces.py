@@ -23,6 +23,9 @@ class AgentTokens(Protocol):
     async def of_cluster(self, cluster_id: str) -> Sequence[AgentToken]:
         """Return the valid tokens of a cluster, oldest first."""
 
+    async def replaced(self, before: datetime) -> Sequence[AgentToken]:
+        """Return the tokens with a successor that was created before then and has been used."""
+
     async def revoke(self, token_id: str) -> bool:
         """Delete a token. Return False if it does not exist."""
 

@@ -52,6 +52,20 @@ class SqlAgentTokens:
         async with self._connections.read() as connection:
             return [AgentToken(**row._mapping) for row in await connection.execute(ordered)]
 
+    async def replaced(self, before: datetime) -> Sequence[AgentToken]:
+        """Return the tokens with a successor that was created before then and has been used."""
+        newer = agent_tokens.alias("newer")
+        successor = (newer.c.cluster_id == agent_tokens.c.cluster_id) & (
+            newer.c.created_at > agent_tokens.c.created_at
+        )
+        wanted = (
+            select(agent_tokens)
+            .join(newer, successor)
+            .where(newer.c.last_used_at.is_not(None), newer.c.created_at < before)
+        )
+        async with self._connections.read() as connection:
+            return [AgentToken(**row._mapping) for row in await connection.execute(wanted)]
+
     async def revoke(self, token_id: str) -> bool:
         """Delete a token. Return False if it does not exist."""
         if not is_storable(token_id):

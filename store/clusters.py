@@ -1,6 +1,7 @@
 """Clusters, in SQL; their credentials are encrypted."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
@@ -34,6 +35,11 @@ class SqlClusters:
     def use_dialers(self, find: Callable[[str], Dialer]) -> None:
         """Give records of agents' clusters the dialer that ``find`` returns for their id."""
         self._find_dialer = find
+
+    def through_agent(self, cluster: Cluster) -> Cluster:
+        """Return the record as reached by the cluster's agent. Nothing is stored."""
+        dialer = self._find_dialer(cluster.id) if self._find_dialer is not None else None
+        return replace(cluster, reach="agent", dialer=dialer)
 
     async def create(self, cluster: Cluster) -> None:
         """Store a new cluster. Raises Conflict."""

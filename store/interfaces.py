@@ -116,6 +116,9 @@ class Clusters(Protocol):
     def use_dialers(self, find: Callable[[str], Dialer]) -> None:
         """Give records of agents' clusters the dialer that ``find`` returns for their id."""
 
+    def through_agent(self, cluster: Cluster) -> Cluster:
+        """Return the record as reached by the cluster's agent. Nothing is stored."""
+
     async def create(self, cluster: Cluster) -> None:
         """Store a new cluster. Raises Conflict if the id or name is taken."""
 

@@ -273,6 +273,11 @@ class Cluster:
     dialer: Dialer | None = field(default=None, repr=False, compare=False)
     unreadable: str = ""
 
+    @property
+    def is_pending(self) -> bool:
+        """Whether the cluster's name is reserved, but its registration is not complete."""
+        return self.reach == "agent" and not self.impersonator_token and not self.unreadable
+
 
 ChangeKind = Literal[
     "user",

@@ -19,7 +19,7 @@ from management.clusters.kubeconfig_import import InvalidKubeconfig
 from management.errors import AlreadyExists, ClusterOperationFailed, InvalidRequest
 from management.http.problem import REQUEST_ID, ApiProblem
 from management.kubernetes.cluster_client import unreadable
-from management.kubernetes.errors import refused_by_policy
+from management.kubernetes.errors import ApiAgentUnavailable, refused_by_policy
 from store.records import Cluster
 
 
@@ -54,12 +54,26 @@ REGISTRATION = ClusterOperation(
 )
 """The cluster itself is the caller, and is not authenticated."""
 
+AGENT_CHANGE = ClusterOperation(
+    "agent not changed",
+    "the cluster does not respond or refused to change the agent: apply a new manifest of the "
+    "agent, or try again later; the log has the reason under the request id",
+)
+"""The caller may change the cluster."""
+
 NAMESPACE_CHANGE = ClusterOperation(
     "cluster refused a change",
     "the cluster does not respond or rejected the change: try again later",
     shows_policies=True,
 )
 """The caller may use the cluster. Its policies address their messages to the caller."""
+
+_AGENT = {
+    True: "no agent of the cluster is connected: check the pods sekisho-agent in its namespace "
+    "sekisho-system, and their logs",
+    False: "the cluster's agent cannot connect to its API server: check the agent's log",
+}
+_RETRY = {"Retry-After": "2"}
 
 _LOG = get_logger(__name__)
 
@@ -121,6 +135,8 @@ def _failure(
         return ApiProblem(
             409, f"the cluster rejected the change, and nothing was changed: {refusal}"
         )
+    if isinstance(exc.__cause__, ApiAgentUnavailable):
+        return ApiProblem(503, _AGENT[exc.__cause__.kind == "no_agent"], headers=_RETRY)
     if operation.shown_to_administrators and caller_of(request).access.owns_clusters:
         return ApiProblem(502, str(exc))
     return ApiProblem(502, operation.failed)

@@ -171,7 +171,8 @@ class NewMemberResponse(MemberResponse):
 class ClusterResponse(ResponseModel):
     """A cluster. ``status`` needs ``nodes.read``, the connection needs ``cluster.edit``.
 
-    ``permissions`` are the caller's in the cluster.
+    ``permissions`` are the caller's in the cluster. ``pending_until`` is when the reservation of
+    its name ends, while its registration is not complete.
     """
 
     id: str
@@ -181,14 +182,23 @@ class ClusterResponse(ResponseModel):
     url: str
     created_at: str
     removing_since: str | None
+    pending_until: str | None
     labels: dict[str, str]
     status: dict[str, Any] | None = None
+    reach: str | None = None
     servers: list[str] | None = None
     tls_server_name: str | None = None
     username_mapping: str | None = None
     impersonator: str | None = None
     credential_source: str | None = None
     tokens_expire_at: str | None = None
+
+
+class AgentTokenResponse(ResponseModel):
+    """An agent token. The token itself goes to the cluster only."""
+
+    id: str
+    created_at: str
 
 
 class ProjectResponse(ResponseModel):

@@ -50,6 +50,8 @@ class Services:
     rbac: RbacReader = field(default_factory=RbacReader)
     cluster_addresses: AddressPolicy = DEFAULT_POLICY
     """The addresses that clusters imported over the API may have."""
+    agent_image: str = "sekisho"
+    """The image of agents, and of the Jobs that register clusters."""
     audit_search: bool = True
     """Whether audit events are stored for searches."""
 

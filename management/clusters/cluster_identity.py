@@ -117,7 +117,12 @@ def _is_same(cluster: Cluster, endpoint: ClusterEndpoint, uid: str | None) -> bo
 
 
 def _has_same_address(cluster: Cluster, endpoint: ClusterEndpoint) -> bool:
-    """Return whether an API server is the same and is verified with the same CA."""
+    """Return whether an API server is the same and is verified with the same CA.
+
+    The URLs of clusters that are reached by agents are all the same.
+    """
+    if cluster.reach == "agent" or endpoint.dialer is not None:
+        return False
     return bool(set(cluster.servers) & set(endpoint.servers)) and (
         (cluster.ca_pem or "").split() == (endpoint.ca_pem or "").split()
     )

@@ -224,7 +224,9 @@ def _reject_plugins(path: Path, user: dict[str, Any]) -> None:
         program = entry.get("command" if key == "exec" else "name") or "a program"
         raise InvalidKubeconfig(
             f"{path}: the user signs in by a plug-in ({key}: {program}), and Sekisho runs no code "
-            "from a kubeconfig; make one with a service account's token, or use `cluster add`"
+            "from a kubeconfig (EKS, GKE and AKS write such files); register the cluster with its "
+            "agent instead: `sekisho cluster register NAME --agent`; or make a kubeconfig with a "
+            "service account's token"
         )
     if user.get("as") or user.get("as-groups") or user.get("as-uid"):
         raise InvalidKubeconfig(f"{path}: the user impersonates another (`as`); use that one's own")

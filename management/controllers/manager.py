@@ -155,6 +155,8 @@ class ControllerManager:
 
     async def _manage(self, cluster: Cluster, delay: float) -> None:
         """Run a cluster's controllers until cancelled, after ``delay`` seconds."""
+        if cluster.is_pending:
+            await asyncio.get_running_loop().create_future()  # Until it is registered.
         if cluster.unreadable:
             _LOG.error("cluster not managed", cluster=cluster.name, error=unreadable(cluster))
             await asyncio.get_running_loop().create_future()  # Until the stored record changes.

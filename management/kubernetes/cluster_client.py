@@ -31,6 +31,10 @@ def controller_client(cluster: Cluster) -> ClusterClient:
     """Return a client with the controller's token. Raises InvalidRequest if it is missing."""
     if cluster.unreadable:
         raise InvalidRequest(unreadable(cluster))
+    if cluster.is_pending:
+        raise InvalidRequest(
+            f'the registration of cluster "{cluster.name}" is not complete: apply its manifest'
+        )
     if cluster.controller_token is None:
         raise InvalidRequest(
             f'cluster "{cluster.name}" was added without a controller token, so Sekisho can\'t '

@@ -1,5 +1,7 @@
 """``sekisho register``: run by the Job of a registration, in the cluster that registers."""
 
+import asyncio
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +16,14 @@ if TYPE_CHECKING:
     from management.kubernetes.client import ClusterClient
 
 
+UNAVAILABLE = 503
+
 FINAL = frozenset({204, 403, 409, 422})
 """Statuses after which another attempt with the same code cannot succeed."""
+
+WAIT_SECONDS, PAUSE_SECONDS = 600.0, 2.0
+"""How long, and how often, the server is asked whether the cluster's agent has connected. The
+agent's image may have to be pulled first."""
 
 
 @click.command()
@@ -64,14 +72,23 @@ async def register(
 async def _send_tokens(
     server: str, ca_file: Path | None, code: str, ca_pem: str | None, tokens: "AccountTokens"
 ) -> Reply:
-    """Send the tokens to Sekisho."""
+    """Send the tokens to Sekisho. Wait until the cluster's agent is connected, if it has one."""
     body = {
         "code": code,
         "ca_pem": ca_pem,
         "impersonator_token": tokens.impersonator,
         "controller_token": tokens.controller,
+        "api_server": os.environ.get("KUBERNETES_SERVICE_HOST"),
     }
-    return await ServerClient(server, read_ca(ca_file)).post("/v1/registrations/complete", body)
+    client = ServerClient(server, read_ca(ca_file))
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + WAIT_SECONDS
+    while True:
+        reply = await client.post("/v1/registrations/complete", body)
+        if reply.status != UNAVAILABLE or clock() >= deadline:
+            return reply
+        warn(f"not registered yet: {reply.refusal}")
+        await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def _give_up_rights(client: "ClusterClient") -> None:

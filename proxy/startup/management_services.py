@@ -1,5 +1,7 @@
 """Create the services that the management API's endpoints share."""
 
+import importlib.metadata
+
 from config.settings import Settings
 from management.api.services import Services
 from management.authentication.external_tokens import ExternalTokens
@@ -60,5 +62,6 @@ def create_services(
         refresh=refresh,
         namespaces=settings.namespaces,
         cluster_addresses=settings.cluster_addresses,
+        agent_image=settings.images.agent or f"sekisho:{importlib.metadata.version('sekisho')}",
         audit_search=settings.audit.search.enabled and settings.audit.output != "none",
     )

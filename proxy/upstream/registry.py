@@ -71,7 +71,7 @@ class UpstreamRegistry:
         clusters = {
             cluster.id: cluster
             for cluster in await self._store.clusters.list_all()
-            if cluster.removing_since is None
+            if cluster.removing_since is None and not cluster.is_pending
         }
         for gone in self._by_id.keys() - clusters.keys():
             self._remove(gone)
@@ -125,7 +125,11 @@ class UpstreamRegistry:
         if key is None:
             await self.load()
             self._missed_changes = False
-        elif (cluster := await self._store.clusters.get(key)) is None or cluster.removing_since:
+        elif (
+            (cluster := await self._store.clusters.get(key)) is None
+            or cluster.removing_since
+            or cluster.is_pending
+        ):
             self._remove(key)
         else:
             self._put(cluster)

@@ -140,6 +140,17 @@ def test_administrator_imports_a_cluster_and_removes_it_by_typing_its_name(
     )
     assert "job.batch/" in checked.stdout, checked.stderr
     pages.check("import-manifest")
+    pages.open("/clusters/new?with=agent", "Import a cluster")
+    pages.type_into("Name", "edge")
+    pages.type_into("HTTP proxy on the way to Sekisho", "http://user:word@proxy.example:3128")
+    pages.check("import-agent")
+    pages.press("Create manifest")
+    pages.shows("Waiting for edge to register")
+    manifest = str(pages.find(".secret textarea").get_attribute("value"))
+    assert "kind: Deployment" in manifest
+    pages.open("/clusters/edge", "edge")
+    pages.shows("Not registered yet")
+    pages.check("pending")
     pages.open("/clusters/test/settings", "test")
     pages.press("Remove cluster")
     pages.shows("memberships", "dialog")

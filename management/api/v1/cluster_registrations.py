@@ -6,22 +6,23 @@ requested the manifest. See docs/decisions/0014-browser-sign-in.md.
 """
 
 import asyncio
-import importlib.metadata
-from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from aiohttp import web
-from pydantic import Field, SecretStr
 
 from config.loggers import get_logger
+from management.api.agent_fields import AgentFields
 from management.api.authentication import caller_of
 from management.api.cluster_failures import REGISTRATION, cluster_problems
 from management.api.openapi_metadata import openapi
-from management.api.request_models import Reference, RequestModel
+from management.api.registration_models import NewRegistration, Registration, RegistrationState
 from management.api.services import Services, services_of
 from management.api.user_management import access_of_user
 from management.authorization.permissions import CREATE_CLUSTERS
-from management.clusters.cluster_identity import NAME, NameTaken
+from management.clusters.agent_manifest import agent
+from management.clusters.agent_registration import AGENT_SERVERS, LIFETIME, complete, reserve
+from management.clusters.cluster_identity import NameTaken
 from management.clusters.members import MemberService
 from management.clusters.registrar_removal import remove_registrar
 from management.clusters.registration_manifest import as_yaml, registration
@@ -31,13 +32,18 @@ from management.errors import InvalidRequest
 from management.http.body import read_body
 from management.http.problem import ApiProblem
 from management.http.request_notes import add_audit_note
-from management.identity.sealed_state import SealedState
+from management.identity.sealed_state import DecryptedState
 from management.kubernetes.cluster_client import controller_client
 from management.kubernetes.endpoint import ClusterEndpoint, checked_servers
 from management.kubernetes.errors import ClusterApiError
-from store.records import Cluster, User, UsernameMapping
+from management.kubernetes.manifests import Manifest
+from store.errors import Conflict, RecordNotFound, StaleRevision
+from store.records import Cluster, User
 
-LIFETIME = timedelta(hours=1)
+RESERVED = (
+    "the name is reserved by a registration that is not complete: choose another name, remove that "
+    "registration with `sekisho cluster remove`, or wait until it ends, an hour after its begin"
+)
 
 REMOVAL_SECONDS = 10.0
 """How long the registering Job waits for the removal of its own account."""
@@ -45,57 +51,64 @@ REMOVAL_SECONDS = 10.0
 _LOG = get_logger(__name__)
 
 
-class NewRegistration(RequestModel):
-    """A cluster that will register itself. ``servers`` are its API servers as Sekisho reaches them.
-
-    ``image`` is Sekisho's image, as the cluster can pull it.
-    """
-
-    name: Annotated[str, Field(pattern=NAME.pattern)]
-    servers: Annotated[list[Reference], Field(min_length=1, max_length=16)]
-    tls_server_name: Reference | None = None
-    image: Annotated[str, Field(max_length=512, pattern=r"^[!-~]+$")] | None = None
-    username_mapping: UsernameMapping = "id"
-
-
-class RegistrationState(SealedState):
-    """The state of a registration. ``user`` requested it, with the token named ``token``.
-
-    ``token`` is None for a session: it may end before the code is used.
-    """
-
-    purpose_name = "cluster-registration"
-
-    name: str
-    servers: Annotated[tuple[str, ...], Field(min_length=1)]
-    tls_server_name: str | None
-    username_mapping: UsernameMapping
-    user: str
-    token: str | None
-
-
-class Registration(RequestModel):
-    """What the cluster sends: its CA, and tokens of both accounts."""
-
-    code: Annotated[str, Field(max_length=16384)]
-    ca_pem: Annotated[str, Field(max_length=65536)]
-    impersonator_token: SecretStr
-    controller_token: SecretStr
-
-
 @openapi(body=NewRegistration, status=201)
 async def create_registration(request: web.Request) -> web.Response:
     """Create a manifest for ``kubectl apply -f -``, as YAML. It is valid for an hour and works
     once.
+
+    With ``reach: agent``, the name is reserved for that hour, and the manifest has the agent.
     """
-    services, caller = services_of(request), caller_of(request)
+    services = services_of(request)
     body = await read_body(request, NewRegistration)
-    if await services.store.clusters.get(body.name) is not None:
-        raise ApiProblem(409, NameTaken.hidden)
+    if (named := await services.store.clusters.get(body.name)) is not None:
+        raise ApiProblem(409, RESERVED if named.is_pending else NameTaken.hidden)
+    if body.reach == "agent":
+        return await _agent_manifest(request, body)
     try:
-        servers = checked_servers(body.servers)
+        servers = checked_servers(body.servers or ())
     except InvalidRequest as exc:
         raise ApiProblem(422, f"servers: {exc}") from None
+    add_audit_note(request, registration=body.name)
+    return manifest_response(_registration(request, body, servers))
+
+
+async def _agent_manifest(request: web.Request, body: NewRegistration) -> web.Response:
+    """Reserve a cluster that an agent will connect. Return its manifest."""
+    services = services_of(request)
+    try:
+        cluster, token = await reserve(
+            services.store, body.name, body.username_mapping, datetime.now(UTC)
+        )
+    except Conflict:
+        raise ApiProblem(409, RESERVED) from None
+    try:
+        await grant_ownership(services, cluster, caller_of(request).user)
+    except BaseException:
+        await services.store.clusters.delete(cluster.id)
+        raise
+    add_audit_note(request, registration=body.name, created=cluster.id)
+    registrar = _registration(request, body, AGENT_SERVERS, cluster.id)
+    return manifest_response([*registrar, *agent_manifests(services, token, body)])
+
+
+def agent_manifests(services: Services, token: str, fields: AgentFields) -> list[Manifest]:
+    """Return the manifests of an agent that connects to this server with ``token``."""
+    return agent(
+        external_url=services.external_url,
+        ca_pem=services.ca_pem,
+        token=token,
+        options=fields.options(services.agent_image),
+    )
+
+
+def _registration(
+    request: web.Request,
+    body: NewRegistration,
+    servers: tuple[str, ...],
+    cluster: str | None = None,
+) -> list[Manifest]:
+    """Return the manifests of the accounts and of the Job that sends their tokens."""
+    services, caller = services_of(request), caller_of(request)
     used = caller.authenticated.token
     state = RegistrationState(
         name=body.name,
@@ -105,14 +118,18 @@ async def create_registration(request: web.Request) -> web.Response:
         user=caller.user.id,
         # A code made with a token ends with the token.
         token=used.name if used.kind == "token" else None,
+        cluster=cluster,
     )
-    manifests = registration(
+    return registration(
         external_url=services.external_url,
         ca_pem=services.ca_pem,
         code=services.cipher.encrypt(state, LIFETIME),
-        image=body.image or f"sekisho:{importlib.metadata.version('sekisho')}",
+        image=body.image or services.agent_image,
     )
-    add_audit_note(request, registration=body.name)
+
+
+def manifest_response(manifests: Sequence[Manifest]) -> web.Response:
+    """Return manifests as YAML. They contain secrets."""
     return web.Response(
         status=201,
         text=as_yaml(manifests),
@@ -135,6 +152,20 @@ async def complete_registration(request: web.Request) -> web.Response:
             403, "the token that created the manifest was revoked: create another manifest"
         )
     user = await _requester(services, state.user)
+    if state.cluster is None:
+        cluster = await _complete_direct(request, body, decrypted)
+        await grant_ownership(services, cluster, user)
+    else:
+        cluster = await _complete_agent(request, body, state.cluster)
+    await _remove_registrar(cluster)
+    add_audit_note(request, created=cluster.id, user=user.id)
+    return web.Response(status=204)
+
+
+async def _complete_direct(
+    request: web.Request, body: Registration, decrypted: DecryptedState[RegistrationState]
+) -> Cluster:
+    services, state = services_of(request), decrypted.data
     endpoint = ClusterEndpoint(
         state.servers, body.ca_pem, state.tls_server_name, services.cluster_addresses
     )
@@ -150,10 +181,27 @@ async def complete_registration(request: web.Request) -> web.Response:
             username_mapping=state.username_mapping,
             expire_at=tokens.expire_at,
         )
-    await grant_ownership(services, added.cluster, user)
-    await _remove_registrar(added.cluster)
-    add_audit_note(request, created=added.cluster.id, user=user.id)
-    return web.Response(status=204)
+    return added.cluster
+
+
+async def _complete_agent(request: web.Request, body: Registration, cluster_id: str) -> Cluster:
+    """Verify the cluster through its agent's tunnel and store its tokens."""
+    store = services_of(request).store
+    cluster = await store.clusters.get(cluster_id)
+    if cluster is None:
+        raise ApiProblem(403, "the registration has ended or was removed: create another manifest")
+    if not cluster.is_pending:
+        raise ApiProblem(403, "the code was used already: create another manifest")
+    tokens = _tokens(body)
+    try:
+        async with cluster_problems(request, REGISTRATION):
+            registered = await complete(store, cluster, body.ca_pem, tokens, body.api_server)
+    except (StaleRevision, RecordNotFound):
+        raise ApiProblem(
+            503, "the cluster was changed at the same time: retry", headers={"Retry-After": "2"}
+        ) from None
+    await MemberService(store).reconcile_all(registered)
+    return registered
 
 
 async def _remove_registrar(cluster: Cluster) -> None:

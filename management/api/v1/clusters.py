@@ -18,6 +18,7 @@ from management.api.access_requirements import cluster_of
 from management.api.authentication import Caller, caller_of
 from management.api.cluster_connection import ClusterConnection, changed_connection
 from management.api.cluster_failures import IMPORT, cluster_problems, shown_status, with_unreadable
+from management.api.cluster_reach import changed_reach
 from management.api.listing import Item, Listing
 from management.api.openapi_metadata import FLAG, openapi
 from management.api.preconditions import check_match, conflict, json_with_etag, read_patch
@@ -26,6 +27,7 @@ from management.api.services import Services, services_of
 from management.api.v1.cluster_registrations import grant_ownership
 from management.authorization.permissions import NODES, READ_CLUSTER
 from management.authorization.role_catalog import RoleCatalog
+from management.clusters.agent_registration import LIFETIME
 from management.clusters.cluster_identity import ID, NAME, NameTaken
 from management.clusters.kubeconfig import cluster_url
 from management.clusters.kubeconfig_import import from_kubeconfig_text
@@ -37,7 +39,7 @@ from management.http.problem import ApiProblem
 from management.http.request_notes import add_audit_note
 from management.kubernetes.cluster_client import unreadable
 from store.errors import StaleRevision
-from store.records import Cluster, ClusterStatus, ImpersonatorMode, UsernameMapping
+from store.records import Cluster, ClusterStatus, ImpersonatorMode, Reach, UsernameMapping
 
 _LOG = get_logger(__name__)
 
@@ -49,13 +51,15 @@ class ClusterSpec(ClusterConnection):
     proxy uses one account in the cluster for all users, or one for each. A changed ``servers``,
     ``ca_pem`` or ``tls_server_name`` needs ``kubeconfig`` or ``token`` of an administrator of the
     same cluster: Sekisho checks that it is the same cluster and creates new tokens for itself.
-    Members and their kubeconfigs stay.
+    Members and their kubeconfigs stay. ``reach: agent`` needs an agent that is connected, and
+    ``reach: direct`` needs ``servers`` with such a credential.
     """
 
     name: Annotated[str, Field(pattern=NAME.pattern)]
     username_mapping: UsernameMapping = "id"
     impersonator: ImpersonatorMode = "shared"
     labels: Labels = Field(default_factory=dict)
+    reach: Reach = "direct"
 
 
 class NewCluster(RequestModel):
@@ -126,6 +130,7 @@ async def change_cluster(request: web.Request) -> web.Response:
         username_mapping=cluster.username_mapping,
         impersonator=cluster.impersonator,
         labels=dict(cluster.labels),
+        reach=cluster.reach,
         servers=list(cluster.servers),
         tls_server_name=cluster.tls_server_name,
     )
@@ -152,10 +157,12 @@ async def change_cluster(request: web.Request) -> web.Response:
     return await _shown(request, replace(changed, revision=cluster.revision + 1))
 
 
-async def _changed(request: web.Request, wanted: Cluster, place: ClusterConnection) -> Cluster:
+async def _changed(request: web.Request, wanted: Cluster, place: ClusterSpec) -> Cluster:
     """Store the cluster, installed at its new address first if that has changed."""
     services = services_of(request)
     async with cluster_problems(request, IMPORT):
+        if place.reach != wanted.reach:
+            return await changed_reach(services, wanted, place.reach, place)
         to = await changed_connection(wanted, place, services.cluster_addresses)
         if to is not None:
             return await ClusterService(services.store).move(wanted, *to)
@@ -219,6 +226,7 @@ def cluster_json(
         "url": cluster_url(services.external_url, cluster.id),
         "created_at": cluster.created_at.isoformat(),
         "removing_since": _time(cluster.removing_since),
+        "pending_until": _time(cluster.created_at + LIFETIME) if cluster.is_pending else None,
         "labels": dict(cluster.labels),
     }
     if status is not None and NODES in held:
@@ -228,6 +236,7 @@ def cluster_json(
         body["status"] = with_unreadable(cluster, body.get("status") or {})
     if READ_CLUSTER in held:
         body |= {
+            "reach": cluster.reach,
             "servers": list(cluster.servers),
             "tls_server_name": cluster.tls_server_name,
             "username_mapping": cluster.username_mapping,

@@ -27,6 +27,7 @@ from management.api.listing import Listing
 from management.api.openapi_metadata import Description, description_of
 from management.api.v1 import (
     audit,
+    cluster_agents,
     cluster_registrations,
     clusters,
     explanations,
@@ -181,6 +182,18 @@ TABLE = (
     Endpoint("GET", "/v1/clusters/{cluster}", clusters.get_cluster, InCluster()),
     Endpoint("PATCH", "/v1/clusters/{cluster}", clusters.change_cluster, InCluster(EDIT_CLUSTER)),
     Endpoint("DELETE", "/v1/clusters/{cluster}", clusters.delete_cluster, InCluster(EDIT_CLUSTER)),
+    Endpoint(
+        "POST",
+        "/v1/clusters/{cluster}/agent",
+        cluster_agents.create_manifest,
+        InCluster(EDIT_CLUSTER),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/clusters/{cluster}/agent/token",
+        cluster_agents.rotate_token,
+        InCluster(EDIT_CLUSTER),
+    ),
     Endpoint(
         "GET", "/v1/clusters/{cluster}/kubeconfig", kubeconfigs.kubeconfig, InCluster(entering=True)
     ),

@@ -14,6 +14,7 @@ from proxy.cli.output.options import printed
 from proxy.cli.output.printer import Printer
 from proxy.cli.prompts import confirmed
 from proxy.cli.verbs.changes import change_and_print
+from proxy.cli.verbs.cluster_agent import agent, reach, rotate_agent_token
 from proxy.cli.verbs.listing import Filter, Listing, list_command
 from proxy.cli.verbs.options import given, moved_command, require_change, yes_option
 from proxy.cli.verbs.registration import USERNAME_MAPPINGS, register
@@ -29,6 +30,8 @@ def _state(item: Item) -> str:
     """Return the cluster's state in a few words: the first condition that does not hold."""
     if item.get("removing_since"):
         return "being removed"
+    if item.get("pending_until"):
+        return "registration not complete"
     conditions = _status(item).get("conditions") or ()
     for one in conditions:
         if one.get("status") != "True":
@@ -51,6 +54,7 @@ CLUSTER = Kind(
         Column("NODES", _nodes),
         Column("AGE", age_of("created_at")),
         Column("ID", "id"),
+        Column("REACH", "reach", wide=True),
         Column("SERVERS", "servers", wide=True),
         Column("USERNAMES", "username_mapping", wide=True),
         Column("IMPERSONATOR", "impersonator", wide=True),
@@ -87,7 +91,8 @@ async def show(session: ServerSession, printer: Printer, name: str) -> None:
     printer.one(CLUSTER, await session.get(path_of("clusters", name)))
 
 
-cluster.add_command(register)
+for _command in (register, agent, reach, rotate_agent_token):
+    cluster.add_command(_command)
 for _former in ("add", "grant", "revoke"):
     cluster.add_command(moved_command(_former, to=f"cluster {_former}"))
 

@@ -37,8 +37,9 @@ def sent_kubeconfig(file: Path, context: str | None) -> str:
     user = _referred(file, config, ("users", "user"), chosen, name)
     if "exec" in user or "auth-provider" in user:
         raise CommandFailed(
-            f"{file}: the user of {name} gets its credential from a program; give a kubeconfig "
-            "with a token or a certificate, for example of a service account"
+            f"{file}: the user of {name} gets its credential from a program (EKS, GKE and AKS "
+            "write such files); register the cluster with its agent instead: `sekisho cluster "
+            "register NAME --agent`; or give a kubeconfig with a service account's token"
         )
     small = {
         "apiVersion": "v1",

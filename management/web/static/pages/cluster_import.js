@@ -1,4 +1,4 @@
-// The import of a cluster: with a pasted kubeconfig, or with a manifest for kubectl apply.
+// The import of a cluster: with a pasted kubeconfig, or with a manifest for kubectl apply, of a Job or of an agent.
 
 import { call } from "../frame/api.js";
 import { h, put } from "../frame/dom.js";
@@ -11,12 +11,15 @@ import { MAPPINGS } from "./cluster_settings.js";
 const NAME = { name: "name", label: "Name", required: true, maxlength: 63, pattern: "[a-z0-9]([a-z0-9\\-]*[a-z0-9])?", title: "lower-case letters, digits, and hyphens", autocapitalize: "none", spellcheck: "false", hint: "As users will see it, such as prod-eu." };
 const MAPPING = { name: "username_mapping", label: "The cluster knows users by", type: "radio", value: "id", options: MAPPINGS };
 
+const IMAGE = { name: "image", label: "Image of Sekisho, as the cluster pulls it", hint: "Empty: the image that the server is set up with." };
+const WAYS = [[null, "With a kubeconfig"], ["manifest", "With a manifest"], ["agent", "With an agent"]];
+
 export default async function importCluster(view) {
-  const manifest = view.query.get("with") === "manifest";
+  const way = view.query.get("with");
   return [
     heading("Import a cluster", { trail: [["Clusters", "/clusters"]] }),
-    tabs("Ways to import", [["With a kubeconfig", "/clusters/new", !manifest], ["With a manifest", "/clusters/new?with=manifest", manifest]]),
-    manifest ? withManifest(view) : withKubeconfig(),
+    tabs("Ways to import", WAYS.map(([id, label]) => [label, id ? `/clusters/new?with=${id}` : "/clusters/new", way === id])),
+    way === "agent" ? withAgent(view) : way === "manifest" ? withManifest(view) : withKubeconfig(),
   ];
 }
 
@@ -45,24 +48,41 @@ function withManifest(view) {
     fields: [
       NAME,
       { name: "servers", label: "API servers, as Sekisho reaches them", type: "textarea", rows: 2, required: true, placeholder: "https://10.0.0.1:6443", hint: "One URL in a line." },
-      { name: "image", label: "Image of Sekisho, as the cluster pulls it", hint: "Empty: the image of this version, from the cluster's default registry." },
+      IMAGE,
       MAPPING,
     ],
     submit: "Create manifest",
-    action: async ({ name, servers, image, username_mapping }, { key }) => {
-      const body = { name, servers: servers.split(/\s+/).filter(Boolean), image: image || null, username_mapping };
-      const { text } = await call("POST", "/v1/registrations", body, { key });
-      asked.hidden = true;
-      put(place, steps(view, name, text));
-    },
+    action: ({ servers, ...values }, { key }) => register(view, asked, place, { ...values, servers: servers.split(/\s+/).filter(Boolean) }, key),
   });
   return panel("With a manifest", h("p", { class: "faint" }, "No credential leaves the cluster's administrator: a Job in the cluster registers it. Sekisho must reach the API servers afterwards."), asked, place);
+}
+
+function withAgent(view) {
+  const place = h("div");
+  const asked = form({
+    fields: [
+      NAME,
+      IMAGE,
+      { name: "https_proxy", label: "HTTP proxy on the way to Sekisho", placeholder: "http://10.0.0.1:3128", hint: "Empty: none. It may contain a user and a password." },
+      { name: "no_proxy", label: "Without the proxy", placeholder: "10.0.0.0/8,.example.com", hint: "Hosts, domains, and networks, separated by commas." },
+      MAPPING,
+    ],
+    submit: "Create manifest",
+    action: (values, { key }) => register(view, asked, place, { ...values, reach: "agent", https_proxy: values.https_proxy || null, no_proxy: values.no_proxy || null }, key),
+  });
+  return panel("With an agent", h("p", { class: "faint" }, "For a cluster that Sekisho cannot reach: an agent in it connects to Sekisho. The agent has no rights in the cluster, and only needs an outbound connection. The name is reserved for an hour."), asked, place);
+}
+
+async function register(view, asked, place, body, key) {
+  const { text } = await call("POST", "/v1/registrations", { ...body, image: body.image || null }, { key });
+  asked.hidden = true;
+  put(place, steps(view, body.name, text));
 }
 
 function steps(view, name, text) {
   const state = h("p", { role: "status" }, badge("plain", `Waiting for ${name} to register …`));
   watch(`/v1/clusters?name=${encodeURIComponent(name)}`, ([found]) => {
-    if (found) put(state, badge("good", `${name} is registered.`), " ", h("a", { href: `/clusters/${found.id}` }, "Open it"));
+    if (found && !found.pending_until) put(state, badge("good", `${name} is registered.`), " ", h("a", { href: `/clusters/${found.id}` }, "Open it"));
   }, view);
   return [
     h("ol", null,

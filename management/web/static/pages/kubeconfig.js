@@ -10,6 +10,7 @@ import { badge, button, empty, panel, secret } from "../frame/ui.js";
 // The health of a cluster as [kind, word, reason]; unknown for readers who may not see it.
 export function health(cluster) {
   if (cluster.removing_since) return ["warn", "Being removed"];
+  if (cluster.pending_until) return ["warn", "Not registered yet", "The manifest has not been applied, or its Job and agent are not ready."];
   const conditions = cluster.status?.conditions;
   if (!conditions) return ["plain", "Unknown"];
   const bad = conditions.find((one) => one.status !== "True");

@@ -71,6 +71,8 @@ MAY = {
     "GET /v1/clusters/{cluster}": IN_CLUSTER | AUDITOR,
     "PATCH /v1/clusters/{cluster}": OWNERS,
     "DELETE /v1/clusters/{cluster}": OWNERS,
+    "POST /v1/clusters/{cluster}/agent": OWNERS,
+    "POST /v1/clusters/{cluster}/agent/token": OWNERS,
     "GET /v1/clusters/{cluster}/kubeconfig": IN_CLUSTER,
     "POST /v1/clusters/{cluster}/kubeconfig": IN_CLUSTER,
     "GET /v1/kubeconfig": SIGNED_IN,

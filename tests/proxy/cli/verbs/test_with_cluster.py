@@ -45,6 +45,63 @@ def test_cluster_is_shown_changed_and_registered(fleet: World) -> None:
     assert "--yes" in root.fails("cluster", "remove", "prod", code=2)
 
 
+def test_cluster_is_registered_with_an_agent_and_options(
+    fleet: World, kubernetes: Kubernetes
+) -> None:
+    root, config = fleet.of("root"), str(kubernetes.admin_kubeconfig)
+    options = (
+        *("--image", "registry.example/sekisho:1", "--image-pull-secret", "registry"),
+        *("--https-proxy", "http://a:word@proxy.example:3128", "--no-proxy", "10.0.0.0/8"),
+        *("--host-alias", "sekisho.example=10.0.0.9", "--node-selector", "edge=true"),
+        *("--toleration", "edge=yes:NoSchedule", "--toleration", "far", "--replicas", "3"),
+        *("--priority-class", "system-cluster-critical", "--network-policy"),
+    )
+    manifest = root.run("cluster", "register", "edge", "--agent", *options).stdout
+    documents = list(yaml.safe_load_all(manifest))
+    [spec] = [one["spec"] for one in documents if one["kind"] == "Deployment"]
+    pod = spec["template"]["spec"]
+    assert spec["replicas"] == 3
+    assert pod["hostAliases"] == [{"ip": "10.0.0.9", "hostnames": ["sekisho.example"]}]
+    assert pod["nodeSelector"] == {"edge": "true"}
+    assert pod["tolerations"][-2:] == [
+        {"key": "edge", "operator": "Equal", "value": "yes", "effect": "NoSchedule"},
+        {"key": "far", "operator": "Exists"},
+    ]
+    assert {"Job", "NetworkPolicy", "PodDisruptionBudget"} <= {one["kind"] for one in documents}
+    listed = root.run("cluster", "list").stdout
+    assert "registration not complete" in listed
+    assert "reserved by a registration" in root.fails("cluster", "register", "edge", "--agent")
+    assert "is not complete" in root.fails("cluster", "agent", "edge")
+    assert "is not complete" in root.fails(
+        "cluster", "reach", "edge", "direct", "--kubeconfig", config
+    )
+    assert "not reached by an agent" in root.fails("cluster", "rotate-agent-token", "edge")
+    root.run("cluster", "remove", "edge", "--yes")
+
+
+def test_options_of_a_registration_that_exclude_each_other_are_refused(fleet: World) -> None:
+    root = fleet.of("root")
+    for words in (
+        (),
+        ("--agent", "--api-server", "https://a.example"),
+        ("--api-server", "https://a.example", "--replicas", "3"),
+        ("--agent", "--tls-server-name", "a.example"),
+        ("--agent", "--host-alias", "a.example"),
+    ):
+        root.fails("cluster", "register", "edge", *words, code=2)
+    assert "needs --kubeconfig" in root.fails("cluster", "reach", "prod", "direct", code=2)
+
+
+def test_cluster_without_a_connected_agent_stays_direct(fleet: World) -> None:
+    root = fleet.of("root")
+    manifest = root.run("cluster", "agent", "prod").stdout
+    kinds = {one["kind"] for one in yaml.safe_load_all(manifest)}
+    assert "Deployment" in kinds
+    assert "Job" not in kinds
+    assert "no agent of the cluster is connected" in root.fails("cluster", "reach", "prod", "agent")
+    assert root.json("cluster", "show", "prod")["reach"] == "direct"
+
+
 def test_import_sends_one_context_and_reports_problems(
     fleet: World, kubernetes: Kubernetes, tmp_path: Path
 ) -> None:
