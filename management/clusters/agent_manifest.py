@@ -103,6 +103,7 @@ def _files(token: str, ca_pem: str | None, options: AgentOptions) -> dict[str, s
 
 
 def _deployment(external_url: str, has_ca: bool, options: AgentOptions) -> dict[str, Any]:
+    placement = pod_placement(options)
     return {
         "replicas": options.replicas,
         # A new version that cannot connect never becomes ready, and the old pods remain.
@@ -121,16 +122,18 @@ def _deployment(external_url: str, has_ca: bool, options: AgentOptions) -> dict[
                 },
                 "containers": [_container(external_url, has_ca, options)],
                 "volumes": [{"name": "agent", "secret": {"secretName": AGENT}}],
-                **_placement(options),
+                "topologySpreadConstraints": _spread(),
+                **placement,
+                "tolerations": [*_moves(), *placement["tolerations"]],
             },
         },
     }
 
 
-def _placement(options: AgentOptions) -> dict[str, Any]:
-    """Return where the pods run, and what the cluster adds to them."""
+def _spread() -> list[dict[str, Any]]:
+    """Return the preference of pods for distinct nodes and zones."""
     # A preference: required anti-affinity would block updates in a cluster of one node.
-    spread = [
+    return [
         {
             "maxSkew": 1,
             "topologyKey": key,
@@ -139,7 +142,11 @@ def _placement(options: AgentOptions) -> dict[str, Any]:
         }
         for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
     ]
-    moves = [
+
+
+def _moves() -> list[dict[str, Any]]:
+    """Return the tolerations by which a pod leaves a node that does not respond."""
+    return [
         {
             "key": f"node.kubernetes.io/{condition}",
             "operator": "Exists",
@@ -148,10 +155,11 @@ def _placement(options: AgentOptions) -> dict[str, Any]:
         }
         for condition in ("not-ready", "unreachable")
     ]
-    placement: dict[str, Any] = {
-        "topologySpreadConstraints": spread,
-        "tolerations": [*moves, *(dict(one) for one in options.tolerations)],
-    }
+
+
+def pod_placement(options: AgentOptions) -> dict[str, Any]:
+    """Return the fields of a pod on which the options decide, except its container's."""
+    placement: dict[str, Any] = {"tolerations": [dict(one) for one in options.tolerations]}
     if options.node_selector:
         placement["nodeSelector"] = dict(options.node_selector)
     if options.priority_class is not None:
@@ -165,6 +173,17 @@ def _placement(options: AgentOptions) -> dict[str, Any]:
     return placement
 
 
+def proxy_environment(options: AgentOptions) -> list[dict[str, Any]]:
+    """Return the environment variables of the proxy. Its URL comes from the agent's Secret."""
+    environment: list[dict[str, Any]] = []
+    if options.https_proxy is not None:
+        reference = {"name": AGENT, "key": "https-proxy"}
+        environment.append({"name": "HTTPS_PROXY", "valueFrom": {"secretKeyRef": reference}})
+    if options.no_proxy is not None:
+        environment.append({"name": "NO_PROXY", "value": options.no_proxy})
+    return environment
+
+
 def _container(external_url: str, has_ca: bool, options: AgentOptions) -> dict[str, Any]:
     command = ["sekisho", "agent", "--server", external_url, "--token-file", f"{_MOUNT}/token"]
     if has_ca:
@@ -173,7 +192,7 @@ def _container(external_url: str, has_ca: bool, options: AgentOptions) -> dict[s
         "name": "agent",
         "image": options.image,
         "command": command,
-        "env": _environment(options),
+        "env": [*_names(), *proxy_environment(options)],
         "ports": [{"name": "health", "containerPort": HEALTH_PORT}],
         "readinessProbe": _probe("/readyz", 5),
         "livenessProbe": _probe("/healthz", 20),
@@ -201,17 +220,12 @@ def _probe(path: str, period: int) -> dict[str, Any]:
     }
 
 
-def _environment(options: AgentOptions) -> list[dict[str, Any]]:
-    environment: list[dict[str, Any]] = [
+def _names() -> list[dict[str, Any]]:
+    """Return the environment variables by which the agent introduces itself."""
+    return [
         {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
         for name, path in (("POD_NAME", "metadata.name"), ("NODE_NAME", "spec.nodeName"))
     ]
-    if options.https_proxy is not None:
-        reference = {"name": AGENT, "key": "https-proxy"}
-        environment.append({"name": "HTTPS_PROXY", "valueFrom": {"secretKeyRef": reference}})
-    if options.no_proxy is not None:
-        environment.append({"name": "NO_PROXY", "value": options.no_proxy})
-    return environment
 
 
 def _object(kind: str, **content: Any) -> Manifest:

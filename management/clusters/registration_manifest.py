@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from management.clusters.agent_manifest import AgentOptions, pod_placement, proxy_environment
 from management.desired_state.installation import installation
 from management.kubernetes.manifests import (
     CONTROLLER,
@@ -23,8 +24,18 @@ from management.kubernetes.manifests import (
 _MOUNT = "/etc/sekisho-registration"
 
 
-def registration(*, external_url: str, ca_pem: str | None, code: str, image: str) -> list[Manifest]:
-    """Return all objects in an order in which they can be created."""
+def registration(
+    *,
+    external_url: str,
+    ca_pem: str | None,
+    code: str,
+    image: str,
+    options: AgentOptions | None = None,
+) -> list[Manifest]:
+    """Return all objects in an order in which they can be created.
+
+    With ``options``, the Job runs where the agent runs, and uses its proxy.
+    """
     command = ["sekisho", "register", "--server", external_url, "--code-file", f"{_MOUNT}/code"]
     files = {"code": code}
     if ca_pem is not None:
@@ -51,7 +62,7 @@ def registration(*, external_url: str, ca_pem: str | None, code: str, image: str
         _object(f"{RBAC}/v1", "Role", rules=[rule, own_removal]),
         _object(f"{RBAC}/v1", "RoleBinding", roleRef=reference, subjects=[account]),
         _object("v1", "Secret", stringData=files),
-        _object("batch/v1", "Job", spec=_job(image, command)),
+        _object("batch/v1", "Job", spec=_job(image, command, options)),
     ]
 
 
@@ -60,8 +71,8 @@ def as_yaml(manifests: Sequence[Manifest]) -> str:
     return yaml.safe_dump_all(manifests, sort_keys=False, explicit_start=True)
 
 
-def _job(image: str, command: list[str]) -> dict[str, Any]:
-    container = {
+def _job(image: str, command: list[str], options: AgentOptions | None) -> dict[str, Any]:
+    container: dict[str, Any] = {
         "name": "register",
         "image": image,
         "command": command,
@@ -74,12 +85,15 @@ def _job(image: str, command: list[str]) -> dict[str, Any]:
         },
         "volumeMounts": [{"name": "registration", "mountPath": _MOUNT, "readOnly": True}],
     }
-    pod = {
+    pod: dict[str, Any] = {
         "serviceAccountName": REGISTRAR,
         "restartPolicy": "OnFailure",
         "containers": [container],
         "volumes": [{"name": "registration", "secret": {"secretName": REGISTRAR}}],
     }
+    if options is not None:
+        container["env"] = proxy_environment(options)
+        pod |= pod_placement(options)
     template = {"metadata": {"labels": dict(LABELS)}, "spec": pod}
     # activeDeadlineSeconds is the lifetime of the registration code.
     return {

@@ -125,6 +125,7 @@ def _registration(
         ca_pem=services.ca_pem,
         code=services.cipher.encrypt(state, LIFETIME),
         image=body.image or services.agent_image,
+        options=body.options(services.agent_image) if cluster is not None else None,
     )
 
 

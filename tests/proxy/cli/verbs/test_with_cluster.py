@@ -67,6 +67,11 @@ def test_cluster_is_registered_with_an_agent_and_options(
         {"key": "edge", "operator": "Equal", "value": "yes", "effect": "NoSchedule"},
         {"key": "far", "operator": "Exists"},
     ]
+    [job] = [one["spec"]["template"]["spec"] for one in documents if one["kind"] == "Job"]
+    for name in ("hostAliases", "nodeSelector", "imagePullSecrets", "priorityClassName"):
+        assert job[name] == pod[name], "the Job runs where the agent runs"
+    environment = {one["name"] for one in job["containers"][0]["env"]}
+    assert environment == {"HTTPS_PROXY", "NO_PROXY"}
     assert {"Job", "NetworkPolicy", "PodDisruptionBudget"} <= {one["kind"] for one in documents}
     listed = root.run("cluster", "list").stdout
     assert "registration not complete" in listed
