@@ -6,6 +6,11 @@
 :mod:`.service_account_tokens` requests Sekisho's own tokens, :mod:`.token_renewal` renews them, and
 :mod:`.user_tokens` has those of users' service accounts.
 
+A cluster that Sekisho cannot reach has an *agent* that opens tunnels to it (``agent`` is the
+program). :mod:`.agent_manifest` describes its pods, :mod:`.agent_registration` registers such a
+cluster, which is *pending* until then, :mod:`.agent_token_rotation` renews the agent's token, and
+:mod:`.reach_change` changes between an agent and a direct address.
+
 May import: ``management.desired_state``, ``authentication``, ``authorization``, ``identity``,
 ``kubernetes``, ``errors``, ``backoff``.
 """

@@ -8,7 +8,7 @@ import base64
 from datetime import datetime, timedelta
 
 from config.loggers import get_logger
-from management.clusters.agent_tokens import issue_agent_token
+from management.clusters.agent_tokens import RotationRunning, issue_agent_token
 from management.kubernetes.client import ClusterClient
 from management.kubernetes.cluster_client import controller_client
 from management.kubernetes.errors import ApiForbidden, ApiNotFound
@@ -30,7 +30,7 @@ async def rotate_agent_token(store: Store, cluster: Cluster, now: datetime) -> A
     """Give the agents of a cluster a new token. Return its record.
 
     Raises:
-        RotationRunning: the last rotation has not ended.
+        RotationRunning: the last rotation has not ended, or another one runs.
         InvalidRequest: Sekisho has no controller token for the cluster.
         ClusterApiError: the cluster does not respond, or refuses the change.
     """
@@ -44,6 +44,11 @@ async def rotate_agent_token(store: Store, cluster: Cluster, now: datetime) -> A
             # The Secret has the old token. After other failures, it may have the new one.
             await store.agent_tokens.revoke(token.id)
             raise
+        held = await store.agent_tokens.of_cluster(cluster.id)
+        if token.id not in {one.id for one in held}:
+            # Another rotation began at the same time, and the Secret may have either token. The
+            # pods keep running with the former one.
+            raise RotationRunning
         await _restart(client, token.id)
     _LOG.info("agent token rotated", cluster=cluster.name, token=token.id)
     return token

@@ -1,5 +1,6 @@
 """The token of a cluster's agents is replaced."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 from management.clusters.agent_token_rotation import OVERLAP, revoke_replaced
@@ -52,6 +53,18 @@ async def test_rotation_without_an_agent_changes_nothing(world: AgentWorld) -> N
     world.dialer.connected = False
     assert (await world.send("POST", "/v1/clusters/edge/agent/token"))[0] == 503
     assert await world.store.agent_tokens.of_cluster(cluster_id) == before
+
+
+async def test_rotations_at_the_same_time_leave_a_token_that_works(world: AgentWorld) -> None:
+    cluster_id = await world.registered()
+    [old] = await world.store.agent_tokens.of_cluster(cluster_id)
+    await world.store.agent_tokens.note_used(old.id, datetime.now(UTC))
+    path = "/v1/clusters/edge/agent/token"
+    answers = await asyncio.gather(*(world.send("POST", path) for _ in range(3)))
+    assert {status for status, _ in answers} <= {201, 409}
+    assert (await world.send("POST", path))[0] == 201
+    held = {one.digest for one in await world.store.agent_tokens.of_cluster(cluster_id)}
+    assert held == {old.digest, agent_token_digest(world.secret_token())}
 
 
 async def test_second_rotation_replaces_a_token_that_was_never_used(world: AgentWorld) -> None:
