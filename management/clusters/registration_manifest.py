@@ -4,6 +4,7 @@ They contain Sekisho's service accounts with their rights, and a Job that reques
 sends them to Sekisho. The Job's own service account may do only that.
 """
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -62,7 +63,7 @@ def registration(
         _object(f"{RBAC}/v1", "Role", rules=[rule, own_removal]),
         _object(f"{RBAC}/v1", "RoleBinding", roleRef=reference, subjects=[account]),
         _object("v1", "Secret", stringData=files),
-        _object("batch/v1", "Job", spec=_job(image, command, options)),
+        _object("batch/v1", "Job", _job_name(code), spec=_job(image, command, options)),
     ]
 
 
@@ -94,7 +95,8 @@ def _job(image: str, command: list[str], options: AgentOptions | None) -> dict[s
     if options is not None:
         container["env"] = proxy_environment(options)
         pod |= pod_placement(options)
-    template = {"metadata": {"labels": dict(LABELS)}, "spec": pod}
+    labels = {**LABELS, "app.kubernetes.io/name": REGISTRAR}
+    template = {"metadata": {"labels": labels}, "spec": pod}
     # activeDeadlineSeconds is the lifetime of the registration code.
     return {
         "backoffLimit": 6,
@@ -104,6 +106,11 @@ def _job(image: str, command: list[str], options: AgentOptions | None) -> dict[s
     }
 
 
-def _object(version: str, kind: str, **content: Any) -> Manifest:
-    metadata = {"name": REGISTRAR, "namespace": NAMESPACE, "labels": dict(LABELS)}
+def _job_name(code: str) -> str:
+    """Return the name of a registration's Job: a Job of an earlier registration is immutable."""
+    return f"{REGISTRAR}-{hashlib.sha256(code.encode()).hexdigest()[:10]}"
+
+
+def _object(version: str, kind: str, name: str = REGISTRAR, **content: Any) -> Manifest:
+    metadata = {"name": name, "namespace": NAMESPACE, "labels": dict(LABELS)}
     return {"apiVersion": version, "kind": kind, "metadata": metadata, **content}

@@ -10,7 +10,8 @@ IMPERSONATOR = "sekisho-impersonator"
 CONTROLLER = "sekisho-controller"
 ADMINISTRATORS = "sekisho-administrators"
 REGISTRAR = "sekisho-registrar"
-"""Name of the service account, Role, RoleBinding, Secret and Job by which a cluster registers."""
+"""Name of the service account, Role, RoleBinding and Secret by which a cluster registers. Its Job
+has this name with a suffix."""
 
 AGENT = "sekisho-agent"
 """Name of every object of the agent, in ``sekisho-system``."""

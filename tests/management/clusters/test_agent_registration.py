@@ -85,6 +85,14 @@ async def test_second_registration_of_a_reserved_name_is_refused(
         await world.register()
 
 
+async def test_new_manifest_is_applied_over_an_older_one(world: AgentWorld) -> None:
+    world.apply(await world.register(image="registry.example/wrong:1"))
+    assert (await world.send("DELETE", "/v1/clusters/edge"))[0] == 204
+    manifest = await world.register(image="registry.example/sekisho:1", replicas=1)
+    world.apply(manifest)
+    assert (await world.complete(manifest))[0] == 204
+
+
 async def test_cluster_with_another_name_is_refused_and_its_reservation_removed(
     world: AgentWorld,
 ) -> None:
