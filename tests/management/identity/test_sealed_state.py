@@ -9,8 +9,8 @@ import pytest
 from pydantic import ConfigDict
 
 from management.api.audit_events import StreamPosition
+from management.api.registration_models import RegistrationState
 from management.api.v1.audit import PagePosition
-from management.api.v1.cluster_registrations import RegistrationState
 from management.identity.browser_sign_in import PendingState
 from management.identity.sealed_state import SealedState, StateCipher
 from management.oauth.authorization_code import CodeState
