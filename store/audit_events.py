@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.audit_conditions import filter_condition, indexed_condition, scope_condition
 from store.audit_database import AuditDatabase
-from store.audit_pruning import prune
+from store.audit_pruning import PRUNE_BATCH, prune
 from store.audit_records import (
     AuditCursor,
     AuditEvent,
@@ -43,10 +43,21 @@ _STORED = tuple(one for one in _FIELDS if one != "seq")
 
 
 class SqlAuditEvents:
-    """A :class:`store.audit_interfaces.AuditEvents`."""
+    """A :class:`store.audit_interfaces.AuditEvents`.
 
-    def __init__(self, database: AuditDatabase) -> None:
+    A page examines ``max_examined`` events; a transaction of pruning deletes ``prune_batch``.
+    """
+
+    def __init__(
+        self,
+        database: AuditDatabase,
+        *,
+        max_examined: int = MAX_EXAMINED,
+        prune_batch: int = PRUNE_BATCH,
+    ) -> None:
         self._database = database
+        self._max_examined = max_examined
+        self._prune_batch = prune_batch
 
     async def append(self, events: Sequence[AuditEvent]) -> None:
         """Store events, with the projects that their namespaces are in now."""
@@ -69,14 +80,14 @@ class SqlAuditEvents:
         self, scope: AuditScope, wanted: AuditFilter, *, limit: int, after: AuditCursor | None
     ) -> AuditPage:
         """Return at most ``limit`` events of ``scope``, the newest first."""
-        examined = _examined(scope, wanted, after)
+        examined = _examined(scope, wanted, after).limit(self._max_examined)
         found = _matching(examined, wanted).limit(limit + 1)
         async with (await self._database.get()).read() as connection:
             events = [_event(row) for row in await connection.execute(found)]
             if len(events) > limit:
                 last = events[limit - 1]
                 return AuditPage(tuple(events[:limit]), AuditCursor(last.at, last.seq))
-            return AuditPage(tuple(events), await _rest(connection, examined))
+            return AuditPage(tuple(events), await self._rest(connection, examined))
 
     async def tail(
         self, scope: AuditScope, wanted: AuditFilter, *, limit: int, seq: int | None
@@ -116,7 +127,14 @@ class SqlAuditEvents:
 
     async def prune(self, before: datetime, max_events: int) -> int:
         """Delete events that are older than ``before`` or too many. Return the number."""
-        return await prune(await self._database.get(), before, max_events)
+        return await prune(await self._database.get(), before, max_events, self._prune_batch)
+
+    async def _rest(self, connection: AsyncConnection, examined: Select[Any]) -> AuditCursor | None:
+        """Return where the next page begins, if there may be more than what was examined."""
+        columns = examined.with_only_columns(_TABLE.at, _TABLE.seq)
+        last = columns.offset(self._max_examined - 1).limit(1)
+        row = (await connection.execute(last)).one_or_none()
+        return AuditCursor(row.at, row.seq) if row is not None else None
 
     async def _projects(self, events: Sequence[AuditEvent]) -> dict[tuple[str, str], str]:
         """Return the project of each namespace in ``events``."""
@@ -134,7 +152,7 @@ class SqlAuditEvents:
 
 
 def _examined(scope: AuditScope, wanted: AuditFilter, after: AuditCursor | None) -> Select[Any]:
-    """Return the query of the events that a page examines: the newest that may be seen."""
+    """Return the query of the events that a page may examine, the newest first."""
     found = select(audit_events).where(
         scope_condition(_TABLE, scope), indexed_condition(_TABLE, wanted)
     )
@@ -143,7 +161,7 @@ def _examined(scope: AuditScope, wanted: AuditFilter, after: AuditCursor | None)
         found = found.where(
             _TABLE.at <= after.at, (_TABLE.at < after.at) | (_TABLE.seq < after.seq)
         )
-    return found.order_by(_TABLE.at.desc(), _TABLE.seq.desc()).limit(MAX_EXAMINED)
+    return found.order_by(_TABLE.at.desc(), _TABLE.seq.desc())
 
 
 def _matching(examined: Select[Any], wanted: AuditFilter) -> Select[Any]:
@@ -153,13 +171,6 @@ def _matching(examined: Select[Any], wanted: AuditFilter) -> Select[Any]:
         .where(filter_condition(rows.c, wanted))
         .order_by(rows.c.at.desc(), rows.c.seq.desc())
     )
-
-
-async def _rest(connection: AsyncConnection, examined: Select[Any]) -> AuditCursor | None:
-    """Return where the next page begins, if there may be more than what was examined."""
-    last = examined.with_only_columns(_TABLE.at, _TABLE.seq).offset(MAX_EXAMINED - 1).limit(1)
-    row = (await connection.execute(last)).one_or_none()
-    return AuditCursor(row.at, row.seq) if row is not None else None
 
 
 def _event(row: Any) -> AuditEvent:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, delete, func, select
 from store.audit_table import audit_events
 from store.connections import Database
 
-BATCH = 1000
+PRUNE_BATCH = 1000
 """Events that one transaction deletes."""
 
 PAUSE_SECONDS = 0.05
@@ -23,9 +23,12 @@ can push the events of others out."""
 _TABLE = audit_events.c
 
 
-async def prune(database: Database, before: datetime, max_events: int) -> int:
-    """Delete events that are older than ``before`` or too many. Return the number."""
-    removed = await _delete(database, _TABLE.at < before, None)
+async def prune(database: Database, before: datetime, max_events: int, batch: int) -> int:
+    """Delete events that are older than ``before`` or too many. Return the number.
+
+    One transaction deletes at most ``batch`` events.
+    """
+    removed = await _delete(database, _TABLE.at < before, None, batch)
     async with database.read() as connection:
         count = select(func.count()).select_from(audit_events)
         excess = (await connection.execute(count)).scalar_one() - max_events
@@ -35,10 +38,10 @@ async def prune(database: Database, before: datetime, max_events: int) -> int:
         part = USER_PART if user_id else ANONYMOUS_PART
         surplus = min(excess, theirs - max_events // part)
         if surplus > 0:
-            gone = await _delete(database, _TABLE.user_id == user_id, surplus)
+            gone = await _delete(database, _TABLE.user_id == user_id, surplus, batch)
             removed, excess = removed + gone, excess - gone
     if excess > 0:
-        removed += await _delete(database, None, excess)
+        removed += await _delete(database, None, excess, batch)
     return removed
 
 
@@ -56,12 +59,12 @@ async def _largest(database: Database, max_events: int) -> list[tuple[str, int]]
 
 
 async def _delete(
-    database: Database, condition: ColumnElement[bool] | None, most: int | None
+    database: Database, condition: ColumnElement[bool] | None, most: int | None, batch: int
 ) -> int:
     """Delete the oldest events that meet the condition, at most that many."""
     removed = 0
     while most is None or removed < most:
-        size = BATCH if most is None else min(BATCH, most - removed)
+        size = batch if most is None else min(batch, most - removed)
         oldest = select(_TABLE.seq).order_by(_TABLE.at, _TABLE.seq).limit(size)
         if condition is not None:
             oldest = oldest.where(condition)

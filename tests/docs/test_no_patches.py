@@ -19,11 +19,6 @@ ALLOWED = {
         "providers.ldap.message_reader.MAX_RESPONSE_BYTES"
     },
     "tests/proxy/demo/test_local_cluster.py": {"proxy.demo.command_lines.SERVICE_RANGE"},
-    "tests/store/test_audit_events.py": {
-        "store.audit_events.MAX_EXAMINED",
-        "store.audit_pruning.BATCH",
-        "store.audit_pruning.PAUSE_SECONDS",
-    },
     "tests/faults/test_answers_of_clusters.py": {
         "management.clusters.service_account_tokens.SECRET_SECONDS",
         "management.clusters.verification.PROPAGATION_SECONDS",

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from store import audit_events, audit_pruning
 from store.access_records import Project, ProjectNamespace
+from store.audit_events import SqlAuditEvents
 from store.audit_records import AuditCursor, AuditEvent, AuditFilter, AuditScope
 from store.database import SqlStore, open_store
 from store.encryption import Keyring
@@ -167,9 +167,9 @@ async def test_event_has_the_project_of_its_namespace_when_it_is_stored(store: S
 
 
 async def test_page_examines_a_bounded_number_of_events_and_continues(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+    store: SqlStore,
 ) -> None:
-    monkeypatch.setattr(audit_events, "MAX_EXAMINED", 4)
+    audit = SqlAuditEvents(store._audit, max_examined=4)
     hidden = [an_event(number, user_id="u-bob", verb="get") for number in range(100, 110)]
     visible = [an_event(number, verb="get") for number in range(10)]
     await store.audit.append([an_event(-1), *visible, *hidden])
@@ -177,7 +177,7 @@ async def test_page_examines_a_bounded_number_of_events_and_continues(
     scope, after = AuditScope(user_id="u-alice"), None
     pages: list[list[str]] = []
     while not pages or after is not None:
-        page = await store.audit.page(scope, AuditFilter(verbs=("delete",)), limit=5, after=after)
+        page = await audit.page(scope, AuditFilter(verbs=("delete",)), limit=5, after=after)
         pages.append([one.request_id for one in page.events])
         after = page.next
     assert pages == [[], [], ["request--1"]]
@@ -200,17 +200,16 @@ async def test_tail_returns_each_event_once_in_the_order_of_storing(store: SqlSt
 
 
 async def test_prune_deletes_old_events_and_then_the_oldest_of_the_largest_users(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+    store: SqlStore,
 ) -> None:
-    monkeypatch.setattr(audit_pruning, "BATCH", 7)
-    monkeypatch.setattr(audit_pruning, "PAUSE_SECONDS", 0)
+    audit = SqlAuditEvents(store._audit, prune_batch=7)
     await store.audit.append([an_event(-1000 - one) for one in range(20)])
-    assert await store.audit.prune(NOW - timedelta(seconds=500), 1000) == 20
+    assert await audit.prune(NOW - timedelta(seconds=500), 1000) == 20
     quiet = [an_event(one, user_id="u-quiet") for one in range(5)]
     strangers = [an_event(100 + one, user_id="") for one in range(30)]
     noisy = [an_event(200 + one, user_id="u-noisy") for one in range(40)]
     await store.audit.append([*quiet, *strangers, *noisy])
-    assert await store.audit.prune(NOW - timedelta(days=1), 40) == 35
+    assert await audit.prune(NOW - timedelta(days=1), 40) == 35
     left = (await store.audit.page(ALL, EVERY, limit=100, after=None)).events
     by_user = {
         user: [one for one in left if one.user_id == user] for user in ("u-quiet", "", "u-noisy")
@@ -221,7 +220,7 @@ async def test_prune_deletes_old_events_and_then_the_oldest_of_the_largest_users
         "u-noisy": 10,
     }
     assert by_user["u-noisy"][0].request_id == "request-239"
-    assert await store.audit.prune(NOW - timedelta(days=1), 12) == 28
+    assert await audit.prune(NOW - timedelta(days=1), 12) == 28
     left = (await store.audit.page(ALL, EVERY, limit=100, after=None)).events
     assert sum(one.user_id == "u-quiet" for one in left) == 5
 
