@@ -136,6 +136,7 @@ async def build_application(
                 settings, store, keyring, tls.ca_pem, authenticator, sign_in, providers, refresh
             ),
             limits=ManagementLimits(limiter, anonymous_limiter),
+            agents=directory.agents,
             state=lambda: ServerState(
                 limiter.guard.overloaded, limiter.guard.lag, tls.certificate_ends_at
             ),

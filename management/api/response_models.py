@@ -168,11 +168,23 @@ class NewMemberResponse(MemberResponse):
     pending: str | None
 
 
+class AgentResponse(ResponseModel):
+    """A tunnel of an agent. ``streams`` and ``rtt`` (seconds) are known at its process only."""
+
+    pod: str
+    node: str
+    version: str
+    since: str
+    streams: int | None
+    rtt: float | None
+
+
 class ClusterResponse(ResponseModel):
     """A cluster. ``status`` needs ``nodes.read``, the connection needs ``cluster.edit``.
 
     ``permissions`` are the caller's in the cluster. ``pending_until`` is when the reservation of
-    its name ends, while its registration is not complete.
+    its name ends, while its registration is not complete. ``agents`` need ``nodes.read``, and are
+    not in lists.
     """
 
     id: str
@@ -186,6 +198,7 @@ class ClusterResponse(ResponseModel):
     labels: dict[str, str]
     status: dict[str, Any] | None = None
     reach: str | None = None
+    agents: list[AgentResponse] | None = None
     servers: list[str] | None = None
     tls_server_name: str | None = None
     username_mapping: str | None = None

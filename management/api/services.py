@@ -1,6 +1,6 @@
 """The services that endpoints use, built once at start."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -23,6 +23,7 @@ from management.identity.session_cookies import SessionCookies
 from management.identity.sign_in import SignInService
 from management.identity.tokens import TokenIssuer
 from management.oauth.grants import GrantServices
+from management.tunnels.directory import ConnectedAgent, no_agents
 from store.interfaces import Store
 
 
@@ -58,6 +59,9 @@ class Services:
     usage: QuotaUsage = field(default_factory=QuotaUsage)
     state: Callable[[], ServerState] = ServerState
     """Returns the state of this process."""
+
+    agents: Callable[[str], Sequence[ConnectedAgent]] = no_agents
+    """Returns the connected agents of a cluster."""
 
 
 SERVICES = web.AppKey("services", Services)

@@ -5,7 +5,7 @@ and last the tunnels that have been silent and may be dead. Each attempt has its
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from socket import socket
@@ -51,6 +51,11 @@ class ConnectedAgent:
     since: datetime
     streams: int | None = None
     rtt: float | None = None
+
+
+def no_agents(cluster_id: str) -> Sequence[ConnectedAgent]:
+    """Return none: for a process without tunnels."""
+    return ()
 
 
 class ClusterDialer:

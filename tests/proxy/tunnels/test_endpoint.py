@@ -12,8 +12,8 @@ import pytest
 from agent.dial import DialError
 from agent.websocket.handshake import request_headers
 from proxy.tunnels.endpoint import MOST_TUNNELS
-from tests.proxy.tunnels.conftest import OTHER_TOKEN, TOKEN, add_cluster, store_of, target
 from tests.support.agents import TestAgent, open_tunnel
+from tests.support.edge import OTHER_TOKEN, TOKEN, add_cluster, store_of, target
 from tests.support.sekisho import HttpResponse, Sekisho
 from tests.support.waiting import eventually
 

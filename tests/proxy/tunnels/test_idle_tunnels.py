@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.proxy.tunnels.conftest import add_cluster, target
 from tests.support.agents import open_tunnel
+from tests.support.edge import add_cluster, target
 from tests.support.sekisho import Sekisho, free_port, make_sekisho
 from tests.support.waiting import eventually
 

@@ -21,9 +21,9 @@ from proxy.tunnels.replica import machine_name
 from store.agent_records import AgentToken, Replica, agent_token_digest
 from store.database import SqlStore, open_store
 from store.encryption import Keyring
-from tests.proxy.tunnels.conftest import TOKEN, target
 from tests.store.records import NOW, a_cluster
 from tests.support.agents import TestAgent, echo_server, open_tunnel
+from tests.support.edge import TOKEN, target
 from tests.support.sekisho import Sekisho, free_port, make_sekisho
 from tests.support.waiting import eventually
 from tests.support.workers import worker_pids

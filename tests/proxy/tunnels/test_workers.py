@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.agent.run.agent_process import running_agent
-from tests.proxy.tunnels.conftest import TOKEN, add_cluster, store_of, target
 from tests.support.agents import open_tunnel
+from tests.support.edge import TOKEN, add_cluster, store_of, target
 from tests.support.sekisho import Sekisho, free_port, make_sekisho
 from tests.support.waiting import eventually
 from tests.support.workers import worker_pids
