@@ -24,7 +24,9 @@ from tests.support.waiting import eventually
 
 
 @asynccontextmanager
-async def echo_server(asked: list[bytes] | None = None) -> AsyncIterator[int]:
+async def echo_server(
+    asked: list[bytes] | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[int]:
     """Run an API server that returns what it gets; yield its port."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -35,7 +37,7 @@ async def echo_server(asked: list[bytes] | None = None) -> AsyncIterator[int]:
             await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, host, 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -94,6 +96,22 @@ async def test_agent_keeps_two_tunnels_and_relays_their_streams(tmp_path: Path) 
         agent.terminate()
         assert await agent.ended() == 0
         assert TOKEN not in agent.log
+
+
+async def test_api_server_with_an_ipv6_address_is_reached(tmp_path: Path) -> None:
+    async with (
+        echo_server(host="::1") as port,
+        gate() as one,
+        running_agent(
+            tmp_path,
+            one.server.url,
+            api_server=port,
+            environ={"KUBERNETES_SERVICE_HOST": "::1"},
+        ),
+    ):
+        await eventually(lambda: one.usable)
+        assert await echoes(one)
+        assert one.hellos[0].api_server_name == "::1"
 
 
 async def test_agent_with_two_replicas_has_a_tunnel_to_each(tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""kubectl works through ``sekisho agent``: a real API server that Sekisho does not connect to."""
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from proxy.demo.fake_kubelet import Pod
+from store.agent_records import AgentToken, agent_token_digest
+from tests.agent.run.agent_process import TOKEN, AgentProcess, running_agent
+from tests.proxy.tunnels.conftest import store_of
+from tests.support.kubernetes import Kubernetes, kubectl
+from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+async def edge(
+    kubernetes: Kubernetes, tmp_path: Path
+) -> AsyncIterator[tuple[Path, AgentProcess, Sekisho]]:
+    """Run Sekisho and an agent; yield alice's kubeconfig for the agent's cluster."""
+    folder = tmp_path / "sekisho"
+    folder.mkdir()
+    sekisho = make_sekisho(folder, (free_port(), free_port()))
+    config = str(kubernetes.admin_kubeconfig)
+    await asyncio.to_thread(
+        sekisho.run, "admin", "cluster", "import", "edge", "--kubeconfig", config
+    )
+    async with store_of(sekisho) as store:
+        cluster = await store.clusters.get("edge")
+        assert cluster is not None
+        # Nothing listens at this address, so no connection can go around the tunnel.
+        moved = dataclasses.replace(
+            cluster, reach="agent", servers=(f"https://127.0.0.1:{free_port()}",)
+        )
+        await store.clusters.replace(moved)
+        digest = agent_token_digest(TOKEN)
+        await store.agent_tokens.create(AgentToken("at-1", cluster.id, digest, datetime.now(UTC)))
+    await asyncio.to_thread(sekisho.start)
+    sekisho.create_user("alice")
+    sekisho.run("admin", "cluster", "grant", "edge", "--user", "alice", "--role", "owner")
+    ca_pem = (folder / "data" / "tls" / "ca.crt").read_text()
+    async with running_agent(
+        tmp_path, sekisho.url, api_server=urlsplit(kubernetes.servers[0]).port or 0, ca_pem=ca_pem
+    ) as agent:
+        await eventually(agent.ready)
+        yield sekisho.kubeconfig("alice", "edge"), agent, sekisho
+    await asyncio.to_thread(sekisho.stop)
+
+
+async def test_kubectl_reads_writes_and_executes_through_the_agent(
+    edge: tuple[Path, AgentProcess, Sekisho],
+    namespace: str,
+    running_pod: Callable[..., Pod],
+    tmp_path: Path,
+) -> None:
+    alice, agent, sekisho = edge
+
+    async def run(*words: str, text: str | None = None) -> str:
+        done = await asyncio.to_thread(kubectl, alice, "-n", namespace, *words, input=text)
+        assert done.returncode == 0, f"{done.stderr}\n{agent.log}\n{sekisho.log[-3000:]}"
+        return done.stdout
+
+    assert "kube-system" in await run("get", "namespaces")
+    text = tmp_path / "text"
+    text.write_text("x" * 200_000)
+    await run("create", "configmap", "large", f"--from-file={text}")
+    assert len(await run("get", "configmap", "large", "-o", "jsonpath={.data.text}")) == 200_000
+    await asyncio.to_thread(running_pod, "worker", namespace)
+    assert await run("exec", "-i", "worker", "--", "cat", text="through\n") == "through\n"
+    assert agent.resident_kib < 64 * 1024
+    agent.terminate()
+    assert await agent.ended() == 0
+    done = await asyncio.to_thread(kubectl, alice, "get", "namespaces")
+    assert done.returncode != 0
+    assert "agent" in done.stderr
