@@ -7,8 +7,8 @@ from typing import Any
 
 from providers.base import Rejected
 from providers.jwt.unverified import read_unverified
-from providers.jwt.validation import check_issued
 from providers.oidc.identity import identity_of
+from providers.oidc.issued_tokens import IssuedTokens
 from providers.oidc.issuer import Issuer
 from providers.oidc.settings import OidcSettings
 
@@ -19,7 +19,7 @@ LONGEST_AGE = 300.0
 MAX_REMEMBERED = 10_000
 
 
-class OidcLogout:
+class OidcLogout(IssuedTokens):
     """Validates the logout tokens of one issuer."""
 
     def __init__(
@@ -29,10 +29,7 @@ class OidcLogout:
         issuer: Issuer,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        self._name = name
-        self._settings = settings
-        self._issuer = issuer
-        self._wall_clock = wall_clock
+        super().__init__(name, settings, issuer, wall_clock)
         self._used: OrderedDict[str, float] = OrderedDict()
 
     async def logged_out(self, logout_token: str) -> str | Rejected:
@@ -42,13 +39,10 @@ class OidcLogout:
             return Rejected("malformed")
         now, skew = self._wall_clock(), self._settings.clock_skew.total_seconds()
         rejection = (
-            check_issued(
+            self._issued_rejection(
                 # Early editions have no "exp": without it, the token's age decides.
                 {"exp": _number(unverified.claims, "iat") + LONGEST_AGE, **unverified.claims},
-                issuer=self._settings.issuer,
-                audiences=[self._settings.client_id or ""],
-                now=now,
-                skew=skew,
+                [self._settings.client_id or ""],
             )
             or _not_a_logout(unverified.claims)
             or await self._issuer.signed(logout_token, unverified, self._settings.algorithms)

@@ -1,18 +1,15 @@
 """An issuer's JWTs as credentials: verification and rules."""
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from providers.base import BearerScope, Rejected, Verified
 from providers.jwt.rules import ClaimRule, first_match
 from providers.jwt.unverified import Unverified, read_unverified
-from providers.jwt.validation import check_issued
-from providers.oidc.groups import Warn
 from providers.oidc.identity import identity_of, sign_in_rejection
-from providers.oidc.issuer import Issuer
-from providers.oidc.settings import BearerSettings, OidcSettings
+from providers.oidc.issued_tokens import IssuedTokens
+from providers.oidc.settings import BearerSettings
 
 _TYPES = frozenset({None, "jwt", "at+jwt"})
 """Accepted values of ``typ``, without ``application/``. Others have other purposes (RFC 8725
@@ -20,22 +17,8 @@ _TYPES = frozenset({None, "jwt", "at+jwt"})
 """
 
 
-class OidcBearers:
+class OidcBearers(IssuedTokens):
     """Verifies the tokens of one issuer. A :class:`providers.base.BearerVerifier`."""
-
-    def __init__(
-        self,
-        name: str,
-        settings: OidcSettings,
-        issuer: Issuer,
-        wall_clock: Callable[[], float] = time.time,
-        warn: Warn = lambda text: None,
-    ) -> None:
-        self._name = name
-        self._settings = settings
-        self._issuer = issuer
-        self._wall_clock = wall_clock
-        self._warn = warn
 
     def claims(self, bearer: str) -> bool:
         """Return whether ``bearer`` names the issuer."""
@@ -66,13 +49,7 @@ class OidcBearers:
         if not isinstance(kind, str | None) or kind not in _TYPES:
             return Rejected("wrong_type")
         # Claims first: an expired token must not cost the verification of a signature.
-        rejection = check_issued(
-            unverified.claims,
-            issuer=self._settings.issuer,
-            audiences=accepted.audiences,
-            now=self._wall_clock(),
-            skew=self._settings.clock_skew.total_seconds(),
-        )
+        rejection = self._issued_rejection(unverified.claims, accepted.audiences)
         return rejection or await self._issuer.signed(bearer, unverified, self._settings.algorithms)
 
     def _verified(

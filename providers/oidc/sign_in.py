@@ -23,10 +23,11 @@ from providers.base import (
 )
 from providers.http.urls import secure_url
 from providers.jwt.unverified import MAX_ID_TOKEN_BYTES, Unverified, read_unverified
-from providers.jwt.validation import check_issued, check_sign_in
+from providers.jwt.validation import check_sign_in
 from providers.oidc.client import DEVICE_GRANT, GONE, OidcClient, OidcTokens
 from providers.oidc.groups import Warn
 from providers.oidc.identity import identity_of, lacks_needed, needs_userinfo, sign_in_rejection
+from providers.oidc.issued_tokens import IssuedTokens
 from providers.oidc.issuer import Issuer
 from providers.oidc.settings import OidcSettings
 
@@ -43,7 +44,7 @@ _SLOW_DOWN_SECONDS = 5
 """The increase of the interval by ``slow_down``, RFC 8628 §3.5."""
 
 
-class OidcSignIn:
+class OidcSignIn(IssuedTokens):
     """Sign-in and refresh at one issuer."""
 
     def __init__(
@@ -55,12 +56,8 @@ class OidcSignIn:
         wall_clock: Callable[[], float] = time.time,
         warn: Warn = lambda text: None,
     ) -> None:
-        self._name = name
-        self._settings = settings
-        self._issuer = issuer
+        super().__init__(name, settings, issuer, wall_clock, warn)
         self._client = client
-        self._wall_clock = wall_clock
-        self._warn = warn
 
     async def start_browser(self, redirect_uri: str) -> BrowserStart:
         """Return the URL for the browser, and the secrets that bind the sign-in to it."""
@@ -215,13 +212,7 @@ class OidcSignIn:
     ) -> Rejected | None:
         client_id = self._settings.client_id or ""
         return (
-            check_issued(
-                unverified.claims,
-                issuer=self._settings.issuer,
-                audiences=[client_id],
-                now=self._wall_clock(),
-                skew=self._settings.clock_skew.total_seconds(),
-            )
+            self._issued_rejection(unverified.claims, [client_id])
             or check_sign_in(
                 unverified.claims,
                 client_id=client_id,
