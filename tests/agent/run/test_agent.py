@@ -1,81 +1,17 @@
 """``sekisho agent`` as a process, with replicas of the server in this process or in others."""
 
-import asyncio
-import os
-import signal
-import ssl
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
-from proxy.workers.child_process import die_with_parent
 from tests.agent.connect_proxy import connect_proxy
-from tests.agent.run.agent_process import ROOT, TOKEN, running_agent
-from tests.agent.run.gates import Gate, gate
-from tests.support.directory_pki import make_pki
-from tests.support.fault_proxy import FaultProxy
+from tests.agent.run.agent_process import TOKEN, running_agent
+from tests.agent.run.gates import gate
+from tests.agent.run.surroundings import echo_server, echoes, server_tls
 from tests.support.isolation import free_port
 from tests.support.tcp_relay import relay
 from tests.support.waiting import eventually
-
-
-@asynccontextmanager
-async def echo_server(
-    asked: list[bytes] | None = None, host: str = "127.0.0.1"
-) -> AsyncIterator[int]:
-    """Run an API server that returns what it gets; yield its port."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            if asked is not None:
-                asked.append(data)
-            writer.write(data)
-            await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(serve, host, 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-
-
-async def echoes(gate: Gate, text: bytes = b"hello") -> bool:
-    reader, writer = await gate.connect()
-    writer.write(text)
-    got = await reader.readexactly(len(text))
-    writer.close()
-    return got == text
-
-
-def server_tls(folder: Path, *names: str) -> tuple[ssl.SSLContext, str]:
-    pki = make_pki(folder, *names)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(pki.certificate, pki.key)
-    return context, pki.ca.read_text()
-
-
-@contextmanager
-def gate_process(port: int, replica: str = "a") -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a replica as a process."""
-    command = [
-        *die_with_parent(),
-        sys.executable,
-        "-m",
-        "tests.agent.run.gates",
-        str(port),
-        replica,
-    ]
-    process = subprocess.Popen(command, cwd=ROOT)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 async def test_agent_keeps_two_tunnels_and_relays_their_streams(tmp_path: Path) -> None:
@@ -244,52 +180,6 @@ async def test_grace_period_or_second_sigterm_ends_streams(tmp_path: Path, grace
         assert await reader.read() == b""
 
 
-async def test_killed_replica_is_replaced_by_the_other_one(tmp_path: Path) -> None:
-    port = free_port()
-    async with gate("b") as two:
-        with gate_process(port) as killed, relay(port, two.server.port) as balancer:
-            async with running_agent(tmp_path, f"http://127.0.0.1:{balancer.port}") as agent:
-                await eventually(lambda: _replicas(tmp_path) >= {"a", "b"})
-                killed.kill()
-                await eventually(lambda: len(two.usable) >= 2)
-                assert agent.events("tunnel lost")
-                assert await agent.ready()
-
-
-def _replicas(folder: Path) -> set[str]:
-    text = (folder / "agent.log").read_text()
-    return {name for name in "ab" if f'"replica": "{name}"' in text}
-
-
-async def test_frozen_replica_is_noticed_and_used_again_when_it_continues(tmp_path: Path) -> None:
-    port = free_port()
-    with gate_process(port) as frozen:
-        url = f"http://127.0.0.1:{port}"
-        async with running_agent(tmp_path, url, "--tunnels", "1") as agent:
-            await eventually(agent.ready)
-            os.kill(frozen.pid, signal.SIGSTOP)
-            await eventually(lambda: agent.events("tunnel lost"))
-            assert "nothing arrived" in str(agent.events("tunnel lost")[0]["reason"])
-            assert await agent.health("/readyz") == 503
-            assert await agent.health("/healthz") == 200
-            os.kill(frozen.pid, signal.SIGCONT)
-            await eventually(agent.ready)
-
-
-async def test_network_that_swallows_everything_is_noticed(tmp_path: Path) -> None:
-    async with gate() as one:
-        with FaultProxy(one.server.port) as network:
-            url = f"http://127.0.0.1:{network.port}"
-            async with running_agent(tmp_path, url, "--tunnels", "1") as agent:
-                await eventually(agent.ready)
-                network.stall()
-                await eventually(lambda: agent.events("tunnel lost"))
-                # Connections are accepted, and the handshake never ends.
-                await eventually(lambda: "did not respond within 20 s" in agent.log)
-                network.clear_faults()
-                await eventually(agent.ready)
-
-
 async def test_tunnel_goes_through_the_proxy_of_the_environment(tmp_path: Path) -> None:
     # The address is for documentation (RFC 5737): no server is there.
     tls, ca_pem = server_tls(tmp_path / "server", "192.0.2.1")
@@ -319,37 +209,3 @@ async def test_proxy_that_refuses_the_account_is_reported_without_the_password(
             await eventually(lambda: agent.events("no tunnel"))
             assert "responded 407; give it a user and a password in HTTPS_PROXY" in agent.log
             assert "wrong-pass" not in agent.log
-
-
-async def test_nothing_that_the_server_sends_leads_the_agent_elsewhere(tmp_path: Path) -> None:
-    # CVE-2022-3294, CVE-2020-8562: an address that a peer names must not be dialed.
-    elsewhere: list[bytes] = []
-    relayed: list[bytes] = []
-    async with (
-        echo_server(relayed) as port,
-        echo_server(elsewhere) as other,
-        gate() as one,
-        running_agent(tmp_path, one.server.url, "--tunnels", "1", api_server=port),
-    ):
-        await eventually(lambda: one.usable)
-        tunnel = one.usable[0]
-        address = f"127.0.0.1:{other}".encode()
-        line = b'{"type":"welcome","api_server":"%s","server":"http://%s"}\n' % (address, address)
-        tunnel.send(1, line + b'{"type":"dial","address":"%s"}\n' % address)
-        for text in (b"CONNECT %s HTTP/1.1\r\n\r\n", b"%s\n", b"GET http://%s/ HTTP/1.1\r\n\r\n"):
-            assert await echoes(one, text % address)
-        assert len(relayed) == 3
-        assert elsewhere == []
-        assert tunnel.usable
-
-
-@pytest.mark.parametrize("line", [b"no JSON\n", b"[]\n", b"x" * 20_000])
-async def test_server_that_breaks_the_control_stream_loses_the_tunnel_only(
-    tmp_path: Path, line: bytes
-) -> None:
-    async with gate() as one, running_agent(tmp_path, one.server.url, "--tunnels", "1") as agent:
-        await eventually(lambda: one.usable)
-        broken = one.usable[0]
-        broken.send(1, line)
-        await eventually(lambda: not broken.usable and one.usable)
-        assert "control stream" in str(agent.events("tunnel lost")[0]["reason"])
