@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,6 +12,7 @@ from config.dialing import Dialer
 from store.connections import Database
 from store.encryption import Keyring, Undecryptable
 from store.errors import RecordNotFound, StaleRevision, StoreUnavailable
+from store.keyset import Place, page_of
 from store.records import Change, Cluster, CredentialSource
 from store.tables import clusters, is_storable
 
@@ -63,6 +64,23 @@ class SqlClusters:
         async with self._connections.read() as connection:
             rows = await connection.execute(select(clusters).order_by(clusters.c.name))
             return [self._cluster(row) for row in rows]
+
+    async def page(
+        self,
+        field: Literal["name", "id", "created_at"],
+        *,
+        descending: bool = False,
+        after: Place | None = None,
+        limit: int,
+    ) -> Sequence[Cluster]:
+        """Return at most ``limit`` clusters in order, beginning after a place."""
+        if not all(is_storable(one) for one in after or () if isinstance(one, str)):
+            return []
+        async with self._connections.read() as connection:
+            wanted = page_of(
+                connection, select(clusters), clusters, field, descending=descending, after=after
+            )
+            return [self._cluster(row) for row in await connection.execute(wanted.limit(limit))]
 
     async def ids(self) -> Sequence[str]:
         """Return the id of every cluster, without decrypting credentials."""

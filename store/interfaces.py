@@ -8,7 +8,7 @@ record; storing such text raises ValueError.
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from config.dialing import Dialer
 from store.access_interfaces import Bindings, Projects, Roles
@@ -127,6 +127,16 @@ class Clusters(Protocol):
 
     async def list_all(self) -> Sequence[Cluster]:
         """Return every cluster, ordered by name."""
+
+    async def page(
+        self,
+        field: Literal["name", "id", "created_at"],
+        *,
+        descending: bool = False,
+        after: tuple[str | datetime, str] | None = None,
+        limit: int,
+    ) -> Sequence[Cluster]:
+        """Return at most ``limit`` clusters in order, after a value of ``field`` and an id."""
 
     async def ids(self) -> Sequence[str]:
         """Return the id of every cluster, without decrypting credentials."""

@@ -1,27 +1,20 @@
 """Pages of users in SQL: a page costs its rows, however many users exist.
 
-Both databases order text by code point, as Python does, so that pages have the same order
-everywhere. A search ignores the case of ASCII letters only: what ``lower`` makes of others depends
+A search ignores the case of ASCII letters only: what ``lower`` makes of others depends
 on the database and its locale.
 """
-
-from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     String,
-    asc,
-    desc,
     func,
-    literal,
     or_,
     select,
-    tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.administrators import holds_admin_role
+from store.keyset import Place, page_of
 from store.page_records import UserCounts, UserFilter, UserOrder
 from store.tables import is_storable, principals, users
 
@@ -33,25 +26,21 @@ async def page_of_users(
     wanted: UserFilter,
     order: UserOrder,
     *,
-    after: tuple[str | datetime, str] | None,
+    after: Place | None,
     limit: int | None,
 ) -> list[str]:
     """Return the ids of at most ``limit`` users in order, beginning after a value and an id."""
     texts = (wanted.username, wanted.principal, wanted.search, *(after or ()))
     if not all(is_storable(one) for one in texts if isinstance(one, str)):
         return []
-    binary = "C" if connection.dialect.name == "postgresql" else "BINARY"
-    column: ColumnElement[Any] = users.c[order.field]
-    keys = [
-        one if one is users.c.created_at else one.collate(binary) for one in (column, users.c.id)
-    ]
-    conditions = _conditions(wanted)
-    if after is not None:
-        place = tuple_(literal(after[0], column.type), literal(after[1], users.c.id.type))
-        found = tuple_(*keys)
-        conditions.append(found < place if order.descending else found > place)
-    turned = desc if order.descending else asc
-    statement = select(users.c.id).where(*conditions).order_by(*(turned(one) for one in keys))
+    statement = page_of(
+        connection,
+        select(users.c.id).where(*_conditions(wanted)),
+        users,
+        order.field,
+        descending=order.descending,
+        after=after,
+    )
     return list((await connection.execute(statement.limit(limit))).scalars())
 
 

@@ -10,6 +10,7 @@ import binascii
 import json
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -31,8 +32,8 @@ Collect = Callable[[web.Request], Awaitable[Sequence[Item]]]
 class PageRequest:
     """A page that a request wants: after the value of ``field`` and the key in ``after``.
 
-    ``matches`` returns whether an item has the labels and the text that the request searches.
-    ``matched``: whether the store cannot decide that itself.
+    ``matches`` returns whether an item has the values, labels, and text that the request wants.
+    ``matched``: whether a store that knows the filters and ASCII cannot decide that itself.
     """
 
     field: str
@@ -42,9 +43,20 @@ class PageRequest:
     matches: Callable[[Item], bool]
     matched: bool
 
+    @property
+    def place(self) -> tuple[str | datetime, str] | None:
+        """Return where the page begins, with a time as such. Raises ApiProblem with 422."""
+        if self.after is None or self.field != "created_at":
+            return self.after
+        try:
+            return datetime.fromisoformat(self.after[0]).astimezone(UTC), self.after[1]
+        except (ValueError, OverflowError):
+            raise ApiProblem(422, _INVALID_PLACE) from None
+
 
 ReadPage = Callable[[web.Request, PageRequest], Awaitable[Sequence[Item]]]
 
+_INVALID_PLACE = "continue is not valid: use the value of an earlier page"
 _COMMON = frozenset({"limit", "continue", "sort", "watch", "search"})
 
 
@@ -104,20 +116,22 @@ async def list_response(listing: Listing, request: web.Request) -> web.Response:
 
 
 def _matches(listing: Listing, query: Mapping[str, str]) -> tuple[Callable[[Item], bool], bool]:
-    """Return the condition of labels and search, and whether it needs to be checked here.
+    """Return the condition of filters, labels, and search, and whether it must be checked here.
 
     Databases ignore the case of ASCII letters only.
     """
     text = query.get("search", "").casefold()
-    if listing.labelled and "label" in query:
-        selector = _selector(query["label"])
+    selector = _selector(query["label"]) if listing.labelled and "label" in query else None
+    equal = {name: query[name] for name in listing.filters if name in query}
+
+    def matches(one: Item) -> bool:
         return (
-            lambda one: (
-                selector.matches(one.get("labels") or {}) and _found(one, text, listing.searched)
-            ),
-            True,
+            all(_text(one.get(name)) == value for name, value in equal.items())
+            and (selector is None or selector.matches(one.get("labels") or {}))
+            and _found(one, text, listing.searched)
         )
-    return lambda one: _found(one, text, listing.searched), not text.isascii()
+
+    return matches, selector is not None or not text.isascii()
 
 
 def check_parameters(listing: Listing, query: Mapping[str, str]) -> None:
@@ -225,7 +239,7 @@ def _decode_token(text: str, sort: str) -> tuple[str, str]:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         order, value, key = load_json(raw)
     except (ValueError, TypeError, binascii.Error):
-        raise ApiProblem(422, "continue is not valid: use the value of an earlier page") from None
+        raise ApiProblem(422, _INVALID_PLACE) from None
     if order != sort or not isinstance(value, str) or not isinstance(key, str):
         raise ApiProblem(
             422, "continue belongs to a list with another sort: begin at the first page"

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 from aiohttp import web
 from pydantic import Field
@@ -19,7 +19,7 @@ from management.api.authentication import Caller, caller_of
 from management.api.cluster_connection import ClusterConnection, changed_connection
 from management.api.cluster_failures import IMPORT, cluster_problems, shown_status, with_unreadable
 from management.api.cluster_reach import changed_reach
-from management.api.listing import Item, Listing
+from management.api.listing import Item, Listing, PageRequest
 from management.api.openapi_metadata import FLAG, openapi
 from management.api.preconditions import check_match, conflict, json_with_etag, read_patch
 from management.api.request_models import Labels, Reference, RequestModel, query_flag
@@ -74,12 +74,31 @@ class NewCluster(RequestModel):
 
 async def collect(request: web.Request) -> Sequence[Item]:
     """List the clusters that the caller may enter, or read."""
+    return await _items(request, await services_of(request).store.clusters.list_all())
+
+
+async def read_page(request: web.Request, page: PageRequest) -> Sequence[Item]:
+    """Read the clusters of a page, and one more."""
+    clusters, size, after = services_of(request).store.clusters, page.limit + 1, page.place
+    found: list[Item] = []
+    while len(found) < size:
+        read = await clusters.page(
+            cast(Any, page.field), descending=page.descending, after=after, limit=size
+        )
+        found += [one for one in await _items(request, read) if page.matches(one)]
+        if len(read) < size:
+            break
+        after = (getattr(read[-1], page.field), read[-1].id)
+    return found[:size]
+
+
+async def _items(request: web.Request, clusters: Sequence[Cluster]) -> list[Item]:
     services, caller = services_of(request), caller_of(request)
     statuses = await services.store.fleet.statuses()
     catalog = RoleCatalog(await services.store.roles.list_all())
     return [
         cluster_json(one, services, caller, catalog, statuses.get(one.id))
-        for one in await services.store.clusters.list_all()
+        for one in clusters
         if caller.access.sees_cluster(one.id)
     ]
 
@@ -91,6 +110,7 @@ LIST = Listing(
     filters=("name", "role"),
     kinds=frozenset({"cluster", "status", "user", "group", "role", "project"}),
     labelled=True,
+    read_page=read_page,
 )
 
 

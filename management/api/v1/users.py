@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Annotated, Any, cast
 
 from aiohttp import web
@@ -64,7 +64,7 @@ async def read_page(request: web.Request, page: PageRequest) -> Sequence[Item]:
     """Read the users of a page, and one more."""
     users, wanted = services_of(request).store.users, _wanted(request)
     order = UserOrder(cast(Any, page.field), page.descending)
-    after = _place(page)
+    after = page.place
     size = max(page.limit + 1, _SCANNED) if page.matched else page.limit + 1
     found: list[Item] = []
     while wanted is not None and len(found) <= page.limit:
@@ -92,16 +92,6 @@ def _wanted(request: web.Request) -> UserFilter | None:
         administrator=administrator,
         search=search if search.isascii() else "",
     )
-
-
-def _place(page: PageRequest) -> tuple[str | datetime, str] | None:
-    """Return where the page begins, as the store has it. Raises ApiProblem with 422."""
-    if page.after is None or page.field != "created_at":
-        return page.after
-    try:
-        return datetime.fromisoformat(page.after[0]).astimezone(UTC), page.after[1]
-    except (ValueError, OverflowError):
-        raise ApiProblem(422, "continue is not valid: use the value of an earlier page") from None
 
 
 LIST = Listing(

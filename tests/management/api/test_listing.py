@@ -17,7 +17,7 @@ from management.api.listing import Listing, page, select
 from management.http.problem import ApiProblem
 from management.identity.users import new_user
 from tests.management.api.conftest import HELD, Api
-from tests.store.records import a_binding
+from tests.store.records import a_binding, a_cluster, let_in
 
 
 async def collect(request: object) -> list[dict[str, Any]]:
@@ -185,6 +185,32 @@ async def test_pages_of_users_have_those_that_the_whole_list_has(api: Api) -> No
             more = page.get("continue")
         assert found == whole, query
     assert (await api("admin", "GET", "/v1/users?search=%C3%A4-0&limit=9")).body["items"]
+
+
+@pytest.mark.parametrize("who", ["admin", "c-owner"])
+async def test_pages_of_clusters_have_those_that_the_whole_list_has(api: Api, who: str) -> None:
+    for number in range(9):
+        labels = {"team": "shop"} if number % 3 == 0 else {}
+        cluster = replace(a_cluster(f"{'bZ'[number % 2]}-{number}"), labels=labels)
+        await api.store.clusters.create(cluster)
+        if number > 6:
+            await let_in(api.store, cluster.id, "u-c-owner", "cluster-member")
+    for query in (
+        "",
+        "sort=-created_at",
+        "sort=-name",
+        "label=team%3Dshop",
+        "name=b-2",
+        "search=Z",
+    ):
+        whole = (await api(who, "GET", f"/v1/clusters?{query}")).body["items"]
+        found, more = [], ""
+        while more is not None:
+            path = f"/v1/clusters?limit=2&{query}{more and f'&continue={more}'}"
+            page = (await api(who, "GET", path)).body
+            found += page["items"]
+            more = page.get("continue")
+        assert found == whole, query
 
 
 async def test_users_are_found_by_their_principal(api: Api) -> None:
