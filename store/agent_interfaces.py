@@ -26,6 +26,9 @@ class AgentTokens(Protocol):
     async def replaced(self, before: datetime) -> Sequence[AgentToken]:
         """Return the tokens with a successor that was created before then and has been used."""
 
+    async def ids(self) -> frozenset[str]:
+        """Return the ids of the valid tokens of all clusters."""
+
     async def revoke(self, token_id: str) -> bool:
         """Delete a token. Return False if it does not exist."""
 

@@ -66,6 +66,11 @@ class SqlAgentTokens:
         async with self._connections.read() as connection:
             return [AgentToken(**row._mapping) for row in await connection.execute(wanted)]
 
+    async def ids(self) -> frozenset[str]:
+        """Return the ids of the valid tokens of all clusters."""
+        async with self._connections.read() as connection:
+            return frozenset((await connection.execute(select(agent_tokens.c.id))).scalars())
+
     async def revoke(self, token_id: str) -> bool:
         """Delete a token. Return False if it does not exist."""
         if not is_storable(token_id):

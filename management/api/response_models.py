@@ -183,8 +183,7 @@ class ClusterResponse(ResponseModel):
     """A cluster. ``status`` needs ``nodes.read``, the connection needs ``cluster.edit``.
 
     ``permissions`` are the caller's in the cluster. ``pending_until`` is when the reservation of
-    its name ends, while its registration is not complete. ``agents`` need ``nodes.read``, and are
-    not in lists.
+    its name ends, while its registration is not complete. Lists have no ``agents``.
     """
 
     id: str

@@ -48,6 +48,7 @@ class AgentTunnel:
         ready: Callable[["AgentTunnel"], None],
         ended: Callable[["AgentTunnel", str], None],
         timing: TunnelTiming | None = None,
+        hello_seconds: float = HELLO_SECONDS,
     ) -> None:
         self.id = f"t-{secrets.token_hex(8)}"
         self.owner = owner
@@ -63,7 +64,8 @@ class AgentTunnel:
         self._control: int | None = None
         self._reader = ControlReader()
         loop = asyncio.get_running_loop()
-        self._deadline = loop.call_later(HELLO_SECONDS, self._no_hello)
+        self._hello_seconds = hello_seconds
+        self._deadline = loop.call_later(hello_seconds, self._no_hello)
 
     @property
     def usable(self) -> bool:
@@ -133,7 +135,7 @@ class AgentTunnel:
         self.connection.send(self._control, encode(message))
 
     def _no_hello(self) -> None:
-        self._violated(f"the agent did not introduce itself within {HELLO_SECONDS:g} s")
+        self._violated(f"the agent did not introduce itself within {self._hello_seconds:g} s")
 
     def _violated(self, reason: str) -> None:
         # Later: the connection is in the middle of an event.

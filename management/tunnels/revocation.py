@@ -4,7 +4,7 @@ A cluster that is being removed keeps its tunnels: its objects are deleted throu
 go with its record.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from agent.websocket.codec import CloseCode
 from config.loggers import get_logger
@@ -39,19 +39,23 @@ class TunnelRevocation:
         if change.kind == "all":
             await self._check_all()
         elif change.kind in {"agent-token", "cluster"} and change.key is not None:
-            await self._check([change.key])
+            held = self._tunnels.of(change.key)
+            if held:
+                valid = await self._store.agent_tokens.of_cluster(change.key)
+                _end_others(held, {one.id for one in valid})
 
     async def _check_all(self) -> None:
-        await self._check(self._tunnels.clusters)
+        held = list(self._tunnels)
+        if held:
+            # One query: on SQLite, any write of another process leads here.
+            _end_others(held, await self._store.agent_tokens.ids())
 
-    async def _check(self, cluster_ids: Iterable[str]) -> None:
-        for cluster_id in cluster_ids:
-            held = self._tunnels.of(cluster_id)
-            if held:
-                valid = {one.id for one in await self._store.agent_tokens.of_cluster(cluster_id)}
-                for tunnel in held:
-                    if tunnel.owner.token_id not in valid:
-                        _end(tunnel)
+
+def _end_others(tunnels: Iterable[AgentTunnel], valid: Set[str]) -> None:
+    """End the tunnels whose token is not among the valid ones."""
+    for tunnel in tunnels:
+        if tunnel.owner.token_id not in valid:
+            _end(tunnel)
 
 
 def _end(tunnel: AgentTunnel) -> None:

@@ -41,6 +41,7 @@ async def test_third_token_of_a_cluster_is_refused(store: SqlStore) -> None:
     with pytest.raises(TooManyAgentTokens, match="2 valid agent tokens already: revoke one first"):
         await store.agent_tokens.create(an_agent_token("at-3"))
     await store.agent_tokens.create(an_agent_token("at-4", "c-dev"))
+    assert await store.agent_tokens.ids() == {"at-1", "at-2", "at-4"}
     assert await store.agent_tokens.revoke("at-1")
     assert not await store.agent_tokens.revoke("at-1")
     await store.agent_tokens.create(an_agent_token("at-3"))

@@ -1,7 +1,7 @@
 """Fixtures: stores of two replicas on one database, and tunnels over real sockets."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from socket import socket
@@ -43,9 +43,16 @@ def store(stores: tuple[SqlStore, SqlStore]) -> SqlStore:
 
 @asynccontextmanager
 async def connected(
-    directory: TunnelDirectory, agent: TestAgent, owner: TunnelOwner = OWNER
+    directory: TunnelDirectory,
+    agent: TestAgent,
+    owner: TunnelOwner = OWNER,
+    *,
+    through: Callable[[int], Awaitable[int]] | None = None,
 ) -> AsyncIterator[AgentTunnel]:
-    """Open a tunnel of an agent at a directory, and wait until it is used."""
+    """Open a tunnel of an agent at a directory, and wait until it is used.
+
+    ``through`` returns the port of a relay to a port.
+    """
     tunnel = AgentTunnel(
         owner,
         Welcome("1.2.0", directory.replica.id, directory.replica.machine),
@@ -55,10 +62,12 @@ async def connected(
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: tunnel.connection, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
+    if through is not None:
+        port = await through(port)
     await loop.create_connection(lambda: agent.tunnel, host, port)
-    server.close()
     agent.introduce()
     await eventually(lambda: agent.welcome is not None)
+    server.close()
     try:
         yield tunnel
     finally:

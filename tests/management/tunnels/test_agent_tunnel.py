@@ -1,11 +1,14 @@
 """Tests of the server's end of a tunnel against agents that break the protocol."""
 
+import asyncio
 import json
 
+from agent.tunnel.control import Welcome
+from management.tunnels.agent_tunnel import AgentTunnel
 from management.tunnels.directory import TunnelDirectory
 from store.agent_records import Replica
 from store.database import SqlStore
-from tests.management.tunnels.conftest import connected
+from tests.management.tunnels.conftest import OWNER, connected
 from tests.support.agents import TestAgent
 from tests.support.waiting import eventually
 
@@ -56,3 +59,20 @@ async def test_end_of_the_control_stream_ends_the_tunnel(store: SqlStore) -> Non
     async with connected(directory, agent):
         agent.tunnel.finish(agent.control)
         await eventually(lambda: "ended the control stream" in agent.ended)
+
+
+async def test_agent_that_does_not_introduce_itself_is_closed(store: SqlStore) -> None:
+    directory, agent = TunnelDirectory(store, HERE), TestAgent()
+    tunnel = AgentTunnel(
+        OWNER,
+        Welcome(),
+        ready=directory.add,
+        ended=lambda one, reason: directory.remove(one),
+        hello_seconds=0.2,
+    )
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: tunnel.connection, "127.0.0.1", 0)
+    await loop.create_connection(lambda: agent.tunnel, *server.sockets[0].getsockname())
+    await eventually(lambda: "did not introduce itself" in agent.ended, what=lambda: agent.ended)
+    server.close()
+    assert directory.ways("c-edge") == 0

@@ -73,6 +73,47 @@ async def test_next_tunnel_is_tried_after_a_failure(store: SqlStore) -> None:
             assert await echoes(await directory.dial("c-edge", 10))
 
 
+class Freezing:
+    """A relay that passes nothing on while it is frozen."""
+
+    def __init__(self) -> None:
+        self.flows = asyncio.Event()
+        self.flows.set()
+
+    async def __call__(self, port: int) -> int:
+        async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while data := await reader.read(65536):
+                await self.flows.wait()
+                writer.write(data)
+            writer.close()
+
+        async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
+            await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
+
+        server = await asyncio.start_server(relay, "127.0.0.1", 0)
+        found: int = server.sockets[0].getsockname()[1]
+        return found
+
+
+async def test_frozen_tunnel_takes_its_share_of_a_dial_and_then_comes_last(
+    store: SqlStore,
+) -> None:
+    directory, relay = TunnelDirectory(store, HERE), Freezing()
+    async with (
+        echo_server() as address,
+        connected(directory, TestAgent(address), through=relay),
+        connected(directory, TestAgent(address)),
+    ):
+        relay.flows.clear()
+        # Whichever is tried first, the other one has half of the time left.
+        assert await echoes(await directory.dial("c-edge", 8))
+        await eventually(lambda: directory.ways("c-edge") == 1)
+        assert await echoes(await directory.dial("c-edge", 60))
+        assert len(directory.local.silent("c-edge")) == 1
+        relay.flows.set()
+
+
 async def test_agent_that_leaves_is_not_used_for_new_streams(store: SqlStore) -> None:
     directory = TunnelDirectory(store, HERE)
     agent = TestAgent()
