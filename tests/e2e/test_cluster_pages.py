@@ -150,6 +150,7 @@ def test_administrator_imports_a_cluster_and_removes_it_by_typing_its_name(
     assert "kind: Deployment" in manifest
     pages.open("/clusters/edge", "edge")
     pages.shows("Not registered yet")
+    pages.shows("No agent is connected")
     pages.check("pending")
     pages.open("/clusters/test/settings", "test")
     pages.press("Remove cluster")

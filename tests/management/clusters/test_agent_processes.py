@@ -127,6 +127,7 @@ def test_cluster_is_registered_used_and_removed_through_its_agent(edge: EdgeClus
         assert f"registered with {server.url}" in printed, edge.agent_log("agent-1")
         shown = server.request("GET", "/v1/clusters/edge", token=token).json()
         assert (shown["pending_until"], shown["reach"]) == (None, "agent")
+        assert {(one["pod"], one["node"]) for one in shown["agents"]} == {("agent-1", "node-1")}
         made = server.request("POST", "/v1/clusters/edge/kubeconfig", token=token, body={})
         config = edge.folder / "edge.kubeconfig"
         config.write_bytes(made.body)

@@ -2,7 +2,7 @@
 
 import { get, holds } from "../frame/api.js";
 import { cores, enc, gib, h, put, when } from "../frame/dom.js";
-import { watch } from "../frame/live.js";
+import { live, watch } from "../frame/live.js";
 import { table } from "../frame/table.js";
 import { badge, button, empty, facts, heading, linkButton, panel, tabs } from "../frame/ui.js";
 import { settings } from "./cluster_settings.js";
@@ -36,10 +36,23 @@ export default async function cluster(view) {
   ];
 }
 
-function overview(view, first) {
+async function overview(view, first) {
   const place = h("div");
   watch(`/v1/clusters?name=${enc(first.name)}`, ([now]) => (now ? put(place, summary(now)) : view.refresh()), view);
-  return put(place, summary(first));
+  put(place, summary(first));
+  return first.agents ? [place, await agents(view, first)] : place;
+}
+
+async function agents(view, cluster) {
+  const list = table({ caption: "agents", search: false, columns: [
+    { label: "Pod", cell: (one) => one.pod },
+    { label: "Node", cell: (one) => one.node },
+    { label: "Version", cell: (one) => one.version },
+    { label: "Since", cell: (one) => when(one.since) },
+  ], empty: empty("No agent is connected.", "Look at the pods sekisho-agent in the namespace sekisho-system, and at their log.") });
+  const show = (now) => list.update((now.agents || []).map((one, id) => ({ ...one, id })));
+  await live(`/v1/clusters/${enc(cluster.id)}`, show, { ...view, stream: false }); // Not in the list's events.
+  return panel("Agents", list.element);
 }
 
 function summary(cluster) {
