@@ -87,6 +87,7 @@ class TunnelConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
         self._paused = self._flushing = False
+        self._dispatching = 0
         self._last_byte = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
         self._reason = ""
@@ -232,8 +233,16 @@ class TunnelConnection(asyncio.Protocol):
             self._transport.write(data)
 
     def _dispatch(self) -> None:
-        for event in self.session.drain_events():
-            self._handle(event)
+        self._dispatching += 1
+        try:
+            for event in self.session.drain_events():
+                self._handle(event)
+        finally:
+            self._dispatching -= 1
+        # A handler may cause events while it handles one: others then follow for its stream.
+        if not self._dispatching:
+            for stream_id in self.session.drain_ended():
+                self._handlers.pop(stream_id, None)
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, StreamOpened):

@@ -60,6 +60,8 @@ class StreamEnd(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Send what was read."""
+        if self._stream_finished and not self._half_close:
+            return  # The peer has left.
         data = bytes(memoryview(self._buffer)[:nbytes])
         if nbytes < _BUFFER_BYTES:
             self._buffer = bytearray(0)  # An idle stream holds no buffer.
@@ -109,12 +111,16 @@ class StreamEnd(asyncio.BufferedProtocol):
         self._stream_finished = True
         if self._socket is None:
             return
-        if self._socket_ended:
+        if self._socket_ended or not self._socket.can_write_eof():
             self._end()
-        elif self._half_close and self._socket.can_write_eof():
-            self._socket.write_eof()
-        else:
-            self._end()
+            return
+        self._socket.write_eof()
+        if not self._half_close:
+            # The socket stays open until its owner has read everything and closes it. If it were
+            # closed here, the owner's next write would fail, and event loops drop what is unread
+            # then. What the owner still sends is dropped.
+            self._tunnel.finish(self._stream_id)
+            self._socket.resume_reading()
 
     def stream_reset(self) -> None:
         """Close the socket so that its owner sees a broken connection."""

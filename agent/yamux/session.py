@@ -59,6 +59,7 @@ class Session:
         self._control = ControlQueue(self._limits.control)
         self._ready: dict[int, Stream] = {}
         self._events: list[Event] = []
+        self._ended: list[int] = []
         self._payload_of: tuple[Stream | None, Flags, int] = (None, Flags.NONE, 0)
         self._pings: dict[int, float] = {}
         self._ping_id = 0
@@ -91,6 +92,11 @@ class Session:
         """Return the events since the last call."""
         events, self._events = self._events, []
         return events
+
+    def drain_ended(self) -> list[int]:
+        """Return the ids of the streams that have ended since the last call, in either way."""
+        ended, self._ended = self._ended, []
+        return ended
 
     def open(self) -> int:
         """Open a stream and return its id. Raises CannotOpenError."""
@@ -285,6 +291,7 @@ class Session:
     def _remove(self, stream: Stream) -> None:
         if self._streams.pop(stream.stream_id, None) is None:
             return
+        self._ended.append(stream.stream_id)
         self._ready.pop(stream.stream_id, None)
         self._grown -= stream.incoming.growth
         self._remote_streams -= stream.remote

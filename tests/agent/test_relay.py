@@ -1,6 +1,7 @@
 """Streams reach one address through a tunnel, and no stream holds up another."""
 
 import asyncio
+import gc
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,10 +15,12 @@ from agent.dialer import dial_through
 from agent.relay import Address, Relay
 from agent.tunnel.connection import StreamHandler, TunnelConnection
 from agent.tunnel.status import Status, StreamRefusedError
+from agent.tunnel.stream_end import StreamEnd
 from agent.tunnel.timing import TunnelTiming
 from agent.yamux.limits import Limits
 from tests.agent.tunnel_peer import Echo, TunnelServer, tunnel_server
 from tests.support.fault_proxy import FaultProxy
+from tests.support.garbage_collection import count_new_instances
 from tests.support.sekisho import free_port
 from tests.support.waiting import eventually
 
@@ -29,6 +32,8 @@ def _open_files() -> int:
 def _no_stream(number: int) -> StreamHandler:
     raise AssertionError(f"stream {number} is not expected")
 
+
+ENDS = tuple(StreamEnd.__subclasses__())
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -142,6 +147,45 @@ async def test_end_of_the_api_server_reaches_the_client_after_all_data() -> None
         assert len(await reader.read(-1)) == 1_000_000
         writer.close()
         await eventually(lambda: world.tunnel.streams == 0 and world.agent.streams == 0)
+
+
+async def test_unread_bytes_stay_if_the_client_writes_after_the_end_of_the_api_server() -> None:
+    """kubectl exec lost the end of its output: the event loop dropped it with the failed write."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"x" * 100_000)
+        writer.close()
+
+    async with connected(answer) as world:
+        sock = await dial_through(world.tunnel, 60)
+        await eventually(lambda: world.tunnel.streams == 0)
+        sock.send(b"a late frame")
+        reader, writer = await asyncio.open_connection(sock=sock)
+        assert len(await reader.read(-1)) == 100_000
+        writer.close()
+
+
+async def test_streams_that_ended_in_order_leave_no_objects() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.readexactly(1))
+        writer.close()
+
+    living = count_new_instances(*ENDS)
+
+    def left() -> int:
+        gc.collect()
+        return sum(map(living, ENDS))
+
+    async def once(world: World) -> None:
+        reader, writer = await world.connect()
+        writer.write(b"x")
+        assert await reader.read(-1) == b"x"
+        writer.close()
+
+    async with connected(answer) as world:
+        for _ in range(20):
+            await once(world)
+        await eventually(lambda: left() == 0)
 
 
 async def test_connection_that_the_client_closes_is_closed_at_the_api_server() -> None:
