@@ -45,6 +45,9 @@ RESERVED = (
     "registration with `sekisho cluster remove`, or wait until it ends, an hour after its begin"
 )
 
+MOST_PENDING = 10
+"""Names that a user who is no administrator may reserve at a time."""
+
 REMOVAL_SECONDS = 10.0
 """How long the registering Job waits for the removal of its own account."""
 
@@ -74,7 +77,16 @@ async def create_registration(request: web.Request) -> web.Response:
 
 async def _agent_manifest(request: web.Request, body: NewRegistration) -> web.Response:
     """Reserve a cluster that an agent will connect. Return its manifest."""
-    services = services_of(request)
+    services, access = services_of(request), caller_of(request).access
+    if not access.owns_clusters:
+        stored = await services.store.clusters.list_all()
+        pending = [one for one in stored if one.is_pending and access.can_enter(one.id)]
+        if len(pending) >= MOST_PENDING:
+            raise ApiProblem(
+                409,
+                f"{len(pending)} of your registrations are not complete: apply their manifests, "
+                "or remove them with `sekisho cluster remove`",
+            )
     try:
         cluster, token = await reserve(
             services.store, body.name, body.username_mapping, datetime.now(UTC)

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from aiohttp import web
 
+from management.api.v1.cluster_registrations import MOST_PENDING
 from management.clusters.agent_registration import (
     AGENT_SERVERS,
     LIFETIME,
@@ -91,6 +92,19 @@ async def test_new_manifest_is_applied_over_an_older_one(world: AgentWorld) -> N
     manifest = await world.register(image="registry.example/sekisho:1", replicas=1)
     world.apply(manifest)
     assert (await world.complete(manifest))[0] == 204
+
+
+async def test_user_reserves_a_limited_number_of_names(world: AgentWorld) -> None:
+    for number in range(MOST_PENDING):
+        await world.register(f"edge-{number}")
+    body = {"name": "one-more", "reach": "agent"}
+    status, problem = await world.send("POST", "/v1/registrations", body)
+    assert (status, "registrations are not complete" in problem["detail"]) == (409, True)
+    assert await world.store.clusters.get("one-more") is None
+    assert (await world.send("DELETE", "/v1/clusters/edge-0"))[0] == 204
+    await world.register("one-more")
+    world.caller = "bob"
+    await world.register("another")
 
 
 async def test_cluster_with_another_name_is_refused_and_its_reservation_removed(
