@@ -150,7 +150,7 @@ async def test_end_of_the_api_server_reaches_the_client_after_all_data() -> None
 
 
 async def test_unread_bytes_stay_if_the_client_writes_after_the_end_of_the_api_server() -> None:
-    """kubectl exec lost the end of its output: the event loop dropped it with the failed write."""
+    """A failed write makes event loops drop what is unread."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"x" * 100_000)

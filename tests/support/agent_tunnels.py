@@ -5,9 +5,10 @@ Server and agents run on the event loop of the test, with real sockets in betwee
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from agent.dial import Target, dialed
 from agent.dialer import dial_through
@@ -33,8 +34,17 @@ class Way:
 class AgentDialer:
     """A dialer that uses the first of its tunnels that works. ``dials`` counts the sockets."""
 
+    connect: Callable[[], Awaitable[Way]]
     ways_made: list[Way] = field(default_factory=list)
     dials: int = 0
+
+    async def add_way(self) -> None:
+        """Connect another agent."""
+        self.ways_made.append(await self.connect())
+
+    async def cut(self) -> None:
+        """Break the first tunnel that works."""
+        await asyncio.to_thread(self._usable()[0].network.cut)
 
     @property
     def ways(self) -> int:
@@ -74,9 +84,9 @@ async def agents(port: int, count: int = 1, *, most: int = 4000) -> AsyncIterato
     """
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(tunnel_server())
-        dialer = AgentDialer()
+        dialer = AgentDialer(partial(_connected, stack, server, port, most))
         for _ in range(count):
-            dialer.ways_made.append(await _connected(stack, server, port, most))
+            await dialer.add_way()
         yield dialer
 
 
