@@ -155,6 +155,11 @@ async def test_retry_after_is_bounded(text: str, seconds: float) -> None:
         assert (await failure(Target(server.url, TOKEN))).retry_after == seconds
 
 
+async def test_server_that_is_away_is_reported() -> None:
+    error = await failure(Target(f"https://127.0.0.1:{free_port()}", TOKEN))
+    assert "connection refused" in str(error)
+
+
 async def test_name_that_does_not_exist_is_reported() -> None:
     error = await failure(Target("https://no-such-host.invalid", TOKEN))
     assert "no such name as no-such-host.invalid" in str(error)

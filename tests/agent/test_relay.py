@@ -3,25 +3,15 @@
 import asyncio
 import gc
 import os
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass
 
 import pytest
 
-from agent.dial import DialError, Target, dialed
 from agent.dialer import dial_through
-from agent.relay import Address, Relay
-from agent.tunnel.connection import StreamHandler, TunnelConnection
 from agent.tunnel.status import Status, StreamRefusedError
 from agent.tunnel.stream_end import StreamEnd
 from agent.tunnel.timing import TunnelTiming
-from agent.yamux.limits import Limits
-from tests.agent.tunnel_peer import Echo, TunnelServer, tunnel_server
-from tests.support.fault_proxy import FaultProxy
+from tests.agent.relay_world import World, connected, echo, pour, silence
 from tests.support.garbage_collection import count_new_instances
-from tests.support.sekisho import free_port
 from tests.support.waiting import eventually
 
 
@@ -29,89 +19,7 @@ def _open_files() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def _no_stream(number: int) -> StreamHandler:
-    raise AssertionError(f"stream {number} is not expected")
-
-
 ENDS = tuple(StreamEnd.__subclasses__())
-
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-@dataclass
-class World:
-    """A server of tunnels, and an agent that relays to ``address``."""
-
-    server: TunnelServer
-    agent: TunnelConnection
-    ended: list[str]
-    network: FaultProxy | None
-
-    @property
-    def tunnel(self) -> TunnelConnection:
-        """The server's end."""
-        return self.server.tunnels[-1]
-
-    async def connect(
-        self, seconds: float = 60
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Return a stream as the proxy would use it."""
-        return await asyncio.open_connection(sock=await dial_through(self.tunnel, seconds))
-
-
-@asynccontextmanager
-async def connected(
-    serve: Serve | None,
-    *,
-    timing: TunnelTiming | None = None,
-    most: int = 4000,
-    limits: Limits | None = None,
-    faulty: bool = False,
-) -> AsyncIterator[World]:
-    """Run a server, an agent, and behind it a TCP server (None: nothing listens there).
-
-    ``faulty``: the agent reaches the server over a network whose faults the test decides.
-    """
-    backend = await asyncio.start_server(serve, "127.0.0.1", 0) if serve else None
-    port = backend.sockets[0].getsockname()[1] if backend else free_port()
-    relay, ended = Relay(Address("127.0.0.1", port), most=most), list[str]()
-    async with tunnel_server(Echo, timing=timing, limits=limits) as server:
-        agent = TunnelConnection(
-            client=True,
-            accept=lambda number: relay.accept(agent, number),
-            lost=ended.append,
-            timing=timing,
-            limits=limits,
-        )
-        with FaultProxy(server.port) if faulty else nullcontext() as network:
-            url = f"http://127.0.0.1:{network.port}" if network else server.url
-            async with dialed(Target(url, "agent-token"), agent):
-                await eventually(lambda: server.tunnels)
-                yield World(server, agent, ended, network)
-    if backend is not None:
-        backend.close()
-
-
-async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(65536):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
-
-
-async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Read nothing, and send nothing."""
-    await asyncio.sleep(3600)
-
-
-async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Send without end."""
-    try:
-        while True:
-            writer.write(bytes(65536))
-            await writer.drain()
-    except OSError:
-        pass
 
 
 async def round_trip(world: World, size: int) -> bool:
@@ -315,30 +223,3 @@ async def test_tunnel_that_leaves_keeps_its_streams_and_refuses_new_ones() -> No
         writer.write(b"still")
         assert await reader.readexactly(5) == b"still"
         writer.close()
-
-
-async def test_server_that_opens_no_tunnel_is_reported_with_its_reason() -> None:
-    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        body = b'{"detail": "the agent token is revoked"}'
-        writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-        writer.close()
-
-    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    tunnel = TunnelConnection(client=True, accept=_no_stream, lost=lambda _: None)
-    with pytest.raises(DialError, match=r"401.*the agent token is revoked") as error:
-        async with dialed(Target(url, "secret-token"), tunnel):
-            pass
-    assert "secret-token" not in str(error.value)
-    server.close()
-
-
-async def test_server_that_is_away_is_reported() -> None:
-    tunnel = TunnelConnection(client=True, accept=_no_stream, lost=lambda _: None)
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{holder.getsockname()[1]}"
-        with pytest.raises(DialError, match=r"[Cc]onnect"):
-            async with dialed(Target(url, "secret-token"), tunnel):
-                pass

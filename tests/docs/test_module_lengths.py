@@ -19,7 +19,6 @@ PACKAGES = [
 MAX_LINES = 300
 
 LONG_TESTS = {
-    "tests/agent/run/test_agent.py",
     "tests/agent/yamux/test_session.py",
     "tests/comparison/test_streams.py",
     "tests/e2e/test_administration_pages.py",
