@@ -3,9 +3,9 @@
 A way may break just as it is used: an agent's pod is killed while connections through it are being
 opened. Nothing was requested on them, so the other way is tried once.
 
-Event loops are not prepared for an opening that is cancelled while they take over a socket: asyncio
-then keeps the socket open, and uvloop and the socket both close its descriptor. So an opening is
-never cancelled. Cancelling shuts the socket down, which ends the opening.
+Event loops are not prepared for an opening that is cancelled while they take over a socket: uvloop
+leaves the stream and its descriptors open. So an opening is never cancelled. Cancelling shuts the
+socket down, which ends the opening.
 """
 
 import asyncio
