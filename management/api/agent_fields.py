@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from management.api.request_models import Labels, RequestModel
+from management.api.request_models import LabelKey, Labels, LabelValue, RequestModel
 from management.clusters.agent_manifest import AgentOptions
 
 _DNS_NAME = r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$"
@@ -34,9 +34,9 @@ class HostAlias(RequestModel):
 class Toleration(RequestModel):
     """A toleration of a pod, as in Kubernetes."""
 
-    key: Annotated[str, Field(max_length=317)] | None = None
+    key: LabelKey | None = None
     operator: Literal["Exists", "Equal"] = "Equal"
-    value: Annotated[str, Field(max_length=63)] | None = None
+    value: LabelValue | None = None
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
     toleration_seconds: Seconds | None = None
 

@@ -12,6 +12,8 @@ WAITS = frozenset({"backoff", "before_retry", "pause"})
 
 ON_SCHEDULE = {
     "management/controllers/leader_election.py run": "renews leases every few seconds",
+    "management/clusters/agent_maintenance.py maintain_agents_forever": "scans once a minute",
+    "management/tunnels/peer_server.py _accept_forever": "waits for the next connection",
     "management/clusters/verification.py _await_rights": "polls for ten seconds at most",
     "management/identity/refresh_loop.py refresh_forever": "reads the store twice a minute",
     "management/clusters/token_renewal.py _scan_forever": "scans the store every half a minute",
