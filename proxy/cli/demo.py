@@ -6,8 +6,9 @@ from proxy.cli.common import one_line_errors
 
 
 @click.command()
+@click.option("--agent", is_flag=True, help="Reach the cluster through the tunnels of an agent.")
 @one_line_errors
-def demo() -> None:
+def demo(agent: bool) -> None:
     """Start a cluster and Sekisho in front of it. Ctrl-C stops and removes both."""
     import uvloop
 
@@ -18,6 +19,6 @@ def demo() -> None:
         click.echo(f"{prefix} {line.strip()}")
 
     try:
-        uvloop.run(run_demo(say))
+        uvloop.run(run_demo(say, agent=agent))
     except KeyboardInterrupt:
         click.echo("stopped during the start; everything is removed")

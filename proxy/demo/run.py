@@ -7,6 +7,7 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
@@ -21,6 +22,7 @@ from management.identity.tokens import TokenIssuer, TokenSpec, token_lifetimes
 from management.identity.users import new_user, one_time_password
 from providers.http.response_body import open_session, read_json
 from providers.local import hash_password
+from proxy.demo.agent import reach_by_agent, running_agent
 from proxy.demo.binaries import find_assets
 from proxy.demo.fake_apiserver import FakeAPIServer
 from proxy.demo.local_cluster import LocalCluster
@@ -38,8 +40,25 @@ CLUSTER, USER = "demo", "alice"
 Say = Callable[[str], None]
 
 
-async def run_demo(say: Say) -> None:
-    """Run the demo until SIGINT or SIGTERM, then remove all of it. ``say`` prints progress."""
+@dataclass(frozen=True, slots=True)
+class Furnished:
+    """What the demo's store has: the cluster, and its owner with a password and a token.
+
+    ``api_server`` is the URL at which the cluster was imported.
+    """
+
+    cluster: Cluster
+    api_server: str
+    user: User
+    password: str = field(repr=False)
+    token: str = field(repr=False)
+
+
+async def run_demo(say: Say, *, agent: bool = False) -> None:
+    """Run the demo until SIGINT or SIGTERM, then remove all of it. ``say`` prints progress.
+
+    ``agent``: the cluster is reached through the tunnels of an agent.
+    """
     kubeconfig = Path.cwd() / KUBECONFIG
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sekisho-demo-")))
@@ -47,27 +66,25 @@ async def run_demo(say: Say) -> None:
         everything = _configuration(folder)
         settings = everything.settings
         say(f"importing the cluster as “{CLUSTER}”: two service accounts, least privilege")
-        imported, user, password, token = await _furnish(everything, cluster.admin_kubeconfig)
-        say(f"created the user {USER} ({user.id}), owner of “{CLUSTER}”")
+        made = await _furnish(everything, cluster.admin_kubeconfig, folder if agent else None)
+        say(f"created the user {USER} ({made.user.id}), owner of “{CLUSTER}”")
         write_private(
             kubeconfig,
             render_kubeconfig(
                 external_url=settings.external_url,
-                clusters=[ClusterEntry(imported.id, imported.name)],
+                clusters=[ClusterEntry(made.cluster.id, made.cluster.name)],
                 user=USER,
-                token=token,
+                token=made.token,
                 ca_pem=ServerTls(settings).ca_pem,
             ).encode(),
         )
         stack.callback(kubeconfig.unlink, missing_ok=True)
         say(f"wrote {KUBECONFIG}")
-        await _serve(everything, folder, imported, token, password, say)
+        await _serve(everything, folder, made, say)
     say("stopped; everything that the demo created is removed")
 
 
-async def _serve(
-    everything: LoadedConfig, folder: Path, cluster: Cluster, token: str, password: str, say: Say
-) -> None:
+async def _serve(everything: LoadedConfig, folder: Path, made: Furnished, say: Say) -> None:
     """Serve until a signal. When ready, send a request and suggest commands."""
     settings = everything.settings
     ready = asyncio.Event()
@@ -78,16 +95,22 @@ async def _serve(
         waiting.cancel()
         await server
         return
-    say(f"Sekisho serves at {settings.external_url} (sign in as {USER}, password {password})")
-    try:
-        url = f"{settings.external_url}/k8s/clusters/{cluster.id}"
-        say(await _whoami(url, token, folder / "data" / "tls" / "ca.crt"))
-        _suggest(say)
-    except (aiohttp.ClientError, OSError, ValueError) as exc:
-        server.cancel()
-        await asyncio.gather(server, return_exceptions=True)
-        raise ComponentError(f"the request through the proxy failed: {exc}") from exc
-    await server
+    say(f"Sekisho serves at {settings.external_url} (sign in as {USER}, password {made.password})")
+    ca_file = folder / "data" / "tls" / "ca.crt"
+    async with AsyncExitStack() as stack:
+        try:
+            if made.cluster.reach == "agent":
+                agent = running_agent(folder, settings.external_url, ca_file, made.api_server)
+                await stack.enter_async_context(agent)
+                say("an agent connects the cluster: requests go through its tunnels")
+            url = f"{settings.external_url}/k8s/clusters/{made.cluster.id}"
+            say(await _whoami(url, made.token, ca_file))
+            _suggest(say)
+        except (aiohttp.ClientError, OSError, ValueError, ComponentError) as exc:
+            server.cancel()
+            await asyncio.gather(server, return_exceptions=True)
+            raise ComponentError(f"the request through the proxy failed: {exc}") from exc
+        await server
 
 
 @asynccontextmanager
@@ -124,9 +147,9 @@ def _configuration(folder: Path) -> LoadedConfig:
 
 
 async def _furnish(
-    everything: LoadedConfig, admin_kubeconfig: Path
-) -> tuple[Cluster, User, str, str]:
-    """Import the cluster and create a user. Return cluster, user, password and token."""
+    everything: LoadedConfig, admin_kubeconfig: Path, agent_folder: Path | None
+) -> Furnished:
+    """Import the cluster and create a user. ``agent_folder``: write an agent's token there."""
     settings = everything.settings
     store = await open_store_with_key(settings, open_keyring(settings))
     try:
@@ -135,15 +158,18 @@ async def _furnish(
         endpoint, _ = await with_consent(access.endpoint, settings.cluster_addresses)
         imported = await service.import_cluster(CLUSTER, endpoint, access.credential)
         assert imported.cluster is not None
+        cluster = imported.cluster
         user, password = new_user(USER, display_name="Alice"), one_time_password()
         password_hash = await asyncio.to_thread(hash_password, password)
         await store.users.create(user, password=NewPassword(USER, password_hash))
         await MemberService(store).grant(CLUSTER, user.id, "owner")
+        if agent_folder is not None:
+            cluster = await reach_by_agent(store, cluster, agent_folder)
         tokens = TokenIssuer(store.tokens, token_lifetimes(settings))
         issued = await tokens.issue(user, TokenSpec(kind="kubeconfig", description="the demo's"))
     finally:
         await store.close()
-    return imported.cluster, user, password, issued.bearer
+    return Furnished(cluster, endpoint.servers[0], user, password, issued.bearer)
 
 
 async def _whoami(url: str, token: str, ca_file: Path) -> str:

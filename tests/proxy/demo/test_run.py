@@ -20,19 +20,19 @@ CHECKOUT = Path(__file__).parents[3]
 
 
 @contextmanager
-def demo(folder: Path, **environment: str) -> Iterator[str]:
+def demo(folder: Path, *options: str, **environment: str) -> Iterator[str]:
     """Run the demo; yield its output up to the suggested commands; end it with Ctrl-C."""
     out = folder / "out.log"
     with out.open("w") as stream:
         process = subprocess.Popen(
-            [*die_with_parent(), sys.executable, "-m", "proxy", "demo"],
+            [*die_with_parent(), sys.executable, "-m", "proxy", "demo", *options],
             stdout=stream,
             stderr=subprocess.STDOUT,
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(CHECKOUT), **environment},
         )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 280
         while "api-resources" not in out.read_text():
             assert process.poll() is None, out.read_text()
             assert time.monotonic() < deadline, out.read_text()
@@ -40,7 +40,7 @@ def demo(folder: Path, **environment: str) -> Iterator[str]:
         yield out.read_text()
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0, out.read_text()
+        assert process.wait(120) == 0, out.read_text()
     assert "everything that the demo created is removed" in out.read_text()
     assert [one.name for one in folder.iterdir() if "kubectl" not in one.name] == ["out.log"]
 
@@ -54,6 +54,16 @@ def test_demo_with_kubernetes_binaries_uses_a_real_cluster(
         assert "FAKE API server" not in printed
         config = tmp_path / "demo.kubeconfig"
         assert config.stat().st_mode & 0o777 == 0o600
+        assert "default" in kubectl(config, "get", "namespaces").stdout
+
+
+def test_demo_with_an_agent_sends_requests_through_its_tunnels(
+    tmp_path: Path, kubernetes_assets: Binaries
+) -> None:
+    with demo(tmp_path, "--agent") as printed:
+        assert "an agent connects the cluster" in printed
+        assert "through the proxy, as u-" in printed
+        config = tmp_path / "demo.kubeconfig"
         assert "default" in kubectl(config, "get", "namespaces").stdout
 
 
