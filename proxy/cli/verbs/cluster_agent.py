@@ -38,7 +38,7 @@ async def agent(session: ServerSession, name: str, **options: Any) -> None:
     "--kubeconfig",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="With direct: an administrator's kubeconfig. Not stored.",
+    help="An administrator's kubeconfig, which direct needs. Not stored.",
 )
 @click.option("--context", metavar="NAME", help="Its context. Default: the current one.")
 @server_command

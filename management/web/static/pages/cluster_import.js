@@ -6,12 +6,12 @@ import { form } from "../frame/form.js";
 import { watch } from "../frame/live.js";
 import { navigate } from "../frame/router.js";
 import { badge, heading, panel, say, secret, tabs } from "../frame/ui.js";
+import { IMAGE, OPTIONS, optionsOf } from "./cluster_agent.js";
 import { MAPPINGS } from "./cluster_settings.js";
 
 const NAME = { name: "name", label: "Name", required: true, maxlength: 63, pattern: "[a-z0-9]([a-z0-9\\-]*[a-z0-9])?", title: "lower-case letters, digits, and hyphens", autocapitalize: "none", spellcheck: "false", hint: "As users will see it, such as prod-eu." };
 const MAPPING = { name: "username_mapping", label: "The cluster knows users by", type: "radio", value: "id", options: MAPPINGS };
 
-const IMAGE = { name: "image", label: "Image of Sekisho, as the cluster pulls it", hint: "Empty: the image that the server is set up with." };
 const WAYS = [[null, "With a kubeconfig"], ["manifest", "With a manifest"], ["agent", "With an agent"]];
 
 export default async function importCluster(view) {
@@ -62,13 +62,11 @@ function withAgent(view) {
   const asked = form({
     fields: [
       NAME,
-      IMAGE,
-      { name: "https_proxy", label: "HTTP proxy on the way to Sekisho", placeholder: "http://10.0.0.1:3128", hint: "Empty: none. It may contain a user and a password." },
-      { name: "no_proxy", label: "Without the proxy", placeholder: "10.0.0.0/8,.example.com", hint: "Hosts, domains, and networks, separated by commas." },
+      ...OPTIONS,
       MAPPING,
     ],
     submit: "Create manifest",
-    action: (values, { key }) => register(view, asked, place, { ...values, reach: "agent", https_proxy: values.https_proxy || null, no_proxy: values.no_proxy || null }, key),
+    action: (values, { key }) => register(view, asked, place, { ...values, ...optionsOf(values), reach: "agent" }, key),
   });
   return panel("With an agent", h("p", { class: "faint" }, "For a cluster that Sekisho cannot reach: an agent in it connects to Sekisho. The agent has no rights in the cluster, and only needs an outbound connection. The name is reserved for an hour."), asked, place);
 }

@@ -5,6 +5,7 @@ import { enc, h, plural } from "../frame/dom.js";
 import { confirm, form } from "../frame/form.js";
 import { navigate } from "../frame/router.js";
 import { button, panel, say } from "../frame/ui.js";
+import { agent } from "./cluster_agent.js";
 
 export const MAPPINGS = [
   ["id", "Sekisho's id of the user", "Never used twice, and kept when a user is renamed."],
@@ -46,16 +47,22 @@ export async function settings(view, { id }) {
       form({
         fields: [
           { name: "servers", label: "API servers", type: "textarea", rows: 2, value: cluster.servers.join("\n"), hint: "One URL in a line." },
+          { name: "tls_server_name", label: "Name in the certificates of the API servers", value: cluster.tls_server_name || "", hint: "Empty: the host of each URL." },
           { name: "kubeconfig", label: "Kubeconfig of an administrator", type: "textarea", rows: 5, required: true, placeholder: "kubectl config view --flatten --minify --raw" },
         ],
         submit: "Replace credentials",
         reload: view.refresh,
-        action: async ({ servers, kubeconfig }) => {
+        action: async ({ servers, tls_server_name, kubeconfig }) => {
           const given = servers.split(/\s+/).filter(Boolean);
-          await patch(String(given) === String(cluster.servers) ? { kubeconfig } : { servers: given, kubeconfig });
+          await patch({
+            kubeconfig,
+            ...(String(given) !== String(cluster.servers) && { servers: given }),
+            ...(tls_server_name !== (cluster.tls_server_name || "") && { tls_server_name: tls_server_name || null }),
+          });
           say("Sekisho has new tokens for the cluster.");
         },
       })),
+    !cluster.pending_until && agent(cluster, path, patch),
     panel("Remove", h("p", null, "Users lose access immediately. Workloads in the cluster continue."),
       button("Remove cluster", () => remove(cluster, path, etag), { kind: "danger" })),
   ];
