@@ -1,5 +1,6 @@
 """Pages of users, on both databases: their order, and what a page costs."""
 
+import re
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args, get_type_hints
@@ -7,6 +8,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from sqlalchemy import event, insert
 from sqlalchemy.engine import Engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.database import SqlStore
 from store.engine import make_engines
@@ -89,6 +91,17 @@ async def test_counts_are_those_of_all_users(store: SqlStore, stored: list[User]
     assert await store.users.counts() == UserCounts(total=60, disabled=6, administrators=1)
 
 
+async def read_in_order_of_an_index(
+    connection: AsyncConnection, statement: str, values: Any
+) -> None:
+    """Assert that the database reads a page's rows in their order, and sorts nothing."""
+    explain = "EXPLAIN" if connection.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+    plan = await connection.exec_driver_sql(f"{explain} {statement}", values)
+    steps = "\n".join(str(one[-1]) for one in plan)
+    assert "ix_users_username_id" in steps, steps
+    assert not re.search("Sort|TEMP B-TREE|Seq Scan", steps), steps
+
+
 @pytest.mark.parametrize(
     ("wanted", "after"),
     [(EVERY, None), (EVERY, ("b05005", "u-05005")), (UserFilter(search="user 5"), None)],
@@ -113,7 +126,11 @@ async def test_page_of_ten_thousand_users_reads_the_rows_of_the_page(
     finally:
         event.remove(Engine, "before_cursor_execute", collect)
     assert (len(found), len(read)) == (50, 2)
+    async with engines.writer.begin() as connection:
+        await connection.exec_driver_sql("ANALYZE")
     async with engines.reader.connect() as connection:
+        if wanted is EVERY:
+            await read_in_order_of_an_index(connection, *read[0])
         for statement, values in read:
             counted = f"SELECT count(*) FROM ({statement}) AS page"
             result = await connection.exec_driver_sql(counted, values)
