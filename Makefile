@@ -105,6 +105,9 @@ lock: $(STAMP) ## Write the exact versions of all dependencies into requirements
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --constraint requirements/dev.txt \
 	  --custom-compile-command "make lock" --group bench -o requirements/bench.txt
+	@printf 'click\nh11\nPyYAML\n' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --constraint requirements/dev.txt \
+	  --custom-compile-command "make lock" - -o requirements/client.txt
 	@echo 'pip-audit==2.10.1' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --constraint requirements/dev.txt \
 	  --constraint requirements/bench.txt --custom-compile-command "make lock" - \

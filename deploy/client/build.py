@@ -23,6 +23,9 @@ OWN = ("agent", "config", "impersonation", "management", "providers", "proxy", "
 LIBRARIES = {"click": "click", "h11": "h11", "yaml": "PyYAML"}
 """What the client may import from others, and the distributions of it."""
 
+REQUIREMENTS = ROOT / "requirements" / "client.txt"
+"""Exact versions of LIBRARIES with their hashes, for the archive; written by ``make lock``."""
+
 OPTIONAL = frozenset({"keyring"})
 SERVER_COMMANDS = frozenset({"admin", "agent", "serve", "demo", "check_config", "register"})
 """Modules of ``proxy.cli`` that need the server's package."""
@@ -93,7 +96,9 @@ def build(output: Path, *, archive: bool = True) -> list[Path]:
 
 def _archive(wheel: Path, folder: Path, target: Path) -> Path:
     """Return a zip archive that runs on every machine with Python 3.11 or newer."""
-    _pip("install", "--no-compile", "--target", folder, wheel)
+    into = ("install", "--no-compile", "--no-deps", "--target", folder)
+    _pip(*into, "--require-hashes", "-r", REQUIREMENTS)
+    _pip(*into, wheel)
     shutil.rmtree(folder / "bin", ignore_errors=True)
     for binary in (*folder.rglob("*.so"), *folder.rglob("*.pyd")):
         binary.unlink()  # PyYAML works without its C part, which no archive can load

@@ -1,6 +1,7 @@
 """The client's distribution and archive, on a machine without the server and its libraries."""
 
 import json
+import re
 import subprocess
 import sys
 import venv
@@ -16,6 +17,7 @@ from tests.support.sekisho import PASSWORD, SekishoWithUsers
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "deploy" / "client" / "build.py"
+REQUIREMENTS = ROOT / "requirements" / "client.txt"
 
 POSIX_ONLY = ("fcntl", "grp", "posix_ipc", "pty", "pwd", "resource", "syslog", "termios", "tty")
 SERVER = (
@@ -68,12 +70,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the wheel with its libraries, as pipx does; return the folder of scripts."""
+    """Install the wheel and the pinned libraries; return the folder of scripts."""
     folder = tmp_path_factory.mktemp("client")
     venv.create(folder, with_pip=True)
     [wheel] = built.glob("*.whl")
-    pip = (folder / "bin" / "python", "-m", "pip", "install", "--quiet")
-    subprocess.run([*pip, "--disable-pip-version-check", wheel], check=True)
+    pip = (folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check")
+    install = (*pip, "install", "--quiet", "--no-deps")
+    subprocess.run([*install, "--require-hashes", "-r", REQUIREMENTS], check=True)
+    subprocess.run([*install, wheel], check=True)
+    subprocess.run([*pip, "check"], check=True)  # Nothing that the wheel needs is missing.
     return folder / "bin"
 
 
@@ -127,6 +132,16 @@ def test_client_imports_neither_the_server_nor_its_libraries() -> None:
     assert {one.parts[1] for one in files if one.parts[0] == "agent"} == {"__init__.py", "http"}
     assert Path("proxy/cli/kubeconfig/commands.py") in files
     assert not any("admin" in one.parts for one in files)
+
+
+def test_pinned_libraries_are_those_of_the_client_in_the_versions_of_the_server() -> None:
+    def pins(file: Path) -> set[str]:
+        return set(re.findall(r"^[\w.-]+==[\w.]+", file.read_text(), re.MULTILINE))
+
+    found = pins(REQUIREMENTS)
+    names = {name.lower() for name in build_module().LIBRARIES.values()}
+    assert {one.partition("==")[0] for one in found} == names
+    assert found <= pins(ROOT / "requirements" / "runtime.txt")
 
 
 def test_import_of_the_server_fails_the_build(tmp_path: Path) -> None:
