@@ -27,6 +27,13 @@ class Dialer(Protocol):
     def ways(self) -> int:
         """How many ways there are now. With two, a read whose way broke may go the other one."""
 
+    @property
+    def suspended_at(self) -> float:
+        """When a way last became silent (event loop time); 0 if none did lately.
+
+        Connections that were made before may be on that way. New ones are made on others.
+        """
+
     async def dial(self, seconds: float) -> socket:
         """Return a non-blocking stream socket connected to the API server.
 
@@ -38,6 +45,7 @@ class NoWay:
     """The dialer of a process that holds no tunnels, such as a command."""
 
     ways = 0
+    suspended_at = 0.0
 
     async def dial(self, seconds: float) -> socket:
         """Raise DialFailed."""

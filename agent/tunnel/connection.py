@@ -60,7 +60,7 @@ class TunnelConnection(asyncio.Protocol):
 
     ``accept`` returns the handler of a stream that the peer opened. ``lost`` is called once, with
     the reason, when the tunnel has ended. ``leaves`` is called when the peer accepts no more
-    streams.
+    streams. ``awaits``: bytes were sent since the last ones arrived.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class TunnelConnection(asyncio.Protocol):
     ) -> None:
         self.session = Session(client=client, limits=limits)
         self.timing = timing or TunnelTiming()
-        self.peer_leaves = False
+        self.peer_leaves = self.awaits = False
         self.bytes_in = 0
         self.bytes_out = 0
         self._masked = client
@@ -141,6 +141,11 @@ class TunnelConnection(asyncio.Protocol):
         self.session.reset(stream_id)
         self.flush()
 
+    def ping(self) -> None:
+        """Send a ping, unless the last one is unanswered."""
+        self.session.ping(self._loop.time())
+        self.flush()
+
     def leave(self) -> None:
         """Accept no more streams. Open ones continue."""
         self.session.go_away()
@@ -163,8 +168,7 @@ class TunnelConnection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(HIGH_WATER)
         self._last_byte = self._loop.time()
         self._timer = self._loop.call_later(self.timing.ping, self._on_timer)
-        self.session.ping(self._loop.time())
-        self.flush()
+        self.ping()
 
     def data_received(self, data: bytes) -> None:
         """Process bytes of the peer."""
@@ -172,6 +176,7 @@ class TunnelConnection(asyncio.Protocol):
             return
         self._last_byte = self._loop.time()
         self.bytes_in += len(data)
+        self.awaits = False
         try:
             for frame in self._decoder.decode(data):
                 if isinstance(frame, Payload):
@@ -230,6 +235,7 @@ class TunnelConnection(asyncio.Protocol):
     def _write(self, data: bytes) -> None:
         if self._transport is not None and not self._reason:
             self.bytes_out += len(data)
+            self.awaits = True
             self._transport.write(data)
 
     def _dispatch(self) -> None:
@@ -264,8 +270,7 @@ class TunnelConnection(asyncio.Protocol):
             self._abort()
             return
         self._timer = self._loop.call_later(self.timing.ping, self._on_timer)
-        self.session.ping(self._loop.time())
-        self.flush()
+        self.ping()
 
     def _abort(self) -> None:
         if self._transport is not None:

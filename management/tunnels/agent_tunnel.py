@@ -14,6 +14,7 @@ from agent.tunnel.control import ControlError, ControlReader, Drain, Hello, Mess
 from agent.tunnel.timing import TunnelTiming
 from agent.websocket.codec import CloseCode
 from agent.yamux.limits import Limits
+from management.tunnels.answers import Answers
 from store.agent_records import Tunnel
 
 _LIMITS = Limits(remote_streams=2)
@@ -37,7 +38,8 @@ class AgentTunnel:
     """One tunnel. ``connection`` gets the transport.
 
     ``ready`` is called when the agent has introduced itself, ``ended`` once with the reason when
-    the tunnel has ended.
+    the tunnel has ended. ``suspended``: it does not answer, and other ways are used; see
+    :mod:`~.suspension`.
     """
 
     def __init__(
@@ -54,10 +56,11 @@ class AgentTunnel:
         self.owner = owner
         self.since = datetime.now(UTC)
         self.hello: Hello | None = None
-        self.drains = False
+        self.drains = self.suspended = False
         self.connection = TunnelConnection(
             client=False, accept=self._accept, lost=self._lost, limits=_LIMITS, timing=timing
         )
+        self.answers = Answers(self.connection)
         self._welcome = welcome
         self._ready = ready
         self._ended = ended

@@ -18,6 +18,7 @@ from management.tunnels.agent_tunnel import AgentTunnel
 from management.tunnels.announcer import Announcer
 from management.tunnels.local_tunnels import LocalTunnels
 from management.tunnels.remote_tunnels import RemoteDialer, RemoteTunnels
+from management.tunnels.suspension import Suspensions
 from store.agent_records import Replica, Tunnel
 from store.interfaces import Store
 
@@ -72,6 +73,11 @@ class ClusterDialer:
         """Return how many ways there are now."""
         return self._directory.ways(self._cluster_id)
 
+    @property
+    def suspended_at(self) -> float:
+        """Return when a way last became silent (event loop time); 0 if none did lately."""
+        return self._directory.suspended_at.get(self._cluster_id, 0.0)
+
     async def dial(self, seconds: float) -> socket:
         """Return a socket connected to the API server. Raises DialFailed."""
         return await self._directory.dial(self._cluster_id, seconds)
@@ -101,6 +107,10 @@ class TunnelDirectory:
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.time()
         self._gone_at: dict[str, float] = {}
+        self.suspended_at: dict[str, float] = {}
+        self.suspensions = Suspensions(
+            self.local, lambda one: bool(self._replicas(one)), self._suspended
+        )
         self._arrived = asyncio.Event()
 
     def dialer(self, cluster_id: str) -> ClusterDialer:
@@ -182,7 +192,7 @@ class TunnelDirectory:
         return any(one.connection.streams > 1 for one in self.local)
 
     def _records(self) -> list[Tunnel]:
-        return [one.record(self.replica.id) for one in self.local]
+        return [one.record(self.replica.id) for one in self.local if not one.suspended]
 
     def _replicas(self, cluster_id: str) -> list[Replica]:
         return self._elsewhere.replicas(cluster_id) if self._remote is not None else []
@@ -234,7 +244,16 @@ class TunnelDirectory:
         except TimeoutError:
             return
 
-    def _remote_changed(self, cluster_id: str, has_some: bool) -> None:
+    def _suspended(self, cluster_id: str, suspended: bool) -> None:
+        self.announcer.changed()
+        if suspended:
+            _note(self.suspended_at, cluster_id, self._loop.time())
+        else:
+            self._wake()
+
+    def _remote_changed(self, cluster_id: str, has_some: bool, fewer: bool) -> None:
+        if fewer:  # It was suspended there, or has ended.
+            _note(self.suspended_at, cluster_id, self._loop.time())
         if has_some:
             self._wake()
         else:
@@ -245,14 +264,18 @@ class TunnelDirectory:
         self._arrived = asyncio.Event()
 
     def _went(self, cluster_id: str) -> None:
-        now = self._loop.time()
-        self._gone_at.pop(cluster_id, None)
-        self._gone_at[cluster_id] = now
-        # In the order of time: the first ones are too old first.
-        for one, at in list(self._gone_at.items()):
-            if now - at <= LATELY_SECONDS:
-                break
-            del self._gone_at[one]
+        _note(self._gone_at, cluster_id, self._loop.time())
+
+
+def _note(times: dict[str, float], cluster_id: str, now: float) -> None:
+    """Set the time of a cluster, and forget those that are too old."""
+    times.pop(cluster_id, None)
+    times[cluster_id] = now
+    # In the order of time: the first ones are too old first.
+    for one, at in list(times.items()):
+        if now - at <= LATELY_SECONDS:
+            break
+        del times[one]
 
 
 def _through(tunnel: AgentTunnel) -> _Way:

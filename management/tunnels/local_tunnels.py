@@ -53,4 +53,4 @@ class LocalTunnels:
 
 
 def _is_silent(tunnel: AgentTunnel) -> bool:
-    return tunnel.connection.silent_for > SILENT_SECONDS
+    return tunnel.suspended or tunnel.connection.silent_for > SILENT_SECONDS

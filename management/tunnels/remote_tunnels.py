@@ -35,10 +35,13 @@ class RemoteDialer(Protocol):
 
 
 class RemoteTunnels:
-    """Known tunnels of other replicas. ``changed`` is called when a cluster may have more."""
+    """Known tunnels of other replicas.
+
+    ``changed`` is called with a cluster, whether it has any, and whether one is no longer there.
+    """
 
     def __init__(
-        self, store: Store, replica: Replica, changed: Callable[[str, bool], None]
+        self, store: Store, replica: Replica, changed: Callable[[str, bool, bool], None]
     ) -> None:
         self._store = store
         self._replica = replica
@@ -99,4 +102,5 @@ class RemoteTunnels:
         if elsewhere:
             self._known[cluster_id] = elsewhere
         if elsewhere != before:
-            self._changed(cluster_id, bool(elsewhere))
+            ended = {one.tunnel.id for one in before} - {one.tunnel.id for one in elsewhere}
+            self._changed(cluster_id, bool(elsewhere), bool(ended))

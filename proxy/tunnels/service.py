@@ -53,6 +53,7 @@ class TunnelService:
     def start(self, background: BackgroundTasks) -> None:
         """Start the tasks for tunnels."""
         background.keep("tunnels", self._directory.follow_changes)
+        background.keep("tunnels-suspended", self._directory.suspensions.watch)
         background.keep("tunnels-announced", self._directory.announcer.run)
         background.keep("tunnels-revoked", self._revocation.follow_changes)
 

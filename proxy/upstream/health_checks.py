@@ -4,11 +4,15 @@ A frozen machine still holds its connections. So a request that waits long makes
 another connection to its host (a probe). If that fails, the host is ejected, and requests on it
 that may be sent again go to another host. The same happens where no data has come from a host with
 streams for long; then its streams end, too, so that their clients continue on another host.
+
+Where a way of a cluster's dialer became silent, connections that may be on it are closed as those
+to a frozen host are.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from config.dialing import Dialer
 from proxy.upstream.connection import UpstreamConnection
 from proxy.upstream.errors import UpstreamConnectError, UpstreamTimeout
 from proxy.upstream.host import UpstreamHost
@@ -40,6 +44,7 @@ class HealthChecks:
         connect: Callable[[HostConnections, float], Awaitable[UpstreamConnection]],
         on_error: Callable[[str], None],
         *,
+        dialer: Dialer | None = None,
         sweep_seconds: float = SWEEP_SECONDS,
     ) -> None:
         self._loop = loop
@@ -48,6 +53,8 @@ class HealthChecks:
         self._limits = limits
         self._connect = connect
         self._on_error = on_error
+        self._dialer = dialer
+        self._suspended_at = 0.0
         self._interval = min(sweep_seconds, limits.idle_ttl * _IDLE_FRACTION)
         self._timer: asyncio.TimerHandle | None = None
         self._probes: dict[UpstreamHost, asyncio.Task[None]] = {}
@@ -71,6 +78,7 @@ class HealthChecks:
     def _sweep(self) -> None:
         """Run all checks once."""
         now = self._loop.time()
+        self._check_ways()
         for connections in self._hosts:
             connections.update_last_data(now)
             self._check_deadlines(connections, now)
@@ -78,6 +86,14 @@ class HealthChecks:
         self._timer = None
         if any(connections.open for connections in self._hosts):
             self._timer = self._loop.call_later(self._interval, self._sweep)
+
+    def _check_ways(self) -> None:
+        """Close connections that may be on a way which became silent since the last check."""
+        if self._dialer is None or self._dialer.suspended_at <= self._suspended_at:
+            return
+        self._suspended_at = self._dialer.suspended_at
+        for connections in self._hosts:
+            connections.abort_unresponsive()
 
     def _check_deadlines(self, connections: HostConnections, now: float) -> None:
         """Fail requests whose response is overdue, and probe a host where one waits long."""

@@ -85,6 +85,7 @@ class ConnectionPool:
             self.limits,
             self._connect,
             on_error,
+            dialer=dialer,
             sweep_seconds=sweep_seconds,
         )
         self._outage = Outage(self.loop.time, forgotten=math.inf)

@@ -10,6 +10,7 @@ class _NoWay:
     """A dialer of one cluster that never connects."""
 
     ways = 0
+    suspended_at = 0.0
 
     def __init__(self, cluster_id: str) -> None:
         self.cluster_id = cluster_id

@@ -37,6 +37,7 @@ class AgentDialer:
     connect: Callable[[], Awaitable[Way]]
     ways_made: list[Way] = field(default_factory=list)
     dials: int = 0
+    suspended_at: float = 0.0
 
     async def add_way(self) -> None:
         """Connect another agent."""

@@ -14,6 +14,8 @@ class PortDialer:
         self.connected = connected
         self.dials = 0
 
+    suspended_at = 0.0
+
     @property
     def ways(self) -> int:
         return int(self.connected)

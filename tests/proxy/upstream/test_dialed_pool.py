@@ -166,6 +166,8 @@ async def test_broken_handshake_is_repeated_in_the_other_tunnel(
         class Stalling:
             """Stalls the first tunnel between the dial and the handshake."""
 
+            suspended_at = 0.0
+
             @property
             def ways(self) -> int:
                 return dialer.ways
