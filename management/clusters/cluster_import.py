@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from management.clusters.reach_change import forget_agent
 from management.clusters.rollback import describe_leftovers, roll_back
 from management.clusters.service_account_tokens import AccountTokens, await_secrets, request_tokens
 from management.clusters.verification import verify_impersonator
@@ -110,12 +111,16 @@ class ClusterImport:
     async def complete(self, client: ClusterClient, before: Cluster, after: Cluster) -> None:
         """Remove what the new record of a known cluster does not use, and bind its users.
 
+        If agents reached the cluster before, their tokens are revoked.
+
         Raises:
             ClusterOperationFailed: the users could not be bound.
         """
         had_secrets = before.credential_source is CredentialSource.SECRET
         if had_secrets and after.credential_source is not CredentialSource.SECRET:
             await _delete_token_secrets(client)
+        if before.reach == "agent" and after.reach == "direct":
+            await forget_agent(self._store, after)
         try:
             await reconcile_now(self._store, after, None)
         except ClusterApiError as exc:

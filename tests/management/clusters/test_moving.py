@@ -15,6 +15,7 @@ from management.clusters.verification import verify_impersonator
 from management.errors import AlreadyExists, InvalidRequest
 from management.identity.tokens import TokenSpec
 from management.kubernetes.endpoint import ClusterCredential, ClusterEndpoint
+from store.agent_records import AgentToken, agent_token_digest
 from store.interfaces import Store
 from store.records import Cluster
 from tests.management.clusters.unreachable import UNREACHABLE
@@ -126,6 +127,22 @@ async def test_moved_cluster_keeps_its_id_and_members(clean: OwnCluster, store: 
     assert (now.id, now.uid, now.servers) == (first.id, first.uid, elsewhere.servers)
     assert now.impersonator_token != first.impersonator_token
     assert len(await store.bindings.in_cluster(first.id)) == 1
+
+
+async def test_import_of_an_agents_cluster_at_an_address_revokes_the_agents_tokens(
+    clean: OwnCluster, store: Store
+) -> None:
+    first = await imported(store, clean)
+    server = ("https://kubernetes.default.svc",)
+    await store.clusters.replace(replace(first, reach="agent", servers=server))
+    digest = agent_token_digest("of the agent")
+    await store.agent_tokens.create(AgentToken("at-1", first.id, digest, records.NOW))
+    service = ClusterService(store)
+    await service.import_cluster("prod", clean.endpoint, clean.administrator, moved=True)
+    now = await store.clusters.get("prod")
+    assert now is not None
+    assert (now.id, now.reach) == (first.id, "direct")
+    assert await store.agent_tokens.of_cluster(first.id) == []
 
 
 async def test_move_to_another_cluster_is_rejected(clean: OwnCluster, store: Store) -> None:
