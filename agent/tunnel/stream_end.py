@@ -6,6 +6,7 @@ most a window and a queue.
 """
 
 import asyncio
+import select
 from typing import cast
 
 from agent.tunnel.connection import HIGH_WATER, TunnelConnection
@@ -18,7 +19,8 @@ class StreamEnd(asyncio.BufferedProtocol):
 
     ``half_close``: the end of what the socket sends is passed on (FIN), and the other direction
     goes on. Otherwise, the owner of the socket has closed it in both directions, and the stream
-    ends with it after a short time for what is queued.
+    ends with it after a short time for what is queued. A closed socket is noticed also while it is
+    not read, because the peer takes nothing.
     """
 
     def __init__(self, tunnel: TunnelConnection, *, half_close: bool) -> None:
@@ -32,6 +34,7 @@ class StreamEnd(asyncio.BufferedProtocol):
         self._paused = False
         self._socket_ended = self._stream_finished = self._over = False
         self._linger: asyncio.TimerHandle | None = None
+        self._check: asyncio.TimerHandle | None = None
 
     def attach(self, stream_id: int) -> None:
         """Set the stream, before its first event."""
@@ -67,6 +70,7 @@ class StreamEnd(asyncio.BufferedProtocol):
             self._buffer = bytearray(0)  # An idle stream holds no buffer.
         if self._tunnel.send(self._stream_id, data) <= 0 and self._socket is not None:
             self._socket.pause_reading()
+            self._check_later()
 
     def eof_received(self) -> bool:
         """Pass on the end of what the socket sends; see ``half_close``."""
@@ -133,6 +137,7 @@ class StreamEnd(asyncio.BufferedProtocol):
         """Read from the socket again."""
         if self._socket is not None and not self._socket.is_closing():
             self._socket.resume_reading()
+            self._cancel_check()
 
     def _pass_on(self, data: bytes) -> None:
         assert self._socket is not None
@@ -160,8 +165,39 @@ class StreamEnd(asyncio.BufferedProtocol):
             self._tunnel.reset(self._stream_id)
             self.stream_reset()
 
+    # The owner of a socket that is not read
+
+    def _check_later(self) -> None:
+        """See after a while, without a byte in between, whether the owner has left."""
+        if not self._half_close and self._check is None:
+            self._check = asyncio.get_running_loop().call_later(
+                self._tunnel.timing.linger, self._check_owner
+            )
+
+    def _cancel_check(self) -> None:
+        if self._check is not None:
+            self._check.cancel()
+            self._check = None
+
+    def _check_owner(self) -> None:
+        self._check = None
+        if self._over or self._socket is None:
+            return
+        if _has_hung_up(self._socket.get_extra_info("socket").fileno()):
+            self._abandon()
+        else:
+            self._check_later()
+
     def _stop(self) -> None:
         self._over = True
         self._early.clear()
+        self._cancel_check()
         if self._linger is not None:
             self._linger.cancel()
+
+
+def _has_hung_up(descriptor: int) -> bool:
+    """Return whether the other end of a socket is closed, though there may be bytes to read."""
+    poll = select.poll()
+    poll.register(descriptor, 0)  # POLLHUP and POLLERR are always reported.
+    return bool(poll.poll(0))

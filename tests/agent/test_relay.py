@@ -3,8 +3,10 @@
 import asyncio
 import gc
 import os
+from collections.abc import Callable
 
 import pytest
+import uvloop
 
 from agent.dialer import dial_through
 from agent.tunnel.status import Status, StreamRefusedError
@@ -167,6 +169,29 @@ async def test_stuck_uploads_do_not_hold_up_others() -> None:
             await reader.readexactly(5_000_000)
         for _, one in [*stuck, (reader, writer)]:
             one.transport.abort()
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_stuck_upload_whose_client_leaves_ends_on_both_sides(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    async def abandoned() -> None:
+        async with connected(silence, timing=TunnelTiming(linger=0.2)) as world:
+            _, writer = await world.connect()
+            writer.write(bytes(20_000_000))
+            sent: list[int] = []
+
+            def stuck() -> bool:
+                sent.append(world.tunnel.bytes_out)
+                return len(sent) > 20 and len(set(sent[-20:])) == 1
+
+            await eventually(stuck)
+            assert world.tunnel.streams == 1
+            writer.transport.abort()
+            await eventually(lambda: world.tunnel.streams == 0 and world.agent.streams == 0)
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(abandoned())
 
 
 async def test_many_streams_opened_closed_and_aborted_leave_nothing() -> None:
