@@ -8,8 +8,9 @@
 
 A cluster that Sekisho cannot reach has an *agent* that opens tunnels to it (``agent`` is the
 program). :mod:`.agent_manifest` describes its pods, :mod:`.agent_registration` registers such a
-cluster, which is *pending* until then, :mod:`.agent_token_rotation` renews the agent's token, and
-:mod:`.reach_change` changes between an agent and a direct address.
+cluster, which is *pending* until then, :mod:`.agent_token_rotation` renews the agent's token,
+:mod:`.agent_token_renewal` does so when it is old, and :mod:`.reach_change` changes between an
+agent and a direct address.
 
 May import: ``management.desired_state``, ``authentication``, ``authorization``, ``identity``,
 ``kubernetes``, ``errors``, ``backoff``.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from config.loggers import get_logger
 from config.namespace_settings import NamespaceSettings
 from management.backoff import Backoff
+from management.clusters.agent_token_renewal import renew_agent_token_in_time
 from management.clusters.registrar_removal import remove_registrar_in_time
 from management.clusters.service import ClusterService
 from management.controllers.cluster_status import ClusterStatusObserver
@@ -212,6 +213,8 @@ class ControllerManager:
                 if reconciler is not None:
                     group.create_task(reconciler.run())
                     group.create_task(remove_registrar_in_time(client))
+                    if cluster.reach == "agent":
+                        group.create_task(renew_agent_token_in_time(self._store, cluster))
 
     async def _remove(self, cluster: Cluster) -> None:
         """Uninstall Sekisho from a cluster that was unreachable when it was removed.

@@ -1,0 +1,58 @@
+"""The token of a cluster's agents is renewed when it is old."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from management.clusters.agent_token_renewal import (
+    CHECK_SECONDS,
+    FIRST_RETRY,
+    MOST_AGE,
+    renew_agent_token_in_time,
+)
+from store.agent_records import agent_token_digest
+from tests.management.clusters.agent_world import AgentWorld
+
+
+async def pauses(world: AgentWorld, now: datetime, count: int) -> list[float]:
+    """Run the renewal at a time, and return its first pauses."""
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == count:
+            raise asyncio.CancelledError
+
+    cluster = await world.store.clusters.get("edge")
+    assert cluster is not None
+    with pytest.raises(asyncio.CancelledError):
+        await renew_agent_token_in_time(world.store, cluster, now=lambda: now, sleep=sleep)
+    return slept
+
+
+async def test_token_is_renewed_when_it_is_old_and_used(world: AgentWorld) -> None:
+    cluster_id = await world.registered()
+    tokens = world.store.agent_tokens
+    [old] = await tokens.of_cluster(cluster_id)
+    due = old.created_at + MOST_AGE
+    await tokens.note_used(old.id, datetime.now(UTC))
+    assert await pauses(world, due - timedelta(minutes=1), 1) == [CHECK_SECONDS]
+    assert await tokens.find(agent_token_digest(world.secret_token())) is not None
+    assert len(await tokens.of_cluster(cluster_id)) == 1
+    assert await pauses(world, due, 1) == [CHECK_SECONDS]
+    _, new = await tokens.of_cluster(cluster_id)
+    assert (new.created_at, new.digest) == (due, agent_token_digest(world.secret_token()))
+    await tokens.note_used(new.id, due)
+    assert await pauses(world, due + timedelta(days=1), 1) == [CHECK_SECONDS]
+    assert len(await tokens.of_cluster(cluster_id)) == 2
+
+
+async def test_renewal_without_an_agent_is_retried_with_growing_pauses(world: AgentWorld) -> None:
+    cluster_id = await world.registered()
+    [old] = await world.store.agent_tokens.of_cluster(cluster_id)
+    await world.store.agent_tokens.note_used(old.id, datetime.now(UTC))
+    world.dialer.connected = False
+    slept = await pauses(world, old.created_at + MOST_AGE, 6)
+    assert slept[0] <= FIRST_RETRY < slept[-1]
+    assert [one.id for one in await world.store.agent_tokens.of_cluster(cluster_id)] == [old.id]
