@@ -15,7 +15,7 @@ from management.clusters.agent_tokens import issue_agent_token
 from management.clusters.cluster_identity import ClusterKnown, checked_name, cluster_uid
 from management.clusters.operation_errors import cluster_operation
 from management.clusters.service_account_tokens import AccountTokens
-from management.clusters.verification import verify_impersonator
+from management.clusters.verification import PROPAGATION_SECONDS, verify_impersonator
 from management.errors import ClusterOperationFailed
 from management.identity.users import random_id
 from management.kubernetes.client import ClusterClient
@@ -91,7 +91,9 @@ async def complete(
     async with cluster_operation():
         endpoint, uid = await verified_endpoint(endpoint, tokens.controller, names)
         await _check_unknown(store, cluster, uid)
-        await verify_impersonator(endpoint, tokens.impersonator, new_rights=True)
+        await verify_impersonator(
+            endpoint, tokens.impersonator, propagation_seconds=PROPAGATION_SECONDS
+        )
     expires = tokens.expire_at is not None
     registered = replace(
         cluster,

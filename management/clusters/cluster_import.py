@@ -11,7 +11,7 @@ from datetime import datetime
 from management.clusters.reach_change import forget_agent
 from management.clusters.rollback import describe_leftovers, roll_back
 from management.clusters.service_account_tokens import AccountTokens, await_secrets, request_tokens
-from management.clusters.verification import verify_impersonator
+from management.clusters.verification import PROPAGATION_SECONDS, verify_impersonator
 from management.desired_state.apply import apply_install, install_object
 from management.desired_state.diff import ObjectChange
 from management.desired_state.installation import administrators_binding, token_secrets
@@ -91,7 +91,9 @@ class ClusterImport:
         try:
             await apply_install(client, changes, created)
             tokens = await (await_secrets(client) if long_lived else request_tokens(client))
-            await verify_impersonator(client.endpoint, tokens.impersonator, new_rights=True)
+            await verify_impersonator(
+                client.endpoint, tokens.impersonator, propagation_seconds=PROPAGATION_SECONDS
+            )
             cluster = _with_tokens(draft, tokens, long_lived)
             if known:
                 await self._store.clusters.replace(cluster, revision=revision)

@@ -45,11 +45,14 @@ async def request_tokens(client: ClusterClient, seconds: int = TOKEN_SECONDS) ->
     return AccountTokens(impersonator, controller, min(first, second))
 
 
-async def await_secrets(client: ClusterClient) -> AccountTokens:
-    """Return the tokens in the accounts' Secrets as soon as the cluster has stored them there."""
-    return AccountTokens(
-        await _await_secret(client, IMPERSONATOR), await _await_secret(client, CONTROLLER), None
-    )
+async def await_secrets(client: ClusterClient, seconds: float = SECRET_SECONDS) -> AccountTokens:
+    """Return the tokens in the accounts' Secrets as soon as the cluster has stored them there.
+
+    Raises:
+        ClusterApiError: a Secret holds no token after ``seconds``, or the cluster does not respond.
+    """
+    impersonator = await _await_secret(client, IMPERSONATOR, seconds)
+    return AccountTokens(impersonator, await _await_secret(client, CONTROLLER, seconds), None)
 
 
 async def request_token(client: ClusterClient, account: str, seconds: int) -> tuple[str, datetime]:
@@ -74,9 +77,9 @@ async def request_token(client: ClusterClient, account: str, seconds: int) -> tu
         ) from exc
 
 
-async def _await_secret(client: ClusterClient, account: str) -> str:
+async def _await_secret(client: ClusterClient, account: str, seconds: float) -> str:
     path = f"{collection_path('Secret', NAMESPACE)}/{token_secret_name(account)}"
-    deadline = asyncio.get_running_loop().time() + SECRET_SECONDS
+    deadline = asyncio.get_running_loop().time() + seconds
     while True:
         data = mapping((await client.get(path)).get("data"))
         if data.get("token"):

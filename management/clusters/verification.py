@@ -18,11 +18,11 @@ _REVIEW_PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 async def verify_impersonator(
-    endpoint: ClusterEndpoint, token: str, *, new_rights: bool = False
+    endpoint: ClusterEndpoint, token: str, *, propagation_seconds: float = 0.0
 ) -> str:
     """Check at every API server that ``token`` may impersonate. Return the Kubernetes version.
 
-    ``new_rights``: the rights were just created, so wait for their propagation.
+    ``propagation_seconds``: how long a server may take to honour rights that were just created.
 
     Raises:
         ClusterApiError: a server does not accept the token, or does not respond.
@@ -32,7 +32,7 @@ async def verify_impersonator(
         one = replace(endpoint, servers=(server,))
         async with ClusterClient(one, ClusterCredential(token=token)) as client:
             versions.append(await _version(client, server))
-            await _await_rights(client, server, PROPAGATION_SECONDS if new_rights else 0.0)
+            await _await_rights(client, server, propagation_seconds)
     return versions[0]
 
 

@@ -57,7 +57,7 @@ class DirectorySession:
         self._aborted = False
         self._lock = threading.Lock()
         self.round_trips = 0
-        """The number of requests to the directory, for tests and measurements."""
+        """The number of requests to the directory, which is logged at the end."""
 
     def search(
         self, base: str, search_filter: str, attributes: Sequence[str], scope: Scope = "SUBTREE"
@@ -221,6 +221,8 @@ class Directory:
             raise
         finally:
             session.finish(reusable=reusable)
+            requests = session.round_trips
+            _LOG.debug("directory operation ended", provider=self._name, requests=requests)
 
     def take(self, session: DirectorySession, *, fresh: bool = False) -> LdapConnection:
         """Return a connection that is bound as the service account. Raises ProviderUnavailable."""

@@ -22,7 +22,6 @@ LONG_TESTS = {
     "tests/agent/yamux/test_session.py",
     "tests/comparison/test_streams.py",
     "tests/e2e/test_administration_pages.py",
-    "tests/faults/test_answers_of_clusters.py",
     "tests/faults/test_failover.py",
     "tests/kubernetes/build.py",
     "tests/management/api/v1/test_projects.py",

@@ -8,7 +8,11 @@ import pytest
 from management.authorization.rbac_rules import uncovered_rules
 from management.authorization.user_facing import RULES
 from management.clusters.service_account_tokens import AccountTokens, request_tokens
-from management.clusters.verification import has_cluster_admin, verify_impersonator
+from management.clusters.verification import (
+    PROPAGATION_SECONDS,
+    has_cluster_admin,
+    verify_impersonator,
+)
 from management.desired_state.apply import apply_install, install_object, plan_install
 from management.desired_state.cluster_rbac import role_bindings
 from management.desired_state.installation import installation
@@ -28,7 +32,9 @@ async def tokens(clean: OwnCluster) -> AccountTokens:
     async with ClusterClient(clean.endpoint, clean.administrator) as client:
         await apply_install(client, await plan_install(client, installation()), [])
         given = await request_tokens(client)
-    await verify_impersonator(clean.endpoint, given.impersonator, new_rights=True)
+    await verify_impersonator(
+        clean.endpoint, given.impersonator, propagation_seconds=PROPAGATION_SECONDS
+    )
     return given
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from providers.base import ExternalIdentity, PasswordAttempt, ProviderUnavailable, Rejected
 from providers.ldap.directory import Directory
+from providers.ldap.message_reader import MAX_RESPONSE_BYTES
 from tests.providers.ldap.scripted_sign_in import (
     ALICE,
     ATTRIBUTES,
@@ -129,13 +130,13 @@ async def test_invalid_search_response_is_unavailable(
             await sign_in(provider)
 
 
-async def test_endless_response_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("providers.ldap.message_reader.MAX_RESPONSE_BYTES", 1_000_000)
+async def test_endless_response_is_cut_off() -> None:
+    entries = MAX_RESPONSE_BYTES // 1_000_000 + 1
 
     def script(request: Request) -> bytes:
         if request.operation == BIND:
             return request.bind_response()
-        return request.raw_entry(ALICE, ATTRIBUTES) * 10_000
+        return request.raw_entry(ALICE, ATTRIBUTES | {"info": [b"x" * 1_000_000]}) * entries
 
     async with connected(script) as (provider, _):
         with pytest.raises(ProviderUnavailable, match="too large"):

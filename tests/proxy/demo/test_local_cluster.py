@@ -7,11 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import kubernetes as kubernetes_client
 import pytest
 
+from proxy.demo.binaries import find_assets
 from proxy.demo.fake_kubelet import Pod
 from proxy.demo.local_cluster import LocalCluster
 from proxy.demo.processes import ComponentError
@@ -186,10 +188,14 @@ async def test_stopped_api_server_can_be_started_again(
 
 
 async def test_failed_start_reports_the_log_and_leaves_no_process(
-    tmp_path: Path, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, kubernetes: Kubernetes
 ) -> None:
-    monkeypatch.setattr("proxy.demo.command_lines.SERVICE_RANGE", "nonsense")
-    cluster = LocalCluster(tmp_path)
+    assets = find_assets()
+    refusing = tmp_path / "kube-apiserver"
+    program = assets.path("kube-apiserver")
+    refusing.write_text(f'#!/bin/sh\nexec {program} "$@" --service-cluster-ip-range=nonsense\n')
+    refusing.chmod(0o700)
+    cluster = LocalCluster(tmp_path, assets=replace(assets, kube_apiserver=refusing))
     with pytest.raises(ComponentError, match=r"(?s)kube-apiserver ended.*service-cluster-ip-range"):
         await cluster.__aenter__()
     assert processes_below(tmp_path) == []
