@@ -1,10 +1,12 @@
 """Fixtures for tests of the reconciler with a real cluster."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
+from management.clusters.project_namespaces import ProjectNamespaces
 from management.clusters.service import ClusterService
 from management.controllers.reconciler import ClusterReconciler
 from management.kubernetes.manifests import collection_path
@@ -15,6 +17,8 @@ from store.records import Cluster
 from tests.management.conftest import OwnCluster
 from tests.management.controllers.real_cluster import (
     ALICE,
+    MakeNamespace,
+    drift_namespace,
     managed,
     quick_trust,
 )
@@ -48,7 +52,27 @@ async def reconciler(store: Store, cluster: Cluster) -> AsyncIterator[ClusterRec
 
 
 @pytest.fixture
-def namespace(clean: OwnCluster) -> Callable[[str], str]:
+async def other_project(store: Store, project: Project) -> Project:
+    """A project of the same cluster, without members."""
+    made = replace(project, id="p-other", name="other")
+    await store.projects.create(made)
+    return made
+
+
+@pytest.fixture
+def namespaces(store: Store, cluster: Cluster) -> ProjectNamespaces:
+    """What the API uses to change the namespaces of projects in the cluster."""
+    return ProjectNamespaces(store, cluster)
+
+
+@pytest.fixture
+async def drift(store: Store, cluster: Cluster, project: Project) -> str:
+    """The namespace ``drift`` in the project."""
+    return await drift_namespace(store, cluster, project)
+
+
+@pytest.fixture
+def namespace(clean: OwnCluster) -> MakeNamespace:
     """Return a function that creates namespaces with unique names, since deletions take long."""
 
     def make(name: str, labels: dict[str, str] | None = None) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any
+from typing import Any, Protocol
 
 from management.clusters.project_namespaces import ProjectNamespaces
 from management.controllers.label_trust import LabelTrust
@@ -38,14 +38,33 @@ def quick_trust() -> LabelTrust:
     return LabelTrust(propagation_seconds=0.5)
 
 
+class MakeNamespace(Protocol):
+    """Create a namespace with a unique name that begins with ``name``. Return its name."""
+
+    def __call__(self, name: str, labels: dict[str, str] | None = None) -> str: ...
+
+
+@asynccontextmanager
+async def running_manager(
+    store: Store, label_trust: Callable[[], LabelTrust] = LabelTrust
+) -> AsyncIterator[ControllerManager]:
+    """Run the controllers of all clusters."""
+    timing = ControllerTiming(first_removal=0.2)
+    manager = ControllerManager(store, label_trust=label_trust, timing=timing)
+    task = asyncio.create_task(manager.run())
+    try:
+        yield manager
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
 @asynccontextmanager
 async def managed(
     store: Store, cluster: Cluster, label_trust: Callable[[], LabelTrust] = LabelTrust
 ) -> AsyncIterator[ClusterReconciler]:
     """Run the controllers. Yield the cluster's reconciler as soon as the cluster is in sync."""
-    timing = ControllerTiming(first_removal=0.2)
-    manager = ControllerManager(store, label_trust=label_trust, timing=timing)
-    task = asyncio.create_task(manager.run())
 
     def found() -> ClusterReconciler | None:
         one = manager.clusters.get(cluster.id)
@@ -55,15 +74,11 @@ async def managed(
         one = found()
         return f"the cluster to be in sync: {'not started' if one is None else one.problem}"
 
-    try:
+    async with running_manager(store, label_trust) as manager:
         await eventually(lambda: (one := found()) is not None and one.synced.is_set(), 30, what)
         made = found()
         assert made is not None
         yield made
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 def can(kubernetes: OwnCluster, who: str, verb: str, what: str, namespace: str) -> bool:

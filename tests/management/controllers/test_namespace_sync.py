@@ -1,18 +1,15 @@
 """The projects of namespaces in a real cluster and in the store are kept in sync."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from management.clusters.project_namespaces import ProjectNamespaces
 from management.clusters.service import ClusterService
 from management.controllers.label_trust import LabelTrust
-from management.controllers.manager import ControllerManager
 from management.controllers.reconciler import ClusterReconciler
 from management.errors import ClusterOperationFailed, InvalidRequest
 from management.kubernetes.manifests import PROJECT_LABEL
@@ -23,6 +20,7 @@ from tests.management.conftest import OwnCluster
 from tests.management.controllers.real_cluster import (
     ALICE,
     BOB,
+    MakeNamespace,
     UnsupportedPolicy,
     can,
     drift_namespace,
@@ -36,6 +34,7 @@ from tests.management.controllers.real_cluster import (
     managed,
     namespace_uid,
     project_label,
+    running_manager,
     set_label,
     sync,
 )
@@ -48,17 +47,16 @@ async def test_access_ends_with_a_namespaces_move(
     store: Store,
     cluster: Cluster,
     project: Project,
+    other_project: Project,
     reconciler: ClusterReconciler,
-    namespace: Callable[[str], str],
+    namespaces: ProjectNamespaces,
+    namespace: MakeNamespace,
 ) -> None:
     name = namespace("moves")
-    other = replace(project, id="p-other", name="other")
-    await store.projects.create(other)
     await store.bindings.create(a_binding(BOB, "project-member", cluster.id, "p-other"))
-    namespaces = ProjectNamespaces(store, cluster)
     await namespaces.move(project, *await namespaces.current(name))
     assert can(kubernetes, ALICE, "create", "deployments", name)
-    await namespaces.move(other, *await namespaces.current(name))
+    await namespaces.move(other_project, *await namespaces.current(name))
     assert not can(kubernetes, ALICE, "create", "deployments", name)
     assert can(kubernetes, BOB, "create", "deployments", name)
     await namespaces.move(None, *await namespaces.current(name))
@@ -74,7 +72,7 @@ async def test_namespace_is_not_put_into_a_project_without_permission(
     cluster: Cluster,
     project: Project,
     reconciler: ClusterReconciler,
-    namespace: Callable[[str], str],
+    namespace: MakeNamespace,
 ) -> None:
     """rancher#11077. mallory may change namespaces; alice may also put them into her project.
 
@@ -107,29 +105,27 @@ async def test_recreated_namespace_is_recorded_with_its_new_uid(
     kubernetes: OwnCluster,
     store: Store,
     cluster: Cluster,
-    project: Project,
     reconciler: ClusterReconciler,
+    drift: str,
 ) -> None:
-    name = await drift_namespace(store, cluster, project)
-    current = kubernetes.ask("GET", f"/api/v1/namespaces/{name}")["metadata"]
+    current = kubernetes.ask("GET", f"/api/v1/namespaces/{drift}")["metadata"]
     await store.projects.put_namespace(
-        ProjectNamespace(cluster.id, name, "uid-of-the-first", "p-shop", "p-shop")
+        ProjectNamespace(cluster.id, drift, "uid-of-the-first", "p-shop", "p-shop")
     )
-    await eventually(lambda: has_uid(store, name, current["uid"]))
+    await eventually(lambda: has_uid(store, drift, current["uid"]))
 
 
 async def test_label_is_not_trusted_without_the_label_policy(
     kubernetes: OwnCluster,
     store: Store,
     cluster: Cluster,
-    project: Project,
-    namespace: Callable[[str], str],
+    drift: str,
+    namespace: MakeNamespace,
 ) -> None:
     """As on Kubernetes before 1.30: the stored project is kept, and the label is repaired."""
     name = namespace("unguarded")
-    mine = await drift_namespace(store, cluster, project)
     async with managed(store, cluster, UnsupportedPolicy):
-        for one, value, stays in ((name, "p-shop", None), (mine, None, "p-shop")):
+        for one, value, stays in ((name, "p-shop", None), (drift, None, "p-shop")):
             change = {"metadata": {"labels": {PROJECT_LABEL: value}}}
             kubernetes.ask("PATCH", f"/api/v1/namespaces/{one}", change)
             await eventually(sync(partial(has_label, kubernetes, one, stays)))
@@ -137,13 +133,9 @@ async def test_label_is_not_trusted_without_the_label_policy(
 
 
 async def test_project_members_change_no_namespace_without_the_label_policy(
-    kubernetes: OwnCluster,
-    store: Store,
-    cluster: Cluster,
-    project: Project,
+    kubernetes: OwnCluster, store: Store, cluster: Cluster, drift: str
 ) -> None:
     """As on Kubernetes before 1.30: a user who may change one could disable Pod Security."""
-    await drift_namespace(store, cluster, project)
     async with managed(store, cluster, UnsupportedPolicy):
         await eventually(sync(lambda: kubernetes.can_i(ALICE, "get", "namespaces/drift")))
         for verb in ("update", "patch"):
@@ -164,7 +156,7 @@ async def test_rejected_namespace_change_does_not_block_other_changes(
     cluster: Cluster,
     project: Project,
     reconciler: ClusterReconciler,
-    namespace: Callable[[str], str],
+    namespace: MakeNamespace,
 ) -> None:
     """A policy of the cluster rejects the change. The store is restored, other changes are made."""
     name = namespace("frozen")
@@ -184,24 +176,18 @@ async def test_label_that_cannot_be_repaired_does_not_block_other_changes(
     store: Store,
     cluster: Cluster,
     project: Project,
-    namespace: Callable[[str], str],
+    namespace: MakeNamespace,
 ) -> None:
     name = namespace("stuck")
     kubernetes.ask("PATCH", f"/api/v1/namespaces/{name}", project_label("p-shop"))
     with frozen(kubernetes, name):
-        manager = ControllerManager(store, label_trust=UnsupportedPolicy)
-        task = asyncio.create_task(manager.run())
-        try:
+        async with running_manager(store, UnsupportedPolicy) as manager:
             await store.bindings.create(a_binding(BOB, "cluster-member", cluster.id))
             await eventually(sync(lambda: kubernetes.can_i(BOB, "create", "deployments")))
             made = manager.clusters[cluster.id].reconciler
             assert made is not None
             await eventually(lambda: made.problem is not None and name in made.problem)
             assert not can(kubernetes, ALICE, "create", "deployments", name)
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
     kubernetes.ask("PATCH", f"/api/v1/namespaces/{name}", project_label(None))
 
 
@@ -210,12 +196,12 @@ async def test_rejected_move_is_not_stored(
     store: Store,
     cluster: Cluster,
     project: Project,
-    namespace: Callable[[str], str],
+    other_project: Project,
+    namespaces: ProjectNamespaces,
+    namespace: MakeNamespace,
 ) -> None:
-    name, other = namespace("refused"), replace(project, id="p-other", name="other")
-    await store.projects.create(other)
-    namespaces = ProjectNamespaces(store, cluster)
-    for target, before in ((project, None), (other, "p-shop"), (None, "p-shop")):
+    name = namespace("refused")
+    for target, before in ((project, None), (other_project, "p-shop"), (None, "p-shop")):
         if before is not None:
             await namespaces.move(project, *await namespaces.current(name))
         with frozen(kubernetes, name), pytest.raises(ClusterOperationFailed, match="frozen"):
@@ -231,14 +217,12 @@ async def test_restored_namespace_stays_in_its_project_while_the_label_policy_is
     store: Store,
     cluster: Cluster,
     project: Project,
-    namespace: Callable[[str], str],
+    namespaces: ProjectNamespaces,
+    namespace: MakeNamespace,
 ) -> None:
     """A backup restores it with its labels and another uid."""
-    made = cast("Callable[..., str]", namespace)
-    name, other = made("restored"), made("not-restored")
-    await ProjectNamespaces(store, cluster).move(
-        project, *await ProjectNamespaces(store, cluster).current(name)
-    )
+    name, other = namespace("restored"), namespace("not-restored")
+    await namespaces.move(project, *await namespaces.current(name))
     slow_trust = partial(LabelTrust, propagation_seconds=3600.0)
     async with managed(store, cluster, slow_trust) as reconciler:
         kubernetes.ask("DELETE", f"/api/v1/namespaces/{name}")
@@ -246,7 +230,7 @@ async def test_restored_namespace_stays_in_its_project_while_the_label_policy_is
         await eventually(
             sync(lambda: find_object(kubernetes, f"/api/v1/namespaces/{name}") is None), 60
         )
-        made("restored", {PROJECT_LABEL: "p-shop"})
+        namespace("restored", {PROJECT_LABEL: "p-shop"})
         kubernetes.ask("PATCH", f"/api/v1/namespaces/{other}", project_label("p-shop"))
         await eventually(lambda: is_in_project(store, name, "p-shop"))
         await eventually(sync(lambda: can(kubernetes, ALICE, "create", "deployments", name)))
@@ -256,7 +240,11 @@ async def test_restored_namespace_stays_in_its_project_while_the_label_policy_is
 
 
 async def test_new_namespace_reduces_no_quota_below_its_use(
-    kubernetes: OwnCluster, store: Store, cluster: Cluster, project: Project
+    kubernetes: OwnCluster,
+    store: Store,
+    cluster: Cluster,
+    project: Project,
+    namespaces: ProjectNamespaces,
 ) -> None:
     shared = await store.projects.replace(replace(project, quota={"secrets": "10"}), revision=1)
     first = await drift_namespace(store, cluster, shared)
@@ -264,7 +252,6 @@ async def test_new_namespace_reduces_no_quota_below_its_use(
     # The cluster's quota controller, which does not run here, would write this status.
     used = {"status": {"hard": {"secrets": "10"}, "used": {"secrets": "8"}}}
     kubernetes.ask("PATCH", f"{collection}/resourcequotas/sekisho-project/status", used)
-    namespaces = ProjectNamespaces(store, cluster)
     made: dict[str, Any] = {"labels": {}, "annotations": {}}
     with pytest.raises(InvalidRequest, match="drift uses 8 of secrets and would get 5"):
         await namespaces.create(shared, "newcomer-all", quota={}, **made)
@@ -282,7 +269,7 @@ async def test_immutable_namespace_does_not_block_the_removal_of_a_cluster(
     store: Store,
     cluster: Cluster,
     project: Project,
-    namespace: Callable[[str], str],
+    namespace: MakeNamespace,
 ) -> None:
     first, name = namespace("a-removed"), namespace("frozen-out")
     last = namespace("z-removed")

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from management.clusters.project_namespaces import ProjectNamespaces
-from management.controllers.manager import ControllerManager
 from management.controllers.reconciler import ClusterReconciler
 from management.kubernetes.manifests import PROJECT_LABEL, SELECTOR, collection_path
 from proxy.demo.local_cluster import RequestError
@@ -29,6 +28,7 @@ from tests.management.controllers.real_cluster import (
     managed,
     namespace_uid,
     project_label,
+    running_manager,
     sync,
 )
 from tests.store.records import NOW, a_binding
@@ -58,9 +58,10 @@ async def test_project_members_have_access_to_its_namespaces_only(
     store: Store,
     cluster: Cluster,
     project: Project,
+    namespaces: ProjectNamespaces,
     reconciler: ClusterReconciler,
 ) -> None:
-    placed = await ProjectNamespaces(store, cluster).create(
+    placed = await namespaces.create(
         project, "shop-web", labels={"team": "web"}, annotations={}, quota={}
     )
     # Access is effective when the call returns, without waiting.
@@ -200,17 +201,11 @@ async def test_recovered_cluster_gets_missed_changes(
     kubernetes: OwnCluster, store: Store, cluster: Cluster
 ) -> None:
     await store.clusters.replace(replace(cluster, servers=(UNREACHABLE,)))
-    manager = ControllerManager(store)
-    task = asyncio.create_task(manager.run())
-    try:
+    async with running_manager(store) as manager:
         await eventually(lambda: cluster.id in manager.clusters)
         await store.bindings.create(a_binding(ALICE, "cluster-member", cluster.id))
         await store.clusters.replace(cluster)
         await eventually(sync(lambda: kubernetes.can_i(ALICE, "create", "deployments")))
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def test_removal_of_an_unreachable_cluster_completes_after_the_outage(
@@ -230,10 +225,9 @@ async def test_cluster_in_sync_causes_no_requests(
     kubernetes: OwnCluster,
     store: Store,
     cluster: Cluster,
-    project: Project,
     reconciler: ClusterReconciler,
+    drift: str,
 ) -> None:
-    await drift_namespace(store, cluster, project)
     await eventually(reconciler.synced.is_set)
     calls = reconciler.calls
     await asyncio.sleep(1.0)  # No change during this time.
@@ -246,8 +240,8 @@ async def test_invalid_project_does_not_affect_other_projects(
     cluster: Cluster,
     project: Project,
     reconciler: ClusterReconciler,
+    drift: str,
 ) -> None:
-    await drift_namespace(store, cluster, project)
     await store.projects.create(replace(project, id="p-bad", name="bad", quota={"pods": "many"}))
     await store.projects.put_namespace(
         ProjectNamespace(

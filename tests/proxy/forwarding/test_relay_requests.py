@@ -1,21 +1,69 @@
 """Relay of request bodies, on real sockets."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 
-from tests.proxy.relay import read_request, relay
+import pytest
+
+from tests.proxy.relay import RunningRelay, Script, read_request, relay
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-async def test_body_with_a_length_is_sent_with_that_length() -> None:
-    seen = bytearray()
+def respond_after(
+    read_body: Callable[[asyncio.StreamReader], Awaitable[bytes]], seen: bytearray
+) -> Script:
+    """Return a script that appends the request to ``seen``, and responds after its body."""
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen.extend(await read_request(reader) + await reader.readexactly(4))
+        seen.extend(await read_request(reader))
+        seen.extend(await read_body(reader))
         writer.write(OK)
         await reader.read()
 
+    return script
+
+
+@dataclass
+class Upload:
+    """A request whose chunked body has begun, and has a connection to the API server.
+
+    ``end`` is the rest of the body as the API server reads it, or the error of its connection.
+    """
+
+    running: RunningRelay
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    end: "asyncio.Future[bytes | Exception]"
+
+
+@pytest.fixture
+async def upload() -> AsyncIterator[Upload]:
+    end: asyncio.Future[bytes | Exception] = asyncio.get_running_loop().create_future()
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        try:
+            end.set_result(await reader.readuntil(b"0\r\n\r\n"))
+        except (asyncio.IncompleteReadError, ConnectionError) as exc:
+            end.set_result(exc)
+
     async with relay(script) as running:
+        reader, writer = await running.open()
+        writer.write(
+            b"POST /x HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n"
+        )
+        async with asyncio.timeout(60):
+            while not running.pool.connections:
+                await asyncio.sleep(0)
+        yield Upload(running, reader, writer, end)
+        writer.close()
+
+
+async def test_body_with_a_length_is_sent_with_that_length() -> None:
+    seen = bytearray()
+    async with relay(respond_after(lambda reader: reader.readexactly(4), seen)) as running:
         await running.request(
             b"POST /x HTTP/1.1\r\nHost: g\r\nContent-Length: 4\r\nConnection: close\r\n\r\nabcd"
         )
@@ -26,15 +74,12 @@ async def test_chunked_body_is_forwarded_as_it_arrives() -> None:
     first = asyncio.Event()
     seen = bytearray()
 
-    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen.extend(await read_request(reader))
-        seen.extend(await reader.readexactly(len(b"2\r\nab\r\n")))
+    async def read_body(reader: asyncio.StreamReader) -> bytes:
+        begin = await reader.readexactly(len(b"2\r\nab\r\n"))
         first.set()
-        seen.extend(await reader.readuntil(b"0\r\n\r\n"))
-        writer.write(OK)
-        await reader.read()
+        return begin + await reader.readuntil(b"0\r\n\r\n")
 
-    async with relay(script) as running:
+    async with relay(respond_after(read_body, seen)) as running:
         reader, writer = await running.open()
         writer.write(
             b"POST /x HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\n"
@@ -48,14 +93,8 @@ async def test_chunked_body_is_forwarded_as_it_arrives() -> None:
 
 
 async def test_client_with_expect_gets_100_continue() -> None:
-    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await read_request(reader)
-        assert b"expect" not in head.lower()
-        await reader.readexactly(2)
-        writer.write(OK)
-        await reader.read()
-
-    async with relay(script) as running:
+    seen = bytearray()
+    async with relay(respond_after(lambda reader: reader.readexactly(2), seen)) as running:
         reader, writer = await running.open()
         writer.write(
             b"POST /x HTTP/1.1\r\nHost: g\r\nContent-Length: 2\r\nExpect: 100-continue\r\n"
@@ -65,6 +104,7 @@ async def test_client_with_expect_gets_100_continue() -> None:
             assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
             writer.write(b"{}")
             assert (await reader.read()).endswith(b"ok")
+    assert b"expect" not in seen.lower()
 
 
 async def test_slow_api_server_slows_the_upload() -> None:
@@ -105,27 +145,10 @@ async def test_slow_api_server_slows_the_upload() -> None:
         writer.close()
 
 
-async def test_truncated_body_is_not_completed() -> None:
-    got = asyncio.get_running_loop().create_future()
-
-    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_request(reader)
-        try:
-            got.set_result(await reader.readuntil(b"0\r\n\r\n"))
-        except (asyncio.IncompleteReadError, ConnectionError) as exc:
-            got.set_result(exc)
-
-    async with relay(script) as running:
-        _, writer = await running.open()
-        writer.write(
-            b"POST /x HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n"
-        )
-        await writer.drain()
-        async with asyncio.timeout(60):
-            while not running.pool.connections:
-                await asyncio.sleep(0)
-            writer.close()
-            assert isinstance(await got, Exception)
+async def test_truncated_body_is_not_completed(upload: Upload) -> None:
+    upload.writer.close()
+    async with asyncio.timeout(60):
+        assert isinstance(await upload.end, Exception)
 
 
 async def test_early_response_ends_the_upload() -> None:
@@ -144,31 +167,14 @@ async def test_early_response_ends_the_upload() -> None:
         writer.close()
 
 
-async def test_malformed_chunked_body_is_rejected_and_not_completed() -> None:
-    got = asyncio.get_running_loop().create_future()
-
-    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_request(reader)
-        try:
-            got.set_result(await reader.readuntil(b"0\r\n\r\n"))
-        except (asyncio.IncompleteReadError, ConnectionError) as exc:
-            got.set_result(exc)
-
-    async with relay(script) as running:
-        reader, writer = await running.open()
-        writer.write(
-            b"POST /x HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n"
-        )
-        async with asyncio.timeout(60):
-            while not running.pool.connections:
-                await asyncio.sleep(0)
-            writer.write(b"zz\r\nGET /hidden HTTP/1.1\r\nHost: g\r\n\r\n")
-            response = await reader.read()
-            assert isinstance(await got, Exception)
-        writer.close()
+async def test_malformed_chunked_body_is_rejected_and_not_completed(upload: Upload) -> None:
+    upload.writer.write(b"zz\r\nGET /hidden HTTP/1.1\r\nHost: g\r\n\r\n")
+    async with asyncio.timeout(60):
+        response = await upload.reader.read()
+        assert isinstance(await upload.end, Exception)
     assert b"malformed" in response
     assert response.count(b"HTTP/1.1") == 1
-    assert len(running.connections) == 1
+    assert len(upload.running.connections) == 1
 
 
 async def test_head_over_the_total_limit_is_rejected_before_it_is_buffered() -> None:
