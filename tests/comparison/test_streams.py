@@ -4,45 +4,14 @@ The tests measure no time. Each step starts only after the previous result, so a
 held back on the way (a head without a body, one line of many) blocks and fails the test.
 """
 
-import re
-import socket
-import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.comparison.cases import CREATE_ONE
+from tests.comparison.running import TRANSPORTS, read_line, running
 from tests.comparison.sides import Side
 from tests.comparison.terminal import run_resized
 from tests.comparison.world import World
 from tests.support.waiting import wait_until
-
-TRANSPORTS = pytest.mark.parametrize("websockets", ["true", "false"], ids=["websocket", "spdy"])
-
-
-@contextmanager
-def running(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]:
-    """Terminate the process after the block, and kill it after 60 seconds."""
-    watchdog = threading.Timer(60, process.kill)
-    watchdog.start()
-    with process:
-        try:
-            yield process
-        finally:
-            watchdog.cancel()
-            process.terminate()
-
-
-def read_line(process: "subprocess.Popen[str]") -> str:
-    """Return the next line of output. Fails at the end of the output."""
-    assert process.stdout is not None
-    found: str = process.stdout.readline()
-    assert found, process.stderr and process.stderr.read()
-    return found
 
 
 def test_get_watch_shows_events_immediately(world: World) -> None:
@@ -144,82 +113,6 @@ def test_attach_passes_input_and_output(world: World, websockets: str) -> None:
     world.compare(attached)
 
 
-@TRANSPORTS
-def test_port_forward_carries_every_byte(world: World, websockets: str) -> None:
-    def carried(side: Side) -> object:
-        world.create_pod(side)
-        env = {"KUBECTL_PORT_FORWARD_WEBSOCKETS": websockets}
-        with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-            threading.Thread(target=upper_case, args=(listener,), daemon=True).start()
-            port = listener.getsockname()[1]
-            command = ("port-forward", "worker", f":{port}")
-            with running(side.start(*command, env=env)) as forward:
-                found = re.search(r":(\d+) ->", read_line(forward))
-                assert found is not None
-                texts = (b"hello", b"x" * 400_000, b"")
-                responses = [exchange(int(found[1]), text) for text in texts]
-        assert responses == [text.upper() for text in texts]
-        return [len(response) for response in responses]
-
-    world.compare(carried)
-
-
-def upper_case(listener: socket.socket) -> None:
-    """Serve connections: return everything received, in upper case."""
-    while True:
-        try:
-            connection, _ = listener.accept()
-        except OSError:
-            return
-        with connection:
-            connection.sendall(read_all(connection).upper())
-
-
-def exchange(port: int, command: bytes) -> bytes:
-    """Send bytes and return the complete response."""
-    with socket.create_connection(("127.0.0.1", port), 20) as client:
-        client.sendall(command)
-        client.shutdown(socket.SHUT_WR)
-        return read_all(client)
-
-
-def read_all(connection: socket.socket) -> bytes:
-    """Return all bytes until the connection ends."""
-    return b"".join(iter(lambda: connection.recv(65536), b""))
-
-
-def test_cp_works_in_both_directions(world: World, tmp_path: Path) -> None:
-    def copied(side: Side) -> object:
-        pod = world.create_pod(side)
-        content = "0123456789" * 100_000
-        remote_source, back = tmp_path / f"{side.name}-out", tmp_path / f"{side.name}-back"
-        remote_source.write_text(content)
-        done = [
-            copy(side, remote_source, f"worker:{pod.directory}/there"),
-            copy(side, f"worker:{pod.directory}/there", back),
-        ]
-        assert back.read_text() == content
-        # If the file is missing, kubectl stops reading as soon as tar has failed. How much of tar's
-        # message it prints differs from run to run.
-        failed = side.run("cp", "worker:/nonexistent", tmp_path / "nothing")
-        return [(one.returncode, one.stdout, one.stderr) for one in done], failed.returncode
-
-    world.compare(copied)
-
-
-def copy(side: Side, *paths: Path | str) -> subprocess.CompletedProcess[str]:
-    """Copy with kubectl, which sometimes misses the end of the stream and hangs.
-
-    It also does so without the proxy. A copy that always hangs still fails.
-    """
-    for _ in range(2):
-        try:
-            return side.run("cp", *paths, timeout=25)
-        except subprocess.TimeoutExpired:
-            continue
-    return side.run("cp", *paths)
-
-
 def test_wait_sees_change(world: World) -> None:
     def waited(side: Side) -> object:
         side.run_checked(*CREATE_ONE.split())
@@ -268,41 +161,3 @@ def make_ready(world: World, side: Side, pod: dict[str, Any]) -> None:
     pod["status"] |= {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
     path = f"/api/v1/namespaces/{side.namespace}/pods/{pod['metadata']['name']}/status"
     world.kubernetes.call(world.kubernetes.request("PUT", path, pod))
-
-
-def test_kubectl_proxy_serves_cluster(world: World) -> None:
-    """The cluster is below a path, which ``kubectl proxy`` adds with ``--append-server-path``."""
-
-    def proxied(side: Side) -> object:
-        with running(side.start("proxy", "--port=0", "--append-server-path")) as proxy:
-            found = re.search(r"127\.0\.0\.1:\d+", read_line(proxy))
-            assert found is not None
-            server = f"--server=http://{found[0]}"
-            empty_config = Path(side.kubeconfig).parent / "empty.kubeconfig"
-            empty_config.write_text("{apiVersion: v1, kind: Config}")
-            requests = (
-                ("get", "configmap", "many-00007", "-o", "yaml"),
-                ("get", "configmap", "missing"),
-                ("get", "--raw", "/version"),
-            )
-            responses = []
-            for arguments in requests:
-                command = [
-                    str(side.kubectl),
-                    f"--kubeconfig={empty_config}",
-                    server,
-                    "-n",
-                    "shared",
-                ]
-                done = subprocess.run(
-                    [*command, *arguments],
-                    capture_output=True,
-                    text=True,
-                    timeout=60,
-                    env=side.environment(),
-                    check=False,
-                )
-                responses.append((done.returncode, done.stdout, done.stderr))
-            return responses
-
-    world.compare_reads(proxied)

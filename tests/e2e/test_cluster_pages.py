@@ -1,7 +1,5 @@
 """The pages of clusters in a real browser, with a real API server behind Sekisho."""
 
-from pathlib import Path
-
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
@@ -15,11 +13,6 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.timeout(600)  # the browser may have to be installed first
 
 TABS = ("Nodes", "Members", "Projects", "Settings")
-
-
-@pytest.fixture
-def pages(proxy: SekishoWithUsers, browser: Chrome, tmp_path: Path) -> Pages:
-    return Pages(browser, proxy.url, tmp_path)
 
 
 def test_cluster_is_shown_with_its_health_nodes_and_conditions(

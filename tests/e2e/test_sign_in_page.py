@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
 from tests.support.kubernetes import kubectl
@@ -12,11 +11,6 @@ from tests.support.sekisho import PASSWORD, SekishoWithUsers
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(300)  # the browser may have to be installed first
-
-
-@pytest.fixture
-def pages(proxy: SekishoWithUsers, browser: Chrome, tmp_path: Path) -> Pages:
-    return Pages(browser, proxy.url, tmp_path)
 
 
 def test_user_signs_in_downloads_a_kubeconfig_and_signs_out(

@@ -1,46 +1,23 @@
-"""Failover between two API servers, while reads, writes and watches run."""
+"""Failover between two real API servers, while reads, writes and watches run."""
 
-import http.client
-import json
-import threading
-import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
 
-from proxy.transport.certificates import KeyPair
+from tests.faults.clients import MAPS, Clients, watching
 from tests.faults.conftest import FaultSekisho, RealApiServers
+from tests.faults.patient import running_patiently
 from tests.faults.test_broken_answers import assert_status, errors
-from tests.support.fault_proxy import FaultProxy
-from tests.support.scripted_api_server import ReceivedRequest, ScriptedApiServer, issue
 from tests.support.waiting import wait_until
-
-CLUSTER = "/k8s/clusters/two"
-MAPS = f"{CLUSTER}/api/v1/namespaces/default/configmaps"
-ENOUGH = 20
-"""How many requests each kind of client is to have made before and after the fault."""
 
 
 @pytest.fixture(scope="module")
 def shared_sekisho(
     prepared: FaultSekisho, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[FaultSekisho]:
-    """A Sekisho with a longer timeout, because an API server's first response takes seconds.
-
-    It is shorter than the clients' 30 s, so that they receive the error.
-    """
-    limits = {
-        "SEKISHO_UPSTREAM__CONNECT_TIMEOUT": "2s",
-        "SEKISHO_UPSTREAM__RESPONSE_HEAD_TIMEOUT": "20s",
-    }
-    sekisho = prepared.copy(tmp_path_factory.mktemp("patient"), **limits)
-    sekisho.start()
-    yield sekisho
-    assert sekisho.stop() == 0
+    with running_patiently(prepared, tmp_path_factory.mktemp("patient")) as sekisho:
+        yield sekisho
 
 
 @pytest.fixture(scope="module")
@@ -52,96 +29,6 @@ def two(two_api_servers: RealApiServers, shared_sekisho: FaultSekisho) -> RealAp
     shared_sekisho.run("admin", "cluster", "import", "two", "--kubeconfig", config, *servers)
     wait_until(lambda: shared_sekisho.knows("two"), 20)
     return two_api_servers
-
-
-class Clients:
-    """Clients that read and write until they are stopped, and count their responses."""
-
-    def __init__(self, sekisho: FaultSekisho) -> None:
-        self.reads: Counter[int] = Counter()
-        self.writes: Counter[int] = Counter()
-        self.created: list[tuple[str, int]] = []
-        self._sekisho = sekisho
-        self._stop = threading.Event()
-
-    @contextmanager
-    def running(self) -> Iterator["Clients"]:
-        """Run four readers and four writers."""
-        with ThreadPoolExecutor(8) as pool:
-            running = [pool.submit(self._read) for _ in range(4)]
-            running += [pool.submit(self._write) for _ in range(4)]
-            try:
-                yield self
-            finally:
-                self._stop.set()
-        for one in running:
-            one.result()
-
-    def await_more(self) -> None:
-        """Wait until both kinds have sent enough further requests."""
-        reads, writes = self.reads.total() + ENOUGH, self.writes.total() + ENOUGH
-        wait_until(lambda: self.reads.total() >= reads and self.writes.total() >= writes, 80)
-
-    def _read(self) -> None:
-        while not self._stop.is_set():
-            answer = self._sekisho.request("GET", MAPS + "?limit=5", token=self._sekisho.root)
-            self.reads[answer.status] += 1
-
-    def _write(self) -> None:
-        while not self._stop.is_set():
-            name = f"map-{uuid.uuid4().hex}"
-            body = {"metadata": {"name": name}}
-            answer = self._sekisho.request("POST", MAPS, token=self._sekisho.root, body=body)
-            self.writes[answer.status] += 1
-            self.created.append((name, answer.status))
-
-
-class Watch(threading.Thread):
-    """A client that watches like client-go: after a watch ends, it starts another."""
-
-    def __init__(self, sekisho: FaultSekisho) -> None:
-        super().__init__(daemon=True)
-        self.begun = 0
-        self.refused: Counter[int] = Counter()
-        self.seen: set[str] = set()
-        self._sekisho = sekisho
-        self._stop_asked = threading.Event()
-
-    def run(self) -> None:
-        while not self._stop_asked.is_set():
-            path = f"{MAPS}?watch=true&timeoutSeconds=5"
-            with self._sekisho.open_request("GET", path) as answer:
-                if answer.status != 200:
-                    self.refused[answer.status] += 1
-                    continue
-                self.begun += 1
-                try:
-                    for line in answer:
-                        event = json.loads(line)
-                        self.seen.add(event["object"].get("metadata", {}).get("name", ""))
-                except (http.client.IncompleteRead, ConnectionError, json.JSONDecodeError):
-                    pass
-
-    def await_more_than(self, begun: int) -> None:
-        wait_until(lambda: self.begun > begun, 60, "another watch")
-
-    def stop(self) -> None:
-        self._stop_asked.set()
-        self.join(60)
-        assert not self.is_alive()
-
-
-@contextmanager
-def watching(sekisho: FaultSekisho) -> Iterator[list[Watch]]:
-    """Run four watch clients."""
-    watches = [Watch(sekisho) for _ in range(4)]
-    for watch in watches:
-        watch.start()
-    try:
-        yield watches
-    finally:
-        for watch in watches:
-            watch.stop()
 
 
 Fault = Callable[[RealApiServers, int], None]
@@ -216,111 +103,3 @@ def test_both_api_servers_down_gives_errors_and_one_back_serves(
         for api_server in (0, 1):
             two.start(api_server)
     wait_until(lambda: sekisho.request("GET", MAPS, token=sekisho.root).status == 200, 60)
-
-
-# Two scripted API servers, for faults that real ones cannot be made to have in time.
-
-
-@pytest.fixture
-def pair(
-    sekisho: FaultSekisho, authority: KeyPair
-) -> Iterator[tuple[ScriptedApiServer, ScriptedApiServer]]:
-    with ScriptedApiServer(issue(authority)) as one, ScriptedApiServer(issue(authority)) as other:
-        put_cluster_of(sekisho, "pair", authority, (one, one.url), (other, other.url))
-        yield one, other
-
-
-async def dies(received: ReceivedRequest) -> None:
-    received.reset()
-
-
-def test_read_on_a_dying_api_server_is_retried_on_the_other(
-    sekisho: FaultSekisho, pair: tuple[ScriptedApiServer, ScriptedApiServer]
-) -> None:
-    pair[0].scripts["/x"] = dies
-    for _ in range(6):
-        answer = sekisho.request("GET", "/k8s/clusters/pair/x", token=sekisho.root)
-        assert answer.status == 200
-    assert "GET /x" in pair[0].received
-
-
-def test_write_on_a_dying_api_server_fails_and_the_next_goes_to_the_other(
-    sekisho: FaultSekisho, pair: tuple[ScriptedApiServer, ScriptedApiServer]
-) -> None:
-    for api_server in pair:
-        api_server.scripts["/x"] = dies
-    answer = sekisho.request("POST", "/k8s/clusters/pair/x", token=sekisho.root, body={})
-    assert_status(answer, 502, "BadGateway", "pair")
-    assert sum(api_server.received.count("POST /x") for api_server in pair) == 1
-
-
-def test_read_that_no_api_server_answers_fails_after_each_was_tried(
-    sekisho: FaultSekisho, pair: tuple[ScriptedApiServer, ScriptedApiServer]
-) -> None:
-    for api_server in pair:
-        api_server.scripts["/x"] = dies
-    answer = sekisho.request("GET", "/k8s/clusters/pair/x", token=sekisho.root)
-    assert_status(answer, 502, "BadGateway", "pair")
-    assert sum(api_server.received.count("GET /x") for api_server in pair) <= 4
-
-
-def test_read_on_a_frozen_api_server_moves_to_the_other_before_its_timeout(
-    sekisho: FaultSekisho, authority: KeyPair
-) -> None:
-    """On an open connection, only waiting reveals the fault."""
-    with (
-        ScriptedApiServer(issue(authority)) as one,
-        ScriptedApiServer(issue(authority)) as other,
-        FaultProxy(one.port) as between,
-    ):
-        put_cluster_of(sekisho, "half-frozen", authority, (one, between.url), (other, other.url))
-        between.stall()
-        started = time.monotonic()
-        for _ in range(4):
-            path = "/k8s/clusters/half-frozen/"
-            assert sekisho.request("GET", path, token=sekisho.root).status == 200
-        assert time.monotonic() - started < 30
-        assert errors(sekisho, "connect_timeout", "half-frozen") >= 1
-
-
-def test_stream_on_a_frozen_api_server_ends(sekisho: FaultSekisho, authority: KeyPair) -> None:
-    """A quiet stream on a healthy API server continues."""
-
-    async def stream(received: ReceivedRequest) -> None:
-        await received.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
-        await received.wait_until_closed()
-
-    with (
-        ScriptedApiServer(issue(authority)) as well,
-        ScriptedApiServer(issue(authority)) as frozen,
-        FaultProxy(frozen.port) as between,
-    ):
-        for name, api_server, url in (("well", well, well.url), ("frozen", frozen, between.url)):
-            api_server.scripts["/stream"] = stream
-            put_cluster_of(sekisho, name, authority, (api_server, url))
-        with (
-            sekisho.open_request("GET", "/k8s/clusters/well/stream") as quiet,
-            sekisho.open_request("GET", "/k8s/clusters/frozen/stream") as dead,
-        ):
-            assert (quiet.read(5), dead.read(5)) == (b"hello", b"hello")
-            between.stall()
-            with pytest.raises((http.client.IncompleteRead, ConnectionError)):
-                dead.read()
-            assert sekisho.metric("sekisho_requests_in_flight") == 1
-            assert errors(sekisho, "truncated", "frozen") == 1
-
-
-def put_cluster_of(
-    sekisho: FaultSekisho,
-    name: str,
-    authority: KeyPair,
-    *api_servers: tuple[ScriptedApiServer, str],
-) -> None:
-    """Create a cluster of these API servers, and wait until each got a request."""
-    sekisho.put_cluster(name, [url for _, url in api_servers], authority.certificate_pem)
-
-    def all_serve() -> bool:
-        sekisho.request("GET", f"/k8s/clusters/{name}/", token=sekisho.root)
-        return all(api_server.received for api_server, _ in api_servers)
-
-    wait_until(all_serve, 30, "a response of each API server")

@@ -11,7 +11,7 @@ standard library.
 
 etcd has a separate module file, etcd.mod, so that a change of one does not rebuild the other.
 Releases of Kubernetes other than the one in go.mod have a ``v<minor>.mod``, which ``--pin`` writes.
-The script is one file so that it runs without installation, which explains its length.
+The script is one file of more than 300 lines so that it runs without installation.
 """
 
 import argparse

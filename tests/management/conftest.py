@@ -20,6 +20,7 @@ from store.database import open_store
 from store.encryption import Keyring, generate_key
 from store.interfaces import Store
 from store.records import Principal, User
+from tests.management.identity.providers import sign_in
 from tests.support.addresses import LOOPBACK_ALLOWED
 from tests.support.kubernetes import kubectl
 from tests.support.loop_thread import LoopThread
@@ -215,3 +216,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sekisho]:
     made.create_user("root", "--admin")
     yield made
     made.stop()
+
+
+@pytest.fixture
+def root(server: Sekisho) -> str:
+    """A token of the administrator root at the test's server."""
+    return sign_in(server, "root")
+
+
+@pytest.fixture
+def manager(server: Sekisho) -> str:
+    """A token of manager, who may manage providers, at a server of ``serving``."""
+    return sign_in(server, "manager")

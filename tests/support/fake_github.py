@@ -3,7 +3,8 @@
 It follows GitHub's documentation: REST ("Users", "Organization members", "Teams", "Search", "OAuth
 authorizations"), "Authorizing OAuth apps" with PKCE and the device flow, "Refreshing user access
 tokens", and the headers of rate limits and pagination. A test in ``tests/providers/github`` checks
-its responses against GitHub's OpenAPI description. It is one file because all parts share state.
+its responses against GitHub's OpenAPI description. It has more than 300 lines because all parts
+share state.
 """
 
 import base64

@@ -7,18 +7,14 @@ from typing import Any
 import pytest
 
 from management.api.provider_tests import NOT_AVAILABLE
-from tests.management.identity.test_provider_changes import (
+from tests.management.identity.providers import (
     TYPES,
     add,
-    manager,
-    root,
     serving,
     trap,
 )
 from tests.support.sekisho import Sekisho, free_port
 from tests.support.waiting import wait_until
-
-__all__ = ["manager", "root"]
 
 PLACES = {
     "openldap": ("servers", "ldaps"),

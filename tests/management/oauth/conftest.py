@@ -126,3 +126,15 @@ def person(session: aiohttp.ClientSession) -> BrowserUser:
 def folder_of(world: World) -> Path:
     """The path of the server's log."""
     return world.server.folder
+
+
+@pytest.fixture
+def laptop(oidc: World, tmp_path: Path) -> Sekisho:
+    """A user's machine: the command without a server configuration or a window."""
+    made = Sekisho(tmp_path, oidc.server.port, oidc.server.metrics_port)
+    made.environment = {
+        "XDG_CONFIG_HOME": str(tmp_path / "home"),
+        "SEKISHO_CONFIG": str(tmp_path / "there-is-none.yaml"),
+        "SEKISHO_CREDENTIAL_STORE": "file",
+    }
+    return made

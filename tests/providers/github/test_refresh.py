@@ -13,8 +13,8 @@ from providers.base import (
     Rejected,
 )
 from providers.github.rate_limits import retry_delay
+from tests.providers.github.browser import sign_in
 from tests.providers.github.conftest import Make, WallClock
-from tests.providers.github.test_sign_in import sign_in
 from tests.support.fake_github import FakeGithub
 
 

@@ -10,40 +10,14 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from providers.base import (
-    CannotRefresh,
     ExternalGroup,
     ExternalIdentity,
-    Pending,
     ProviderUnavailable,
     Rejected,
 )
+from tests.providers.oidc.browser import BACK, PRINCIPAL, sign_in
 from tests.providers.oidc.conftest import Make
 from tests.support.scripted_issuer import ScriptedIssuer, at_hash
-
-BACK = "https://sekisho.example/v1/login/corp/callback"
-PRINCIPAL = "oidc_corp_user://248289761001"
-
-
-def respond(issuer: ScriptedIssuer, *, id_token: str | None = None, **more: Any) -> None:
-    """Let the token endpoint return an ID token, an access token, and ``more``."""
-    body = {"id_token": id_token, "access_token": "access-1", "token_type": "Bearer"} | more
-    issuer.token_response = (
-        200,
-        {name: value for name, value in body.items() if value is not None},
-    )
-
-
-async def sign_in(
-    provider: Any, issuer: ScriptedIssuer, query: dict[str, str] | None = None, **claims: Any
-) -> Any:
-    """Sign in with the ``claims`` of the ID token and the ``query`` of the browser."""
-    start = await provider.start_browser(BACK)
-    if "nonce" not in claims:
-        claims["nonce"] = start.keep["nonce"]
-    if issuer.token_response == (200, {}):
-        respond(issuer, id_token=issuer.token(**claims), refresh_token="refresh-1")
-    parameters = {"state": start.keep["state"], "code": "code-1"} | (query or {})
-    return await provider.finish_browser(BACK, start.keep, parameters)
 
 
 async def test_start_browser_sends_pkce_state_and_nonce(make: Make, issuer: ScriptedIssuer) -> None:
@@ -230,128 +204,6 @@ async def test_error_contains_no_secret(make: Make, issuer: ScriptedIssuer) -> N
     with pytest.raises(ProviderUnavailable) as caught:
         await sign_in(provider, issuer)
     assert "code-1" not in str(caught.value)
-
-
-async def test_refresh_returns_current_groups_and_new_refresh_token(
-    make: Make, issuer: ScriptedIssuer
-) -> None:
-    provider = await make(groups_claim="groups", userinfo="never")
-    secret = (await sign_in(provider, issuer, groups=["ops", "dev"])).secret
-    respond(issuer, id_token=issuer.token(groups=["dev"]), refresh_token="refresh-2")
-    found = await provider.refresh(PRINCIPAL, secret)
-    assert [group.name for group in found.groups] == ["dev"]
-    assert json.loads(found.secret)["refresh_token"] == "refresh-2"
-    assert issuer.forms[-1] == {"grant_type": "refresh_token", "refresh_token": "refresh-1"}
-
-
-async def test_refresh_without_new_id_token_reads_userinfo(
-    make: Make, issuer: ScriptedIssuer
-) -> None:
-    provider = await make(groups_claim="groups", subject_claim="oid")
-    secret = (await sign_in(provider, issuer, oid="o-1", groups=[])).secret
-    respond(issuer)
-    issuer.userinfo = (200, {"sub": "248289761001", "groups": ["new"]})
-    found = await provider.refresh("oidc_corp_user://o-1", secret)
-    assert [group.name for group in found.groups] == ["new"]
-    assert json.loads(found.secret)["refresh_token"] == "refresh-1"
-    issuer.userinfo = (200, {"sub": "another"})
-    assert await provider.refresh("oidc_corp_user://o-1", secret) == Rejected("subject_mismatch")
-
-
-async def test_refresh_rejects_only_accounts_that_the_issuer_refuses(
-    make: Make, issuer: ScriptedIssuer
-) -> None:
-    provider = await make(required_claims={"hd": "acme.example"})
-    secret = (await sign_in(provider, issuer, hd="acme.example")).secret
-    issuer.token_response = (400, {"error": "invalid_grant", "error_description": "User disabled"})
-    assert await provider.refresh(PRINCIPAL, secret) == Rejected("account_gone")
-    respond(issuer, id_token=issuer.token(hd="left.example"))
-    refused = await provider.refresh(PRINCIPAL, secret)
-    assert refused.reason == "required_claim"
-    for response in ((400, {"error": "invalid_request"}), (503, {}), (200, "?"), (429, {})):
-        issuer.token_response = response
-        with pytest.raises(ProviderUnavailable):
-            await provider.refresh(PRINCIPAL, secret)
-    with pytest.raises(CannotRefresh):
-        await provider.refresh(PRINCIPAL, None)
-
-
-async def test_failed_refresh_keeps_new_refresh_token(make: Make, issuer: ScriptedIssuer) -> None:
-    provider = await make(groups_claim="groups")
-    secret = (await sign_in(provider, issuer, groups=[])).secret
-    respond(issuer, refresh_token="refresh-2")
-    for status, body in ((500, "{}"), (403, "{}"), (200, "?")):
-        issuer.userinfo = (status, body)
-        with pytest.raises(ProviderUnavailable) as caught:
-            await provider.refresh(PRINCIPAL, secret)
-        assert json.loads(caught.value.secret or "")["refresh_token"] == "refresh-2"
-    # A wrong clock or an unknown key must not lock users out.
-    respond(issuer, id_token=issuer.token(exp=1), refresh_token="refresh-2")
-    with pytest.raises(ProviderUnavailable) as caught:
-        await provider.refresh(PRINCIPAL, secret)
-    assert json.loads(caught.value.secret or "")["refresh_token"] == "refresh-2"
-
-
-async def test_revoke_grant_revokes_refresh_token(make: Make, issuer: ScriptedIssuer) -> None:
-    provider = await make()
-    secret = (await sign_in(provider, issuer)).secret
-    await provider.revoke_grant(PRINCIPAL, secret)
-    assert issuer.received_paths[-1] == "/revoke"
-    assert issuer.forms[-1]["token"] == "refresh-1"
-
-
-async def test_device_sign_in_maps_each_poll_response(make: Make, issuer: ScriptedIssuer) -> None:
-    provider = await make()
-    issuer.device = (
-        200,
-        {
-            "device_code": "d-1",
-            "user_code": "ABCD-EFGH",
-            "verification_uri": f"{issuer.url}/activate",
-            "expires_in": 600,
-            "interval": 3,
-        },
-    )
-    start = await provider.start_device()
-    assert (start.user_code, start.interval) == ("ABCD-EFGH", 3)
-    assert start.verification_uri_complete == f"{issuer.url}/activate"
-    for error, expected in (
-        ("authorization_pending", Pending(3)),
-        ("slow_down", Pending(8)),
-        ("expired_token", Rejected("expired_token")),
-        ("access_denied", Rejected("access_denied")),
-    ):
-        issuer.token_response = (400, {"error": error})
-        assert await provider.poll_device(start.keep) == expected
-    respond(issuer, id_token=issuer.token())
-    found = await provider.poll_device(start.keep)
-    assert found.principal_id == PRINCIPAL
-    assert issuer.forms[-1]["device_code"] == "d-1"
-
-
-@pytest.mark.parametrize(
-    "changes", [{}, {"user_code": "x"}, {"expires_in": "?"}, {"verification_uri": "javascript:x"}]
-)
-async def test_invalid_device_response_is_unavailable(
-    make: Make, issuer: ScriptedIssuer, changes: dict[str, Any]
-) -> None:
-    good = {
-        "device_code": "d",
-        "user_code": "U",
-        "verification_uri": "https://id.example",
-        "expires_in": 9,
-    }
-    issuer.device = (200, good | changes if changes else {})
-    provider = await make()
-    if changes == {"user_code": "x"}:
-        assert (await provider.start_device()).user_code == "x"
-    else:
-        with pytest.raises(ProviderUnavailable):
-            await provider.start_device()
-
-
-async def test_device_flow_disabled_has_no_device_sign_in(make: Make) -> None:
-    assert not hasattr(await make(device_flow=False), "start_device")
 
 
 async def test_sign_in_that_another_provider_began_is_rejected(

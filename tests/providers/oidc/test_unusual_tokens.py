@@ -14,8 +14,8 @@ from providers.base import (
     Rejected,
 )
 from providers.jwt.unverified import MAX_ID_TOKEN_BYTES, MAX_JWT_BYTES, read_unverified
+from tests.providers.oidc.browser import BACK, PRINCIPAL, respond, sign_in
 from tests.providers.oidc.conftest import Clock, Make
-from tests.providers.oidc.test_sign_in import BACK, PRINCIPAL, respond, sign_in
 from tests.support.scripted_issuer import KEYS, UNTRUSTED_KEY, ScriptedIssuer, signed
 
 

@@ -9,11 +9,6 @@ import pytest
 from tests.support.sekisho import PASSWORD, Sekisho, make_sekisho
 
 
-@pytest.fixture
-def sekisho(tmp_path: Path) -> Sekisho:
-    return make_sekisho(tmp_path, (1, 2))
-
-
 def failure(sekisho: Sekisho, *arguments: str, stdin: str | None = None, code: int = 1) -> str:
     """Run a command, assert that it fails, and return its standard error."""
     done = sekisho.run(*arguments, stdin=stdin, check=False)

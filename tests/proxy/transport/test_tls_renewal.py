@@ -1,95 +1,20 @@
-"""The listener's certificate: renewals, broken and repaired files, concurrent processes."""
+"""The listener's certificate: renewals, and broken and repaired files."""
 
 import asyncio
 import socket
 import ssl
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 import structlog
 from aiohttp import web
-from cryptography import x509
 
 from config.problems import ConfigError
-from config.settings import Settings
-from proxy.transport.certificates import KeyPair, create_authority, issue_server
 from proxy.transport.server_tls import ServerTls, read_ca
-
-NOW = datetime.now(UTC)
-LONG_AGO = NOW - timedelta(days=2500)
-
-
-def settings(
-    folder: Path, external_url: str = "https://sekisho.example.com", **tls: Any
-) -> Settings:
-    return Settings.model_validate(
-        {"data_dir": str(folder), "server": {"external_url": external_url, "tls": tls}}
-    )
-
-
-@pytest.fixture(scope="module")
-def authority() -> KeyPair:
-    return create_authority("corp", lifetime=timedelta(days=9), now=NOW)
-
-
-class ConfiguredFiles:
-    """A certificate and a key as cert-manager writes them, and settings that name them."""
-
-    def __init__(self, folder: Path, authority: KeyPair) -> None:
-        self.certificate, self.key = folder / "x.crt", folder / "x.key"
-        self._authority = authority
-        self.ca_pem = authority.certificate_pem.decode()
-        self.write()
-        self.settings = settings(
-            folder / "data", cert_file=str(self.certificate), key_file=str(self.key)
-        )
-
-    def write(self, *, certificate: bool = True, key: bool = True) -> None:
-        """Issue a new pair and write it, or one of its files."""
-        pair = issue_server(
-            self._authority,
-            common_name="x",
-            names=["localhost"],
-            lifetime=timedelta(days=1),
-            now=NOW,
-        )
-        if certificate:
-            self.certificate.write_bytes(pair.certificate_pem)
-        if key:
-            self.key.write_bytes(pair.key_pem)
-            self.key.chmod(0o600)
-
-
-@pytest.fixture
-def files(tmp_path: Path, authority: KeyPair) -> ConfiguredFiles:
-    return ConfiguredFiles(tmp_path, authority)
-
-
-def handshake(
-    context: ssl.SSLContext | None, client: ssl.SSLContext, name: str = "localhost"
-) -> bytes:
-    """Do a handshake in memory; return the server certificate that the client got."""
-    assert context is not None
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    server_side = context.wrap_bio(to_server, to_client, server_side=True)
-    client_side = client.wrap_bio(to_client, to_server, server_hostname=name)
-    for _ in range(4):
-        for side in (client_side, server_side):
-            with suppress(ssl.SSLWantReadError):
-                side.do_handshake()
-    certificate = client_side.getpeercert(binary_form=True)
-    assert certificate is not None
-    return certificate
-
-
-def trusting(ca_pem: str | None) -> ssl.SSLContext:
-    return ssl.create_default_context(cadata=ca_pem)
+from tests.proxy.transport.tls_listener import ConfiguredFiles, handshake, settings, trusting
 
 
 def test_key_without_its_certificate_keeps_the_previous_pair(files: ConfiguredFiles) -> None:
@@ -230,73 +155,6 @@ def test_tls_1_1_is_rejected_and_http_1_1_is_negotiated(tmp_path: Path) -> None:
             with suppress(ssl.SSLWantReadError):
                 side.do_handshake()
     assert client_side.selected_alpn_protocol() == "http/1.1"
-
-
-def test_clients_with_either_ca_connect_after_ca_renewal(tmp_path: Path) -> None:
-    old_ca = ServerTls(settings(tmp_path), now=lambda: LONG_AGO).ca_pem
-    renewed = ServerTls(settings(tmp_path), now=lambda: NOW)
-    assert old_ca is not None
-    assert renewed.ca_pem is not None
-    newest = x509.load_pem_x509_certificates(renewed.ca_pem.encode())[0]
-    assert newest.not_valid_after_utc > NOW + timedelta(days=3600)
-    for client in (old_ca, renewed.ca_pem):
-        handshake(renewed.context, trusting(client), "sekisho.example.com")
-
-
-def test_address_in_another_spelling_needs_no_new_certificate(tmp_path: Path) -> None:
-    by_address = settings(tmp_path, "https://[fd00:0:0::1]")
-    ServerTls(by_address)
-    made = (tmp_path / "tls" / "server.crt").read_bytes()
-    tls = ServerTls(by_address)
-    assert (tmp_path / "tls" / "server.crt").read_bytes() == made
-    handshake(tls.context, trusting(tls.ca_pem), "fd00::1")
-
-
-def test_long_name_has_a_certificate(tmp_path: Path) -> None:
-    name = ".".join(["a" * 40, "b" * 40, "example", "com"])
-    tls = ServerTls(settings(tmp_path, f"https://{name}"))
-    handshake(tls.context, trusting(tls.ca_pem), name)
-
-
-def test_key_of_another_server_certificate_is_replaced(tmp_path: Path) -> None:
-    """A crash between the writes of two files leaves them so."""
-    first = ServerTls(settings(tmp_path / "a"))
-    ServerTls(settings(tmp_path / "b"))
-    other = (tmp_path / "b" / "tls" / "server.key").read_bytes()
-    (tmp_path / "a" / "tls" / "server.key").write_bytes(other)
-    repaired = ServerTls(settings(tmp_path / "a"))
-    assert repaired.ca_pem == first.ca_pem
-    handshake(repaired.context, trusting(first.ca_pem))
-
-
-def test_ca_key_without_certificate_is_replaced_but_a_lost_ca_key_is_an_error(
-    tmp_path: Path,
-) -> None:
-    ServerTls(settings(tmp_path))
-    (tmp_path / "tls" / "ca.crt").unlink()
-    ServerTls(settings(tmp_path))
-    made = (tmp_path / "tls" / "ca.crt").read_bytes()
-    (tmp_path / "tls" / "ca.key").unlink()
-    with pytest.raises(ConfigError, match=r"ca\.key is missing; restore .* from a backup"):
-        ServerTls(settings(tmp_path))
-    assert (tmp_path / "tls" / "ca.crt").read_bytes() == made
-
-
-def test_concurrent_processes_create_one_authority(tmp_path: Path) -> None:
-    program = (
-        "import sys\n"
-        "from config.settings import Settings\n"
-        "from proxy.transport.server_tls import ServerTls\n"
-        "print(ServerTls(Settings(data_dir=sys.argv[1])).ca_pem)\n"
-    )
-    command = [sys.executable, "-c", program, str(tmp_path / "data")]
-    root = Path(__file__).parents[3]
-    started = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) for _ in range(4)
-    ]
-    bundles = {process.communicate(timeout=60)[0] for process in started}
-    assert [process.returncode for process in started] == [0, 0, 0, 0]
-    assert len(bundles) == 1
 
 
 def test_encrypted_key_is_reported_without_a_prompt(files: ConfiguredFiles) -> None:

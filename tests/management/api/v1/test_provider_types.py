@@ -6,18 +6,14 @@ from typing import Any
 import pytest
 
 from management.api.provider_tests import NOT_AVAILABLE
-from tests.management.identity.test_provider_changes import (
+from tests.management.identity.providers import (
     LDAP,
     TYPES,
     add,
-    manager,
-    root,
     serving,
 )
 from tests.support.openldap import PASSWORD, OpenLdap
 from tests.support.sekisho import HttpResponse, Sekisho, free_port
-
-__all__ = ["manager", "root"]
 
 
 @pytest.fixture(scope="module")

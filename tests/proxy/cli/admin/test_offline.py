@@ -6,16 +6,9 @@ import os
 import stat
 from pathlib import Path
 
-import pytest
-
 from proxy.cli.admin.database import offline_store
 from tests.store.records import a_cluster
-from tests.support.sekisho import PASSWORD, Sekisho, make_sekisho
-
-
-@pytest.fixture
-def sekisho(tmp_path: Path) -> Sekisho:
-    return make_sekisho(tmp_path, (1, 2))
+from tests.support.sekisho import PASSWORD, Sekisho
 
 
 def test_user_is_created_listed_disabled_and_deleted(sekisho: Sekisho) -> None:
