@@ -53,7 +53,7 @@ class RegistrationState(SealedState):
     username_mapping: UsernameMapping
     user: str
     token: str | None
-    cluster: str | None = None
+    cluster: str | None
 
 
 class Registration(RequestModel):

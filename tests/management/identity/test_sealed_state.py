@@ -42,6 +42,7 @@ STATES: list[SealedState] = [
         username_mapping="id",
         user="u-alice",
         token="ci",
+        cluster="c-edge",
     ),
     PagePosition(at=datetime(2026, 11, 30, 12, 0, 0, 123456, UTC), seq=7),
     StreamPosition(seq=7),
