@@ -94,6 +94,7 @@ async def test_user_lists_the_clusters_that_they_may_enter(ask: Ask, prod: Clust
                     "url": f"{URL}/k8s/clusters/{prod.id}",
                     "created_at": "2026-01-01T00:00:00+00:00",
                     "removing_since": None,
+                    "pending_until": None,
                     "reach": "direct",
                     "labels": {},
                     "servers": [UNREACHABLE],
