@@ -1,7 +1,6 @@
 """The agent of ``sekisho demo --agent``: all requests to the cluster go through its tunnels."""
 
 import asyncio
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ import aiohttp
 from management.clusters.agent_registration import AGENT_SERVERS
 from management.clusters.agent_tokens import issue_agent_token
 from providers.http.response_body import open_session
+from proxy.demo.ports import free_port
 from proxy.demo.processes import Component
 from proxy.files.private_files import write_private
 from store.interfaces import Store
@@ -26,7 +26,7 @@ START_SECONDS = 300.0
 STOP_SECONDS = 5.0
 
 
-async def reach_by_agent(store: Store, cluster: Cluster, folder: Path) -> Cluster:
+async def store_behind_agent(store: Store, cluster: Cluster, folder: Path) -> Cluster:
     """Store that a cluster is reached by its agent, and write the agent's token into ``folder``.
 
     The cluster has just been verified at its address, so the tunnel is not waited for.
@@ -53,7 +53,7 @@ async def running_agent(
 
     ``api_server`` is the URL of the API server that it relays to.
     """
-    health = f"127.0.0.1:{_free_port()}"
+    health = f"127.0.0.1:{free_port()}"
     agent = Component("sekisho agent", folder / "agent.log")
     try:
         await agent.start(
@@ -77,10 +77,3 @@ async def running_agent(
         yield
     finally:
         await asyncio.shield(agent.stop(grace=STOP_SECONDS))
-
-
-def _free_port() -> int:
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        port: int = holder.getsockname()[1]
-        return port

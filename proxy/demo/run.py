@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,10 +21,11 @@ from management.identity.tokens import TokenIssuer, TokenSpec, token_lifetimes
 from management.identity.users import new_user, one_time_password
 from providers.http.response_body import open_session, read_json
 from providers.local import hash_password
-from proxy.demo.agent import reach_by_agent, running_agent
+from proxy.demo.agent import running_agent, store_behind_agent
 from proxy.demo.binaries import find_assets
 from proxy.demo.fake_apiserver import FakeAPIServer
 from proxy.demo.local_cluster import LocalCluster
+from proxy.demo.ports import free_port
 from proxy.demo.processes import ComponentError
 from proxy.files.data_dir import open_keyring, open_store_with_key
 from proxy.files.private_files import write_private
@@ -135,8 +135,8 @@ async def _cluster(folder: Path, say: Say) -> AsyncIterator[LocalCluster | FakeA
 def _configuration(folder: Path) -> LoadedConfig:
     """Return the demo's configuration. The user's configuration is not read or changed."""
     config = {
-        "server": {"listen": f"127.0.0.1:{_port(8443)}", "shutdown_grace_seconds": 2},
-        "metrics": {"listen": f"127.0.0.1:{_port(9443)}"},
+        "server": {"listen": f"127.0.0.1:{free_port(8443)}", "shutdown_grace_seconds": 2},
+        "metrics": {"listen": f"127.0.0.1:{free_port(9443)}"},
         "data_dir": str(folder / "data"),
         "log": {"level": "warning", "access": False},
     }
@@ -164,7 +164,7 @@ async def _furnish(
         await store.users.create(user, password=NewPassword(USER, password_hash))
         await MemberService(store).grant(CLUSTER, user.id, "owner")
         if agent_folder is not None:
-            cluster = await reach_by_agent(store, cluster, agent_folder)
+            cluster = await store_behind_agent(store, cluster, agent_folder)
         tokens = TokenIssuer(store.tokens, token_lifetimes(settings))
         issued = await tokens.issue(user, TokenSpec(kind="kubeconfig", description="the demo's"))
     finally:
@@ -199,17 +199,3 @@ def _suggest(say: Say) -> None:
     say("try next, in another terminal, in this folder (Ctrl-C here stops and removes everything):")
     for command in ("get namespaces", "auth whoami", "api-resources"):
         say(f"  {program} --kubeconfig {KUBECONFIG} {command}")
-
-
-def _port(wanted: int) -> int:
-    """Return the port if it is free, else another one."""
-    for port in (wanted, 0):
-        with socket.socket() as holder:
-            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                holder.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            found: int = holder.getsockname()[1]
-            return found
-    raise OSError("no free port on 127.0.0.1")
