@@ -42,7 +42,7 @@ WRITE_CASES: dict[str, list[str]] = {
     "label, annotate and set": [CREATE_ONE, "label cm one a=b", "label cm one a=c", "label cm one a=c --overwrite", "annotate cm one x=y", "get cm one -o yaml"],
     "delete": [CREATE_ONE, "delete configmap one", "delete configmap one", "delete cm one --ignore-not-found", "delete cm -l app=none"],
     "scale, rollout history and undo": ["create -f deployment.yaml", "scale deployment web --replicas=0", "rollout history deployment/web", "rollout undo deployment/web", "rollout restart deployment/web", "get deployment web -o jsonpath={.spec.replicas}"],
-    "rollout status of an unchanged deployment": ["create deployment none --image=example.invalid/none --replicas=0", "rollout status deployment/none --timeout=20s"],
+    "rollout status of an unchanged deployment": ["create deployment none --image=example.invalid/none --replicas=0", "rollout status deployment/none --timeout=120s"],
     "rollout status that times out": [
         "create -f deployment.yaml",
         # Otherwise kubectl reports the wait, a number of times that depends on the controller's speed.
@@ -50,7 +50,7 @@ WRITE_CASES: dict[str, list[str]] = {
         "rollout status deployment/web --timeout=2s",
     ],
     "wait that times out": [CREATE_ONE, "wait cm/one --for=jsonpath={.data.x}=1 --timeout=1s"],
-    "wait for a condition that holds, and for deletion": [CREATE_ONE, "wait cm/one --for=jsonpath={.data.key}=value --timeout=20s", "delete cm one --wait=false", "wait cm/one --for=delete --timeout=20s"],
+    "wait for a condition that holds, and for deletion": [CREATE_ONE, "wait cm/one --for=jsonpath={.data.key}=value --timeout=120s", "delete cm one --wait=false", "wait cm/one --for=delete --timeout=120s"],
     "label and field selectors": [
         "apply -f map.yaml", CREATE_ONE, "get cm -l app=one", "get cm -l app!=one", "get cm -l 'app in (one,two)'",
         "get cm --field-selector=metadata.name=one", "get cm --field-selector=metadata.name!=one", "get cm --field-selector=data.key=1", "get cm -l 'app in'",

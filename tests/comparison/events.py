@@ -102,11 +102,11 @@ def kubectl_watch(side: Side, watchers: Watchers) -> Iterator[None]:
         reader.start()
         try:
             # The initial list is not empty: every namespace has a ConfigMap. Events follow it.
-            assert listed.wait(30)
+            assert listed.wait(120)
             yield
         finally:
             process.terminate()
-            reader.join(20)
+            reader.join(120)
 
 
 @contextmanager

@@ -105,7 +105,7 @@ def test_official_client_executes(world: World) -> None:
                 _preload_content=False,
             )
             shell.write_stdin("hello\n")
-            shell.run_forever(timeout=30)
+            shell.run_forever(timeout=120)
             return [shell.read_stdout(), shell.read_stderr(), shell.returncode]
 
     world.compare(executed)
@@ -203,7 +203,7 @@ def test_official_and_asyncio_clients_see_equal_events(world: World) -> None:
 
         thread = threading.Thread(target=watch)
         thread.start()
-        assert ready.wait(20)
+        assert ready.wait(120)
 
         async def make(core: Any, _: Side) -> None:
             for name in ("first", "last"):

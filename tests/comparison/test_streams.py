@@ -72,7 +72,7 @@ def test_exec_responds_to_each_input_line(world: World, websockets: str) -> None
                 lines.append(read_line(shell))
             shell.stdin.close()
             lines.append(shell.stderr.read())
-            return [*lines, shell.wait(30)]
+            return [*lines, shell.wait(120)]
 
     world.compare(answered)
 
@@ -116,10 +116,10 @@ def test_attach_passes_input_and_output(world: World, websockets: str) -> None:
 def test_wait_sees_change(world: World) -> None:
     def waited(side: Side) -> object:
         side.run_checked(*CREATE_ONE.split())
-        arguments = ("wait", "configmap/one", "--for=jsonpath={.data.x}=1", "--timeout=50s")
+        arguments = ("wait", "configmap/one", "--for=jsonpath={.data.x}=1", "--timeout=120s")
         with running(side.start(*arguments)) as waiting:
             side.run_checked("patch", "configmap", "one", "-p", '{"data":{"x":"1"}}')
-            return [read_line(waiting), waiting.wait(30)]
+            return [read_line(waiting), waiting.wait(120)]
 
     world.compare(waited)
 
@@ -135,7 +135,7 @@ def test_rollout_status_follows_rollout(world: World) -> None:
                 make_ready(world, side, pod)
             assert status.stdout is not None
             lines += status.stdout.readlines()
-            return [sorted(set(lines)), status.wait(30)]
+            return [sorted(set(lines)), status.wait(120)]
 
     world.compare(followed)
 

@@ -45,7 +45,7 @@ def upper_case(listener: socket.socket) -> None:
 
 def exchange(port: int, command: bytes) -> bytes:
     """Send bytes and return the complete response."""
-    with socket.create_connection(("127.0.0.1", port), 20) as client:
+    with socket.create_connection(("127.0.0.1", port), 120) as client:
         client.sendall(command)
         client.shutdown(socket.SHUT_WR)
         return read_all(client)

@@ -19,7 +19,7 @@ def raw(proxy: Sekisho, request: bytes) -> bytes:
     """Send ``request`` and return all received bytes until the connection ends."""
     context = ssl.create_default_context(cafile=str(proxy.folder / "data" / "tls" / "ca.crt"))
     with (
-        socket.create_connection(("127.0.0.1", proxy.port), 20) as plain,
+        socket.create_connection(("127.0.0.1", proxy.port), 120) as plain,
         context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
     ):
         connection.sendall(request)

@@ -140,7 +140,7 @@ def test_port_forward_carries_bytes_both_ways(
                 found = re.search(r":(\d+) ->", forward.stdout.readline())
                 assert found is not None
                 for text in (b"hello", b"x" * 200_000):
-                    with socket.create_connection(("127.0.0.1", int(found[1])), 10) as client:
+                    with socket.create_connection(("127.0.0.1", int(found[1])), 120) as client:
                         client.sendall(text)
                         client.shutdown(socket.SHUT_WR)
                         assert _read_all(client) == text.upper()
@@ -185,10 +185,10 @@ def test_wait_ends_when_the_condition_is_met(alice: Path, namespace: str) -> Non
         "wait",
         "configmap/waited",
         "--for=jsonpath={.data.x}=1",
-        "--timeout=30s",
+        "--timeout=120s",
     ) as waiting:
         ok(alice, "-n", namespace, "patch", "configmap", "waited", "-p", '{"data":{"x":"1"}}')
-        assert waiting.wait(20) == 0
+        assert waiting.wait(120) == 0
 
 
 def test_rollout_status_ends_when_the_rollout_is_complete(
@@ -200,7 +200,7 @@ def test_rollout_status_ends_when_the_rollout_is_complete(
         assert "Waiting for deployment" in status.stdout.readline()
         _make_available(kubernetes, namespace)
         assert "successfully rolled out" in status.stdout.read()
-        assert status.wait(20) == 0
+        assert status.wait(120) == 0
 
 
 def _make_available(kubernetes: Kubernetes, namespace: str) -> None:

@@ -54,7 +54,7 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self.stop.set()
         for thread in self._threads:
-            thread.join(30)
+            thread.join(120)
 
     def _send(self) -> None:
         with closing(connect(self._sekisho)) as connection:

@@ -106,7 +106,7 @@ def kubectl_proxy(proxy: SekishoWithUsers, *options: str) -> Iterator[str]:
 @pytest.fixture(params=["by name", "by id", "kubectl proxy", "kubectl proxy that adds the path"])
 def route(request: pytest.FixtureRequest, proxy: SekishoWithUsers) -> Iterator[Route]:
     clusters = proxy.request("GET", "/v1/clusters", token=proxy.token("root")).json()["items"]
-    cluster_id = clusters[0]["id"]
+    cluster_id = next(one["id"] for one in clusters if one["name"] == "test")
     ca_file = proxy.folder / "data" / "tls" / "ca.crt"
     if request.param.startswith("by"):
         name = "test" if request.param == "by name" else cluster_id

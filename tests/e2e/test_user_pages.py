@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(400)  # the browser may have to be installed fi
 def join(proxy: SekishoWithUsers, user: str, group: str, name: str) -> None:
     """Write a membership, as a sign-in at a provider does."""
     file = proxy.folder / "data" / "sekisho.db"
-    with closing(sqlite3.connect(file, timeout=10)) as database, database:
+    with closing(sqlite3.connect(file, timeout=120)) as database, database:
         database.execute(
             "insert into memberships (user_id, provider, id, name) values (?, ?, ?, ?)",
             (user, "github", group, name),
@@ -46,7 +46,7 @@ def test_linked_account_is_unlinked_after_its_loss_is_named(
     proxy: SekishoWithUsers, pages: Pages
 ) -> None:
     user = proxy.create_user("linda")
-    with closing(sqlite3.connect(proxy.folder / "data" / "sekisho.db", timeout=10)) as database:
+    with closing(sqlite3.connect(proxy.folder / "data" / "sekisho.db", timeout=120)) as database:
         database.execute(
             "insert into principals (id, user_id, provider, name) values (?, ?, ?, ?)",
             ("github_user://71", user, "github", "linda-of-acme"),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.isolation import PROCESS_VARIABLE
 from tests.support.kubernetes import Kubernetes
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +48,7 @@ def test_end_to_end_suite_without_fast_path_passes(tmp_path: Path, kubernetes: K
     copy_without_fast_path(tmp_path)
     assert importers(tmp_path) == []
     environment = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
-    environment |= {"PYTHONPATH": str(tmp_path)}
+    environment |= {"PYTHONPATH": str(tmp_path), PROCESS_VARIABLE: "9"}
     environment.pop("PYTHONSAFEPATH", None)
     done = subprocess.run(
         [

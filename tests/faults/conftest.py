@@ -66,7 +66,7 @@ class FaultSekisho(Sekisho):
         ca = str(self.folder / "data" / "tls" / "ca.crt")
         context = ssl.create_default_context(cafile=ca)
         with (
-            socket.create_connection(("127.0.0.1", self.port), 40) as plain,
+            socket.create_connection(("127.0.0.1", self.port), 120) as plain,
             context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
         ):
             yield connection

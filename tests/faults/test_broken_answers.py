@@ -236,7 +236,7 @@ def test_client_gone_during_its_upload_leaves_nothing_open(
             f"POST {CLUSTER}/upload HTTP/1.1\r\nHost: g\r\nContent-Length: 1000000\r\n"
             f"Authorization: Bearer {sekisho.root}\r\n\r\nsome".encode()
         )
-        assert got.wait(20)
+        assert got.wait(120)
         assert sekisho.metric("sekisho_requests_in_flight") == 1
     wait_until(lambda: sekisho.metric("sekisho_requests_in_flight") == 0, 20)
 

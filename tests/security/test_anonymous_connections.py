@@ -17,7 +17,7 @@ limits:
   connections: {total: 40, reserve: 0.25, per_network: 10, per_known_network: 12,
                 stranger_timeout: 1s}
 """
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 120.0
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["tls", "plain"])
@@ -40,7 +40,7 @@ def limited_server(
 def connect(sekisho: Sekisho, stack: ExitStack, source: str = "127.0.0.1") -> socket.socket:
     return stack.enter_context(
         closing(
-            socket.create_connection(("127.0.0.1", sekisho.port), 10, source_address=(source, 0))
+            socket.create_connection(("127.0.0.1", sekisho.port), 120, source_address=(source, 0))
         )
     )
 

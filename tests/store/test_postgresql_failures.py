@@ -50,7 +50,7 @@ class Server:
     def stop(self) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGQUIT)
-        self._process.wait(10)
+        self._process.wait(120)
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def certified_issuer(port: int, redirect_uri: str, backchannel: str) -> Iterator
         yield CertifiedIssuer(f"http://127.0.0.1:{port}")
     finally:
         process.kill()
-        process.wait(30)
+        process.wait(120)
 
 
 class BrowserUser:

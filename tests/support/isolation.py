@@ -16,6 +16,9 @@ from pathlib import Path
 FIRST_PORT, PORTS_EACH = 12_000, 2_000
 """Each test process has its own ports, below the kernel's range for outgoing connections."""
 
+PROCESS_VARIABLE = "SEKISHO_TEST_PROCESS"
+"""The environment variable with the number of a test process that pytest-xdist did not start."""
+
 
 @contextmanager
 def exclusive_lock(what: str) -> Iterator[None]:
@@ -27,7 +30,8 @@ def exclusive_lock(what: str) -> Iterator[None]:
 
 def free_port() -> int:
     """Return an unused loopback port that no other test process chooses."""
-    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    number = int(os.environ.get(PROCESS_VARIABLE, worker))
     first = FIRST_PORT + number % 10 * PORTS_EACH
     for port in random.sample(range(first, first + PORTS_EACH), 200):
         with socket.socket() as holder:

@@ -28,6 +28,8 @@ NAMESPACE = "parts"
 ACCOUNT_SECONDS = 120.0
 """Seconds to wait for the service account of a new namespace, which pods need."""
 
+HOUR = 3600.0
+
 KUBECTL_SECONDS = 180.0
 """Default timeout of one kubectl, in seconds."""
 
@@ -198,6 +200,14 @@ def needs_kubernetes(item: pytest.Item) -> bool:
     return "kubernetes_assets" in _fixtures(item)
 
 
+def _order(item: pytest.Item) -> int:
+    """Return 0 for tests that may take an hour, 1 for the comparison of versions, else 2."""
+    limit = item.get_closest_marker("timeout")
+    if limit and limit.args[0] >= HOUR:
+        return 0
+    return 1 if "versions" in _fixtures(item) else 2
+
+
 def _fixtures(item: pytest.Item) -> Sequence[str]:
     return getattr(item, "fixturenames", ())
 
@@ -206,10 +216,11 @@ def _fixtures(item: pytest.Item) -> Sequence[str]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Run files without a cluster first, and queue builds for the others.
 
-    Among tests with a cluster, the comparison of versions comes first, because it takes longest.
+    Among tests with a cluster, those that take longest come first: no other process of the run
+    waits for them at the end.
     """
     later = {item.path for item in items if needs_kubernetes(item)}
-    items.sort(key=lambda item: (item.path in later, "versions" not in _fixtures(item)))
+    items.sort(key=lambda item: (item.path in later, _order(item)))
     if later and not config.option.collectonly:
         config.stash[_BASE] = base_build()
         BUILDS.add(*config.stash[_BASE], first=True)

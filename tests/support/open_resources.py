@@ -44,7 +44,7 @@ _FIELDS = fields(OpenResources)
 def open_resources(sekisho: Sekisho) -> OpenResources:
     """Return the current counts."""
     url = f"http://127.0.0.1:{sekisho.metrics_port}/metrics"
-    with urllib.request.urlopen(url, timeout=20) as response:
+    with urllib.request.urlopen(url, timeout=120) as response:
         metrics = response.read().decode()
 
     def total(name: str) -> int:

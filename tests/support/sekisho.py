@@ -1,15 +1,15 @@
 """Run Sekisho as operators do: ``sekisho serve`` as a process, and its commands.
 
-The fixture ``proxy`` is shared by the test session. It is in front of the session's cluster and has
-users with different roles.
+The fixture ``proxy`` is a server of its own for each module of tests, in front of the session's
+cluster, and has users with different roles.
 """
 
 import http.client
 import json
 import os
 import re
+import shutil
 import signal
-import sqlite3
 import ssl
 import subprocess
 import sys
@@ -17,7 +17,8 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from proxy.workers.child_process import die_with_parent
 from tests.support.addresses import LOOPBACK_SETTING
 from tests.support.isolation import free_port as free_port  # re-exported for tests that run Sekisho
 from tests.support.kubernetes import Kubernetes
+from tests.support.waiting import wait_until
 
 START_SECONDS = 300.0
 """Seconds to wait for a server. A limit for hanging servers, not a measurement."""
@@ -234,51 +236,57 @@ class SekishoWithUsers(Sekisho):
     users: dict[str, str] = field(default_factory=dict)
     configs: dict[str, Path] = field(default_factory=dict)
 
-    def grants(self) -> set[tuple[str, str, str]]:
-        """Return user, role, and target of each binding of ``users``.
-
-        Projects have their creator as owner: those of alice and root are left out.
-        """
-        names = {user_id: name for name, user_id in self.users.items()}
-        with closing(sqlite3.connect(self.folder / "data" / "sekisho.db", timeout=10)) as database:
-            rows = database.execute(
-                "select user_id, role_id, target from bindings where user_id is not null"
-                " and not (role_id = 'project-owner' and user_id in (?, ?))",
-                (self.users["alice"], self.users["root"]),
-            ).fetchall()
-        return {(names[user], role, target) for user, role, target in rows if user in names}
-
 
 @pytest.fixture(scope="module")
-def proxy(shared_proxy: SekishoWithUsers) -> Iterator[SekishoWithUsers]:
+def proxy(
+    prepared_proxy: SekishoWithUsers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SekishoWithUsers]:
     """Run a Sekisho with the cluster ``test``.
 
     alice is its owner, bob a member, carol has read-only access, dave has none, and root is an
-    administrator. A module that gives them more takes it back: other modules use them too.
+    administrator. Each module has its own server, so that nothing depends on modules before it.
     """
-    before = shared_proxy.grants()
-    yield shared_proxy
-    assert shared_proxy.grants() == before, "the module changed what the shared users hold"
+    folder = tmp_path_factory.mktemp("proxy") / "sekisho"
+    shutil.copytree(prepared_proxy.folder, folder)
+    started = replace(prepared_proxy, folder=folder, users=dict(prepared_proxy.users))
+    started.configs = {name: folder / file.name for name, file in prepared_proxy.configs.items()}
+    started.start()
+    await_bindings(started)
+    yield started
+    started.stop()
 
 
 @pytest.fixture(scope="session")
-def shared_proxy(
+def prepared_proxy(
     kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SekishoWithUsers]:
-    """Run the server of ``proxy``, which tests use instead."""
+) -> SekishoWithUsers:
+    """Return a stopped server of which ``proxy`` runs copies."""
     folder = tmp_path_factory.mktemp("sekisho")
     configured = make_sekisho(folder, (free_port(), free_port()))
-    started = SekishoWithUsers(folder, configured.port, configured.metrics_port)
-    started.run(
-        "admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig)
-    )
-    started.start()
+    made = SekishoWithUsers(folder, configured.port, configured.metrics_port)
+    made.run("admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig))
+    made.start()  # makes the certificate, which kubeconfigs contain
     for name in ("alice", "bob", "carol", "dave"):
-        started.users[name] = started.create_user(name)
-    started.users["root"] = started.create_user("root", "--admin")
+        made.users[name] = made.create_user(name)
+    made.users["root"] = made.create_user("root", "--admin")
     for name, role in (("alice", "owner"), ("bob", "member"), ("carol", "read-only")):
-        started.run("admin", "cluster", "grant", "test", "--user", name, "--role", role)
+        made.run("admin", "cluster", "grant", "test", "--user", name, "--role", role)
     for name in ("alice", "bob", "carol", "root"):
-        started.configs[name] = started.kubeconfig(name)
-    yield started
-    started.stop()
+        made.configs[name] = made.kubeconfig(name)
+    made.stop()
+    return made
+
+
+def await_bindings(server: Sekisho) -> None:
+    """Wait until this start of the server has written all RBAC objects into the cluster."""
+    started = datetime.now(UTC)
+    token = server.token("root")
+
+    def written() -> bool:
+        clusters = server.request("GET", "/v1/clusters", token=token).json()["items"]
+        status = clusters[0].get("status") or {"seen_at": "0001-01-01T00:00:00+00:00"}
+        held = {one["type"]: one["status"] for one in status.get("conditions", [])}
+        new = datetime.fromisoformat(status["seen_at"]) > started
+        return new and held.get("RBACReady") == "True"
+
+    wait_until(written, START_SECONDS, "the RBAC objects of the cluster")

@@ -107,7 +107,7 @@ def worker_metrics(sockets: Path, number: int) -> str:
     """
     (file,) = sockets.glob(f"sekisho-*/{number}.sock")
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(20)
+        connection.settimeout(120)
         connection.connect(str(file))
         connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
         return b"".join(iter(lambda: connection.recv(65536), b"")).decode()

@@ -40,7 +40,7 @@ def test_stalled_reader_loses_lines_without_delay() -> None:
             target=lambda: [None for _ in iter(lambda: os.read(reading, 65536), b"")]
         )
         drain.start()
-        log.close(timeout=10)
+        log.close(timeout=120)
     drain.join()
     os.close(reading)
 

@@ -77,7 +77,7 @@ def test_certificates_pass_strict_mutual_tls(
         with dialling.wrap_socket(client_socket, server_hostname=name) as secured:
             secured.send(b"x")
             assert secured.getpeercert()
-        accepting.join(10)
+        accepting.join(120)
         assert not accepting.is_alive()
 
 

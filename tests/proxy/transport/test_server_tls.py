@@ -44,7 +44,7 @@ async def presented(context: ssl.SSLContext, ca_pem: str, name: str) -> x509.Cer
     def connect() -> bytes:
         client = ssl.create_default_context(cadata=ca_pem)
         with (
-            socket.create_connection(("127.0.0.1", port), 10) as plain,
+            socket.create_connection(("127.0.0.1", port), 120) as plain,
             client.wrap_socket(plain, server_hostname=name) as connection,
         ):
             found = connection.getpeercert(binary_form=True)

@@ -76,4 +76,4 @@ def test_follow_shows_new_events_until_interrupted(alice: CommandLine) -> None:
         event = json.loads(process.stdout.readline())
         assert (event["username"], event["outcome"]) == ("alice", "refused")
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        assert process.wait(120) == 130
