@@ -18,7 +18,6 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -231,10 +230,14 @@ def make_sekisho(folder: Path, ports: tuple[int, int], extra: str = "") -> Sekis
 
 @dataclass
 class SekishoWithUsers(Sekisho):
-    """A Sekisho with users. ``users`` are ids by name, ``configs`` kubeconfigs by name."""
+    """A Sekisho with users. ``users`` are ids by name, ``configs`` kubeconfigs by name.
+
+    ``first_password`` is the one-time password of admin, which its first start printed.
+    """
 
     users: dict[str, str] = field(default_factory=dict)
     configs: dict[str, Path] = field(default_factory=dict)
+    first_password: str = ""
 
 
 @pytest.fixture(scope="module")
@@ -266,6 +269,7 @@ def prepared_proxy(
     made = SekishoWithUsers(folder, configured.port, configured.metrics_port)
     made.run("admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig))
     made.start()  # makes the certificate, which kubeconfigs contain
+    made.first_password = made.output.partition("one-time password: ")[2].split()[0]
     for name in ("alice", "bob", "carol", "dave"):
         made.users[name] = made.create_user(name)
     made.users["root"] = made.create_user("root", "--admin")
@@ -278,15 +282,6 @@ def prepared_proxy(
 
 
 def await_bindings(server: Sekisho) -> None:
-    """Wait until this start of the server has written all RBAC objects into the cluster."""
-    started = datetime.now(UTC)
-    token = server.token("root")
-
-    def written() -> bool:
-        clusters = server.request("GET", "/v1/clusters", token=token).json()["items"]
-        status = clusters[0].get("status") or {"seen_at": "0001-01-01T00:00:00+00:00"}
-        held = {one["type"]: one["status"] for one in status.get("conditions", [])}
-        new = datetime.fromisoformat(status["seen_at"]) > started
-        return new and held.get("RBACReady") == "True"
-
-    wait_until(written, START_SECONDS, "the RBAC objects of the cluster")
+    """Wait until the server has written all RBAC objects into the cluster."""
+    line = 'sekisho_controller_synced{cluster="test"}'
+    wait_until(lambda: server.metric(line) == 1, START_SECONDS, "the RBAC objects of the cluster")
