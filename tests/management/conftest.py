@@ -204,18 +204,30 @@ def user(name: str) -> User:
     )
 
 
-@pytest.fixture(scope="package")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sekisho]:
-    """A running Sekisho: alice and bob are users, root is an administrator."""
+@pytest.fixture(scope="module")
+def server(prepared_server: Sekisho, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sekisho]:
+    """A running Sekisho: alice and bob are users, root is an administrator.
+
+    Each module has its own server, so that nothing depends on modules before it.
+    """
+    made = prepared_server.copied_to(tmp_path_factory.mktemp("api") / "server")
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def prepared_server(tmp_path_factory: pytest.TempPathFactory) -> Sekisho:
+    """The server of which ``server`` runs copies."""
     folder = tmp_path_factory.mktemp("api")
     made = make_sekisho(folder, (free_port(), free_port()))
     made.environment["SEKISHO_LOGIN__ATTEMPTS_PER_ADDRESS"] = "1000"
-    made.start()
+    made.start()  # makes the first administrator
     for name in ("alice", "bob"):
         made.create_user(name)
     made.create_user("root", "--admin")
-    yield made
     made.stop()
+    return made
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -101,6 +101,11 @@ class Sekisho:
         if check and done.returncode:
             raise AssertionError(f"sekisho {arguments} failed: {done.stderr or done.stdout}")
         return done
+
+    def copied_to(self, folder: Path) -> Self:
+        """Return a stopped server with a copy of this one's folder, which is stopped too."""
+        shutil.copytree(self.folder, folder)
+        return replace(self, folder=folder, process=None)
 
     def start(self) -> None:
         """Start the server and wait until it is ready."""
@@ -250,8 +255,7 @@ def proxy(
     administrator. Each module has its own server, so that nothing depends on modules before it.
     """
     folder = tmp_path_factory.mktemp("proxy") / "sekisho"
-    shutil.copytree(prepared_proxy.folder, folder)
-    started = replace(prepared_proxy, folder=folder, users=dict(prepared_proxy.users))
+    started = prepared_proxy.copied_to(folder)
     started.configs = {name: folder / file.name for name, file in prepared_proxy.configs.items()}
     started.start()
     await_bindings(started)

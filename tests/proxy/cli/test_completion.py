@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from proxy.cli.main import main
-from tests.proxy.cli.verbs.conftest import CommandLine, World, root, world
+from tests.proxy.cli.verbs.conftest import CommandLine, World, prepared_world, root, world
 
-__all__ = ["root", "world"]
+__all__ = ["prepared_world", "root", "world"]
 
 
 def complete(line: CommandLine, words: str) -> list[str]:

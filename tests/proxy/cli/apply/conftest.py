@@ -4,23 +4,27 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.proxy.cli.verbs.conftest import CommandLine, World
+from tests.proxy.cli.verbs.conftest import CommandLine, World, running_copy
 from tests.support.kubernetes import Kubernetes
 from tests.support.sekisho import free_port, make_sekisho
 
 
-@pytest.fixture(scope="package")
-def world(tmp_path_factory: pytest.TempPathFactory, kubernetes: Kubernetes) -> Iterator[World]:
+@pytest.fixture(scope="module")
+def world(prepared_world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A server with the cluster prod. root is an administrator, alice owns prod."""
+    yield from running_copy(prepared_world, tmp_path_factory.mktemp("apply") / "server")
+
+
+@pytest.fixture(scope="session")
+def prepared_world(tmp_path_factory: pytest.TempPathFactory, kubernetes: Kubernetes) -> World:
+    """The world of which ``world`` runs copies."""
     folder = tmp_path_factory.mktemp("apply")
     server = make_sekisho(folder, (free_port(), free_port()))
     users = {"root": server.create_user("root", "--admin"), "alice": server.create_user("alice")}
     kubeconfig = str(kubernetes.admin_kubeconfig)
     server.run("admin", "cluster", "import", "prod", "--kubeconfig", kubeconfig)
     server.run("admin", "cluster", "grant", "prod", "--user", "alice", "--role", "owner")
-    server.start()
-    yield World(server, folder, users)
-    server.stop()
+    return World(server, folder, users)
 
 
 @pytest.fixture

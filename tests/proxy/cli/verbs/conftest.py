@@ -72,21 +72,34 @@ class World:
         return self.lines[user]
 
 
-@pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+@pytest.fixture(scope="module")
+def world(prepared_world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A server with the clusters prod and test, which don't respond.
 
-    root is an administrator, alice owns prod, and bob may enter nothing.
+    root is an administrator, alice owns prod, and bob may enter nothing. Each module has its own
+    server, so that nothing depends on modules before it.
     """
+    yield from running_copy(prepared_world, tmp_path_factory.mktemp("verbs") / "server")
+
+
+def running_copy(prepared: World, folder: Path) -> Iterator[World]:
+    """Run a copy of a world in a folder that does not exist yet."""
+    server = prepared.server.copied_to(folder)
+    server.start()
+    yield World(server, folder, prepared.users)
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def prepared_world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The world of which ``world`` runs copies."""
     folder = tmp_path_factory.mktemp("verbs")
     server = make_sekisho(folder, (free_port(), free_port()))
     users = {"root": server.create_user("root", "--admin")}
     users |= {name: server.create_user(name) for name in ("alice", "bob")}
     asyncio.run(_add_clusters(server))
     server.run("admin", "cluster", "grant", "prod", "--user", "alice", "--role", "owner")
-    server.start()
-    yield World(server, folder, users)
-    server.stop()
+    return World(server, folder, users)
 
 
 @pytest.fixture
