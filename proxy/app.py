@@ -14,6 +14,7 @@ from management.api.server_state import ServerState
 from management.app import build_app
 from management.authentication.external_tokens import ExternalTokens
 from management.authentication.token_authenticator import TokenAuthenticator
+from management.caller_client.gate import Gate
 from management.clusters.agent_maintenance import maintain_agents_forever
 from management.clusters.token_renewal import renew_forever
 from management.clusters.user_tokens import UserServiceAccountTokens
@@ -35,6 +36,7 @@ from proxy.background.maintenance import purge_expired_forever
 from proxy.background.memory import trim_heap_forever
 from proxy.background.tasks import BackgroundTasks
 from proxy.client.dispatch import dispatcher
+from proxy.client.in_process import InProcessServer
 from proxy.client.server import ConnectionFactory, ProxyServer, create_connection
 from proxy.fastpath.factory import fast_path_connections  # fast path
 from proxy.forwarding.active_requests import ActiveRequests
@@ -63,7 +65,7 @@ from proxy.transport.server_tls import ServerTls
 from proxy.tunnels.peering import ALONE, PeerPlace, open_peering
 from proxy.tunnels.replica import this_replica
 from proxy.tunnels.service import STOPPING, TunnelService
-from proxy.upstream.limits import PoolLimits
+from proxy.upstream.limits import pool_limits
 from proxy.upstream.registry import UpstreamRegistry
 from store.encryption import Keyring
 from store.interfaces import Store
@@ -113,7 +115,7 @@ async def build_application(
         store.clusters.use_dialers(directory.dialer)
         # After what uses the tunnels has ended: the stack is unwound from its end.
         stack.push_async_callback(directory.close, STOPPING)
-        clusters = UpstreamRegistry(store, metrics, _pool_limits(settings))
+        clusters = UpstreamRegistry(store, metrics, pool_limits(settings.upstream))
         await clusters.load()
         stack.push_async_callback(clusters.close)
         stack.push_async_callback(providers.close)
@@ -131,12 +133,14 @@ async def build_application(
         anonymous_limiter = AnonymousLimiter(
             settings.limits.anonymous, time.monotonic, metrics.count_limited
         )
+        in_process = InProcessServer()
         services = replace(
             create_services(
                 settings, store, keyring, tls.ca_pem, authenticator, sign_in, providers, refresh
             ),
             limits=ManagementLimits(limiter, anonymous_limiter),
             agents=directory.agents,
+            gate=Gate(in_process.dial),
             state=lambda: ServerState(
                 limiter.guard.overloaded, limiter.guard.lag, tls.certificate_ends_at
             ),
@@ -228,10 +232,12 @@ async def build_application(
             anonymous_limiter,
             observer,
         )
+        server = main_server(
+            dispatch, connect, handler.handle_malformed, runner.server, metrics, settings
+        )
+        in_process.serve(server)
         yield Application(
-            main_server(
-                dispatch, connect, handler.handle_malformed, runner.server, metrics, settings
-            ),
+            server,
             connections,
             metrics.count_refused_connection,
             build_metrics_app(registry, readiness),
@@ -275,18 +281,6 @@ def _keep_identities(
     background.keep("refresh", lambda: refresh_forever(refresh))
     background.keep(
         "retention", lambda: retire_forever(store, retention.disable_after, retention.delete_after)
-    )
-
-
-def _pool_limits(settings: Settings) -> PoolLimits:
-    upstream = settings.upstream
-    return PoolLimits(
-        connect_timeout=upstream.connect_timeout.total_seconds(),
-        header_timeout=upstream.response_head_timeout.total_seconds(),
-        idle_ttl=upstream.idle_connection_ttl.total_seconds(),
-        max_connections=upstream.max_connections_per_cluster,
-        max_age=upstream.connection_max_age.total_seconds(),
-        max_requests=upstream.connection_max_requests,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from management.api.request_limits import RequestLimits
+from management.api.request_limits import RequestLimits, RequestPermit
 from management.authentication.authenticated_token import MUST_CHANGE, AuthenticatedToken
 from management.authentication.external_tokens import TokenRejected
 from management.authentication.token_authenticator import TokenAuthenticator
@@ -30,10 +30,14 @@ _ALLOWED_CONFINED = _ALLOWED_SCOPED | {("POST", "/v1/me/password")}
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The caller of a request. ``session`` is set if a session's cookie authenticated it."""
+    """The caller of a request. ``session`` is set if a session's cookie authenticated it.
+
+    ``bearer`` is the credential, with which a request can be continued to a cluster.
+    """
 
     authenticated: AuthenticatedToken
     session: SessionData | None = field(default=None, repr=False)
+    bearer: str = field(default="", repr=False)
 
     @property
     def user(self) -> User:
@@ -48,8 +52,14 @@ class Caller:
 
 CALLER = web.RequestKey("caller", Caller)
 
+PERMIT: web.RequestKey[RequestPermit] = web.RequestKey("permit")
+"""What counts a caller's request towards the limits. It may be released before the response."""
+
 ON_CALLER: web.RequestKey[Callable[[], None]] = web.RequestKey("on_caller")
 """Called when a request's caller is known; set by the layer above."""
+
+ON_CLIENT_LEFT: web.RequestKey[Callable[[], None]] = web.RequestKey("on_client_left")
+"""Called when the client has left before its response was complete; set by an endpoint."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -96,6 +106,7 @@ def authentication(
             if on_caller is not None:
                 on_caller()
             permit = limits.caller(caller.authenticated, address, watch=is_watch(request))
+            request[PERMIT] = permit
         try:
             return await handler(request)
         finally:
@@ -183,7 +194,7 @@ async def identify(
             headers=CHALLENGE,
         )
     _check_scope(request, authenticated)
-    return Caller(authenticated, session)
+    return Caller(authenticated, session, bearer.decode("latin-1"))
 
 
 def _check_scope(request: web.Request, authenticated: AuthenticatedToken) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from config.loggers import get_logger
+from management.api.caller_requests import problem_of
 from management.api.request_limits import TooMany
+from management.caller_client.errors import CallerRequestError
 from management.http.body import unreadable
 from management.http.problem import CHALLENGE, REQUEST_ID, ApiProblem
 from management.http.request_notes import add_audit_note
@@ -86,6 +88,8 @@ def _known(exc: Exception) -> ApiProblem | None:
         )
     if isinstance(exc, Throttled):
         return ApiProblem(429, str(exc), headers={"Retry-After": str(exc.retry_after)})
+    if isinstance(exc, CallerRequestError):
+        return problem_of(exc)
     if isinstance(exc, TtlTooLong):
         return ApiProblem(422, str(exc))
     if isinstance(exc, BeyondParent):

@@ -26,7 +26,7 @@ class RequestPermit(Protocol):
     """The permission for one request; it counts until it is released."""
 
     def release(self) -> None:
-        """Release the permit when the request has ended."""
+        """Release the permit when the request has ended. Idempotent."""
 
 
 class RequestLimits(Protocol):

@@ -12,6 +12,7 @@ from management.access.rbac_reader import RbacReader
 from management.api.request_limits import RequestLimits, Unlimited
 from management.api.server_state import ServerState
 from management.authentication.token_authenticator import TokenAuthenticator
+from management.caller_client.gate import Gate, no_gate
 from management.clusters.quota_usage import QuotaUsage
 from management.http.client_address import ClientAddresses
 from management.identity.browser_sign_in import BrowserSignIn
@@ -62,6 +63,9 @@ class Services:
 
     agents: Callable[[str], Sequence[ConnectedAgent]] = no_agents
     """Returns the connected agents of a cluster."""
+
+    gate: Gate = field(default_factory=lambda: Gate(no_gate))
+    """The way to clusters in a caller's name."""
 
 
 SERVICES = web.AppKey("services", Services)

@@ -51,6 +51,7 @@ _TITLES = {
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
+    406: "Not Acceptable",
     408: "Request Timeout",
     409: "Conflict",
     412: "Precondition Failed",
@@ -61,6 +62,7 @@ _TITLES = {
     500: "Internal Server Error",
     502: "Bad Gateway",
     503: "Service Unavailable",
+    504: "Gateway Timeout",
 }
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="sekisho"'}

@@ -99,6 +99,12 @@ async def read_lines(
         _check_line(line, most)
 
 
+async def read_pieces(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Yield the body as it arrives, in pieces of bounded size. Raises UnreadableResponse."""
+    async for piece in _decoded(response):
+        yield piece
+
+
 def parse_json(data: bytes | str, *, most_values: int = MAX_VALUES) -> Any:
     """Parse JSON that is not trusted.
 

@@ -70,3 +70,18 @@ class DialedConnector(aiohttp.BaseConnector):
             )
 
         return await open_dialed(self._dialer, seconds, open_on)
+
+
+class PlainDialedConnector(DialedConnector):
+    """Pools connections without TLS, which do not leave the process."""
+
+    def __init__(self, dialer: Dialer, **options: Any) -> None:
+        super().__init__(dialer, None, **options)
+
+    async def _connect(self, req: aiohttp.ClientRequest, seconds: float) -> Opened[ResponseHandler]:
+        loop = asyncio.get_running_loop()
+
+        async def open_on(sock: socket.socket) -> Opened[ResponseHandler]:
+            return await loop.create_connection(lambda: ResponseHandler(loop), sock=sock)
+
+        return await open_dialed(self._dialer, seconds, open_on)

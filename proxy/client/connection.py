@@ -45,7 +45,8 @@ class ClientConnection(AiohttpConnection):
     closes its half; True keeps the other half open. ``session`` is the upgraded session on the
     connection. ``broken`` is None while the connection is open; then, whether it ended by an error.
     ``permit`` counts it among the connections, and ``known`` is whether a request on it had a valid
-    credential.
+    credential. ``origin`` is empty for a client's connection. For a connection of this process
+    itself, it is the address of the client on whose behalf its requests are sent.
     """
 
     __slots__ = (
@@ -59,6 +60,7 @@ class ClientConnection(AiohttpConnection):
         "flow_source",
         "known",
         "on_half_close",
+        "origin",
         "permit",
         "session",
     )
@@ -92,6 +94,7 @@ class ClientConnection(AiohttpConnection):
         self._idle_seconds = idle_seconds
         self._anonymous_seconds = min(anonymous_seconds, idle_seconds)
         self.known = False
+        self.origin = ""
         self.permit: ConnectionPermit | None = None
         self.flow_source: FlowControlled | None = None
         self.on_half_close: Callable[[], bool] | None = None

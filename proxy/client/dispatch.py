@@ -6,12 +6,12 @@ is exactly one way to the proxy, so no second one can miss a check (CVE-2021-367
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from aiohttp import web
 
-from management.api.authentication import ON_CALLER
+from management.api.authentication import ON_CALLER, ON_CLIENT_LEFT
 from management.http.client_address import network_of
 from proxy.client.aiohttp_internals import closing
 from proxy.client.body_deadlines import BodyDeadlines
@@ -75,10 +75,26 @@ def dispatcher(
             return await reject(request, *objection)
         if request.raw_path.partition("?")[0] == TUNNEL_PATH:
             return await tunnels(request)
-        # A client that leaves ends a relayed request immediately, but not a change half-way.
-        return await asyncio.shield(asyncio.ensure_future(managed(request)))
+        return await _complete(request, managed(request))
 
     return dispatch
+
+
+async def _complete(
+    request: web.BaseRequest, work: Coroutine[Any, Any, web.StreamResponse]
+) -> web.StreamResponse:
+    """Return the response of ``work``, which continues if the client leaves.
+
+    A client that leaves ends a relayed request immediately, but not a change half-way. An endpoint
+    that only reads may end itself.
+    """
+    try:
+        return await asyncio.shield(asyncio.ensure_future(work))
+    except asyncio.CancelledError:
+        on_left = request.get(ON_CLIENT_LEFT)
+        if on_left is not None:
+            on_left()
+        raise
 
 
 def _objection(request: web.BaseRequest) -> tuple[int, str] | None:

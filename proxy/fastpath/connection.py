@@ -182,7 +182,9 @@ class FastPathConnection(ClientConnection):
 
     @property
     def address(self) -> str:
-        """The address at the other end of the connection."""
+        """The address at the other end of the connection, or the origin of its requests."""
+        if self.origin:
+            return self.origin
         peer = self.transport.get_extra_info("peername") if self.transport is not None else None
         return str(peer[0] if isinstance(peer, tuple) else peer or "")
 

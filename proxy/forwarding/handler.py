@@ -87,7 +87,7 @@ class ProxyHandler:
     def handle_malformed(self, request: web.BaseRequest, exc: HttpProcessingError) -> web.Response:
         """Respond to bytes that are not valid HTTP: without a caller, a target or a cluster."""
         self._lifecycle.metrics.malformed.inc()
-        context = RequestContext(request.remote or "", "", "", time.time())
+        context = RequestContext(_connection_address(request), "", "", time.time())
         context.request_id = self._request_ids.next()
         with self._lifecycle.begin(context) as scope:
             return _reject(status_for_parse_error(exc), scope)
@@ -97,10 +97,10 @@ class ProxyHandler:
         self._lifecycle.end_watches()
 
     def _context(self, request: web.BaseRequest) -> RequestContext:
-        remote = request.remote or ""
+        remote = _connection_address(request)
         if not self._addresses.trusts_no_proxy:
             forwarded = request.headers.getall("X-Forwarded-For", ())
-            remote = self._addresses.of(request.remote, forwarded)
+            remote = self._addresses.of(remote, forwarded)
         path = path_without_query(request.raw_path)
         return RequestContext(remote, request.method, path, time.time())
 
@@ -140,6 +140,12 @@ class ProxyHandler:
             raise scope.upstream_failed(exc) from exc
         finally:
             scope.end_relay()
+
+
+def _connection_address(request: web.BaseRequest) -> str:
+    """Return the address at the other end of the connection, or the origin of its requests."""
+    origin = getattr(request.protocol, "origin", "")
+    return origin or request.remote or ""
 
 
 def _admit(request: web.BaseRequest, scope: RequestScope) -> None:

@@ -154,8 +154,12 @@ def test_cluster_addresses_come_from_the_settings() -> None:
 FOR_PROVIDERS = "providers/http/client.py"
 """The only session that is not for clusters."""
 
+TO_THE_GATE = "management/caller_client/gate.py"
+"""Sends requests to this process itself, whose connections to clusters ask the policy."""
+
 CONNECTS = {
     "open_session": {
+        TO_THE_GATE,
         "management/kubernetes/connection.py",
         FOR_PROVIDERS,
         "proxy/upstream/access_review.py",
@@ -164,6 +168,7 @@ CONNECTS = {
     "ClientSession": {"providers/http/response_body.py"},
     "TCPConnector": {"providers/network/checked_connections.py"},
     "DialedConnector": {"providers/network/checked_connections.py"},
+    "PlainDialedConnector": {TO_THE_GATE},
     "create_connection": {"providers/network/dialed_connector.py", "proxy/upstream/connect.py"},
     "ClusterEndpoint": {
         "management/api/v1/cluster_registrations.py",
@@ -197,7 +202,9 @@ def test_only_listed_modules_connect_to_clusters_and_providers(function: str) ->
                 found.add(path)
                 if function == "open_session":
                     connectors = [one.value for one in node.keywords if one.arg == "connector"]
-                    assert ast.unparse(connectors[0]).startswith("connector(")
+                    to_the_gate = path == TO_THE_GATE
+                    opener = "PlainDialedConnector(dialer" if to_the_gate else "connector("
+                    assert ast.unparse(connectors[0]).startswith(opener)
                     if path != FOR_PROVIDERS:
                         assert "dialer" in ast.unparse(connectors[0])
     assert found == CONNECTS[function]

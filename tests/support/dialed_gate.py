@@ -21,6 +21,7 @@ from management.clusters.service_account_tokens import request_token
 from management.kubernetes.client import ClusterClient
 from management.kubernetes.manifests import IMPERSONATOR
 from proxy.app import build_application
+from proxy.client.server import ProxyServer
 from proxy.files.data_dir import open_keyring
 from proxy.server.listeners import listen_for_clients
 from proxy.startup.configuration import load_config
@@ -57,6 +58,7 @@ class Gate:
     ca: Path
     kubeconfig: Path
     dialer: AgentDialer | None
+    server: ProxyServer
 
     def tls(self) -> ssl.SSLContext:
         """Return a context that trusts the gate."""
@@ -121,7 +123,7 @@ async def gate(
         url = f"https://127.0.0.1:{port}/k8s/clusters/{CLUSTER}"
         ca, kubeconfig = folder / "data" / "tls" / "ca.crt", folder / "kubeconfig"
         kubeconfig.write_text(KUBECONFIG.format(url=url, ca=ca, token=TOKEN))
-        running = Gate(url, ca, kubeconfig, dialer)
+        running = Gate(url, ca, kubeconfig, dialer, application.server)
         await eventually(running.knows_the_cluster)
         yield running
 
