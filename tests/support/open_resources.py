@@ -3,17 +3,19 @@
 import re
 import time
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from tests.support.sekisho import Sekisho
 from tests.support.waiting import wait_until
 
-SETTLE_SECONDS = 40.0
+SETTLE_SECONDS = 120.0
 """Seconds to wait for resources to be released. Longer than any time limit in tests."""
 
 
-STORE = "sekisho.db"
+STORE = ("sekisho.db", "/etilqs_")
+"""In the names of the store's files: SQLite's temporary files have the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +84,13 @@ def idle_resources(sekisho: Sekisho) -> OpenResources:
 
 def assert_released(before: OpenResources, sekisho: Sekisho) -> None:
     """Poll until no count exceeds ``before``; fail with those that do."""
+    assert sekisho.process is not None
+    pid = sekisho.process.pid
     deadline = time.monotonic() + SETTLE_SECONDS
     while remaining := open_resources(sekisho).exceeding(before):
-        assert time.monotonic() < deadline, f"not released (now, before): {remaining}"
+        assert time.monotonic() < deadline, (
+            f"not released (now, before): {remaining}, of {_targets(pid)}"
+        )
         time.sleep(0.1)
 
 
@@ -102,15 +108,15 @@ def _descriptors(pid: int) -> tuple[int, int]:
 
     Descriptors of the store are ignored: its pool opens connections on demand and keeps them.
     """
-    sockets = others = 0
+    counted = [one for one in _targets(pid) if not any(name in one for name in STORE)]
+    sockets = sum(one.startswith("socket:") for one in counted)
+    return sockets, len(counted) - sockets
+
+
+def _targets(pid: int) -> list[str]:
+    """Return what the descriptors of a process refer to."""
+    targets = []
     for one in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            target = str(one.readlink())
-        except OSError:  # closed meanwhile
-            continue
-        if STORE in target:
-            continue
-        is_socket = target.startswith("socket:")
-        sockets += is_socket
-        others += not is_socket
-    return sockets, others
+        with suppress(OSError):  # closed meanwhile
+            targets.append(str(one.readlink()))
+    return sorted(targets)

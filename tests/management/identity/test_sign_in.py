@@ -6,10 +6,11 @@ import sqlite3
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from tests.support.sekisho import PASSWORD, HttpResponse, Sekisho
+from tests.support.sekisho import PASSWORD, HttpResponse, Sekisho, free_port, make_sekisho
 
 
 def sign_in(server: Sekisho, username: str = "alice", password: str = PASSWORD) -> HttpResponse:
@@ -81,7 +82,9 @@ def test_user_disabled_by_another_process_is_rejected_within_a_second(server: Se
     eventually(server, "/v1/me", token, 401)
 
 
-def test_first_administrators_password_is_shown_once(server: Sekisho) -> None:
+def test_first_administrators_password_is_shown_once(tmp_path: Path) -> None:
+    server = make_sekisho(tmp_path, (free_port(), free_port()))
+    server.start()
     lines = server.output
     password = lines.partition("one-time password: ")[2].split()[0]
     answer = sign_in(server, "admin", password)
@@ -99,6 +102,7 @@ def test_first_administrators_password_is_shown_once(server: Sekisho) -> None:
     server.stop()
     server.start()
     assert "password" not in server.output
+    server.stop()
 
 
 def test_administrator_set_password_ends_after_a_day(server: Sekisho) -> None:
