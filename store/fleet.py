@@ -6,16 +6,16 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import ColumnElement, delete, insert, select
 
 from store.connections import Database
 from store.errors import RecordNotFound
-from store.records import Change, ClusterStatus, Node
-from store.tables import cluster_status, nodes
+from store.records import Change, ClusterReport, ClusterStatus, Node, ReportKind
+from store.tables import cluster_reports, cluster_status, nodes
 
 
 class SqlFleet:
-    """A :class:`store.interfaces.Fleet`."""
+    """A :class:`store.fleet_interfaces.Fleet`."""
 
     def __init__(self, connections: Database) -> None:
         self._connections = connections
@@ -66,3 +66,23 @@ class SqlFleet:
         async with self._connections.write() as connection:
             result = await connection.execute(delete(nodes).where(nodes.c.left_at < left_before))
             return int(result.rowcount)
+
+    async def report(self, cluster_id: str, kind: ReportKind) -> ClusterReport | None:
+        """Return the report of a kind about a cluster; None if there is none."""
+        wanted = select(cluster_reports).where(_is_report(cluster_id, kind))
+        async with self._connections.read() as connection:
+            row = (await connection.execute(wanted)).one_or_none()
+        return ClusterReport(**row._mapping) if row is not None else None
+
+    async def put_report(self, report: ClusterReport) -> None:
+        """Replace the report of its kind. No effect if the cluster does not exist."""
+        with suppress(RecordNotFound):
+            async with self._connections.write(Change("report", report.cluster_id)) as connection:
+                same = _is_report(report.cluster_id, report.kind)
+                await connection.execute(delete(cluster_reports).where(same))
+                values: dict[str, Any] = {**asdict(report), "data": dict(report.data)}
+                await connection.execute(insert(cluster_reports).values(**values))
+
+
+def _is_report(cluster_id: str, kind: ReportKind) -> ColumnElement[bool]:
+    return (cluster_reports.c.cluster_id == cluster_id) & (cluster_reports.c.kind == kind)

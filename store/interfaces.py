@@ -15,8 +15,9 @@ from store.access_interfaces import Bindings, Projects, Roles
 from store.agent_interfaces import AgentTokens, Tunnels
 from store.audit_interfaces import AuditEvents
 from store.claim_records import ProviderClaim
+from store.fleet_interfaces import Fleet
 from store.identity_interfaces import Identities, Tokens, Users
-from store.records import Change, Cluster, ClusterStatus, Node, StoredProvider, StoredResponse
+from store.records import Change, Cluster, StoredProvider, StoredResponse
 
 
 class Nonces(Protocol):
@@ -149,28 +150,6 @@ class Clusters(Protocol):
 
     async def delete(self, cluster_id: str) -> None:
         """Delete the cluster with its bindings and projects. Raises RecordNotFound."""
-
-
-class Fleet(Protocol):
-    """Observed state of clusters and nodes, written by the replica that holds the lease."""
-
-    async def statuses(self) -> Mapping[str, ClusterStatus]:
-        """Return the status of every cluster, by id."""
-
-    async def status(self, cluster_id: str) -> ClusterStatus | None:
-        """Return the status of a cluster; None if it is unknown."""
-
-    async def put_status(self, status: ClusterStatus) -> None:
-        """Replace the status. No effect if the cluster does not exist."""
-
-    async def nodes(self, cluster_ids: Sequence[str] | None = None) -> Sequence[Node]:
-        """Return nodes, including former ones, ordered by cluster and name."""
-
-    async def put_nodes(self, nodes: Sequence[Node]) -> None:
-        """Store nodes. No effect if the cluster does not exist."""
-
-    async def forget_nodes(self, left_before: datetime) -> int:
-        """Delete nodes that left before then. Return the number."""
 
 
 class Leases(Protocol):

@@ -290,6 +290,7 @@ ChangeKind = Literal[
     "project",
     "provider",
     "status",
+    "report",
     "tunnels",
     "agent-token",
     "all",
@@ -305,9 +306,9 @@ class Change:
     principal whose roles changed), ``token`` (key: token name), ``token-created`` (key: the id of
     its user; no cache needs it), ``cluster`` (key: cluster id), ``access`` (key: the cluster in
     which roles changed), ``role``, ``project`` (key: its id; also its namespaces), ``provider``
-    (key: its name), ``status`` (key: the cluster whose status changed), ``tunnels`` (key: the
-    cluster whose tunnels changed), ``agent-token`` (key: the cluster whose agent tokens changed),
-    and ``all``.
+    (key: its name), ``status`` (key: the cluster whose status changed), ``report`` (key: the
+    cluster with a new report), ``tunnels`` (key: the cluster whose tunnels changed),
+    ``agent-token`` (key: the cluster whose agent tokens changed), and ``all``.
     """
 
     kind: ChangeKind
@@ -320,6 +321,22 @@ class ClusterStatus:
 
     cluster_id: str
     data: Mapping[str, Any]
+    updated_at: datetime
+
+
+ReportKind = Literal["events", "usage", "deprecations"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterReport:
+    """What was last observed of one subject in a cluster. ``data`` is plain JSON.
+
+    A report is larger than a status, and no list of clusters reads it.
+    """
+
+    cluster_id: str
+    kind: ReportKind
+    data: Mapping[str, Any] = field(repr=False)
     updated_at: datetime
 
 

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.errors import SchemaTooNew, SchemaTooOld
 
-HEAD = "0017"
+HEAD = "0018"
 """The newest of ``store/migrations/versions``."""
 
 _LOCK = 0x5E_15_40

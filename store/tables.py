@@ -322,6 +322,15 @@ cluster_status = Table(
     Column("updated_at", UtcDateTime, nullable=False),
 )
 
+cluster_reports = Table(
+    "cluster_reports",
+    metadata,
+    _in_cluster(primary_key=True),
+    Column("kind", SafeText, primary_key=True),
+    Column("data", JSON, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+
 nodes = Table(
     "nodes",
     metadata,

@@ -50,7 +50,7 @@ class SnapshotCache:
 
     def _is_affected(self, change: Change) -> bool:
         if change.kind in {"all", "role"} or change.key is None:
-            return change.kind not in {"token", "provider", "status"}
+            return change.kind not in {"token", "provider", "status", "report"}
         if change.kind in {"cluster", "access"}:
             return change.key == self._cluster.id
         snapshot = self._snapshot

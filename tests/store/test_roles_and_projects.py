@@ -9,7 +9,7 @@ import pytest
 from store.access_records import PolicyRule, Project, ProjectNamespace, Role
 from store.database import SqlStore
 from store.errors import Conflict, InUse, LastAdministrator, RecordNotFound, StaleRevision
-from store.records import Change, ClusterStatus, Node, StoredResponse
+from store.records import Change, ClusterReport, ClusterStatus, Node, StoredResponse
 from tests.store.direct_access import execute
 from tests.store.records import NOW, a_binding, a_cluster, a_token, a_user, let_in
 
@@ -261,7 +261,7 @@ async def test_idempotency_key_without_response_is_released(store: SqlStore) -> 
     assert await store.idempotency_records.begin(b"k" * 32, b"r" * 32, past) is None
 
 
-async def test_nodes_and_statuses_are_stored(store: SqlStore) -> None:
+async def test_nodes_statuses_and_reports_are_stored(store: SqlStore) -> None:
     await store.clusters.create(a_cluster())
     status = ClusterStatus("c-prod", {"version": "v1.36.3"}, NOW)
     await store.fleet.put_status(replace(status, data={}))
@@ -273,11 +273,19 @@ async def test_nodes_and_statuses_are_stored(store: SqlStore) -> None:
     assert await store.fleet.nodes() == [node, left]
     assert await store.fleet.nodes(["c-other"]) == []
     assert await store.fleet.forget_nodes(NOW + timedelta(days=1)) == 1
+    report = ClusterReport("c-prod", "usage", {"nodes": []}, NOW)
+    await store.fleet.put_report(replace(report, data={}))
+    await store.fleet.put_report(report)
+    await store.fleet.put_report(replace(report, kind="events"))
+    assert await store.fleet.report("c-prod", "usage") == report
+    assert await store.fleet.report("c-prod", "deprecations") is None
+    await store.fleet.put_report(replace(report, cluster_id="c-none"))
     await store.fleet.put_status(replace(status, cluster_id="c-none"))
     await store.fleet.put_nodes([replace(node, cluster_id="c-none")])
     assert await store.fleet.nodes() == [node]
     await store.clusters.delete("c-prod")
     assert await store.fleet.nodes() == []
+    assert await store.fleet.report("c-prod", "usage") is None
 
 
 async def _in_project(store: SqlStore) -> None:
