@@ -14,6 +14,7 @@ SET_UP_SECONDS = 900
 pytest_plugins = [
     "tests.support.sharing",
     "tests.support.kubernetes",
+    "tests.support.metrics_server",
     "tests.support.load_balancers",
     "tests.support.postgres",
     "tests.support.sekisho",

@@ -94,6 +94,20 @@ def kube_apiserver(
     return command
 
 
+def aggregation(pki: Pki) -> list[str]:
+    """Return the flags with which an API server delegates APIs to other servers."""
+    return [
+        f"--proxy-client-cert-file={pki.certificate('front-proxy')}",
+        f"--proxy-client-key-file={pki.key('front-proxy')}",
+        f"--requestheader-client-ca-file={pki.certificate('ca')}",
+        # The CA signs clients as well, and only this one may name users in headers.
+        "--requestheader-allowed-names=front-proxy-client",
+        "--requestheader-username-headers=X-Remote-User",
+        "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+    ]
+
+
 def audit(policy: Path, log: Path) -> list[str]:
     """Return the flags with which an API server writes its audit log before it responds."""
     return [

@@ -11,6 +11,7 @@ import json
 import signal
 import socket
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,6 +76,8 @@ class LocalCluster:
     ``api_servers`` is the number of them; they share one etcd. ``controllers=False`` leaves
     the controller-manager out (and with it service accounts in new namespaces, and the contents of
     the roles ``edit`` and ``view``). ``audit=True`` makes each API server write an audit log.
+    ``aggregation=True`` lets API services delegate APIs to other servers. ``flags`` are further
+    ones of the API servers.
 
     Use it from one event loop, once; it runs as any user, root included.
     """
@@ -86,6 +89,8 @@ class LocalCluster:
         api_servers: int = 1,
         controllers: bool = True,
         audit: bool = False,
+        aggregation: bool = False,
+        flags: Sequence[str] = (),
         assets: Binaries | None = None,
     ) -> None:
         self.directory = directory
@@ -94,6 +99,8 @@ class LocalCluster:
         self._assets = assets or find_assets()
         self._controllers = controllers
         self._audit = audit
+        self._aggregation = aggregation
+        self._flags = flags
         self._logs = directory / "logs"
         self._etcd = Component("etcd", self._logs / "etcd.log")
         self._api_servers = [
@@ -178,6 +185,9 @@ class LocalCluster:
             etcd_port=self._etcd_port.port,
             service_accounts=self._controllers,
         )
+        command += self._flags
+        if self._aggregation:
+            command += command_lines.aggregation(self.pki)
         if self._audit:
             policy = self.directory / "audit-policy.yaml"
             policy.write_text(command_lines.AUDIT_POLICY)

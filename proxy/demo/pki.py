@@ -26,6 +26,8 @@ CLIENTS = {
     "admin": ("kubernetes-admin", ["system:masters"]),
     "controllers": ("system:kube-controller-manager", ["system:masters"]),
     "kubelet-client": ("kube-apiserver-kubelet-client", []),
+    # The API server at the servers to which it delegates APIs.
+    "front-proxy": ("front-proxy-client", []),
     # No user: service accounts' tokens are signed with this key, and checked with the certificate.
     "service-accounts": ("service-accounts", []),
 }

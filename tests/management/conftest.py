@@ -43,7 +43,14 @@ class OwnCluster(LocalCluster):
     """A cluster on an event loop in another thread, with the requests that these tests need."""
 
     def __init__(self, directory: Path, loop: LoopThread, assets: Binaries) -> None:
-        super().__init__(directory, api_servers=2, assets=assets)
+        super().__init__(
+            directory,
+            api_servers=2,
+            aggregation=True,
+            # Deprecated, and removed by the next minor release.
+            flags=["--runtime-config=networking.k8s.io/v1beta1=true"],
+            assets=assets,
+        )
         self._loop = loop
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:

@@ -1,5 +1,5 @@
 // kubelet-standin implements the kubelet endpoints behind `kubectl exec`, `attach`, `logs`,
-// `port-forward` and `cp`. It runs no containers: a container is a directory and a log file,
+// `port-forward` and `cp`, and those that metrics-server reads. It runs no containers: a container is a directory and a log file,
 //
 //	<directory>/<namespace>/<pod>/<container>/       where its commands run
 //	<directory>/<namespace>/<pod>/<container>.log    its output; append to it to produce more
@@ -79,13 +79,14 @@ func serve(directory, certificate, key, authority string) error {
 	return server.ServeTLS(listener, certificate, key)
 }
 
-// routes are the paths that the API server's pod subresources use (pkg/registry/core/pod).
+// routes are the paths that the API server's pod subresources (pkg/registry/core/pod) and metrics-server use.
 func (s *standIn) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/exec/{namespace}/{pod}/{container}", s.exec)
 	mux.HandleFunc("/attach/{namespace}/{pod}/{container}", s.attach)
 	mux.HandleFunc("/portForward/{namespace}/{pod}", s.portForward)
 	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", s.containerLogs)
+	mux.HandleFunc("GET /metrics/resource", s.resourceMetrics)
 	return mux
 }
 
