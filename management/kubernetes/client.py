@@ -6,7 +6,7 @@ docs/decisions/0023-start-up.md.
 """
 
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
@@ -24,6 +24,7 @@ from management.kubernetes.list_watch import Event, ListPage, ListProgress
 from management.kubernetes.manifests import Manifest
 from management.kubernetes.memory_budget import MAX_LIST, MemoryBudget
 from management.kubernetes.responses import parse_object
+from management.kubernetes.serving_certificates import ServingCertificates
 from management.kubernetes.watch_rate import WatchRate
 
 PAGE = 500
@@ -96,6 +97,15 @@ class ClusterClient:
     async def get_object(self, path: str) -> Manifest:
         """Return the object at ``path``, which has a name and a uid."""
         return parse_object(path, await self._connection.request("GET", path))
+
+    @property
+    def certificates(self) -> ServingCertificates:
+        """Return the certificates of the API servers on the client's connections."""
+        return self._connection.certificates
+
+    def lines(self, server: str, path: str, most: int) -> AsyncGenerator[bytes]:
+        """Yield the lines of a text of one API server; see :meth:`ClusterConnection.lines`."""
+        return self._connection.lines(server, path, most)
 
     async def find(self, path: str) -> Manifest | None:
         """Return the object at ``path``, or None if it does not exist."""

@@ -20,6 +20,7 @@ from management.kubernetes.responses import (
     parse_response,
     response_error,
 )
+from management.kubernetes.serving_certificates import ServingCertificates
 from management.kubernetes.tls import tls_context
 from management.kubernetes.watch_rate import WatchRate
 from providers.http.response_body import (
@@ -46,7 +47,14 @@ WATCH_SILENCE_SECONDS = 120.0
 OUTAGE_PAUSE_FACTOR = 4
 """How many times longer a pause lasts while no API server responds. The status probe continues."""
 
+TEXT_SECONDS = 60.0
+"""How long a text, such as an API server's metrics, may take."""
+
+MAX_TEXT_LINE = 64 * 1024
+"""Bytes of a line of a text. The longest lines of an API server's metrics have a few hundred."""
+
 JSON = "application/json"
+TEXT = "text/plain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,8 @@ class ClusterConnection:
         self.limits = limits
         self._credential = credential
         self._context = tls_context(endpoint, credential)
+        self.certificates = ServingCertificates()
+        self.certificates.observe(self._context)
         self._watch_rate = watch_rate
         self._session: aiohttp.ClientSession
         self._responding = asyncio.Event()
@@ -174,6 +184,38 @@ class ClusterConnection:
                     yield parse_event(server, path, parse_json(line))
         except BodyTooLarge as exc:
             raise ApiResponseTooLarge(f"{server}{path}: an event that is too large") from exc
+        except (aiohttp.ClientError, OSError, ValueError) as exc:
+            raise connection_error(server, exc, self.endpoint.tls_server_name) from exc
+
+    async def lines(self, server: str, path: str, most: int) -> AsyncGenerator[bytes]:
+        """Yield the lines of a text of one API server that are not empty.
+
+        The caller may stop early: the rest of the response is not read then.
+
+        Raises:
+            ApiResponseTooLarge: the text is over ``most`` bytes, or a line over MAX_TEXT_LINE.
+            ClusterApiError: the server does not respond, or rejects the request.
+        """
+        timeout = aiohttp.ClientTimeout(total=TEXT_SECONDS, sock_connect=CONNECT_SECONDS)
+        left = most
+
+        def take(size: int) -> float:
+            nonlocal left
+            left -= size
+            if left < 0:
+                raise BodyTooLarge(f"a body that is too large, over {most} bytes")
+            return 0.0
+
+        try:
+            response = await self._call(server, "GET", path, {}, None, {"Accept": TEXT}, timeout)
+            async with response:
+                if response.status != 200:
+                    data = await read_body(response, self.limits.max_response_bytes)
+                    raise response_error(server, "GET", path, response.status, data)
+                async for line in read_lines(response, MAX_TEXT_LINE, take):
+                    yield line
+        except BodyTooLarge as exc:
+            raise ApiResponseTooLarge(f"{server}{path}: a response that is too large") from exc
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             raise connection_error(server, exc, self.endpoint.tls_server_name) from exc
 
