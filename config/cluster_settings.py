@@ -38,6 +38,9 @@ class ControllerSettings(Section):
     enabled: bool = True
     """Whether this replica runs controllers. One enabled replica manages each cluster."""
 
+    normal_events: bool = False
+    """Whether events that are no warnings are read, too: each cluster's newest 200."""
+
 
 class ClusterSettings(Section):
     """Addresses of clusters. Each connection is checked with the address that it goes to."""

@@ -145,7 +145,7 @@ async def build_application(
                 limiter.guard.overloaded, limiter.guard.lag, tls.certificate_ends_at
             ),
         )
-        controllers = ControllerManager(store, namespaces=settings.namespaces)
+        controllers = ControllerManager.from_settings(store, settings)
         registry.register(StateCollector(authenticator, clusters, providers, controllers))
         readiness = Readiness(
             {"store": store.ping},

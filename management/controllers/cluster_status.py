@@ -2,26 +2,29 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from config.loggers import get_logger
 from management.backoff import Backoff
-from management.controllers.event_summary import MAX_EVENTS, event_data, newness, summary
+from management.controllers.conditions import Conditions
+from management.controllers.event_summary import (
+    MAX_EVENTS,
+    MAX_REPORTED,
+    event_data,
+    newest_events,
+    newness,
+    summary,
+)
 from management.controllers.informer import Collection, Informer
 from management.controllers.node_summary import node_data, provider_guess, totals
+from management.controllers.report_observer import ReportObserver, every
 from management.controllers.timing import StatusTiming
 from management.kubernetes.client import ClusterClient
-from management.kubernetes.errors import (
-    ApiAgentUnavailable,
-    ApiForbidden,
-    ApiNotFound,
-    ClusterApiError,
-)
-from management.kubernetes.quantity import format_quantity, parse_quantity
-from management.kubernetes.validation import mapping, text, uid_of
+from management.kubernetes.errors import ApiAgentUnavailable, ApiForbidden, ClusterApiError
+from management.kubernetes.serving_certificates import Validity
+from management.kubernetes.validation import text, uid_of
 from store.errors import StoreError
 from store.interfaces import Store
 from store.records import Cluster, ClusterStatus, Node
@@ -33,8 +36,8 @@ class ClusterStatusObserver:
     """Observes one cluster while this replica leads it. Call :meth:`run` once.
 
     ``rbac_error`` returns why RBAC is not in sync, or None. ``full``: observe nodes, events and
-    usage as well, for which the credential needs the controller's rights. ``collections`` returns
-    the informers of the reconciler.
+    usage as well, for which the credential needs the controller's rights. ``normal_events``: also
+    events that are no warnings. ``collections`` returns the informers of the reconciler.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class ClusterStatusObserver:
         rbac_error: Callable[[], str | None],
         is_leader: Callable[[], bool],
         full: bool,
+        normal_events: bool = False,
         collections: Callable[[], Iterable[Informer]] = tuple,
         timing: StatusTiming | None = None,
     ) -> None:
@@ -57,20 +61,23 @@ class ClusterStatusObserver:
         self._timing = timing or StatusTiming()
         self._changed = asyncio.Event()
         self._full = full
-        nodes = Collection("/api/v1/nodes", projection=_projection)
-        events = Collection(
-            "/api/v1/events",
-            fields="type!=Normal",
-            projection=event_data,
-            max_items=MAX_EVENTS,
-            rank=newness,
+        self._nodes = self._informer(Collection("/api/v1/nodes", projection=_projection))
+        self._events = self._informer(_events("type!=Normal", MAX_EVENTS))
+        normal = self._informer(_events("type=Normal", MAX_REPORTED))
+        self._normal_events = [normal] if normal_events else []
+        self._reports = ReportObserver(
+            store,
+            cluster,
+            client,
+            events=self._newest_events,
+            is_leader=is_leader,
+            changed=self._changed.set,
+            timing=self._timing,
         )
-        self._nodes = Informer(client, nodes, self._changed.set, self._timing.informer)
-        self._events = Informer(client, events, self._changed.set, self._timing.informer)
         self._others = collections
-        self._conditions: dict[str, dict[str, Any]] = {}
+        self._conditions = Conditions()
+        self._certificate: Validity | None = None
         self._version = ""
-        self._usage: dict[str, Any] | None = None
         self._written: dict[str, Any] | None = None
         self._written_at = 0.0
         self._written_seen: datetime | None = None
@@ -80,19 +87,21 @@ class ClusterStatusObserver:
         """Observe the cluster until cancelled."""
         await self._resume()
         async with asyncio.TaskGroup() as group:
-            group.create_task(_every(self._timing.probe_seconds, self._probe))
+            group.create_task(every(self._timing.probe_seconds, self._probe))
             group.create_task(self._write_forever())
             if self._full:
-                group.create_task(_every(self._timing.usage_seconds, self._read_usage))
-                group.create_task(self._nodes.run())
-                group.create_task(self._events.run())
+                group.create_task(self._reports.run())
+                for one in (self._nodes, self._events, *self._normal_events):
+                    group.create_task(one.run())
 
     async def _resume(self) -> None:
         """Continue from the stored status: since when each condition has its value."""
         found = await self._store.fleet.status(self._cluster.id)
         if found is not None:
-            self._conditions = {one["type"]: one for one in found.data.get("conditions", [])}
+            self._conditions.resume(found.data.get("conditions", []))
+            self._reports.conditions.resume(found.data.get("reports") or [])
             self._version = str(found.data.get("version") or "")
+            self._certificate = Validity.read(found.data.get("certificate"))
 
     async def _probe(self) -> None:
         unreachable = unauthorized = ""
@@ -108,20 +117,21 @@ class ClusterStatusObserver:
             unreachable = str(exc)
         if not unreachable:
             self._seen_at = datetime.now(UTC)
-        self._set("Reachable", not unreachable, reason, unreachable)
+            self._certificate = self._client.certificates.first_to_end or self._certificate
+        self._conditions.set("Reachable", not unreachable, reason, unreachable)
         if not unreachable:
-            self._set("Authenticated", not unauthorized, "Unauthorized", unauthorized)
+            self._conditions.set("Authenticated", not unauthorized, "Unauthorized", unauthorized)
         rbac = self._rbac_error()
-        self._set("RBACReady", rbac is None, "NotReconciled", rbac or "")
+        self._conditions.set("RBACReady", rbac is None, "NotReconciled", rbac or "")
         self._changed.set()
 
     def _set_synced(self) -> None:
         """Set the condition: every collection kept in memory is complete and up to date."""
-        every = [self._nodes, self._events, *self._others()]
+        kept = [self._nodes, self._events, *self._normal_events, *self._others()]
         failed = next(
             (
                 f"{one.path}: {one.error or 'not listed yet'}"
-                for one in every
+                for one in kept
                 if one.error or not one.synced.is_set()
             ),
             None,
@@ -129,45 +139,24 @@ class ClusterStatusObserver:
         left_out = next(
             (
                 f"{one.path}: {one.malformed} objects are malformed and were left out"
-                for one in every
+                for one in kept
                 if one.malformed
             ),
             None,
         )
         reason = "NotListed" if failed else "MalformedObjects"
         problem = failed or left_out
-        self._set("CollectionsSynced", problem is None, reason, problem or "")
+        self._conditions.set("CollectionsSynced", problem is None, reason, problem or "")
 
-    def _set(self, kind: str, is_true: bool, reason: str, message: str) -> None:
-        """Set a condition, with the time of its last transition as in Kubernetes."""
-        status = "True" if is_true else "False"
-        before = self._conditions.get(kind)
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        if before is not None and before["status"] == status:
-            since = before["since"]
-        self._conditions[kind] = {
-            "type": kind,
-            "status": status,
-            "reason": "" if is_true else reason,
-            "message": "" if is_true else message[:300],
-            "since": since,
-        }
+    def _informer(self, collection: Collection) -> Informer:
+        return Informer(self._client, collection, self._changed.set, self._timing.informer)
 
-    async def _read_usage(self) -> None:
-        """Read the usage of all nodes from metrics-server, if it is installed."""
-        try:
-            items, _ = await self._client.list_all("/apis/metrics.k8s.io/v1beta1/nodes")
-        except ApiNotFound:
-            self._usage = None
-        except ClusterApiError:
-            return
-        else:
-            usage = [mapping(one.get("usage")) for one in items]
-            self._usage = {
-                name: format_quantity(sum((_quantity(one.get(name)) for one in usage), start=_ZERO))
-                for name in ("cpu", "memory")
-            }
-        self._changed.set()
+    def _newest_events(self) -> list[dict[str, Any]] | None:
+        """Return the newest warnings, and then the newest other events if they are observed."""
+        informers = [self._events, *self._normal_events]
+        if not all(one.synced.is_set() for one in informers):
+            return None
+        return [event for one in informers for event in newest_events(one.items, MAX_REPORTED)]
 
     async def _write_forever(self) -> None:
         timing = self._timing
@@ -209,16 +198,24 @@ class ClusterStatusObserver:
         await self._store.fleet.put_status(ClusterStatus(self._cluster.id, shown, seen))
         self._written, self._written_at, self._written_seen = data, now, self._seen_at
 
+    @property
+    def latest(self) -> Mapping[str, Any] | None:
+        """Return the status that was stored last; None: none yet."""
+        return self._written
+
     def _data(self) -> dict[str, Any]:
         nodes = [data for _, data in self._nodes.items.values()]
         events = self._events.items.values()
         return {
             "version": self._version or None,
             "provider": provider_guess(self._version, nodes),
-            "conditions": [self._conditions[key] for key in sorted(self._conditions)],
+            "conditions": self._conditions.shown(),
             "nodes": totals(nodes) if self._nodes.synced.is_set() else None,
-            "usage": self._usage,
+            "usage": self._reports.usage,
             "warnings": summary(events) if self._events.synced.is_set() else None,
+            "reports": self._reports.conditions.shown(),
+            "deprecated_apis": self._reports.deprecated_apis(self._version),
+            "certificate": self._certificate.shown() if self._certificate else None,
         }
 
     async def _write_nodes(self) -> None:
@@ -242,22 +239,12 @@ class ClusterStatusObserver:
             await self._store.fleet.put_nodes(changed)
 
 
-_ZERO = parse_quantity("0")
-
-
 def _projection(item: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return uid_of(item), node_data(item)
 
 
-def _quantity(value: object) -> Decimal:
-    """Return a quantity; anything else counts as zero."""
-    try:
-        return parse_quantity(text(value, 65) or "")
-    except ValueError:
-        return _ZERO
-
-
-async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        await work()
-        await asyncio.sleep(seconds)
+def _events(fields: str, most: int) -> Collection:
+    """Return the newest events that a field selector selects."""
+    return Collection(
+        "/api/v1/events", fields=fields, projection=event_data, max_items=most, rank=newness
+    )

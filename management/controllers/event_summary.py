@@ -1,4 +1,4 @@
-"""A summary of the warning events of a cluster. Pure.
+"""The newest events of a cluster, and a summary of its warnings. Pure.
 
 A cluster's events are not trusted: each field is checked and cut.
 """
@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from management.controllers.informer_store import Key
 from management.kubernetes.validation import mapping, moment, number, text
 
 MAX_SHOWN = 20
@@ -15,6 +16,9 @@ MAX_CHARACTERS = 200
 
 MAX_EVENTS = 2000
 """Events in the summary: the newest."""
+
+MAX_REPORTED = 200
+"""Events of each kind, warnings and others, in the report that the API shows: the newest."""
 
 _UNKNOWN_TIME = datetime.min.replace(tzinfo=UTC)
 
@@ -45,6 +49,21 @@ def newness(event: Mapping[str, Any]) -> tuple[datetime, str]:
     """Return a sort key: newer events have a greater one. Malformed times are the oldest."""
     last = event["last_at"]
     return moment(last) or _UNKNOWN_TIME, last or ""
+
+
+def newest_events(events: Mapping[Key, Mapping[str, Any]], most: int) -> list[dict[str, Any]]:
+    """Return the newest events, with an ``id`` that is unique in the cluster, and times in UTC."""
+    newest = heapq.nlargest(most, events.items(), key=lambda pair: newness(pair[1]))
+    return [
+        {"id": f"{namespace}/{name}", **one, "last_at": _utc(one["last_at"])}
+        for (namespace, name), one in newest
+    ]
+
+
+def _utc(when: str | None) -> str | None:
+    """Return a time in one form, so that texts have the order of their times."""
+    found = moment(when)
+    return found.isoformat(timespec="microseconds") if found is not None else None
 
 
 def summary(events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 from config.loggers import get_logger
 from config.namespace_settings import NamespaceSettings
+from config.settings import Settings
 from management.backoff import Backoff
 from management.clusters.agent_token_renewal import renew_agent_token_in_time
 from management.clusters.registrar_removal import remove_registrar_in_time
@@ -44,12 +46,14 @@ class ManagedCluster:
     task: asyncio.Task[None]
     reconciler: ClusterReconciler | None = None
     client: ClusterClient | None = None
+    observer: ClusterStatusObserver | None = None
 
 
 class ControllerManager:
     """The controllers of this replica. Call :meth:`run` beside the server.
 
-    ``label_trust`` makes one :class:`LabelTrust` for each cluster.
+    ``label_trust`` makes one :class:`LabelTrust` for each cluster. ``normal_events``: read events
+    that are no warnings, too.
     """
 
     def __init__(
@@ -60,14 +64,25 @@ class ControllerManager:
         *,
         label_trust: Callable[[], LabelTrust] | None = None,
         timing: ControllerTiming | None = None,
+        normal_events: bool = False,
     ) -> None:
         self._store = store
+        self._normal_events = normal_events
         self.election = election or LeaderElection(store)
         self._label_trust = label_trust or (lambda: LabelTrust(namespaces))
         self._timing = timing or ControllerTiming()
         self._clusters: dict[str, ManagedCluster] = {}
         self._lock = asyncio.Lock()
         self._stale = True
+
+    @classmethod
+    def from_settings(cls, store: Store, settings: Settings) -> Self:
+        """Return the controllers that the configuration describes."""
+        return cls(
+            store,
+            namespaces=settings.namespaces,
+            normal_events=settings.controllers.normal_events,
+        )
 
     @property
     def clusters(self) -> dict[str, ManagedCluster]:
@@ -96,7 +111,7 @@ class ControllerManager:
         """Pass changes of the store to all reconcilers."""
         async with self._store.changes.subscribe() as changes:
             async for change in changes:
-                if change.kind == "status":
+                if change.kind in {"status", "report"}:
                     continue  # The status observers write these, one for each cluster.
                 for managed in self._clusters.values():
                     if managed.reconciler is not None:
@@ -195,9 +210,6 @@ class ControllerManager:
                 if token is not None
                 else None
             )
-            managed = self._clusters.get(cluster.id)
-            if managed is not None:
-                managed.reconciler, managed.client = reconciler, client
             observer = ClusterStatusObserver(
                 self._store,
                 cluster,
@@ -205,9 +217,14 @@ class ControllerManager:
                 rbac_error=lambda: reconciler.problem if reconciler is not None else NO_TOKEN,
                 is_leader=is_leader,
                 full=reconciler is not None,
+                normal_events=self._normal_events,
                 collections=lambda: reconciler.collections if reconciler is not None else (),
                 timing=self._timing.status,
             )
+            managed = self._clusters.get(cluster.id)
+            if managed is not None:
+                managed.reconciler, managed.client = reconciler, client
+                managed.observer = observer
             async with asyncio.TaskGroup() as group:
                 group.create_task(observer.run())
                 if reconciler is not None:

@@ -3,6 +3,7 @@
 A cluster's nodes are not trusted: each field is checked and cut.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,7 @@ from management.kubernetes.validation import MAX_NAME, mapping, mappings, text
 
 _ROLE = "node-role.kubernetes.io/"
 _RESOURCES = ("cpu", "memory", "pods", "ephemeral-storage")
-_MOST_ROLES = 32
+_MOST_ROLES, _MOST_VERSIONS = 32, 16
 
 _PROVIDERS = {
     "aws": "aws",
@@ -67,11 +68,13 @@ def node_data(node: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def totals(nodes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the number of nodes, of ready nodes, and their total resources."""
+    """Return the number of nodes, of ready nodes, and by version, and their total resources."""
     found = list(nodes)
+    versions = Counter(str(one["version"]) for one in found if one["version"])
     return {
         "total": len(found),
         "ready": sum(bool(one["ready"]) for one in found),
+        "versions": dict(versions.most_common(_MOST_VERSIONS)),
         "capacity": _sum(one["capacity"] for one in found),
         "allocatable": _sum(one["allocatable"] for one in found),
     }

@@ -53,6 +53,15 @@ class StatusTiming:
     usage_seconds: float = 60.0
     """Interval of requests to metrics-server, which collects no more often."""
 
+    events_seconds: float = 30.0
+    """Shortest interval between reports of the newest events."""
+
+    deprecations_seconds: float = 3600.0
+    """Interval, about, of reading the metrics of API servers, which are megabytes."""
+
+    first_deprecations_seconds: float = 300.0
+    """Longest pause before the first of these: a replica that starts may lead many clusters."""
+
     informer: InformerTiming = field(default_factory=InformerTiming)
 
 

@@ -93,7 +93,7 @@ _IMPERSONATOR_RULES = [
     _rule("authorization.k8s.io", ["subjectaccessreviews"], ["create"]),
 ]
 
-_CONTROLLER_RULES = [
+_CONTROLLER_RULES: list[dict[str, Any]] = [
     # Custom roles may grant any permission. Granting permissions that the grantor does not have
     # requires `escalate` and `bind`, so this account's token gives full control of the cluster.
     _rule(RBAC, ["clusterroles"], [*_READ, *_WRITE, "escalate", "bind"]),
@@ -111,7 +111,9 @@ _CONTROLLER_RULES = [
     _rule(PROJECTS_GROUP, ["projects"], [MANAGE_NAMESPACES]),
     _rule("", ["nodes", "events"], _READ),
     _rule("events.k8s.io", ["events"], _READ),
-    _rule("metrics.k8s.io", ["nodes"], _READ),
+    _rule("metrics.k8s.io", ["nodes", "pods"], _READ),
+    # Which deprecated APIs are in use (decision 0051).
+    {"nonResourceURLs": ["/metrics"], "verbs": ["get"]},
 ]
 
 _OWN_NAMESPACE_RULES = [

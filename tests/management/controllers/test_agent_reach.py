@@ -34,7 +34,8 @@ async def cluster(clean: OwnCluster, store: Store, dialer: AgentDialer) -> Async
     endpoint = replace(clean.endpoint, servers=("https://kubernetes.default.svc",), dialer=dialer)
     result = await ClusterService(store).import_cluster("prod", endpoint, clean.administrator)
     assert result.cluster is not None
-    timing = ControllerTiming(status=StatusTiming(probe_seconds=0.1, write_seconds=0.1))
+    quick = StatusTiming(probe_seconds=0.1, write_seconds=0.1, first_deprecations_seconds=0.0)
+    timing = ControllerTiming(status=quick)
     task = asyncio.create_task(ControllerManager(store, timing=timing).run())
     yield result.cluster
     task.cancel()
@@ -73,6 +74,19 @@ async def test_controllers_and_status_work_through_the_tunnel(
     await dialer.add_way()
     await eventually(is_reachable)
     assert clean.managed_objects()
+
+
+async def test_reports_and_certificate_are_read_through_the_tunnel(
+    store: Store, cluster: Cluster
+) -> None:
+    async def read() -> bool:
+        found = await store.fleet.status(cluster.id)
+        data = found.data if found is not None else {}
+        held = {one["type"]: one["status"] for one in data.get("reports", [])}
+        return bool(data.get("certificate")) and held.get("DeprecatedApisRead") == "True"
+
+    await eventually(read)
+    assert await store.fleet.report(cluster.id, "deprecations") is not None
 
 
 async def test_cluster_is_removed_through_the_tunnel(

@@ -1,0 +1,233 @@
+"""Read a cluster's usage, deprecated APIs and newest events, and store them as its reports.
+
+A report that cannot be read is no fault of the cluster: ``conditions`` says why, apart from the
+conditions of the cluster's health.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from config.loggers import get_logger
+from management.controllers.conditions import Conditions
+from management.controllers.deprecated_apis import (
+    MAX_APIS,
+    Api,
+    deprecated_api,
+    is_past,
+    is_removed_next,
+    merged,
+)
+from management.controllers.timing import StatusTiming
+from management.controllers.usage_report import namespace_usage, node_usage, total_usage
+from management.kubernetes.client import ClusterClient
+from management.kubernetes.errors import (
+    ApiForbidden,
+    ApiNotFound,
+    ApiResponseTooLarge,
+    ClusterApiError,
+)
+from management.kubernetes.validation import MalformedObject, checked_items
+from store.errors import StoreError
+from store.interfaces import Store
+from store.records import Cluster, ClusterReport, ReportKind
+
+MAX_METRICS = 64 * 1024 * 1024
+"""Bytes of an API server's metrics that are read. Large clusters have some ten megabytes."""
+
+_METRICS = "/apis/metrics.k8s.io/v1beta1"
+_REMEDY = "import the cluster again, or add it to the ClusterRole sekisho-controller"
+
+T = TypeVar("T")
+
+_LOG = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Something that is read, its condition, and what a reader must know if that fails."""
+
+    condition: str
+    right: str
+    absent: str
+    too_large: str
+    failed: str
+
+
+_NODES = _Source(
+    "UsageRead",
+    "list on nodes.metrics.k8s.io",
+    "the cluster has no metrics-server: install it to see what is used",
+    "the figures of the nodes are more than 8 MiB",
+    "no response from metrics-server: if the cluster responds, look at its pods and their log",
+)
+_PODS = _Source(
+    "NamespaceUsageRead",
+    "list on pods.metrics.k8s.io",
+    _NODES.absent,
+    "the figures of the pods are more than 8 MiB, so those of namespaces are not known",
+    _NODES.failed,
+)
+_DEPRECATIONS = _Source(
+    "DeprecatedApisRead",
+    "get on the URL /metrics",
+    "an API server has no metrics",
+    f"the metrics of an API server are more than {MAX_METRICS >> 20} MiB",
+    "an API server did not respond with its metrics: Sekisho reads them again within an hour",
+)
+
+
+class ReportObserver:
+    """Reads the reports of one cluster while this replica leads it. Call :meth:`run` once.
+
+    ``events`` returns the newest events; None: not known yet. ``changed`` is called when a value of
+    this object has changed. ``usage`` is what all nodes use, and None if it is not known.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        cluster: Cluster,
+        client: ClusterClient,
+        *,
+        events: Callable[[], list[dict[str, Any]] | None],
+        is_leader: Callable[[], bool],
+        changed: Callable[[], None],
+        timing: StatusTiming,
+        max_metrics: int = MAX_METRICS,
+    ) -> None:
+        self._store = store
+        self._cluster = cluster
+        self._client = client
+        self._events = events
+        self._is_leader = is_leader
+        self._changed = changed
+        self._timing = timing
+        self._max_metrics = max_metrics
+        self._written: dict[ReportKind, Mapping[str, Any]] = {}
+        self._apis: list[Api] | None = None
+        self.conditions = Conditions()
+        self.usage: dict[str, str] | None = None
+
+    async def run(self) -> None:
+        """Read and store the reports until cancelled."""
+        await self._resume()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(every(self._timing.usage_seconds, self._read_usage))
+            group.create_task(every(self._timing.events_seconds, self._write_events))
+            group.create_task(self._read_deprecations_forever())
+
+    def deprecated_apis(self, version: str) -> dict[str, int] | None:
+        """Return how many deprecated APIs are in use, and how many the next minor removes."""
+        if self._apis is None:
+            return None
+        removed = sum(is_removed_next(one, version) for one in self._apis)
+        return {"total": len(self._apis), "removed_next": removed}
+
+    async def _resume(self) -> None:
+        """Continue from the stored report: an API stays in it for a day."""
+        found = await self._store.fleet.report(self._cluster.id, "deprecations")
+        if found is not None:
+            self._apis = list(found.data.get("apis", []))
+
+    async def _read_usage(self) -> None:
+        nodes = await self._read(_NODES, self._node_usage)
+        pods = await self._read(_PODS, self._namespace_usage) if nodes is not None else None
+        if nodes is None:
+            self.conditions.remove(_PODS.condition)
+        self.usage = total_usage(nodes) if nodes is not None else None
+        self._changed()
+        read_at = datetime.now(UTC).isoformat(timespec="seconds") if nodes is not None else None
+        await self._put("usage", {"read_at": read_at, "nodes": nodes, "namespaces": pods})
+
+    async def _node_usage(self) -> list[dict[str, Any]]:
+        return node_usage(await self._metrics("nodes"))
+
+    async def _namespace_usage(self) -> list[dict[str, Any]]:
+        items = await self._metrics("pods")
+        # In a thread: thousands of pods take a while, and the proxy runs on this event loop.
+        return await asyncio.to_thread(namespace_usage, items)
+
+    async def _metrics(self, kind: str) -> list[dict[str, Any]]:
+        """Return all metrics of a kind: metrics-server has no pages."""
+        items, left_out = checked_items(await self._client.get(f"{_METRICS}/{kind}"))
+        self._client.faults.malformed += left_out
+        return items
+
+    async def _read_deprecations_forever(self) -> None:
+        timing = self._timing
+        await asyncio.sleep(timing.first_deprecations_seconds * random.random())  # noqa: S311
+        while True:
+            await self._read_deprecations()
+            await asyncio.sleep(timing.deprecations_seconds * random.uniform(0.9, 1.1))  # noqa: S311
+
+    async def _read_deprecations(self) -> None:
+        found = await self._read(_DEPRECATIONS, self._requested_deprecated)
+        if found is None:
+            return
+        self._apis = merged(self._apis or (), found, datetime.now(UTC))
+        self._changed()
+        await self._put("deprecations", {"apis": self._apis})
+
+    async def _requested_deprecated(self) -> list[Api]:
+        """Return the deprecated APIs of which an API server has requests."""
+        found: list[Api] = []
+        for server in self._client.endpoint.servers:
+            async with aclosing(self._client.lines(server, "/metrics", self._max_metrics)) as lines:
+                async for line in lines:
+                    one = deprecated_api(line)
+                    if one is not None:
+                        found.append(one)
+                    if is_past(line) or len(found) >= MAX_APIS:
+                        break
+        return found
+
+    async def _read(self, source: _Source, read: Callable[[], Awaitable[T]]) -> T | None:
+        """Return what ``read`` returns, and set the condition. None if it fails."""
+        reason, message = "", ""
+        try:
+            found = await read()
+        except ApiNotFound:
+            reason, message = "NotInstalled", source.absent
+        except ApiForbidden as exc:
+            reason, message = "MissingRight", f"Sekisho may not {source.right}: {_REMEDY}"
+            if exc.status == 401:
+                reason, message = "Unauthorized", "the cluster does not accept Sekisho's token"
+        except ApiResponseTooLarge:
+            reason, message = "TooLarge", source.too_large
+        except (ClusterApiError, MalformedObject):
+            reason, message = "NoResponse", source.failed
+        else:
+            self.conditions.set(source.condition, is_true=True)
+            return found
+        self.conditions.set(source.condition, is_true=False, reason=reason, message=message)
+        self._changed()
+        return None
+
+    async def _write_events(self) -> None:
+        events = self._events()
+        if events is not None:
+            await self._put("events", {"events": events})
+
+    async def _put(self, kind: ReportKind, data: Mapping[str, Any]) -> None:
+        """Store a report, if it differs from the stored one. A failure is logged."""
+        if data == self._written.get(kind) or not self._is_leader():
+            return
+        report = ClusterReport(self._cluster.id, kind, data, datetime.now(UTC))
+        try:
+            await self._store.fleet.put_report(report)
+        except StoreError as exc:
+            _LOG.warning("report not stored", cluster=self._cluster.name, kind=kind, error=str(exc))
+        else:
+            self._written[kind] = data
+
+
+async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    """Do the work again and again, with a pause, until cancelled."""
+    while True:
+        await work()
+        await asyncio.sleep(seconds)
