@@ -64,7 +64,13 @@ class TokenCountsResponse(ResponseModel):
 class EndingResponse(ResponseModel):
     """A certificate or token that ends soon, or has ended."""
 
-    kind: Literal["server_certificate", "cluster_certificate", "cluster_token", "token"]
+    kind: Literal[
+        "server_certificate",
+        "api_server_certificate",
+        "cluster_certificate",
+        "cluster_token",
+        "token",
+    ]
     id: str
     name: str
     user: str | None

@@ -179,11 +179,20 @@ class AgentResponse(ResponseModel):
     rtt: float | None
 
 
+class ExpirationResponse(ResponseModel):
+    """When a certificate or token of a cluster ends, and when Sekisho renews it, if it does."""
+
+    kind: Literal["api_server_certificate", "cluster_certificate", "cluster_token", "agent_token"]
+    ends_at: str | None
+    renews_at: str | None
+
+
 class ClusterResponse(ResponseModel):
     """A cluster. ``status`` needs ``nodes.read``, the connection needs ``cluster.edit``.
 
     ``permissions`` are the caller's in the cluster. ``pending_until`` is when the reservation of
-    its name ends, while its registration is not complete. Lists have no ``agents``.
+    its name ends, while its registration is not complete. Lists have no ``agents`` and no
+    ``expirations``.
     """
 
     id: str
@@ -198,6 +207,7 @@ class ClusterResponse(ResponseModel):
     status: dict[str, Any] | None = None
     reach: str | None = None
     agents: list[AgentResponse] | None = None
+    expirations: list[ExpirationResponse] | None = None
     servers: list[str] | None = None
     tls_server_name: str | None = None
     username_mapping: str | None = None
@@ -248,18 +258,6 @@ class ListedNamespaceResponse(NamespaceResponse):
 
     cluster_name: str | None
     project_name: str
-
-
-class NodeResponse(BaseModel):
-    """A node, as last observed."""
-
-    uid: str
-    name: str
-    cluster: str
-    cluster_name: str
-    appeared_at: str
-    left_at: str | None
-    ready: bool | None = None
 
 
 class RevokedResponse(ResponseModel):

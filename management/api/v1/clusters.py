@@ -17,6 +17,7 @@ from management.api import response_models
 from management.api.access_requirements import cluster_of
 from management.api.authentication import Caller, caller_of
 from management.api.cluster_connection import ClusterConnection, changed_connection
+from management.api.cluster_details import cluster_details
 from management.api.cluster_failures import IMPORT, cluster_problems, shown_status, with_unreadable
 from management.api.cluster_reach import changed_reach
 from management.api.listing import Item, Listing, PageRequest
@@ -38,7 +39,6 @@ from management.http.body import read_body
 from management.http.problem import ApiProblem
 from management.http.request_notes import add_audit_note
 from management.kubernetes.cluster_client import unreadable
-from management.tunnels.directory import ConnectedAgent
 from store.errors import StaleRevision
 from store.records import Cluster, ClusterStatus, ImpersonatorMode, Reach, UsernameMapping
 
@@ -227,8 +227,7 @@ async def _shown(request: web.Request, cluster: Cluster, status: int = 200) -> w
     statuses = await services.store.fleet.statuses()
     catalog = RoleCatalog(await services.store.roles.list_all())
     body = cluster_json(cluster, services, caller, catalog, statuses.get(cluster.id))
-    if cluster.reach == "agent" and NODES in caller.access.in_cluster(cluster.id).permissions:
-        body["agents"] = [_agent_json(one) for one in services.agents(cluster.id)]
+    body |= await cluster_details(services, caller, cluster, statuses.get(cluster.id))
     return json_with_etag(body, cluster.revision, status)
 
 
@@ -268,17 +267,6 @@ def cluster_json(
             "tokens_expire_at": _time(cluster.tokens_expire_at),
         }
     return body
-
-
-def _agent_json(agent: ConnectedAgent) -> Item:
-    return {
-        "pod": agent.pod,
-        "node": agent.node,
-        "version": agent.version,
-        "since": agent.since.isoformat(),
-        "streams": agent.streams,
-        "rtt": agent.rtt,
-    }
 
 
 def _time(when: datetime | None) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from management.api import response_models
+from management.api import observation_models
 from management.api.access_requirements import CLUSTER
 from management.api.authentication import caller_of
 from management.api.listing import Item, Listing
@@ -34,7 +34,7 @@ async def collect(request: web.Request) -> Sequence[Item]:
 
 LIST = Listing(
     collect,
-    response=response_models.NodeResponse,
+    response=observation_models.NodeResponse,
     key="uid",
     sorts=("name", "cluster_name", "appeared_at"),
     filters=("cluster", "cluster_name", "name", "ready"),

@@ -28,6 +28,7 @@ from management.clusters.ending_credentials import (
     TOKEN_DAYS,
     ending_in_clusters,
 )
+from management.kubernetes.serving_certificates import Validity
 from store.records import Cluster, ClusterStatus
 
 MAX_PROBLEMS = 50
@@ -63,7 +64,7 @@ async def overview(request: web.Request) -> web.Response:
             "projects": await _projects(services, caller),
             "users": await _users(services) if _may(caller, READ_USERS) else None,
             "tokens": await _tokens(services, caller),
-            "ending": await _ending(services, caller, entered),
+            "ending": await _ending(services, caller, entered, statuses),
             "providers": _providers(request) if _may(caller, READ_PROVIDERS) else None,
             "overload": {"overloaded": state.overloaded, "lag_seconds": round(state.lag_seconds, 3)}
             if administrator
@@ -143,7 +144,12 @@ async def _tokens(services: Services, caller: Caller) -> Item:
     return {"of": "all" if everyone else "own", "used_today": numbers.pop("used"), **numbers}
 
 
-async def _ending(services: Services, caller: Caller, entered: Sequence[Cluster]) -> list[Item]:
+async def _ending(
+    services: Services,
+    caller: Caller,
+    entered: Sequence[Cluster],
+    statuses: Mapping[str, ClusterStatus],
+) -> list[Item]:
     """Return what ends soon. Only administrators see the tokens of other users."""
     now, found = datetime.now(UTC), []
     administrator = caller.access.administrator
@@ -155,7 +161,7 @@ async def _ending(services: Services, caller: Caller, entered: Sequence[Cluster]
     ]
     found += [
         _end(one.kind, one.cluster.id, one.cluster.name, None, one.ends_at)
-        for one in ending_in_clusters(changeable, now)
+        for one in ending_in_clusters(changeable, _certificates(statuses), now)
     ]
     tokens = await services.store.tokens.ending(
         now,
@@ -171,6 +177,12 @@ async def _ending(services: Services, caller: Caller, entered: Sequence[Cluster]
         if one.expires_at is not None
     ]
     return sorted(found, key=lambda one: (one["ends_at"], one["id"]))[:MAX_ENDING]
+
+
+def _certificates(statuses: Mapping[str, ClusterStatus]) -> dict[str, Validity]:
+    """Return the validity of the API servers' certificates, by the cluster's id."""
+    found = {key: Validity.read(one.data.get("certificate")) for key, one in statuses.items()}
+    return {key: one for key, one in found.items() if one is not None}
 
 
 def _end(kind: str, key: str, name: str, user: str | None, ends_at: datetime) -> Item:

@@ -29,6 +29,7 @@ from management.api.v1 import (
     audit,
     cluster_agents,
     cluster_registrations,
+    cluster_reports,
     clusters,
     explanations,
     groups,
@@ -225,6 +226,14 @@ TABLE = (
     ),
     Endpoint("GET", "/v1/clusters/{cluster}/nodes", nodes.LIST, InCluster(NODES)),
     Endpoint("GET", "/v1/nodes", nodes.LIST, SIGNED_IN),
+    Endpoint("GET", "/v1/clusters/{cluster}/events", cluster_reports.EVENTS, InCluster(NODES)),
+    Endpoint("GET", "/v1/clusters/{cluster}/usage", cluster_reports.usage, InCluster(NODES)),
+    Endpoint(
+        "GET",
+        "/v1/clusters/{cluster}/deprecations",
+        cluster_reports.DEPRECATIONS,
+        InCluster(NODES),
+    ),
     # Questions about access
     Endpoint("GET", "/v1/me/access", user_access.own, SIGNED_IN),
     Endpoint("GET", "/v1/requests/{request_id}/explanation", explanations.explanation, SIGNED_IN),
