@@ -8,6 +8,7 @@ from prometheus_client.registry import Collector
 from management.authentication.token_authenticator import TokenAuthenticator
 from management.controllers.manager import ControllerManager
 from management.identity.provider_registry import ProviderRegistry
+from proxy.monitoring.cluster_collector import cluster_metrics
 from proxy.upstream.registry import UpstreamRegistry
 
 _FAULTS = {
@@ -59,6 +60,7 @@ class StateCollector(Collector):
             up.add_metric([name], float(problem is None))
         yield up
         yield from self._controllers_state()
+        yield from cluster_metrics(self._controllers.clusters.values())
 
     def _controllers_state(self) -> Iterator[Metric]:
         """Yield the metrics of the clusters whose leases this replica holds."""
