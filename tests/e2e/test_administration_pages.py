@@ -50,6 +50,8 @@ def test_auditor_sees_everything_without_buttons_that_change_it(
         ("/providers/local", "Up"),
         ("/clusters/test", "Healthy"),
         ("/clusters/test/members", "alice"),
+        ("/clusters/test/events", "Newest events"),
+        ("/clusters/test/usage", "NotInstalled"),
     ):
         pages.browser.get(proxy.url + path)
         pages.shows(shown)

@@ -1,5 +1,7 @@
 """The pages of clusters in a real browser, with a real API server behind Sekisho."""
 
+from datetime import UTC, datetime
+
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
@@ -12,7 +14,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(600)  # the browser may have to be installed first
 
-TABS = ("Nodes", "Members", "Projects", "Settings")
+TABS = ("Nodes", "Events", "Usage", "Members", "Projects", "Settings")
 
 
 def test_cluster_is_shown_with_its_health_nodes_and_conditions(
@@ -38,12 +40,42 @@ def test_reader_sees_only_what_the_role_includes(pages: Pages, proxy: SekishoWit
     pages.sign_in("carol", path="/clusters/test")
     pages.titled("test")
     tabs = [one.text for one in pages.browser.find_elements(By.CSS_SELECTOR, ".tabs a")]
-    assert tabs == ["Overview", "Nodes", "Projects"]
+    assert tabs == ["Overview", "Nodes", "Events", "Usage", "Projects"]
     pages.open("/clusters/test/settings", "test")
     assert "Remove cluster" not in pages.find("#content").text
     pages.browser.get(f"{proxy.url}/clusters/c-0000000000")
     pages.titled("Not found")
     pages.shows("Request ")
+
+
+def test_reports_of_a_cluster_are_shown_with_what_cannot_be_read(
+    pages: Pages, proxy: SekishoWithUsers, kubernetes: Kubernetes
+) -> None:
+    event = {
+        "metadata": {"generateName": "pull-", "namespace": NAMESPACE},
+        "type": "Warning",
+        "reason": "ImagePullFailed",
+        "message": "no such image",
+        "involvedObject": {"kind": "Pod", "namespace": NAMESPACE, "name": "web"},
+        "lastTimestamp": datetime.now(UTC).isoformat(),
+    }
+    kubernetes.call(kubernetes.request("POST", f"/api/v1/namespaces/{NAMESPACE}/events", event))
+
+    def reports() -> bool:
+        answer = proxy.request("GET", "/v1/clusters/test/events", token=proxy.token("alice"))
+        return any(one["reason"] == "ImagePullFailed" for one in answer.json()["items"])
+
+    wait_until(reports, 120, "a report of the event")
+    pages.sign_in("alice", path="/clusters/test/events")
+    pages.shows("ImagePullFailed", "table")
+    pages.shows(f"Pod {NAMESPACE}/web", "table")
+    pages.check("cluster-reported-events")
+    pages.open("/clusters/test/usage", "test")
+    pages.shows("NotInstalled")
+    pages.check("cluster-usage-without-metrics")
+    pages.open("/clusters/test", "test")
+    pages.shows("Certificate of API servers ends")
+    assert pages.logged() == []
 
 
 def test_owner_adds_changes_and_removes_a_member_with_the_keyboard(

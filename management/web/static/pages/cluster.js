@@ -1,12 +1,13 @@
-// One cluster, in tabs: overview, nodes, members, projects, settings.
+// One cluster, in tabs: overview, nodes, events, usage, members, projects, settings.
 
 import { get, holds } from "../frame/api.js";
 import { cores, enc, gib, h, put, when } from "../frame/dom.js";
 import { live, watch } from "../frame/live.js";
 import { table } from "../frame/table.js";
 import { badge, button, empty, facts, heading, linkButton, panel, tabs } from "../frame/ui.js";
+import { deprecations, events, objectOf, usage } from "./cluster_reports.js";
 import { settings } from "./cluster_settings.js";
-import { usage } from "./clusters.js";
+import { usage as meters } from "./clusters.js";
 import { getKubeconfig, health, healthBadge } from "./kubeconfig.js";
 import { members } from "./members.js";
 
@@ -14,6 +15,8 @@ import { members } from "./members.js";
 const TABS = [
   ["Overview", "", null, overview],
   ["Nodes", "nodes", "nodes.read", nodes],
+  ["Events", "events", "nodes.read", events],
+  ["Usage", "usage", "nodes.read", usage],
   ["Members", "members", "cluster.members.read", (view, one) => members(view, { base: `/v1/clusters/${enc(one.id)}`, scope: "cluster", place: one.name, edit: holds(one, "cluster.members") })],
   ["Projects", "projects", null, projects],
   ["Settings", "settings", "cluster.edit", settings],
@@ -40,7 +43,7 @@ async function overview(view, first) {
   const place = h("div");
   watch(`/v1/clusters?name=${enc(first.name)}`, ([now]) => (now ? put(place, summary(now)) : view.refresh()), view);
   put(place, summary(first));
-  return first.agents ? [place, await agents(view, first)] : place;
+  return [place, await deprecations(view, first), first.agents && (await agents(view, first))];
 }
 
 async function agents(view, cluster) {
@@ -58,6 +61,8 @@ async function agents(view, cluster) {
 function summary(cluster) {
   const { status } = cluster;
   const [, word, why] = health(cluster);
+  // The panel of the capacity already says that there is no metrics-server.
+  const unread = (status?.reports || []).filter((one) => one.status !== "True" && one.reason !== "NotInstalled");
   return [
     h("div", { class: "grid" },
       panel("Health", facts(
@@ -65,6 +70,7 @@ function summary(cluster) {
         ["Kubernetes", status?.version],
         ["Provider", status?.provider],
         ["Nodes", status?.nodes && `${status.nodes.ready} of ${status.nodes.total} ready`],
+        ["Kubelets", Object.entries(status?.nodes?.versions || {}).map(([version, count]) => h("div", null, `${version} (${count})`))],
         ["Last response", status && when(status.last_seen_at)],
         ["Imported", when(cluster.created_at)],
         ["Labels", Object.entries(cluster.labels).map(([key, value]) => h("code", { class: "label" }, `${key}=${value}`))],
@@ -72,10 +78,12 @@ function summary(cluster) {
         ["Address for kubectl", h("code", null, cluster.url)],
         ["Reached", cluster.reach && (cluster.reach === "agent" ? "through its agent" : "directly")],
         ["API servers", cluster.servers?.map((one) => h("div", null, h("code", null, one)))],
+        ["Certificate of API servers ends", status?.certificate && when(status.certificate.ends_at)],
         ["Tokens of Sekisho end", cluster.tokens_expire_at && when(cluster.tokens_expire_at)],
       ), !status && word === "Unknown" && h("p", { class: "faint" }, "Your role does not include the state of this cluster.")),
-      status?.nodes && panel("Capacity", usage(cluster), !status.usage && h("p", { class: "faint" }, "Install metrics-server in the cluster to see what is used."))),
+      status?.nodes && panel("Capacity", meters(cluster), !status.usage && h("p", { class: "faint" }, "Install metrics-server in the cluster to see what is used."))),
     status?.conditions?.length > 0 && panel("Conditions", conditions(status.conditions)),
+    unread.length > 0 && panel("Not read", conditions(unread)),
     status?.warnings && panel("Warnings in the last hour", warnings(status.warnings)),
   ];
 }
@@ -95,7 +103,7 @@ function warnings({ latest, total }) {
   if (!total) return h("p", { class: "faint" }, "None.");
   const list = table({ caption: "warnings", key: "id", search: false, columns: [
     { label: "Reason", cell: (one) => one.reason },
-    { label: "Object", cell: (one) => `${one.kind} ${one.namespace ? `${one.namespace}/` : ""}${one.name}` },
+    { label: "Object", cell: objectOf },
     { label: "Message", cell: (one) => one.message },
     { label: "Count", cell: (one) => one.count },
     { label: "Last", cell: (one) => when(one.last_at) },

@@ -34,6 +34,6 @@ function parts({ clusters, projects, users, tokens, ending, providers, overload 
   ];
 }
 
-const KINDS = { server_certificate: "Certificate of this server", cluster_certificate: "CA of a cluster", cluster_token: "Sekisho's token", token: "Token" };
+const KINDS = { server_certificate: "Certificate of this server", api_server_certificate: "Certificate of a cluster's API server", cluster_certificate: "CA of a cluster", cluster_token: "Sekisho's token", token: "Token" };
 const tile = (path, count, one, note, many) => h("li", null, h("a", { href: path }, h("strong", null, count.toLocaleString()), ` ${count === 1 ? one : many || `${one}s`}`), h("small", null, note));
 const row = (sign, name, text, time) => h("li", null, sign, " ", name, text && h("span", { class: "faint" }, ` ${text}`), time && h("small", null, " · ", time));
