@@ -56,6 +56,8 @@ async def while_client_stays(request: web.Request, work: Coroutine[Any, Any, T])
         task.cancel()
 
     request[ON_CLIENT_LEFT] = end
+    if request.transport is None:  # It has left already, and is not reported again.
+        end()
     try:
         return await task
     except asyncio.CancelledError:

@@ -42,7 +42,7 @@ async def watch_document(
         sent = await _body(produce, request)
         response = new_stream(request)
         await response.prepare(request)
-        await _send_state(response, sent)
+        await send_state(response, sent)
         async for _ in batches(
             changes, concerns, pause_seconds=PAUSE_SECONDS, idle_seconds=REFRESH_SECONDS
         ):
@@ -57,7 +57,7 @@ async def watch_document(
             if body == sent:
                 await response.write(b": keep-alive\n\n")
             else:
-                await _send_state(response, body)
+                await send_state(response, body)
                 sent = body
     return response
 
@@ -69,5 +69,6 @@ async def _body(produce: Produce, request: web.Request) -> bytes:
     return response.body if isinstance(response.body, bytes) else b"{}"
 
 
-async def _send_state(response: web.StreamResponse, body: bytes) -> None:
+async def send_state(response: web.StreamResponse, body: bytes) -> None:
+    """Send the whole document: JSON without a line break."""
     await response.write(b"event: state\ndata: " + body + b"\n\n")

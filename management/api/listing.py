@@ -9,7 +9,7 @@ import base64
 import binascii
 import json
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from config.bounded_json import load_json
 from config.labels import InvalidSelector, Selector
+from management.api.access_requirements import Requirement
 from management.http.problem import ApiProblem
 from store.records import Change
 
@@ -69,7 +70,9 @@ class Listing:
     are the kinds of changes in the store that can change the list; with ``about``, only those with
     the key that it returns. ``labelled``: items have
     ``labels``, and ``label`` selects by them. ``read_page`` returns the items of a page, and one
-    more if there are more, so that the work for a page is bounded by it.
+    more if there are more, so that the work for a page is bounded by it. ``notes`` returns fields
+    of the response beside the items, with the JSON schemas in ``noted``. ``stream`` streams the
+    changes of a list that is not in the store.
     """
 
     collect: Collect
@@ -83,6 +86,9 @@ class Listing:
     own_parameters: tuple[str, ...] = ()
     labelled: bool = False
     read_page: ReadPage | None = None
+    notes: Callable[[web.Request], Item] | None = None
+    noted: Mapping[str, Any] = field(default_factory=dict)
+    stream: "Stream | None" = None
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -96,6 +102,10 @@ class Listing:
         return self.about is None or change.key is None or change.key == self.about(request)
 
 
+Stream = Callable[[Listing, Requirement, web.Request], Awaitable[web.StreamResponse]]
+"""Streams a list as long as the requirement is met: its items, or, with ``limit``, a page."""
+
+
 async def list_response(listing: Listing, request: web.Request) -> web.Response:
     """Return the requested page.
 
@@ -107,7 +117,8 @@ async def list_response(listing: Listing, request: web.Request) -> web.Response:
     limit = _limit(query)
     if listing.read_page is None or limit is None:
         items = select(listing, await listing.collect(request), query)
-        return web.json_response(page(listing, items, query))
+        notes = listing.notes(request) if listing.notes is not None else {}
+        return web.json_response({**page(listing, items, query), **notes})
     field, descending = _sort(listing, query)
     matches, matched = _matches(listing, query)
     wanted = PageRequest(field, descending, _after(query), limit, matches, matched)

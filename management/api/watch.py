@@ -47,7 +47,7 @@ async def watch_response(
     async with services_of(request).store.changes.subscribe() as changes:
         await response.prepare(request)
         known: dict[str, Item] = {}
-        await _send_changes(response, known, listing, items)
+        await send_changes(response, known, listing, items)
         await send_event(response, "synced", {"items": len(known)})
         async for changed in batches(
             changes,
@@ -66,7 +66,7 @@ async def watch_response(
                 break
             except StoreError:
                 continue  # When the store is back, it announces that anything may have changed.
-            await _send_changes(response, known, listing, items)
+            await send_changes(response, known, listing, items)
     return response
 
 
@@ -99,7 +99,7 @@ async def revalidate(request: web.Request, requirement: Requirement) -> None:
     await requirement.check(request)
 
 
-async def _send_changes(
+async def send_changes(
     response: web.StreamResponse, known: dict[str, Item], listing: Listing, items: list[Item]
 ) -> None:
     """Send the differences between ``items`` and ``known``, and update ``known``."""

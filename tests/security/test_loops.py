@@ -24,6 +24,8 @@ ON_SCHEDULE = {
     "proxy/forwarding/forward.py forward": "tries each API server once",
     "proxy/transport/server_tls.py refresh_forever": "checks a file periodically",
     "management/caller_client/client.py pages": "halves the page, so eight times at most",
+    "management/workloads/follower.py _watch": "ends after a failure, and its caller backs off",
+    "management/api/workload_streams.py _stream": "waits for the next change, or 20 s",
     "management/kubernetes/client.py pages": "halves the page, so nine times at most",
     "proxy/cli/client/server_session.py watch": "waits up to 30 s, doubled after each failure",
     "proxy/cli/client/server_session.py follow": "waits up to 30 s, doubled after each failure",

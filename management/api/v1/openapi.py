@@ -143,6 +143,7 @@ def _content(endpoint: Endpoint) -> dict[str, Any]:
         "properties": {
             "items": {"type": "array", "items": schema},
             "continue": {"type": "string"},
+            **(endpoint.serve.noted if isinstance(endpoint.serve, Listing) else {}),
         },
     }
     return {

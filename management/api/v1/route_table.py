@@ -52,6 +52,7 @@ from management.api.v1 import (
     user_access,
     users,
     who_can,
+    workloads,
 )
 from management.api.v1 import browser_sign_in as browser
 from management.api.v1 import token_endpoint as oauth
@@ -77,6 +78,10 @@ from management.authorization.permissions import (
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 PUBLIC, SIGNED_IN = Public(), AnyUser()
+ENTERING = InCluster(entering=True)
+
+WORKLOADS = "/v1/clusters/{cluster}/workloads"
+WORKLOAD = f"{WORKLOADS}/{{namespace}}/{{kind}}/{{name}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,15 +200,8 @@ TABLE = (
         cluster_agents.rotate_token,
         InCluster(EDIT_CLUSTER),
     ),
-    Endpoint(
-        "GET", "/v1/clusters/{cluster}/kubeconfig", kubeconfigs.kubeconfig, InCluster(entering=True)
-    ),
-    Endpoint(
-        "POST",
-        "/v1/clusters/{cluster}/kubeconfig",
-        kubeconfigs.make_kubeconfig,
-        InCluster(entering=True),
-    ),
+    Endpoint("GET", "/v1/clusters/{cluster}/kubeconfig", kubeconfigs.kubeconfig, ENTERING),
+    Endpoint("POST", "/v1/clusters/{cluster}/kubeconfig", kubeconfigs.make_kubeconfig, ENTERING),
     Endpoint("GET", "/v1/kubeconfig", kubeconfigs.every_kubeconfig, SIGNED_IN),
     Endpoint("POST", "/v1/kubeconfig", kubeconfigs.make_every_kubeconfig, SIGNED_IN),
     Endpoint(
@@ -234,6 +232,10 @@ TABLE = (
         cluster_reports.DEPRECATIONS,
         InCluster(NODES),
     ),
+    # Workloads: in the caller's name, so the cluster decides
+    Endpoint("GET", WORKLOADS, workloads.LIST, ENTERING),
+    Endpoint("GET", WORKLOAD, workloads.show, ENTERING),
+    Endpoint("GET", f"{WORKLOAD}/logs", workloads.logs, ENTERING),
     # Questions about access
     Endpoint("GET", "/v1/me/access", user_access.own, SIGNED_IN),
     Endpoint("GET", "/v1/requests/{request_id}/explanation", explanations.explanation, SIGNED_IN),

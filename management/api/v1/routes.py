@@ -32,11 +32,7 @@ def handler_of(endpoint: Endpoint) -> Handler:
         await endpoint.requirement.check(request)
         if isinstance(endpoint.serve, Listing):
             if is_watch(request):
-                if "limit" in request.query:
-                    page = partial(list_response, endpoint.serve)
-                    kinds = endpoint.serve.kinds
-                    return await watch_document(page, kinds, endpoint.requirement, request)
-                return await watch_response(endpoint.serve, endpoint.requirement, request)
+                return await _stream(endpoint.serve, endpoint.requirement, request)
             return await list_response(endpoint.serve, request)
         watched = endpoint.description.watched
         if watched and is_watch(request):
@@ -47,3 +43,15 @@ def handler_of(endpoint: Endpoint) -> Handler:
 
     serve.__doc__ = endpoint.documentation
     return public(serve) if isinstance(endpoint.requirement, Public) else serve
+
+
+async def _stream(
+    listing: Listing, requirement: Requirement, request: web.Request
+) -> web.StreamResponse:
+    """Stream a list, or a page of it."""
+    if listing.stream is not None:
+        return await listing.stream(listing, requirement, request)
+    if "limit" in request.query:
+        page = partial(list_response, listing)
+        return await watch_document(page, listing.kinds, requirement, request)
+    return await watch_response(listing, requirement, request)

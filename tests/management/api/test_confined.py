@@ -18,6 +18,9 @@ ALLOWED = {"GET /v1/me", "POST /v1/me/password", "POST /v1/logout"}
 BY_PROVIDER = {"GET /v1/login/{provider}/start", "GET /v1/login/{provider}/callback"}
 """GET endpoints of a provider's redirect; they store nothing before the provider's response."""
 
+IN_CLUSTERS = "/v1/clusters/{cluster}/workloads"
+"""Endpoints below ask the cluster, which does not run here."""
+
 
 def title(endpoint: Endpoint) -> str:
     return f"{endpoint.method} {endpoint.path}"
@@ -76,7 +79,8 @@ async def test_get_requests_do_not_change_the_store(
             async with api.client.request(
                 method, path_of(endpoint) + query, headers=sent, allow_redirects=False
             ) as answer:
-                assert answer.status < 500 or title(endpoint) in BY_PROVIDER
+                away = title(endpoint) in BY_PROVIDER or endpoint.path.startswith(IN_CLUSTERS)
+                assert answer.status < 500 or away
         assert dump(tmp_path / "store.db") == before, title(endpoint)
 
 

@@ -57,6 +57,7 @@ IN_THE_PATH = {
     "{binding}": "b-standard-user-u-standard-None",
     "{name}": "token-a",
     "{type}": "local",
+    "{kind}": "deployment",
 }
 QUERY = {
     "/v1/principals": "?search=a",
@@ -112,6 +113,9 @@ async def test_reader_may_call_every_endpoint_that_reads(
     api: Api, endpoint: Endpoint, who: str
 ) -> None:
     response = await api(who, "GET", path_of(endpoint))
+    if "/workloads" in endpoint.path:  # An auditor enters no cluster, and this one does not run.
+        assert response.status == (404 if who == "auditor" else 502), response.body
+        return
     registry = "/v1/provider" in endpoint.path or endpoint.path == "/v1/principals"
     # In these tests there are no providers, and the cluster does not respond.
     missing = registry or (who == "auditor" and title(endpoint) in KUBECONFIGS)

@@ -86,6 +86,9 @@ MAY = {
     "GET /v1/clusters/{cluster}/events": NODES | AUDITOR,
     "GET /v1/clusters/{cluster}/usage": NODES | AUDITOR,
     "GET /v1/clusters/{cluster}/deprecations": NODES | AUDITOR,
+    "GET /v1/clusters/{cluster}/workloads": IN_CLUSTER,
+    "GET /v1/clusters/{cluster}/workloads/{namespace}/{kind}/{name}": IN_CLUSTER,
+    "GET /v1/clusters/{cluster}/workloads/{namespace}/{kind}/{name}/logs": IN_CLUSTER,
     "GET /v1/me/access": SIGNED_IN,
     "GET /v1/requests/{request_id}/explanation": SIGNED_IN,
     "GET /v1/users/{id}/access": ADMINISTRATORS | AUDITOR,
@@ -120,6 +123,7 @@ IN_THE_PATH = {
     "{role}": "r-absent",
     "{binding}": "b-absent",
     "{type}": "absent",
+    "{kind}": "deployment",
     "{name}": "absent",
     "{request_id}": "absent",
 }
