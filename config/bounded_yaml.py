@@ -24,6 +24,7 @@ MAX_NUMBER = 64
 """A longer plain scalar is text: no number, date or boolean is as long."""
 
 _TEXT = "tag:yaml.org,2002:str"
+_NUMBERS = frozenset({"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"})
 _COLLECTIONS = frozenset({"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 
 TOO_DEEP = f"is nested more than {MAX_DEPTH} levels deep"
@@ -105,10 +106,15 @@ class BoundedLoader(yaml.SafeLoader):
         super().fetch_flow_collection_start(token)
 
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
-        """Return a node's tag. A long plain scalar is text."""
-        if kind is yaml.ScalarNode and implicit[0] and len(value) > MAX_NUMBER:
+        """Return a node's tag. A long plain scalar is text, and so is a number with colons.
+
+        YAML 1.1 reads 22:22 as 1342. Kubernetes and YAML 1.2 do not.
+        """
+        plain = kind is yaml.ScalarNode and implicit[0]
+        if plain and len(value) > MAX_NUMBER:
             return _TEXT
-        return str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
+        tag = str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
+        return _TEXT if plain and tag in _NUMBERS and ":" in value else tag
 
     def scalar(self, node: yaml.Node) -> Any:
         """Return a scalar's value. Raises InvalidYaml for an invalid one (2024-13-45)."""

@@ -14,17 +14,21 @@ from management.caller_client.gate import OnBehalf
 from management.http.problem import CHALLENGE, REQUEST_ID, ApiProblem
 from management.http.request_notes import address_of, user_agent_of
 
+MAX_ID = 48
+"""Characters of a request's id that are passed on; what is appended needs the others."""
+
 _PASSED_ON = frozenset({400, 401, 403, 404, 406, 409, 413, 415, 422, 429, 502, 503, 504})
 """Statuses of the gate and of clusters that mean the same for the caller of the API."""
 
 T = TypeVar("T")
 
 
-def caller_client(request: web.Request, cluster: str) -> CallerClient:
+def caller_client(request: web.Request, cluster: str, part: str = "") -> CallerClient:
     """Return a client that sends requests to a cluster with the credential of ``request``.
 
     From here on, the gate counts what the caller does: the permit of ``request`` is released.
-    Otherwise a caller who may send one request at a time could send none to a cluster.
+    Otherwise a caller who may send one request at a time could send none to a cluster. ``part``
+    distinguishes the ids of requests to several clusters.
     """
     permit = request.get(PERMIT)
     if permit is not None:
@@ -32,7 +36,7 @@ def caller_client(request: web.Request, cluster: str) -> CallerClient:
     on_behalf = OnBehalf(
         caller_of(request).bearer,
         address_of(request),
-        request[REQUEST_ID],
+        request[REQUEST_ID][:MAX_ID] + part,
         user_agent_of(request),
     )
     return services_of(request).gate.client(cluster, on_behalf)

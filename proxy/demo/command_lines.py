@@ -16,6 +16,9 @@ CONTROLLERS = (
     "namespace-controller",
     "deployment-controller",
     "replicaset-controller",
+    # Make the revisions to which a rollback returns.
+    "statefulset-controller",
+    "daemonset-controller",
     "garbage-collector-controller",
 )
 """The controllers that are useful in a cluster whose nodes run no containers."""

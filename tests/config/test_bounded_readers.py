@@ -131,6 +131,10 @@ def test_long_scalars_are_text() -> None:
     assert load_bounded("") is None
 
 
+def test_numbers_with_colons_are_text() -> None:
+    assert load_bounded("[22:22, 1:30.5, 80]") == ["22:22", "1:30.5", 80]
+
+
 @given(st.text(alphabet="ab:-[]{}&*?!|>'\"#,%\n\t 1", max_size=60))
 def test_load_bounded_of_any_text_raises_invalid_yaml_only(text: str) -> None:
     with suppress(InvalidYaml):

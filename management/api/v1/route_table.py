@@ -3,6 +3,8 @@
 Routes are made from this table only, so nothing is served without a line here. The requirement in
 the last column is checked before the handler runs. Further conditions are in the handler's
 docstring, which is also the text of ``/openapi.json``.
+
+The file is longer than 300 lines because the table is one list, in which order matters.
 """
 
 from collections.abc import Awaitable, Callable
@@ -52,7 +54,9 @@ from management.api.v1 import (
     user_access,
     users,
     who_can,
+    workload_changes,
     workloads,
+    workloads_of_clusters,
 )
 from management.api.v1 import browser_sign_in as browser
 from management.api.v1 import token_endpoint as oauth
@@ -234,8 +238,17 @@ TABLE = (
     ),
     # Workloads: in the caller's name, so the cluster decides
     Endpoint("GET", WORKLOADS, workloads.LIST, ENTERING),
+    Endpoint("POST", WORKLOADS, workload_changes.apply_manifest, ENTERING),
     Endpoint("GET", WORKLOAD, workloads.show, ENTERING),
+    Endpoint("DELETE", WORKLOAD, workload_changes.delete, ENTERING),
     Endpoint("GET", f"{WORKLOAD}/logs", workloads.logs, ENTERING),
+    Endpoint("POST", f"{WORKLOAD}/scale", workload_changes.scale, ENTERING),
+    Endpoint("POST", f"{WORKLOAD}/image", workload_changes.set_image, ENTERING),
+    Endpoint("POST", f"{WORKLOAD}/pause", workload_changes.pause, ENTERING),
+    Endpoint("POST", f"{WORKLOAD}/resume", workload_changes.resume, ENTERING),
+    Endpoint("POST", f"{WORKLOAD}/restart", workload_changes.restart, ENTERING),
+    Endpoint("POST", f"{WORKLOAD}/rollback", workload_changes.roll_back, ENTERING),
+    Endpoint("POST", "/v1/workloads", workloads_of_clusters.apply_to_clusters, SIGNED_IN),
     # Questions about access
     Endpoint("GET", "/v1/me/access", user_access.own, SIGNED_IN),
     Endpoint("GET", "/v1/requests/{request_id}/explanation", explanations.explanation, SIGNED_IN),

@@ -48,6 +48,8 @@ NOT_SHOWN = {
     "ClusterSpec.servers": "URLs, checked as such",
     "Registration.code": "sealed",
     "Registration.ca_pem": "a file",
+    "NewManifest.manifest": "a file",
+    "ManifestForClusters.manifest": "a file",
     "NewNamespace.annotations": "for programs: may have lines",
 }
 

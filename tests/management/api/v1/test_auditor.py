@@ -69,7 +69,13 @@ BODY: dict[str, Any] = {
 }
 
 OTHERS = [one for one in TABLE if not isinstance(one.requirement, Public)]
-CHANGES = [one for one in OTHERS if one.method != "GET" and title(one) not in OWN]
+IN_CLUSTERS = [one for one in OTHERS if one.method != "GET" and "/workloads" in one.path]
+"""Changes in clusters, which the clusters decide about. An auditor enters none."""
+CHANGES = [
+    one
+    for one in OTHERS
+    if one.method != "GET" and title(one) not in OWN and one not in IN_CLUSTERS
+]
 READERS = ("auditor", "plain")
 """``plain`` holds every permission to read, in each scope, by custom roles."""
 
@@ -133,6 +139,18 @@ async def test_reader_may_call_no_endpoint_that_changes(
         return
     response = await api(who, endpoint.method, path_of(endpoint), BODY.get(title(endpoint), {}))
     assert response.status == 403, response.body
+
+
+@pytest.mark.parametrize("endpoint", IN_CLUSTERS, ids=title)
+async def test_auditor_reaches_no_cluster(api: Api, endpoint: Endpoint) -> None:
+    manifest = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: shop}}"
+    body = {"manifest": manifest, "clusters": ["prod"]}
+    response = await api("auditor", endpoint.method, path_of(endpoint), body)
+    if endpoint.path == "/v1/workloads":
+        (answer,) = response.body["items"]
+        assert (answer["outcome"], answer["cluster"]) == ("unknown_cluster", None)
+    else:
+        assert response.status == 404, response.body
 
 
 @pytest.mark.parametrize("endpoint", CHANGES, ids=title)

@@ -16,6 +16,8 @@ PROJECT_OWNERS = OWNERS | {"p-owner"}
 PROJECT_MEMBERS = PROJECT_OWNERS | {"p-member"}
 IN_PROJECT = PROJECT_MEMBERS | {"p-reader"}
 
+WORKLOAD = "/v1/clusters/{cluster}/workloads/{namespace}/{kind}/{name}"
+
 MAY = {
     "GET /v1/providers": PUBLIC,
     "POST /v1/login/{provider}": PUBLIC,
@@ -89,6 +91,15 @@ MAY = {
     "GET /v1/clusters/{cluster}/workloads": IN_CLUSTER,
     "GET /v1/clusters/{cluster}/workloads/{namespace}/{kind}/{name}": IN_CLUSTER,
     "GET /v1/clusters/{cluster}/workloads/{namespace}/{kind}/{name}/logs": IN_CLUSTER,
+    "POST /v1/workloads": SIGNED_IN,
+    "POST /v1/clusters/{cluster}/workloads": IN_CLUSTER,
+    f"DELETE {WORKLOAD}": IN_CLUSTER,
+    f"POST {WORKLOAD}/scale": IN_CLUSTER,
+    f"POST {WORKLOAD}/image": IN_CLUSTER,
+    f"POST {WORKLOAD}/pause": IN_CLUSTER,
+    f"POST {WORKLOAD}/resume": IN_CLUSTER,
+    f"POST {WORKLOAD}/restart": IN_CLUSTER,
+    f"POST {WORKLOAD}/rollback": IN_CLUSTER,
     "GET /v1/me/access": SIGNED_IN,
     "GET /v1/requests/{request_id}/explanation": SIGNED_IN,
     "GET /v1/users/{id}/access": ADMINISTRATORS | AUDITOR,
