@@ -36,6 +36,10 @@ WIDEST = 200
 
 def main() -> int:
     """Run the command. The exit status is 1 where something failed or is missing."""
+    if sys.argv[1:2] == ["tunnel"]:
+        from bench import tunnel
+
+        return tunnel.main(sys.argv[2:])
     chosen = _chosen()
     if wanting := missing():
         print("make bench needs:", *wanting, sep="\n  ", file=sys.stderr)

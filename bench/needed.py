@@ -6,10 +6,10 @@ import subprocess
 GO = (1, 22)
 
 
-def missing() -> list[str]:
-    """Return what to install first, as messages for the user."""
+def missing(*, wrk: bool = True) -> list[str]:
+    """Return what to install first, as messages for the user. ``wrk``: it is used."""
     found = []
-    if shutil.which("wrk") is None:
+    if wrk and shutil.which("wrk") is None:
         found.append("wrk; on Debian and Ubuntu: apt-get install wrk")
     if (go := shutil.which("go")) is None:
         found.append(f"Go {_dotted(GO)} or newer: https://go.dev/dl, or a recent golang-go package")
