@@ -18,6 +18,7 @@ from management.caller_client.gate import Gate
 from management.clusters.agent_maintenance import maintain_agents_forever
 from management.clusters.token_renewal import renew_forever
 from management.clusters.user_tokens import UserServiceAccountTokens
+from management.controllers.agents import Agents
 from management.controllers.manager import ControllerManager
 from management.http.request_id import RequestIds
 from management.identity.identity_refresh import IdentityRefresher
@@ -62,6 +63,7 @@ from proxy.startup.management_services import create_services
 from proxy.startup.providers import create_provider_registry
 from proxy.transport.descriptors import most_connections
 from proxy.transport.server_tls import ServerTls
+from proxy.tunnels.peer_metrics import PeerMetrics
 from proxy.tunnels.peering import ALONE, PeerPlace, open_peering
 from proxy.tunnels.replica import this_replica
 from proxy.tunnels.service import STOPPING, TunnelService
@@ -145,7 +147,8 @@ async def build_application(
                 limiter.guard.overloaded, limiter.guard.lag, tls.certificate_ends_at
             ),
         )
-        controllers = ControllerManager.from_settings(store, settings)
+        agents = Agents(directory.agents, services.agent_image)
+        controllers = ControllerManager.from_settings(store, settings, agents)
         registry.register(StateCollector(authenticator, clusters, providers, controllers))
         readiness = Readiness(
             {"store": store.ping},
@@ -173,6 +176,7 @@ async def build_application(
             observer=observer,
         )
         registry.register(tunnels.records)
+        registry.register(PeerMetrics(peering))
 
         # Both request paths share these objects, so they cannot differ in a decision or a record.
         proxy_services = ProxyServices(

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 MOST_AGENT_TOKENS = 2
 """Valid agent tokens of a cluster: the one in use, and its successor during a rotation."""
@@ -39,9 +40,25 @@ class Replica:
     certificate_pem: str | None = field(default=None, repr=False)
 
 
+class Trust(StrEnum):
+    """Whether a tunnel leads to the cluster whose token its agent has.
+
+    ``CHECKING`` and ``REFUSED``: it is not used. ``UNVERIFIED``: it is used if no tunnel of the
+    cluster is ``VERIFIED``, and TLS with the API server is all that tells clusters apart.
+    """
+
+    CHECKING = "checking"
+    UNVERIFIED = "unverified"
+    VERIFIED = "verified"
+    REFUSED = "refused"
+
+
 @dataclass(frozen=True, slots=True)
 class Tunnel:
-    """An open tunnel. ``pod``, ``node`` and ``version`` are what the agent calls itself."""
+    """An open tunnel. ``pod``, ``node`` and ``version`` are what the agent calls itself.
+
+    ``reason`` says why ``trust`` is not ``VERIFIED``; empty if there is nothing to compare yet.
+    """
 
     id: str
     cluster_id: str
@@ -50,6 +67,8 @@ class Tunnel:
     node: str
     version: str
     since: datetime
+    trust: Trust = Trust.UNVERIFIED
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.errors import SchemaTooNew, SchemaTooOld
 
-HEAD = "0018"
+HEAD = "0019"
 """The newest of ``store/migrations/versions``."""
 
 _LOCK = 0x5E_15_40

@@ -376,6 +376,8 @@ tunnels = Table(
     Column("node", SafeText, nullable=False),
     Column("version", SafeText, nullable=False),
     Column("since", UtcDateTime, nullable=False),
+    Column("trust", SafeText, nullable=False, server_default="unverified"),
+    Column("reason", SafeText, nullable=False, server_default=""),
     Index(None, "cluster_id"),
     Index(None, "replica_id"),
 )

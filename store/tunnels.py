@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.agent_records import Replica, Tunnel, TunnelAt
+from store.agent_records import Replica, Trust, Tunnel, TunnelAt
 from store.connections import Database
 from store.database_time import database_time
 from store.records import Change
@@ -119,7 +119,8 @@ async def _insert(connection: AsyncConnection, tunnel: Tunnel) -> None:
 
 def _tunnel_at(row: Any) -> TunnelAt:
     values = row._mapping
+    tunnel = {one.name: values[one.name] for one in fields(Tunnel)}
     return TunnelAt(
-        Tunnel(**{one.name: values[one.name] for one in fields(Tunnel)}),
+        Tunnel(**tunnel | {"trust": Trust(values["trust"])}),
         Replica(**{one.name: values[f"its_{one.name}"] for one in fields(Replica)}),
     )

@@ -44,7 +44,10 @@ class _Health:
         elif path == b"/healthz" or self._ready():
             status, text = "200 OK", "ok\n"
         else:
-            status, text = "503 Service Unavailable", "no tunnel is open\n"
+            status, text = (
+                "503 Service Unavailable",
+                "no tunnel is open and used\n",
+            )
         body = "" if method == b"HEAD" else text
         return (
             f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(text)}\r\n"

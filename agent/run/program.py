@@ -20,7 +20,7 @@ from config.loggers import get_logger
 _LOG = get_logger(__name__)
 
 READY_SECONDS = 15.0
-"""An agent is ready if something arrived in one of its tunnels within this time."""
+"""An agent is ready if something arrived within this time in a tunnel that the server uses."""
 
 
 async def run_agent(settings: AgentSettings, health: Listen) -> None:
@@ -34,7 +34,7 @@ async def run_agent(settings: AgentSettings, health: Listen) -> None:
 
     def ready() -> bool:
         return not leaving.is_set() and any(
-            one.usable and one.silent_for < READY_SECONDS for one in tunnels
+            one.usable and not one.refused and one.silent_for < READY_SECONDS for one in tunnels
         )
 
     with _signals(leaving, at_once):

@@ -8,8 +8,11 @@ from agent.dial import DialError, Target, dialed
 from agent.relay import Relay
 from agent.run.placement import Place
 from agent.tunnel.connection import TunnelConnection
-from agent.tunnel.control import Drain, Hello, Message, Welcome
+from agent.tunnel.control import Drain, Hello, Message, Refused, Welcome
 from agent.tunnel.control_stream import ControlStream
+from config.loggers import get_logger
+
+_LOG = get_logger(__name__)
 
 WELCOME_SECONDS = 10.0
 _POLL_SECONDS = 0.1
@@ -19,7 +22,7 @@ class AgentTunnel:
     """A tunnel that relays its streams to the API server. It is dialed once.
 
     ``ended`` is done, with the reason, when the connection has ended. ``drains`` is done when the
-    server ends soon.
+    server ends soon. ``refused`` is why the server uses it for no request; empty if it does.
     """
 
     def __init__(self, relay: Relay, hello: Hello) -> None:
@@ -28,6 +31,7 @@ class AgentTunnel:
         self.drains: asyncio.Future[str] = loop.create_future()
         self.place = Place("", "")
         self.retiring = False
+        self.refused = ""
         self.opened_at = loop.time()
         self._hello = hello
         self._welcomed: asyncio.Future[Welcome] = loop.create_future()
@@ -120,6 +124,15 @@ class AgentTunnel:
             self._welcomed.set_result(message)
         elif isinstance(message, Drain):
             self._drain(message.reason)
+        elif isinstance(message, Refused):
+            self._refuse(message.reason)
+
+    def _refuse(self, reason: str) -> None:
+        if reason and not self.refused:
+            _LOG.error("tunnel refused", reason=reason)
+        elif self.refused and not reason:
+            _LOG.info("tunnel no longer refused")
+        self.refused = reason
 
     def _drain(self, reason: str = "") -> None:
         if not self.drains.done():

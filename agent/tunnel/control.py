@@ -50,8 +50,23 @@ class Drain:
     reason: str = ""
 
 
-Message = Hello | Welcome | Drain
-_KINDS: Final[dict[str, type[Message]]] = {"hello": Hello, "welcome": Welcome, "drain": Drain}
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The server uses the tunnel for no request. An empty reason: it does so again.
+
+    The agent keeps the tunnel, so that it is not refused once more every few seconds.
+    """
+
+    reason: str = ""
+
+
+Message = Hello | Welcome | Drain | Refused
+_KINDS: Final[dict[str, type[Message]]] = {
+    "hello": Hello,
+    "welcome": Welcome,
+    "drain": Drain,
+    "refused": Refused,
+}
 _NAMES: Final = {kind: name for name, kind in _KINDS.items()}
 
 

@@ -84,4 +84,5 @@ class AgentFields(RequestModel):
             priority_class=self.priority_class,
             replicas=self.replicas,
             network_policy=self.network_policy,
+            upgrades=self.image is None,
         )

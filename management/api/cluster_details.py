@@ -2,13 +2,13 @@
 
 from datetime import datetime
 
+from management.api.agent_responses import agent_json
 from management.api.authentication import Caller
 from management.api.listing import Item
 from management.api.services import Services
 from management.authorization.permissions import NODES, READ_CLUSTER
 from management.clusters.ending_credentials import expirations
 from management.kubernetes.serving_certificates import Validity
-from management.tunnels.directory import ConnectedAgent
 from store.records import Cluster, ClusterStatus
 
 
@@ -19,21 +19,10 @@ async def cluster_details(
     held = caller.access.in_cluster(cluster.id).permissions
     found: Item = {}
     if cluster.reach == "agent" and NODES in held:
-        found["agents"] = [_agent(one) for one in services.agents(cluster.id)]
+        found["agents"] = [agent_json(one) for one in services.agents(cluster.id)]
     if READ_CLUSTER in held:
         found["expirations"] = await _expirations(services, cluster, status)
     return found
-
-
-def _agent(agent: ConnectedAgent) -> Item:
-    return {
-        "pod": agent.pod,
-        "node": agent.node,
-        "version": agent.version,
-        "since": agent.since.isoformat(),
-        "streams": agent.streams,
-        "rtt": agent.rtt,
-    }
 
 
 async def _expirations(

@@ -169,7 +169,11 @@ class NewMemberResponse(MemberResponse):
 
 
 class AgentResponse(ResponseModel):
-    """A tunnel of an agent. ``streams`` and ``rtt`` (seconds) are known at its process only."""
+    """A tunnel of an agent. ``streams`` and ``rtt`` (seconds) are known at its process only.
+
+    ``trust``: ``verified`` to lead to the cluster, ``unverified`` (used if none is verified), or
+    ``refused``; ``reason`` says why.
+    """
 
     pod: str
     node: str
@@ -177,6 +181,8 @@ class AgentResponse(ResponseModel):
     since: str
     streams: int | None
     rtt: float | None
+    trust: str
+    reason: str | None
 
 
 class ExpirationResponse(ResponseModel):
@@ -214,13 +220,6 @@ class ClusterResponse(ResponseModel):
     impersonator: str | None = None
     credential_source: str | None = None
     tokens_expire_at: str | None = None
-
-
-class AgentTokenResponse(ResponseModel):
-    """An agent token. The token itself goes to the cluster only."""
-
-    id: str
-    created_at: str
 
 
 class ProjectResponse(ResponseModel):

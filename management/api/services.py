@@ -24,7 +24,7 @@ from management.identity.session_cookies import SessionCookies
 from management.identity.sign_in import SignInService
 from management.identity.tokens import TokenIssuer
 from management.oauth.grants import GrantServices
-from management.tunnels.directory import ConnectedAgent, no_agents
+from management.tunnels.connected_agents import ConnectedAgent, no_agents
 from store.interfaces import Store
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from management.kubernetes.manifests import (
     AGENT,
+    AGENT_IMAGE_ANNOTATION,
     CONTROLLER,
     LABELS,
     NAMESPACE,
@@ -24,6 +25,9 @@ GRACE_SECONDS = 60
 
 MOVE_SECONDS = 30
 """How long a pod stays on a node that does not respond. Kubernetes' default is 300 s."""
+
+READY_SECONDS = 10
+"""How long a new pod is connected before an old one is deleted."""
 
 HEALTH_PORT = 8081
 """The port of the agent's probes."""
@@ -41,6 +45,7 @@ class AgentOptions:
     ``no_proxy`` lists hosts, domains and networks that are reached without it. ``host_aliases``
     are host names by IP address, for clusters whose DNS does not know Sekisho. ``tolerations`` are
     Kubernetes' own objects. ``network_policy`` adds a policy that denies all ingress.
+    ``upgrades``: ``image`` is Sekisho's choice, which replaces it when the server is upgraded.
     """
 
     image: str
@@ -53,6 +58,7 @@ class AgentOptions:
     priority_class: str | None = None
     replicas: int = 2
     network_policy: bool = False
+    upgrades: bool = False
 
 
 def agent(
@@ -74,8 +80,18 @@ def agent(
         _object("Secret", type="Opaque", stringData=_files(token, ca_pem, options)),
         *policy,
         _object("PodDisruptionBudget", spec={"maxUnavailable": 1, "selector": _SELECTOR}),
-        _object("Deployment", spec=_deployment(external_url, ca_pem is not None, options)),
+        _with_image(
+            _object("Deployment", spec=_deployment(external_url, ca_pem is not None, options)),
+            options,
+        ),
     ]
+
+
+def _with_image(deployment: Manifest, options: AgentOptions) -> Manifest:
+    """Mark a Deployment whose image Sekisho may replace."""
+    if options.upgrades:
+        deployment["metadata"]["annotations"] = {AGENT_IMAGE_ANNOTATION: options.image}
+    return deployment
 
 
 _CONTROLLER_RULES = [
@@ -83,8 +99,9 @@ _CONTROLLER_RULES = [
     for group, resource, verbs in (
         # A new token is written into the Secret. Reading it is not needed.
         ("", "secrets", ["patch", "delete"]),
-        # With a new token, the pods are replaced.
-        ("apps", "deployments", ["patch", "delete"]),
+        # With a new token or a new image, the pods are replaced. An image of the operator is kept,
+        # so the present one is read.
+        ("apps", "deployments", ["get", "patch", "delete"]),
         ("policy", "poddisruptionbudgets", ["delete"]),
         (RBAC, "roles", ["delete"]),
     )
@@ -107,7 +124,12 @@ def _deployment(external_url: str, has_ca: bool, options: AgentOptions) -> dict[
     return {
         "replicas": options.replicas,
         # A new version that cannot connect never becomes ready, and the old pods remain.
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0}},
+        "strategy": {
+            "type": "RollingUpdate",
+            "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
+        },
+        # All replicas use the new pod's tunnels before the tunnels of an old pod end.
+        "minReadySeconds": READY_SECONDS,
         "selector": _SELECTOR,
         "template": {
             "metadata": {"labels": dict(_POD_LABELS)},

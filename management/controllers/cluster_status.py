@@ -8,6 +8,7 @@ from typing import Any
 
 from config.loggers import get_logger
 from management.backoff import Backoff
+from management.controllers.agent_condition import OUTDATED
 from management.controllers.conditions import Conditions
 from management.controllers.event_summary import (
     MAX_EVENTS,
@@ -38,6 +39,8 @@ class ClusterStatusObserver:
     ``rbac_error`` returns why RBAC is not in sync, or None. ``full``: observe nodes, events and
     usage as well, for which the credential needs the controller's rights. ``normal_events``: also
     events that are no warnings. ``collections`` returns the informers of the reconciler.
+    ``agent_problem`` returns the reason and the message of the condition ``AgentReady``, or None;
+    without it, the cluster has no agent.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class ClusterStatusObserver:
         full: bool,
         normal_events: bool = False,
         collections: Callable[[], Iterable[Informer]] = tuple,
+        agent_problem: Callable[[], tuple[str, str] | None] | None = None,
         timing: StatusTiming | None = None,
     ) -> None:
         self._store = store
@@ -58,6 +62,7 @@ class ClusterStatusObserver:
         self._client = client
         self._rbac_error = rbac_error
         self._is_leader = is_leader
+        self._agent_problem = agent_problem
         self._timing = timing or StatusTiming()
         self._changed = asyncio.Event()
         self._full = full
@@ -102,17 +107,21 @@ class ClusterStatusObserver:
             self._reports.conditions.resume(found.data.get("reports") or [])
             self._version = str(found.data.get("version") or "")
             self._certificate = Validity.read(found.data.get("certificate"))
+        if self._agent_problem is None:
+            self._conditions.remove("AgentReady")  # It was reached by an agent before.
 
     async def _probe(self) -> None:
         unreachable = unauthorized = ""
         reason = "NoResponse"
+        agent = self._set_agent()
         try:
             version = await self._client.get("/version")
             self._version = text(version.get("gitVersion"), 100) or ""
         except ApiForbidden as exc:
             unauthorized = str(exc) if exc.status == 401 else ""
         except ApiAgentUnavailable as exc:
-            unreachable, reason = str(exc), exc.reason
+            is_outdated = agent == OUTDATED and exc.kind != "no_agent"
+            unreachable, reason = str(exc), OUTDATED if is_outdated else exc.reason
         except ClusterApiError as exc:
             unreachable = str(exc)
         if not unreachable:
@@ -124,6 +133,17 @@ class ClusterStatusObserver:
         rbac = self._rbac_error()
         self._conditions.set("RBACReady", rbac is None, "NotReconciled", rbac or "")
         self._changed.set()
+
+    def _set_agent(self) -> str:
+        """Set the condition: the agents are verified, and as new as this server.
+
+        Return the reason if they are not.
+        """
+        if self._agent_problem is None:
+            return ""
+        reason, message = self._agent_problem() or ("", "")
+        self._conditions.set("AgentReady", not reason, reason, message)
+        return reason
 
     def _set_synced(self) -> None:
         """Set the condition: every collection kept in memory is complete and up to date."""

@@ -12,6 +12,8 @@ from management.backoff import Backoff
 from management.clusters.agent_token_renewal import renew_agent_token_in_time
 from management.clusters.registrar_removal import remove_registrar_in_time
 from management.clusters.service import ClusterService
+from management.controllers.agent_upgrader import AgentUpgrader
+from management.controllers.agents import Agents
 from management.controllers.cluster_status import ClusterStatusObserver
 from management.controllers.label_trust import LabelTrust
 from management.controllers.leader_election import LeaderElection
@@ -54,6 +56,7 @@ class ControllerManager:
 
     ``label_trust`` makes one :class:`LabelTrust` for each cluster. ``normal_events``: read events
     that are no warnings, too.
+    ``agents`` are those connected.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class ControllerManager:
         namespaces: NamespaceSettings | None = None,
         *,
         label_trust: Callable[[], LabelTrust] | None = None,
+        agents: Agents | None = None,
         timing: ControllerTiming | None = None,
         normal_events: bool = False,
     ) -> None:
@@ -70,17 +74,19 @@ class ControllerManager:
         self._normal_events = normal_events
         self.election = election or LeaderElection(store)
         self._label_trust = label_trust or (lambda: LabelTrust(namespaces))
+        self._agents = agents or Agents()
         self._timing = timing or ControllerTiming()
         self._clusters: dict[str, ManagedCluster] = {}
         self._lock = asyncio.Lock()
         self._stale = True
 
     @classmethod
-    def from_settings(cls, store: Store, settings: Settings) -> Self:
+    def from_settings(cls, store: Store, settings: Settings, agents: Agents) -> Self:
         """Return the controllers that the configuration describes."""
         return cls(
             store,
             namespaces=settings.namespaces,
+            agents=agents,
             normal_events=settings.controllers.normal_events,
         )
 
@@ -210,6 +216,17 @@ class ControllerManager:
                 if token is not None
                 else None
             )
+            upgrader = (
+                AgentUpgrader(
+                    cluster,
+                    client,
+                    self._agents,
+                    is_leader=is_leader,
+                    timing=self._timing.agent,
+                )
+                if cluster.reach == "agent"
+                else None
+            )
             observer = ClusterStatusObserver(
                 self._store,
                 cluster,
@@ -219,6 +236,7 @@ class ControllerManager:
                 full=reconciler is not None,
                 normal_events=self._normal_events,
                 collections=lambda: reconciler.collections if reconciler is not None else (),
+                agent_problem=(lambda: upgrader.problem) if upgrader is not None else None,
                 timing=self._timing.status,
             )
             managed = self._clusters.get(cluster.id)
@@ -230,8 +248,9 @@ class ControllerManager:
                 if reconciler is not None:
                     group.create_task(reconciler.run())
                     group.create_task(remove_registrar_in_time(client))
-                    if cluster.reach == "agent":
+                    if upgrader is not None:
                         group.create_task(renew_agent_token_in_time(self._store, cluster))
+                        group.create_task(upgrader.run())
 
     async def _remove(self, cluster: Cluster) -> None:
         """Uninstall Sekisho from a cluster that was unreachable when it was removed.

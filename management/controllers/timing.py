@@ -66,6 +66,17 @@ class StatusTiming:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentTiming:
+    """Timing of the upgrade of one cluster's agent."""
+
+    spread_seconds: float = 300.0
+    """The first check of each cluster is at random within this time."""
+
+    check_seconds: float = 60.0
+    """Interval of checks. Without an older agent, a check sends nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class ControllerTiming:
     """Timing of all controllers of a replica."""
 
@@ -81,3 +92,4 @@ class ControllerTiming:
 
     reconciler: ReconcilerTiming = field(default_factory=ReconcilerTiming)
     status: StatusTiming = field(default_factory=StatusTiming)
+    agent: AgentTiming = field(default_factory=AgentTiming)

@@ -16,6 +16,9 @@ has this name with a suffix."""
 AGENT = "sekisho-agent"
 """Name of every object of the agent, in ``sekisho-system``."""
 
+AGENT_IMAGE_ANNOTATION = "sekisho.io/agent-image"
+"""On the agent's Deployment: the image that Sekisho wrote. Without it, it is the operator's."""
+
 MANAGED_BY = "app.kubernetes.io/managed-by"
 LABELS = {MANAGED_BY: "sekisho", "app.kubernetes.io/part-of": "sekisho"}
 

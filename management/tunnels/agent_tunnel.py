@@ -10,12 +10,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from agent.tunnel.connection import StreamHandler, TunnelConnection
-from agent.tunnel.control import ControlError, ControlReader, Drain, Hello, Message, Welcome, encode
+from agent.tunnel.control import (
+    ControlError,
+    ControlReader,
+    Drain,
+    Hello,
+    Message,
+    Refused,
+    Welcome,
+    encode,
+)
 from agent.tunnel.timing import TunnelTiming
 from agent.websocket.codec import CloseCode
 from agent.yamux.limits import Limits
 from management.tunnels.answers import Answers
-from store.agent_records import Tunnel
+from store.agent_records import Trust, Tunnel
 
 _LIMITS = Limits(remote_streams=2)
 """An agent opens the control stream. One more is seen, and ends the tunnel."""
@@ -57,6 +66,8 @@ class AgentTunnel:
         self.since = datetime.now(UTC)
         self.hello: Hello | None = None
         self.drains = self.suspended = False
+        self.trust = Trust.UNVERIFIED
+        self.reason = ""
         self.connection = TunnelConnection(
             client=False, accept=self._accept, lost=self._lost, limits=_LIMITS, timing=timing
         )
@@ -72,8 +83,9 @@ class AgentTunnel:
 
     @property
     def usable(self) -> bool:
-        """Return whether streams can be opened."""
-        return self.hello is not None and self.connection.usable and not self.drains
+        """Return whether streams of requests can be opened."""
+        trusted = self.trust in (Trust.VERIFIED, Trust.UNVERIFIED)
+        return trusted and self.hello is not None and self.connection.usable and not self.drains
 
     def record(self, replica_id: str) -> Tunnel:
         """Return the tunnel as the store has it."""
@@ -86,7 +98,16 @@ class AgentTunnel:
             hello.node,
             hello.version,
             self.since,
+            self.trust,
+            self.reason,
         )
+
+    def judge(self, trust: Trust, reason: str = "") -> None:
+        """Set whether the tunnel leads to its cluster. An agent that is refused learns why."""
+        is_open = self._control is not None and self.connection.usable
+        if is_open and Trust.REFUSED in (trust, self.trust):
+            self._send(Refused(reason if trust is Trust.REFUSED else ""))
+        self.trust, self.reason = trust, reason
 
     def announce_end(self, reason: str) -> None:
         """Ask the agent to open a tunnel elsewhere. Streams continue."""

@@ -91,7 +91,7 @@ class Announcer:
 
     async def _updated(self, stored: dict[str, Tunnel], wanted: dict[str, Tunnel]) -> bool:
         """Store what has changed. Return False if the row of this process is gone."""
-        for ended in stored.keys() - wanted.keys():
+        for ended in [one for one in stored if stored[one] != wanted.get(one)]:
             await self._tunnels.close(ended)
             del stored[ended]
         try:

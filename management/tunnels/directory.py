@@ -2,24 +2,24 @@
 
 A dial tries the tunnels of this process, then those of other replicas, those on this machine first,
 and last the tunnels that have been silent and may be dead. Each attempt has its share of the time.
+Tunnels that were not verified to lead to the cluster are tried only if none was.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Iterable
 from socket import socket
 
-from agent.dialer import dial_through
-from agent.tunnel.status import Status, StreamRefusedError
 from agent.websocket.codec import CloseCode
 from config.dialing import DialFailed
 from management.tunnels.agent_tunnel import AgentTunnel
 from management.tunnels.announcer import Announcer
+from management.tunnels.connected_agents import ConnectedAgent, connected_agent
 from management.tunnels.local_tunnels import LocalTunnels
+from management.tunnels.one_tunnel import OneTunnel
+from management.tunnels.recent_times import RecentTimes
 from management.tunnels.remote_tunnels import RemoteDialer, RemoteTunnels
 from management.tunnels.suspension import Suspensions
-from store.agent_records import Replica, Tunnel
+from store.agent_records import Replica, Trust, Tunnel
 from store.interfaces import Store
 
 WAIT_SECONDS = 2.0
@@ -33,30 +33,6 @@ DRAIN_SECONDS = 3.0
 """How long the last streams, which are other replicas', may take at the end of this process."""
 
 _Way = Callable[[float], Awaitable[socket]]
-
-_KINDS = {
-    Status.REFUSED: "refused",
-    Status.TIMEOUT: "timeout",
-    Status.LIMIT: "limit",
-    Status.FAILED: "failed",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectedAgent:
-    """A tunnel as the API shows it. ``streams`` and ``rtt`` (seconds) are known here only."""
-
-    pod: str
-    node: str
-    version: str
-    since: datetime
-    streams: int | None = None
-    rtt: float | None = None
-
-
-def no_agents(cluster_id: str) -> Sequence[ConnectedAgent]:
-    """Return none: for a process without tunnels."""
-    return ()
 
 
 class ClusterDialer:
@@ -106,10 +82,10 @@ class TunnelDirectory:
         self._elsewhere = RemoteTunnels(store, replica, self._remote_changed)
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.time()
-        self._gone_at: dict[str, float] = {}
-        self.suspended_at: dict[str, float] = {}
+        self._gone_at = RecentTimes(LATELY_SECONDS, self._loop.time)
+        self.suspended_at = RecentTimes(LATELY_SECONDS, self._loop.time)
         self.suspensions = Suspensions(
-            self.local, lambda one: bool(self._replicas(one)), self._suspended
+            self.local, lambda one: bool(self._replicas(one, self._best(one))), self._suspended
         )
         self._arrived = asyncio.Event()
 
@@ -119,9 +95,14 @@ class TunnelDirectory:
 
     def ways(self, cluster_id: str) -> int:
         """Return how many tunnels or replicas can be tried with a chance of success."""
-        responsive = self.local.responsive(cluster_id)
-        count = len(responsive) + len(self._replicas(cluster_id))
-        return count or len(self.local.silent(cluster_id))
+        trust = self._best(cluster_id)
+        responsive = self.local.responsive(cluster_id, trust)
+        count = len(responsive) + len(self._replicas(cluster_id, trust))
+        return count or len(self.local.silent(cluster_id, trust))
+
+    def is_verified(self, cluster_id: str) -> bool:
+        """Return whether a tunnel was verified to lead to the cluster, here or elsewhere."""
+        return self._best(cluster_id) is Trust.VERIFIED
 
     async def dial(self, cluster_id: str, seconds: float) -> socket:
         """Return a socket connected to a cluster's API server, through any tunnel.
@@ -145,13 +126,13 @@ class TunnelDirectory:
 
     def agents(self, cluster_id: str) -> list[ConnectedAgent]:
         """Return the connected agents of a cluster, one for each tunnel, oldest first."""
-        shown = [_shown(one.tunnel) for one in self._elsewhere.of(cluster_id)]
+        shown = [connected_agent(one.tunnel) for one in self._elsewhere.of(cluster_id)]
         for tunnel in self.local.of(cluster_id):
             connection = tunnel.connection
             record = tunnel.record(self.replica.id)
             # The control stream is not a stream of a request.
             streams = max(connection.streams - 1, 0)
-            shown.append(_shown(record, streams, connection.round_trip))
+            shown.append(connected_agent(record, streams, connection.round_trip))
         return sorted(shown, key=lambda one: one.since)
 
     def add(self, tunnel: AgentTunnel) -> None:
@@ -161,6 +142,12 @@ class TunnelDirectory:
             tunnel.announce_end("the server stops")
         self.announcer.changed()
         self._wake()
+
+    def judged(self, tunnel: AgentTunnel) -> None:
+        """Take notice that the trust in a tunnel has changed."""
+        if self.local.has(tunnel):
+            self.announcer.changed()
+            self._wake()
 
     def remove(self, tunnel: AgentTunnel) -> None:
         """Do not use a tunnel again: it has ended."""
@@ -192,21 +179,29 @@ class TunnelDirectory:
         return any(one.connection.streams > 1 for one in self.local)
 
     def _records(self) -> list[Tunnel]:
-        return [one.record(self.replica.id) for one in self.local if not one.suspended]
+        shown = [one for one in self.local if not one.suspended and one.trust is not Trust.CHECKING]
+        return [one.record(self.replica.id) for one in shown]
 
-    def _replicas(self, cluster_id: str) -> list[Replica]:
-        return self._elsewhere.replicas(cluster_id) if self._remote is not None else []
+    def _best(self, cluster_id: str) -> Trust:
+        """Return the trust that a tunnel needs to be used."""
+        verified = self.local.has_verified(cluster_id) or self._replicas(cluster_id, Trust.VERIFIED)
+        return Trust.VERIFIED if verified else Trust.UNVERIFIED
+
+    def _replicas(self, cluster_id: str, trust: Trust) -> list[Replica]:
+        return self._elsewhere.replicas(cluster_id, trust) if self._remote is not None else []
 
     def _ways(self, cluster_id: str) -> list[_Way]:
+        trust = self._best(cluster_id)
         return [
-            *map(_through, self.local.responsive(cluster_id)),
-            *(self._by(one, cluster_id) for one in self._replicas(cluster_id)),
-            *map(_through, self.local.silent(cluster_id)),
+            *(OneTunnel(one).dial for one in self.local.responsive(cluster_id, trust)),
+            *(self._by(one, cluster_id) for one in self._replicas(cluster_id, trust)),
+            *(OneTunnel(one).dial for one in self.local.silent(cluster_id, trust)),
         ]
 
     def _local_ways(self, cluster_id: str) -> list[_Way]:
-        some = [*self.local.responsive(cluster_id), *self.local.silent(cluster_id)]
-        return [_through(one) for one in some]
+        trust = self._best(cluster_id)
+        responsive = self.local.responsive(cluster_id, trust)
+        return [OneTunnel(one).dial for one in (*responsive, *self.local.silent(cluster_id, trust))]
 
     def _by(self, replica: Replica, cluster_id: str) -> _Way:
         async def dial(seconds: float) -> socket:
@@ -247,13 +242,13 @@ class TunnelDirectory:
     def _suspended(self, cluster_id: str, suspended: bool) -> None:
         self.announcer.changed()
         if suspended:
-            _note(self.suspended_at, cluster_id, self._loop.time())
+            self.suspended_at.note(cluster_id)
         else:
             self._wake()
 
     def _remote_changed(self, cluster_id: str, has_some: bool, fewer: bool) -> None:
         if fewer:  # It was suspended there, or has ended.
-            _note(self.suspended_at, cluster_id, self._loop.time())
+            self.suspended_at.note(cluster_id)
         if has_some:
             self._wake()
         else:
@@ -264,29 +259,4 @@ class TunnelDirectory:
         self._arrived = asyncio.Event()
 
     def _went(self, cluster_id: str) -> None:
-        _note(self._gone_at, cluster_id, self._loop.time())
-
-
-def _note(times: dict[str, float], cluster_id: str, now: float) -> None:
-    """Set the time of a cluster, and forget those that are too old."""
-    times.pop(cluster_id, None)
-    times[cluster_id] = now
-    # In the order of time: the first ones are too old first.
-    for one, at in list(times.items()):
-        if now - at <= LATELY_SECONDS:
-            break
-        del times[one]
-
-
-def _through(tunnel: AgentTunnel) -> _Way:
-    async def dial(seconds: float) -> socket:
-        try:
-            return await dial_through(tunnel.connection, seconds)
-        except StreamRefusedError as exc:
-            raise DialFailed(_KINDS[exc.status], f"the cluster's agent: {exc}") from exc
-
-    return dial
-
-
-def _shown(tunnel: Tunnel, streams: int | None = None, rtt: float | None = None) -> ConnectedAgent:
-    return ConnectedAgent(tunnel.pod, tunnel.node, tunnel.version, tunnel.since, streams, rtt)
+        self._gone_at.note(cluster_id)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from management.tunnels.agent_tunnel import AgentTunnel
+from store.agent_records import Trust
 
 SILENT_SECONDS = 6.0
 """A tunnel without a byte for so long is used last: pings arrive every five seconds."""
@@ -26,13 +27,21 @@ class LocalTunnels:
         """Return all tunnels of a cluster, oldest first."""
         return list(self._by_cluster.get(cluster_id, {}).values())
 
-    def responsive(self, cluster_id: str) -> list[AgentTunnel]:
-        """Return usable tunnels from which bytes arrived lately, the most recent first."""
-        return [one for one in self._usable(cluster_id) if not _is_silent(one)]
+    def has_verified(self, cluster_id: str) -> bool:
+        """Return whether a usable tunnel was verified to lead to the cluster."""
+        return any(self._usable(cluster_id, Trust.VERIFIED))
 
-    def silent(self, cluster_id: str) -> list[AgentTunnel]:
+    def responsive(self, cluster_id: str, trust: Trust) -> list[AgentTunnel]:
+        """Return usable tunnels from which bytes arrived lately, the most recent first."""
+        return [one for one in self._usable(cluster_id, trust) if not _is_silent(one)]
+
+    def silent(self, cluster_id: str, trust: Trust) -> list[AgentTunnel]:
         """Return usable tunnels that may be dead, the most recently heard first."""
-        return [one for one in self._usable(cluster_id) if _is_silent(one)]
+        return [one for one in self._usable(cluster_id, trust) if _is_silent(one)]
+
+    def has(self, tunnel: AgentTunnel) -> bool:
+        """Return whether a tunnel is among them."""
+        return tunnel.id in self._by_cluster.get(tunnel.owner.cluster_id, {})
 
     def add(self, tunnel: AgentTunnel) -> None:
         """Add a tunnel."""
@@ -46,9 +55,9 @@ class LocalTunnels:
             del self._by_cluster[tunnel.owner.cluster_id]
         return found
 
-    def _usable(self, cluster_id: str) -> list[AgentTunnel]:
+    def _usable(self, cluster_id: str, trust: Trust) -> list[AgentTunnel]:
         here = self._by_cluster.get(cluster_id, {}).values()
-        usable = [one for one in here if one.usable]
+        usable = [one for one in here if one.trust is trust and one.usable]
         return sorted(usable, key=lambda one: one.connection.silent_for)
 
 

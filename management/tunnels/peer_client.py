@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 from config.dialing import DialFailed
 from config.listen import parse_listen
+from management.tunnels.peer_counts import PeerCounts
 from management.tunnels.peer_line import LineReader
 from management.tunnels.peer_proof import PeerProof
 from management.tunnels.peer_protocol import (
@@ -67,6 +68,7 @@ class PeerClient:
         self._wall_clock = wall_clock
         self._opening: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._relays: set[asyncio.Task[None]] = set()
+        self.counts = PeerCounts()
         self._watch = PeerWatch(self.responds, timing or WatchTiming())
 
     async def dial(self, replica: Replica, cluster_id: str, seconds: float) -> socket.socket:
@@ -76,7 +78,12 @@ class PeerClient:
             DialFailed: not within ``seconds``, or not by way of that replica. The kind is
                 ``no_agent`` if it holds no tunnel of the cluster, so that another one may.
         """
-        stream = await self._dial_within(replica, cluster_id, seconds)
+        try:
+            stream = await self._dial_within(replica, cluster_id, seconds)
+        except DialFailed as exc:
+            self.counts.failed[exc.kind] += 1
+            raise
+        self.counts.opened += 1
         self._watch.add(replica, stream)
         return stream
 
@@ -109,6 +116,11 @@ class PeerClient:
             reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
             message = f"the replica with the tunnel cannot be reached: {reason}"
             raise DialFailed("failed", message) from exc
+
+    @property
+    def streams(self) -> int:
+        """The number of open streams in tunnels of other replicas."""
+        return self._watch.streams
 
     @property
     def watches(self) -> int:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from config.dialing import DialFailed
 from config.loggers import get_logger
+from management.tunnels.peer_counts import PeerCounts
 from management.tunnels.peer_line import LineReader
 from management.tunnels.peer_proof import Freshness, PeerProof, ProofRefused
 from management.tunnels.peer_protocol import (
@@ -67,7 +68,8 @@ class LocalDialer(Protocol):
 class PeerServer:
     """Accepts connections of replicas at the listeners that it is given.
 
-    ``replica_id`` is this process's. ``wall_clock`` returns seconds since 1970.
+    ``replica_id`` is this process's. ``wall_clock`` returns seconds since 1970. ``streams`` is the
+    number of open streams of other processes.
     """
 
     def __init__(
@@ -88,6 +90,8 @@ class PeerServer:
         self._listeners: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._logged_at = -_LOG_SECONDS
+        self.counts = PeerCounts()
+        self.streams = 0
 
     def serve(
         self, listener: socket.socket, context: ssl.SSLContext | None, strangers: Strangers
@@ -187,7 +191,12 @@ class PeerServer:
         except DialFailed as exc:
             await self._fail(reader, NO_TUNNEL if exc.kind == "no_agent" else FAILED, exc)
         else:
-            await self._relay(reader, dialed)
+            self.counts.opened += 1
+            self.streams += 1
+            try:
+                await self._relay(reader, dialed)
+            finally:
+                self.streams -= 1
 
     async def _relay(self, reader: LineReader, dialed: socket.socket) -> None:
         """Relay the bytes of a stream until its end."""
@@ -229,6 +238,7 @@ class PeerServer:
         """Respond, and wait until the caller has closed the connection."""
         if reader.transport is None or reader.gone.done():
             return
+        self.counts.failed[failure.kind] += 1
         reader.transport.write(failure_line(code, failure))
         try:
             async with asyncio.timeout(self._stranger_seconds):

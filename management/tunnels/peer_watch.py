@@ -67,6 +67,11 @@ class PeerWatch:
         """The number of replicas that are watched now."""
         return len(self._watched)
 
+    @property
+    def streams(self) -> int:
+        """The number of open streams to all replicas."""
+        return sum(len(one.open()) for one in self._watched.values())
+
     async def close(self) -> None:
         """Watch no longer."""
         tasks = list(self._tasks)

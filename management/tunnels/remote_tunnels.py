@@ -8,7 +8,7 @@ from typing import Protocol
 
 from config.loggers import get_logger
 from management.backoff import Backoff
-from store.agent_records import Replica, TunnelAt
+from store.agent_records import Replica, Trust, TunnelAt
 from store.errors import StoreError
 from store.interfaces import Store
 from store.records import Change
@@ -52,9 +52,10 @@ class RemoteTunnels:
         """Return the tunnels of a cluster at other replicas."""
         return self._known.get(cluster_id, ())
 
-    def replicas(self, cluster_id: str) -> list[Replica]:
-        """Return the other replicas with a tunnel of a cluster, those on this machine first."""
-        found = {one.replica.id: one.replica for one in self.of(cluster_id)}
+    def replicas(self, cluster_id: str, trust: Trust) -> list[Replica]:
+        """Return other replicas with such a tunnel of a cluster, those on this machine first."""
+        some = [one for one in self.of(cluster_id) if one.tunnel.trust is trust]
+        found = {one.replica.id: one.replica for one in some}
         return sorted(found.values(), key=lambda one: one.machine != self._replica.machine)
 
     async def follow_changes(self) -> None:

@@ -71,19 +71,19 @@ class Peering:
         self.client = PeerClient(replica.id, replica.machine, proof, wall_clock=time.time)
         self._proof = proof
         self._listeners = listeners
-        self._server: PeerServer | None = None
+        self.server: PeerServer | None = None
 
     def serve(self, dialer: LocalDialer) -> None:
         """Accept streams of other processes, through the tunnels that ``dialer`` has here."""
-        self._server = PeerServer(self.replica.id, self._proof, dialer, wall_clock=time.time)
+        self.server = PeerServer(self.replica.id, self._proof, dialer, wall_clock=time.time)
         for one in self._listeners:
             context = one.identity.context if one.identity is not None else None
-            self._server.serve(one.socket, context, Strangers())
+            self.server.serve(one.socket, context, Strangers())
 
     async def close(self) -> None:
         """End all streams between this process and others."""
-        if self._server is not None:
-            await self._server.close()
+        if self.server is not None:
+            await self.server.close()
         await self.client.close()
 
 

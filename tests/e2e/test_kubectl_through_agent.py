@@ -55,7 +55,15 @@ async def edge(
         tmp_path, sekisho.url, api_server=urlsplit(kubernetes.servers[0]).port or 0, ca_pem=ca_pem
     ) as agent:
         await eventually(agent.ready)
-        yield sekisho.kubeconfig("alice", "edge"), agent, sekisho
+        alice = sekisho.kubeconfig("alice", "edge")
+
+        async def is_bound() -> bool:
+            done = await asyncio.to_thread(kubectl, alice, "get", "namespaces")
+            return done.returncode == 0
+
+        # The controllers repeat what failed before the agent was connected, after some seconds.
+        await eventually(is_bound)
+        yield alice, agent, sekisho
     await asyncio.to_thread(sekisho.stop)
 
 

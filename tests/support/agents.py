@@ -10,7 +10,7 @@ from agent.dial import Target, dialed
 from agent.relay import Address, Relay
 from agent.tunnel.connection import TunnelConnection
 from agent.tunnel.control import ControlReader as Reader
-from agent.tunnel.control import Drain, Hello, Message, Welcome, encode
+from agent.tunnel.control import Drain, Hello, Message, Refused, Welcome, encode
 from agent.tunnel.timing import TunnelTiming
 
 HELLO = Hello("1.2.0", "agent-abc", "node-1", "kubernetes.default.svc")
@@ -53,6 +53,11 @@ class TestAgent:
     def drained(self) -> bool:
         """Return whether the server asked for a tunnel elsewhere."""
         return any(isinstance(one, Drain) for one in self.received)
+
+    @property
+    def refused(self) -> str:
+        """Return why the server uses the tunnel for no request; empty if it does."""
+        return next((one.reason for one in self.received if isinstance(one, Refused)), "")
 
     def send_line(self, body: object) -> None:
         """Send a message, which need not be one that servers know."""

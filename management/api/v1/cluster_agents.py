@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from management.api import response_models
 from management.api.access_requirements import cluster_of
 from management.api.agent_fields import AgentFields
+from management.api.agent_responses import AgentTokenResponse
 from management.api.cluster_failures import AGENT_CHANGE, cluster_problems
 from management.api.openapi_metadata import openapi
 from management.api.services import services_of
@@ -43,7 +43,7 @@ async def create_manifest(request: web.Request) -> web.Response:
     return manifest_response(agent_manifests(services, text, body))
 
 
-@openapi(response=response_models.AgentTokenResponse, status=201)
+@openapi(response=AgentTokenResponse, status=201)
 async def rotate_token(request: web.Request) -> web.Response:
     """Give the cluster's agents a new token, and restart their pods one by one.
 

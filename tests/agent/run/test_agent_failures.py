@@ -92,4 +92,5 @@ async def test_server_that_breaks_the_control_stream_loses_the_tunnel_only(
         broken = one.usable[0]
         broken.send(1, line)
         await eventually(lambda: not broken.usable and one.usable)
+        await eventually(lambda: agent.events("tunnel lost"))
         assert "control stream" in str(agent.events("tunnel lost")[0]["reason"])

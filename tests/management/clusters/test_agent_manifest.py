@@ -151,7 +151,7 @@ def test_two_pods_prefer_distinct_nodes_and_zones() -> None:
     deployment = of_kind("Deployment")["spec"]
     assert (deployment["replicas"], deployment["strategy"]["rollingUpdate"]) == (
         2,
-        {"maxUnavailable": 0},
+        {"maxUnavailable": 0, "maxSurge": 1},
     )
     assert {one["tolerationSeconds"] for one in spec["tolerations"]} == {30}
 

@@ -9,10 +9,12 @@ from management.clusters.agent_token_renewal import (
     CHECK_SECONDS,
     FIRST_RETRY,
     MOST_AGE,
+    UNUSED,
     renew_agent_token_in_time,
 )
 from store.agent_records import agent_token_digest
 from tests.management.clusters.agent_world import AgentWorld
+from tests.support.agent_tunnels import agents
 
 
 async def pauses(world: AgentWorld, now: datetime, count: int) -> list[float]:
@@ -56,3 +58,34 @@ async def test_renewal_without_an_agent_is_retried_with_growing_pauses(world: Ag
     slept = await pauses(world, old.created_at + MOST_AGE, 6)
     assert slept[0] <= FIRST_RETRY < slept[-1]
     assert [one.id for one in await world.store.agent_tokens.of_cluster(cluster_id)] == [old.id]
+
+
+async def test_new_token_that_is_not_used_is_not_replaced_every_day(world: AgentWorld) -> None:
+    cluster_id = await world.registered()
+    tokens = world.store.agent_tokens
+    [old] = await tokens.of_cluster(cluster_id)
+    await tokens.note_used(old.id, datetime.now(UTC))
+    due = old.created_at + MOST_AGE
+    assert await pauses(world, due, 1) == [CHECK_SECONDS]
+    _, new = await tokens.of_cluster(cluster_id)
+    # A process that leads the cluster later knows nothing of the rotation but its token.
+    for days in (1, 6):
+        assert await pauses(world, due + timedelta(days=days), 1) == [CHECK_SECONDS]
+        assert (await tokens.of_cluster(cluster_id))[1].id == new.id
+    assert await pauses(world, due + UNUSED, 1) == [CHECK_SECONDS]
+    first, replaced = await tokens.of_cluster(cluster_id)
+    assert (first.id, replaced.created_at) == (old.id, due + UNUSED)
+
+
+async def test_token_is_renewed_through_a_tunnel(world: AgentWorld) -> None:
+    cluster_id = await world.registered()
+    tokens = world.store.agent_tokens
+    [old] = await tokens.of_cluster(cluster_id)
+    await tokens.note_used(old.id, datetime.now(UTC))
+    async with agents(world.dialer.port) as dialer:
+        world.store.clusters.use_dialers(lambda _: dialer)
+        due = old.created_at + MOST_AGE
+        assert await pauses(world, due, 1) == [CHECK_SECONDS]
+        assert dialer.dials > 0
+    _, new = await tokens.of_cluster(cluster_id)
+    assert new.digest == agent_token_digest(world.secret_token())

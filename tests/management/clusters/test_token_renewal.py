@@ -19,10 +19,12 @@ from management.clusters.token_renewal import (
     renewal_time,
 )
 from management.clusters.verification import verify_impersonator
+from management.kubernetes.cluster_client import endpoint_of
 from store.interfaces import Store
 from store.records import Cluster, CredentialSource
 from tests.management.clusters.unreachable import UNREACHABLE
 from tests.management.conftest import OwnCluster
+from tests.support.agent_tunnels import agents
 from tests.support.waiting import eventually
 
 
@@ -237,3 +239,28 @@ async def test_unreachable_cluster_does_not_delay_other_renewals(
         assert set(again) <= {"renewal-prod"}, "the others are under way"
         await renewer.close()
     assert all(one.done() for one in waiting)
+
+
+async def test_tokens_are_renewed_through_a_tunnel(
+    kubernetes: OwnCluster, store: Store, cluster: Cluster, clock: Clock
+) -> None:
+    async with agents(int(kubernetes.servers[0].rpartition(":")[2])) as dialer:
+        store.clusters.use_dialers(lambda _: dialer)
+        # Nothing listens at the address: there is no other way.
+        away = replace(cluster, reach="agent", servers=("https://127.0.0.1:1",))
+        await store.clusters.replace(away)
+        renewer = renewer_of(store, clock)
+        clock.now += timedelta(days=20, hours=2)
+        assert await renewer.renew_due() == ["prod"]
+        new = await stored(store)
+        assert new.impersonator_token != cluster.impersonator_token
+        assert dialer.dials > 0
+        await verify_impersonator(endpoint_of(new), new.impersonator_token)
+        await dialer.cut()
+        await eventually(lambda: dialer.ways == 0)
+        clock.now += timedelta(days=25)
+        assert await renewer.renew_due() == []
+        assert await stored(store) == new
+        await dialer.add_way()
+        clock.now += timedelta(seconds=LAST_RETRY)
+        assert await renewer.renew_due() == ["prod"]

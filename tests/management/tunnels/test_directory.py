@@ -9,7 +9,7 @@ import pytest
 from agent.tunnel.control import Drain, encode
 from config.dialing import Dialer, DialFailed
 from management.tunnels.directory import TunnelDirectory
-from store.agent_records import Replica, Tunnel
+from store.agent_records import Replica, Trust, Tunnel
 from store.database import SqlStore
 from tests.management.tunnels.conftest import connected, echoes
 from tests.store.records import NOW
@@ -110,7 +110,7 @@ async def test_frozen_tunnel_takes_its_share_of_a_dial_and_then_comes_last(
         assert await echoes(await directory.dial("c-edge", 8))
         await eventually(lambda: directory.ways("c-edge") == 1)
         assert await echoes(await directory.dial("c-edge", 60))
-        assert len(directory.local.silent("c-edge")) == 1
+        assert len(directory.local.silent("c-edge", Trust.UNVERIFIED)) == 1
         relay.flows.set()
 
 
@@ -188,3 +188,44 @@ async def test_tunnel_of_this_process_is_tried_after_a_replica_that_is_away(
     assert way.asked == [("r-there", "c-edge")]
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
+
+
+async def test_unverified_tunnel_is_used_only_while_none_is_verified(store: SqlStore) -> None:
+    directory = TunnelDirectory(store, HERE)
+    async with (
+        echo_server() as address,
+        connected(directory, TestAgent(address)) as verified,
+        connected(directory, TestAgent()) as other,  # its API server is away
+    ):
+        assert directory.ways("c-edge") == 2
+        verified.judge(Trust.VERIFIED)
+        assert directory.ways("c-edge") == 1
+        for _ in range(10):
+            assert await echoes(await directory.dial("c-edge", 10))
+        verified.judge(Trust.CHECKING)
+        assert directory.ways("c-edge") == 1
+        with pytest.raises(DialFailed, match="the cluster's agent"):
+            await directory.dial("c-edge", 10)
+        other.judge(Trust.REFUSED, "another cluster")
+        assert directory.ways("c-edge") == 0
+        with pytest.raises(DialFailed, match="no agent"):
+            await directory.dial_local("c-edge", 10)
+
+
+async def test_verified_tunnel_of_another_replica_is_preferred(store: SqlStore) -> None:
+    way = Elsewhere()
+    directory = TunnelDirectory(store, HERE, remote=way)
+    there = Tunnel("t-1", "c-edge", "r-there", "agent-1", "node-1", "1.2.0", NOW, Trust.VERIFIED)
+    await store.tunnels.register_replica(THERE, timedelta(seconds=60), [there])
+    following = asyncio.create_task(directory.follow_changes())
+    await eventually(lambda: directory.ways("c-edge") == 1)
+    async with echo_server() as address, connected(directory, TestAgent(address)):
+        assert directory.ways("c-edge") == 1
+        with await directory.dial("c-edge", 10):
+            assert way.asked == [("r-there", "c-edge")]
+        with pytest.raises(DialFailed, match="no agent"):  # another replica does not use it either
+            await directory.dial_local("c-edge", 10)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    for end in way.ends:
+        end.close()

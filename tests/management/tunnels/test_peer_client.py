@@ -71,6 +71,17 @@ async def test_bytes_that_follow_the_response_at_once_are_kept(tls: bool) -> Non
         writer.close()
 
 
+async def test_open_streams_are_counted_at_both_ends(world: Peers) -> None:
+    _, first = await world.connect()
+    _, second = await world.connect()
+    await eventually(lambda: world.server.streams == 2)
+    assert (world.client.streams, world.client.counts.opened) == (2, 2)
+    first.close()
+    second.close()
+    await eventually(lambda: (world.client.streams, world.server.streams) == (0, 0))
+    assert world.server.counts.opened == 2
+
+
 async def test_holder_without_the_tunnel_is_reported_as_such(world: Peers) -> None:
     world.dialer.failure = DialFailed("no_agent", "no agent is connected")
     with pytest.raises(DialFailed, match="no agent is connected") as error:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from management.tunnels.directory import TunnelDirectory
-from store.agent_records import Replica
+from store.agent_records import Replica, Trust
 from store.database import SqlStore
 from tests.management.tunnels.conftest import connected, echoes
 from tests.support.agents import TestAgent, echo_server
@@ -61,7 +61,7 @@ async def test_silent_tunnel_is_suspended_until_it_answers(
         assert silent.connection.usable
         assert dialer.suspended_at > 0
         assert dialer.ways == 1
-        assert directory.local.responsive("c-edge") == [other]
+        assert directory.local.responsive("c-edge", Trust.UNVERIFIED) == [other]
         await eventually(lambda: _stored(store, {other.id}))
         assert await echoes(await dialer.dial(60))
         faulty.proxy.clear_faults()

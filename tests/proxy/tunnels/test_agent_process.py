@@ -33,7 +33,11 @@ async def test_agent_connects_with_its_token_and_leaves_in_order(
         agent.token_file.write_text(TOKEN)
         await eventually(agent.ready)
         await eventually(lambda: sekisho.metric('sekisho_tunnels{cluster="edge"}') >= 2)
-        assert set(await _pods(sekisho)) == {"agent-0"}
+
+        async def is_stored() -> bool:
+            return set(await _pods(sekisho)) == {"agent-0"}
+
+        await eventually(is_stored)  # when it was verified
         agent.terminate()
         assert await agent.ended() == 0
         await eventually(lambda: sekisho.metric('sekisho_tunnels{cluster="edge"}') == 0)

@@ -105,6 +105,10 @@ async def test_tunnel_at_a_worker_is_used_by_other_processes_of_the_machine(
         (found,) = await store.tunnels.all()
         assert found.replica.address is None
         assert len(worker_pids(workers)) == 2
+        opened = 'sekisho_peer_streams_opened_total{direction="in"}'
+        await eventually(lambda: workers.metric(opened) >= 10)
+        # The controllers of the other worker may have some as well.
+        assert workers.metric('sekisho_peer_streams{direction="in"}') >= 0
 
 
 async def test_tunnel_at_a_replica_of_another_machine_is_used_by_tls(
@@ -138,6 +142,9 @@ async def test_tunnel_that_has_just_gone_is_reported_at_once(workers: Sekisho) -
         with pytest.raises(DialFailed, match="no agent of the cluster is connected") as error:
             await client.dial(found.replica, "c-edge", 60)
         assert error.value.kind == "no_agent"
+        assert (client.counts.opened, client.counts.failed) == (0, {"no_agent": 1})
+        failed = 'sekisho_peer_failures_total{direction="in",reason="no_agent"}'
+        await eventually(lambda: workers.metric(failed) >= 1)
         await client.close()
 
 

@@ -52,6 +52,7 @@ async function agents(view, cluster) {
     { label: "Node", cell: (one) => one.node },
     { label: "Version", cell: (one) => one.version },
     { label: "Since", cell: (one) => when(one.since) },
+    { label: "State", cell: (one) => (one.trust === "verified" ? badge("good", "Verified") : [badge(one.trust === "refused" ? "bad" : "warn", one.trust === "refused" ? "Refused" : "Not verified"), one.reason && h("div", { class: "faint" }, one.reason)]) },
   ], empty: empty("No agent is connected.", "Look at the pods sekisho-agent in the namespace sekisho-system, and at their log.") });
   const show = (now) => list.update((now.agents || []).map((one, id) => ({ ...one, id })));
   await live(`/v1/clusters/${enc(cluster.id)}`, show, { ...view, stream: false }); // Not in the list's events.

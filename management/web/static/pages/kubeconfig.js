@@ -13,11 +13,13 @@ export function health(cluster) {
   if (cluster.pending_until) return ["warn", "Not registered yet", "The manifest has not been applied, or its Job and agent are not ready."];
   const conditions = cluster.status?.conditions;
   if (!conditions) return ["plain", "Unknown"];
-  const bad = conditions.find((one) => one.status !== "True");
+  const failed = conditions.filter((one) => one.status !== "True");
+  const bad = failed.find((one) => !MILD.includes(one.type)) || failed[0];
   if (!bad) return conditions.length ? ["good", "Healthy"] : ["plain", "Not seen yet"];
-  return [bad.type === "RBACReady" || bad.type === "CollectionsSynced" ? "warn" : "bad", WORDS[bad.type] || bad.type, bad.message || bad.reason];
+  return [MILD.includes(bad.type) ? "warn" : "bad", WORDS[bad.type] || bad.type, bad.message || bad.reason];
 }
-const WORDS = { Reachable: "Unreachable", Authenticated: "Credential rejected", RBACReady: "Not in sync", CollectionsSynced: "Not in sync", CredentialReadable: "Credential unreadable" };
+const MILD = ["RBACReady", "CollectionsSynced", "AgentReady"];
+const WORDS = { AgentReady: "Agent needs attention", Reachable: "Unreachable", Authenticated: "Credential rejected", RBACReady: "Not in sync", CollectionsSynced: "Not in sync", CredentialReadable: "Credential unreadable" };
 
 export const healthBadge = (cluster) => badge(...health(cluster).slice(0, 2));
 
