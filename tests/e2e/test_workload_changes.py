@@ -29,6 +29,7 @@ def workloads(
     """A namespace with the Deployment ``web``."""
     made = Workloads(proxy, kubernetes, namespace, tokens)
     actions(made.apply(DEPLOYMENT))
+    made.await_revision(1)
     return made
 
 
@@ -36,16 +37,6 @@ def changed(response: HttpResponse) -> dict[str, Any]:
     assert response.status == 200, response.body
     assert response.json()["changed"]
     return {one["field"]: one["after"] for one in response.json()["changes"]}
-
-
-def await_revision(workloads: Workloads, number: int) -> None:
-    """Wait until the Deployment's controller has made a revision."""
-
-    def made() -> bool:
-        annotations = workloads.read()["metadata"].get("annotations") or {}
-        return annotations.get("deployment.kubernetes.io/revision") == str(number)
-
-    wait_until(made, 60, f"revision {number}")
 
 
 def await_history(workloads: Workloads, number: int) -> None:
@@ -83,24 +74,23 @@ def test_paused_deployment_is_not_restarted_until_it_is_resumed(workloads: Workl
 def test_deployment_returns_to_the_revision_that_kubectl_would_choose(
     workloads: Workloads,
 ) -> None:
-    await_revision(workloads, 1)
     early = workloads.change("rollback")
     assert (early.status, "no earlier revision" in early.json()["detail"]) == (409, True)
     for number, image in ((2, "web:2"), (3, "web:3")):
         changed(workloads.change("image", {"container": "web", "image": image}))
-        await_revision(workloads, number)
+        workloads.await_revision(number)
     tried = workloads.change("rollback", {"dry_run": True})
     assert (tried.json()["revision"], workloads.image()) == (2, "web:3")
     changed(workloads.change("rollback"))
     assert workloads.image() == "web:2"
-    await_revision(workloads, 4)
+    workloads.await_revision(4)
     undone = kubectl(
         workloads.proxy.configs["alice"],
         *("-n", workloads.namespace, "rollout", "undo", "deployment/web"),
     )
     assert undone.returncode == 0, undone.stderr
     assert workloads.image() == "web:3"
-    await_revision(workloads, 5)
+    workloads.await_revision(5)
     changed(workloads.change("rollback", {"revision": 1}))
     assert workloads.image() == "registry.example/web:1"
 

@@ -39,6 +39,7 @@ def test_manifest_is_tried_then_created_then_unchanged(workloads: Workloads) -> 
         workloads.read(f"/apis/apps/v1/namespaces/{workloads.namespace}/deployments")["items"] == []
     )
     assert actions(workloads.apply(*parts, who="bob")) == created
+    workloads.await_revision(1)
     managers = {one["manager"] for one in workloads.read()["metadata"]["managedFields"]}
     assert "sekisho-workloads" in managers
     again = actions(workloads.apply(*parts))
@@ -47,6 +48,7 @@ def test_manifest_is_tried_then_created_then_unchanged(workloads: Workloads) -> 
 
 def test_dry_run_shows_the_fields_that_would_change(workloads: Workloads) -> None:
     actions(workloads.apply(DEPLOYMENT))
+    workloads.await_revision(1)
     response = workloads.apply(DEPLOYMENT.replace("web:1", "web:2"), dry_run=True)
     assert actions(response) == [("Deployment", "change")]
     assert response.json()["items"][0]["changes"] == [

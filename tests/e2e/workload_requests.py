@@ -6,6 +6,7 @@ from typing import Any
 from tests.management.workload_changes.manifests import a_manifest
 from tests.support.kubernetes import Kubernetes
 from tests.support.sekisho import HttpResponse, SekishoWithUsers
+from tests.support.waiting import wait_until
 
 APPS = "/apis/apps/v1/namespaces"
 
@@ -44,6 +45,15 @@ class Workloads:
         """Return an object of the cluster, as its administrator."""
         name = path or f"{APPS}/{self.namespace}/{kind}/web"
         return self.kubernetes.call(self.kubernetes.request("GET", name))
+
+    def await_revision(self, number: int) -> None:
+        """Wait until the Deployment's controller has made a revision, and changes nothing more."""
+
+        def made() -> bool:
+            annotations = self.read()["metadata"].get("annotations") or {}
+            return bool(annotations.get("deployment.kubernetes.io/revision") == str(number))
+
+        wait_until(made, 60, f"revision {number}")
 
     def image(self, kind: str = "deployments") -> str:
         """Return the image of the workload's container."""
