@@ -11,6 +11,7 @@ from typing import Any
 
 from management.caller_client.client import CallerClient
 from management.caller_client.errors import CallerRequestError, RequestRefused
+from management.kubernetes.validation import mapping
 from management.workload_changes.field_changes import (
     NO_CHANGES,
     FieldChanges,
@@ -24,6 +25,9 @@ APPLY = "application/apply-patch+yaml"
 FIELD_MANAGER = "sekisho-workloads"
 """The owner of the fields that users change here. The controllers have another name, so that a
 manifest never takes over what these maintain."""
+
+MAX_READS = 3
+"""Attempts to read an object that another client changes meanwhile."""
 
 _FOR_ALL = frozenset({401, 429})
 _SERVER_ERRORS = 500
@@ -121,24 +125,37 @@ class ManifestApplication:
     async def _try(self, one: ManifestObject) -> ObjectResult:
         """Return what applying the object would do."""
         try:
-            before = await self._client.get(one.path)
-        except CallerRequestError as exc:
-            if not (isinstance(exc, RequestRefused) and exc.status == 404):
-                return ObjectResult(one, ObjectAction.REFUSED, refusal=exc)
-            before = None
-        if before is None and one.kind.kind == "Pod" and self._new_accounts:
-            # The cluster refuses to try a pod whose service account does not exist yet.
-            return ObjectResult(one, ObjectAction.CREATE)
-        try:
-            after = await self._patch(one, {"dryRun": "All"})
+            return await self._difference(one)
         except CallerRequestError as exc:
             return ObjectResult(one, ObjectAction.REFUSED, refusal=exc)
-        if before is None:
-            return ObjectResult(one, ObjectAction.CREATE)
-        changes = field_changes(before, after)
-        return ObjectResult(
-            one, ObjectAction.CHANGE if changes else ObjectAction.UNCHANGED, changes
-        )
+
+    async def _difference(self, one: ManifestObject) -> ObjectResult:
+        """Try the object, and compare. Raises CallerRequestError.
+
+        A dry run has the version of the object that it would change. If another client changed the
+        object since it was read, it is read again, so that the difference has no changes of others.
+        """
+        found = NO_CHANGES
+        for _ in range(MAX_READS):
+            before = await self._find(one)
+            if before is None and one.kind.kind == "Pod" and self._new_accounts:
+                # The cluster refuses to try a pod whose service account does not exist yet.
+                return ObjectResult(one, ObjectAction.CREATE)
+            after = await self._patch(one, {"dryRun": "All"})
+            if before is None:
+                return ObjectResult(one, ObjectAction.CREATE)
+            found = field_changes(before, after)
+            if _version(before) == _version(after):
+                break
+        return ObjectResult(one, ObjectAction.CHANGE if found else ObjectAction.UNCHANGED, found)
+
+    async def _find(self, one: ManifestObject) -> Mapping[str, Any] | None:
+        try:
+            return await self._client.get(one.path)
+        except RequestRefused as exc:
+            if exc.status != 404:
+                raise
+            return None
 
     async def _write(self, tried: ObjectResult) -> ObjectResult:
         try:
@@ -154,6 +171,10 @@ class ManifestApplication:
         return await self._client.request(
             "PATCH", one.path, body=one.content, content_type=APPLY, query=query
         )
+
+
+def _version(found: Mapping[str, Any]) -> object:
+    return mapping(found.get("metadata")).get("resourceVersion")
 
 
 def is_undecided(refusal: CallerRequestError) -> bool:
