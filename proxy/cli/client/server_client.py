@@ -109,10 +109,15 @@ def check_server(server: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class StreamedReply:
-    """The begin of a response. ``lines`` is empty if the status is an error: see ``refused``."""
+    """The begin of a response, and its body in either ``lines`` or ``pieces``.
+
+    Both are empty if the status is an error: see ``refused``.
+    """
 
     status: int
     lines: AsyncIterator[bytes]
+    pieces: AsyncIterator[bytes]
+    headers: Mapping[str, str]
     refused: Reply | None = None
 
 
@@ -160,10 +165,10 @@ class ServerClient:
         headers: Mapping[str, str] | None = None,
         most: int = MAX_LINE_BYTES,
     ) -> AsyncIterator[StreamedReply]:
-        """Send GET and yield a response whose lines arrive as the server sends them.
+        """Send GET and yield a response whose body arrives as the server sends it.
 
         The timeout counts until the response begins. Lines have at most ``most`` bytes. Raises
-        Unreachable, also from ``lines``.
+        Unreachable, also from ``lines`` and ``pieces``.
         """
         all_headers = {**_bearer(token), **(headers or {})}
         async with AsyncExitStack() as stack:
@@ -173,16 +178,16 @@ class ServerClient:
                     response = await stack.enter_async_context(sent)
                     refused = None if response.status == 200 else await _reply(response)
             # Errors of the code in the block are not the server's.
-            yield StreamedReply(response.status, self._lines(response, most), refused)
+            lines, pieces = self._each(response.lines(most)), self._each(response.pieces())
+            yield StreamedReply(response.status, lines, pieces, response.headers, refused)
 
-    async def _lines(self, response: "Response", most: int) -> AsyncIterator[bytes]:
-        lines = response.lines(most)
+    async def _each(self, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         while True:
             with self._explained():
-                line = await anext(lines, None)
-            if line is None:
+                part = await anext(parts, None)
+            if part is None:
                 return
-            yield line
+            yield part
 
     async def _request(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]

@@ -5,7 +5,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -52,9 +52,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change of a watched list: ``added``, ``modified`` or ``deleted``; ``synced`` has no item.
+    """A change of a watched list: ``added``, ``modified`` or ``deleted``, or ``synced``.
 
-    ``synced`` follows the items that existed at the beginning.
+    ``synced`` follows the items that existed at the beginning, and its item is about the list.
     """
 
     kind: str
@@ -93,14 +93,21 @@ class ServerSession:
             raise not_sekisho(self.server)
         return answer
 
-    async def list(self, path: str, **params: object) -> AsyncIterator[Item]:
-        """Yield the items of a list, page by page. Parameters that are None are left out."""
+    async def list(
+        self, path: str, *, on_page: Callable[[Item], None] | None = None, **params: object
+    ) -> AsyncIterator[Item]:
+        """Yield the items of a list, page by page. Parameters that are None are left out.
+
+        ``on_page`` gets each page before its items.
+        """
         token: object = None
         while True:
             page = await self.get(path, **{"limit": PAGE, **params, "continue": token})
             items = page.get("items")
             if not isinstance(items, list):
                 raise not_sekisho(self.server)
+            if on_page is not None:
+                on_page(page)
             for item in items:
                 yield received(item)
             before, token = token, page.get("continue")
@@ -184,7 +191,7 @@ class ServerSession:
                 for gone in known.keys() - seen if first else ():
                     yield Change("deleted", known.pop(gone))
                 first = False
-                yield Change("synced", {})
+                yield Change("synced", item)
                 continue
             name = str(item.get(key))
             seen.add(name)

@@ -36,6 +36,10 @@ class Response:
                 raise BodyTooLarge(f"over {most} bytes")
         return bytes(body)
 
+    def pieces(self) -> AsyncIterator[bytes]:
+        """Return the decoded body's pieces as they arrive. Raises BrokenBody."""
+        return self._pieces
+
     async def lines(self, most: int) -> AsyncIterator[bytes]:
         """Yield the body's lines as they arrive, without their ends; empty ones too.
 

@@ -36,13 +36,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of object. ``noun/<field name>`` is printed with ``-o name``."""
+    """A kind of object. ``noun/<field name>`` is printed with ``-o name``, or ``full_name``."""
 
     noun: str
     columns: tuple[Column, ...]
     name: str = "name"
     key: str = "id"
     """The field that identifies an object in a list."""
+    full_name: Callable[[Item], str] | None = None
 
     def shown(self, *, wide: bool) -> tuple[Column, ...]:
         """Return the columns of the table."""
@@ -50,6 +51,8 @@ class Kind:
 
     def name_of(self, item: Item) -> str:
         """Return the object's name with its kind, like kubectl."""
+        if self.full_name is not None:
+            return plain(self.full_name(item))
         return plain(f"{self.noun}/{item.get(self.name)}")
 
 

@@ -1,13 +1,14 @@
 """Build the ``list`` command of a noun from its declaration."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import click
 
 from proxy.cli.client.server_command import server_command
-from proxy.cli.client.server_session import Item, ServerSession
+from proxy.cli.client.server_session import Change, Item, ServerSession
+from proxy.cli.common import warn
 from proxy.cli.output.columns import Kind
 from proxy.cli.output.options import printed
 from proxy.cli.output.printer import Printer
@@ -46,6 +47,8 @@ class Listing:
     watchable: bool = True
     plain: bool = False
     """The API's list has no pages, sorting and search."""
+    notes: Callable[[Item], Iterable[str]] | None = None
+    """What a page says about the whole list, as warnings. The first page counts."""
 
     def at(self, path: Path, options: tuple[click.Parameter, ...]) -> "Listing":
         """Return the same list at another path."""
@@ -73,17 +76,47 @@ def list_command(listing: Listing, summary: str, name: str = "list") -> click.Co
         params = {"sort": sort, "search": search, **filters}
         if watch and limit is not None:
             raise click.UsageError("--limit is for a list; a watched one has no end")
+        noted = Notes(listing)
         if watch:
-            await printer.changes(listing.kind, session.watch(path, key=listing.kind.key, **params))
+            changes = noted.synced(session.watch(path, key=listing.kind.key, **params))
+            await printer.changes(listing.kind, changes)
         else:
-            items = session.list(path, **params, **({"limit": None} if listing.plain else {}))
+            plain = {"limit": None} if listing.plain else {}
+            items = session.list(path, on_page=noted.page, **params, **plain)
             narrowed = search is not None or any(one is not None for one in filters.values())
             empty = "Nothing matches." if narrowed else listing.empty
             await printer.rows(listing.kind, first(items, limit), empty=empty)
+            noted.print()
 
     command = click.Command(name, callback=server_command(printed(run)), help=summary)
     command.params = [*listing.options, *_options(listing), *_parameters_of(command.callback)]
     return command
+
+
+class Notes:
+    """What the server says about a whole list, printed once as warnings."""
+
+    def __init__(self, listing: Listing) -> None:
+        self._of = listing.notes
+        self._lines: tuple[str, ...] | None = None
+
+    def page(self, page: Item) -> None:
+        """Take a page, or the facts of a complete stream. Only the first counts."""
+        if self._of is not None and self._lines is None:
+            self._lines = tuple(self._of(page))
+
+    async def synced(self, changes: AsyncIterator[Change]) -> AsyncIterator[Change]:
+        """Yield the changes of a watched list, and print the notes when it is complete."""
+        async for change in changes:
+            yield change
+            if change.kind == "synced":
+                self.page(change.item)
+                self.print()
+
+    def print(self) -> None:
+        """Print the notes."""
+        for line in self._lines or ():
+            warn(line)
 
 
 async def first(items: AsyncIterator[Item], limit: int | None) -> AsyncIterator[Item]:

@@ -73,7 +73,7 @@ def read_object(file: Path) -> dict[str, Any]:
     from config.bounded_yaml import InvalidYaml, load_bounded
 
     try:
-        found = load_bounded(_read(file))
+        found = load_bounded(read_text(file))
     except OSError as exc:
         raise CommandFailed(f"{file}: {reason(exc)}") from exc
     except (InvalidYaml, ValueError) as exc:
@@ -85,10 +85,17 @@ def read_object(file: Path) -> dict[str, Any]:
     return found
 
 
-def _read(file: Path) -> str:
+def read_text(file: Path, most: int = MAX_FILE_BYTES) -> str:
+    """Return the text of a file with at most ``most`` bytes; ``-`` is standard input.
+
+    Raises:
+        CommandFailed: the file is larger.
+        OSError: the file can't be read.
+        UnicodeDecodeError: the file is not UTF-8.
+    """
     stream = click.open_file(str(file), "rb")
     with stream:
-        raw: bytes = stream.read(MAX_FILE_BYTES + 1)
-    if len(raw) > MAX_FILE_BYTES:
-        raise CommandFailed(f"{file}: is larger than {MAX_FILE_BYTES} bytes")
+        raw: bytes = stream.read(most + 1)
+    if len(raw) > most:
+        raise CommandFailed(f"{file}: is larger than {most} bytes")
     return raw.decode()

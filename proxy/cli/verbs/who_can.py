@@ -126,13 +126,13 @@ async def who_can(
 
 
 async def only_cluster(session: ServerSession) -> str:
-    """Return the id of the only cluster that the caller may enter.
+    """Return the name of the only cluster that the caller may enter.
 
     Raises CommandFailed if there is none, or more than one.
     """
     found = [one async for one in session.list("/v1/clusters", limit=10)]
     if len(found) == 1:
-        return str(found[0]["id"])
+        return str(found[0]["name"])
     if not found:
         raise CommandFailed("you may enter no cluster yet: ask a cluster's owner for access")
     names = ", ".join(str(one["name"]) for one in found[:10])
