@@ -28,6 +28,7 @@ _COMMANDS = {
     "group": "proxy.cli.verbs.group:group",
     "token": "proxy.cli.verbs.token:token",
     "provider": "proxy.cli.verbs.provider:provider",
+    "workload": "proxy.cli.verbs.workload:workload",
     "node": "proxy.cli.verbs.node:node",
     "registration": "proxy.cli.verbs.registration:registration",
     "who-can": "proxy.cli.verbs.who_can:who_can",
