@@ -54,6 +54,7 @@ ELSEWHERE = (
     "/v1/groups",
     "/v1/principals",
     "/v1/nodes",
+    "/v1/workloads",
     "/v1/namespaces",
     "/v1/permissions",
     "/v1/provider-",
