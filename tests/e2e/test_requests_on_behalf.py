@@ -39,6 +39,7 @@ async def test_caller_lists_watches_and_changes_as_with_kubectl(
     tmp_path: Path, kubernetes: Kubernetes, proxy: SekishoWithUsers, reach: Reach
 ) -> None:
     alice = proxy.users["alice"]
+    threads_before = set(threading.enumerate())
     async with (
         caller_gate(tmp_path, kubernetes, alice, reach) as (way, in_process),
         way.client("gated", on_behalf()) as client,
@@ -55,7 +56,8 @@ async def test_caller_lists_watches_and_changes_as_with_kubectl(
             await client.get(f"{CONFIG_MAPS}/{name}")
         assert (refused.value.status, refused.value.reason) == (404, "NotFound")
     await eventually(lambda: in_process.connections == 0)
-    assert not [one for one in threading.enumerate() if "ThreadPool" in one.name], "of the library"
+    new = set(threading.enumerate()) - threads_before
+    assert not [one for one in new if "ThreadPool" in one.name], "of the library"
 
 
 async def test_unknown_credential_and_hidden_cluster_are_refused_by_the_gate(
