@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -163,26 +163,28 @@ async def test_right_that_an_earlier_import_did_not_give_is_named(
 async def test_newest_events_are_reported_with_those_that_are_no_warnings(
     kubernetes: OwnCluster, store: Store, cluster: Cluster
 ) -> None:
-    for kind, reason in (("Warning", "Failed"), ("Normal", "Pulled")):
+    # Newer than the events of other tests, of which only the newest are reported.
+    now = datetime.now(UTC).replace(microsecond=0)
+    for kind, reason in (("Warning", "ReportedWarning"), ("Normal", "ReportedNormal")):
         event = {
             "metadata": {"generateName": "reported-", "namespace": "default"},
             "type": kind,
             "reason": reason,
             "message": "about a pod",
             "involvedObject": {"kind": "Pod", "namespace": "default", "name": "web"},
-            "lastTimestamp": "2026-11-23T12:00:00+02:00",
+            "lastTimestamp": now.astimezone(timezone(timedelta(hours=2))).isoformat(),
         }
         kubernetes.ask("POST", "/api/v1/namespaces/default/events", event)
 
     async def reported() -> bool:
         found = (await report(store, cluster, "events")).get("events", [])
-        return {"Failed", "Pulled"} <= {one["reason"] for one in found}
+        return {"ReportedWarning", "ReportedNormal"} <= {one["reason"] for one in found}
 
     await eventually(reported)
     found = (await report(store, cluster, "events"))["events"]
-    [pulled] = [one for one in found if one["reason"] == "Pulled"]
-    assert pulled["last_at"] == "2026-11-23T10:00:00.000000+00:00"
-    assert pulled["id"].startswith("default/reported-")
+    [normal] = [one for one in found if one["reason"] == "ReportedNormal"]
+    assert normal["last_at"] == now.isoformat(timespec="microseconds")
+    assert normal["id"].startswith("default/reported-")
 
 
 async def test_certificate_of_the_api_servers_is_seen_on_connections(
