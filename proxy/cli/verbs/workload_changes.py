@@ -50,37 +50,32 @@ async def set_image(
     _print(printer, target, made, f"set the image of {container} in {target.title} to {reference}")
 
 
-@click.command()
-@server_command
-@printed
-@on_workload
-@dry_run_option
-async def pause(session: ServerSession, printer: Printer, target: Target, dry_run: bool) -> None:
-    """Pause the rollouts of a Deployment, or suspend a Job or CronJob."""
-    made = await _sent(session, target, "pause", {"dry_run": dry_run})
-    _print(printer, target, made, f"paused {target.title}")
+def _action(name: str, done: str, explanation: str) -> click.Command:
+    """Return the command of a change that takes no values. ``done`` is its word for success."""
+
+    @click.command(name, help=explanation)
+    @server_command
+    @printed
+    @on_workload
+    @dry_run_option
+    async def command(
+        session: ServerSession, printer: Printer, target: Target, dry_run: bool
+    ) -> None:
+        made = await _sent(session, target, name, {"dry_run": dry_run})
+        _print(printer, target, made, f"{done} {target.title}")
+
+    return command
 
 
-@click.command()
-@server_command
-@printed
-@on_workload
-@dry_run_option
-async def resume(session: ServerSession, printer: Printer, target: Target, dry_run: bool) -> None:
-    """Resume a Deployment, Job, or CronJob."""
-    made = await _sent(session, target, "resume", {"dry_run": dry_run})
-    _print(printer, target, made, f"resumed {target.title}")
-
-
-@click.command()
-@server_command
-@printed
-@on_workload
-@dry_run_option
-async def restart(session: ServerSession, printer: Printer, target: Target, dry_run: bool) -> None:
-    """Replace all pods of a Deployment, StatefulSet, or DaemonSet by a rollout."""
-    made = await _sent(session, target, "restart", {"dry_run": dry_run})
-    _print(printer, target, made, f"restarted {target.title}")
+pause = _action(
+    "pause", "paused", "Pause the rollouts of a Deployment, or suspend a Job or CronJob."
+)
+resume = _action("resume", "resumed", "Resume a Deployment, Job, or CronJob.")
+restart = _action(
+    "restart",
+    "restarted",
+    "Replace all pods of a Deployment, StatefulSet, or DaemonSet by a rollout.",
+)
 
 
 @click.command()
