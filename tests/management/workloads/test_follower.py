@@ -1,6 +1,8 @@
 """Workloads that are followed: watches that end, are refused, or are too many."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
@@ -45,6 +47,18 @@ class Cluster:
         self.events.put_nowait({"type": kind, "object": {"metadata": metadata}})
 
 
+@asynccontextmanager
+async def followed_jobs(cluster: Cluster) -> AsyncIterator[Follower]:
+    """Follow the cluster's jobs as alice; they have been read once."""
+    async with (
+        scripted_gate(cluster) as (gate, _),
+        gate.client("prod", ALICE) as client,
+        following(client, JOBS) as follower,
+    ):
+        await follower.ready.wait()
+        yield follower
+
+
 def names(follower: Follower) -> list[str]:
     return sorted(row["name"] for row in follower.rows)
 
@@ -65,12 +79,7 @@ async def test_rows_follow_the_events_and_tasks_end() -> None:
 
 async def test_watch_that_ends_is_opened_again_and_a_forgotten_version_is_listed_again() -> None:
     cluster = Cluster("a")
-    async with (
-        scripted_gate(cluster) as (gate, _),
-        gate.client("prod", ALICE) as client,
-        following(client, JOBS) as follower,
-    ):
-        await follower.ready.wait()
+    async with followed_jobs(cluster) as follower:
         cluster.events.put_nowait(None)
         await eventually(lambda: cluster.watches == 2)
         assert cluster.lists == 1
@@ -83,12 +92,7 @@ async def test_watch_that_ends_is_opened_again_and_a_forgotten_version_is_listed
 
 async def test_access_that_ends_ends_the_follower() -> None:
     cluster = Cluster("a")
-    async with (
-        scripted_gate(cluster) as (gate, _),
-        gate.client("prod", ALICE) as client,
-        following(client, JOBS) as follower,
-    ):
-        await follower.ready.wait()
+    async with followed_jobs(cluster) as follower:
         cluster.refusal = status(401, "revoked")
         cluster.events.put_nowait(None)
         await eventually(lambda: follower.ended is not None)
@@ -97,12 +101,7 @@ async def test_access_that_ends_ends_the_follower() -> None:
 
 async def test_permission_that_ends_removes_the_rows() -> None:
     cluster = Cluster("a")
-    async with (
-        scripted_gate(cluster) as (gate, _),
-        gate.client("prod", ALICE) as client,
-        following(client, JOBS) as follower,
-    ):
-        await follower.ready.wait()
+    async with followed_jobs(cluster) as follower:
         cluster.refusal = status(403, "forbidden")
         cluster.events.put_nowait(None)
         await eventually(lambda: not follower.rows)
@@ -111,12 +110,7 @@ async def test_permission_that_ends_removes_the_rows() -> None:
 
 async def test_cluster_that_fails_for_a_moment_keeps_its_rows() -> None:
     cluster = Cluster("a")
-    async with (
-        scripted_gate(cluster) as (gate, _),
-        gate.client("prod", ALICE) as client,
-        following(client, JOBS) as follower,
-    ):
-        await follower.ready.wait()
+    async with followed_jobs(cluster) as follower:
         cluster.refusal = status(503, "no")
         cluster.events.put_nowait(None)
         await eventually(lambda: bool(follower.failures))
