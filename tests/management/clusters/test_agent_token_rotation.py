@@ -16,7 +16,7 @@ async def test_new_token_is_in_the_cluster_and_the_old_one_is_revoked_when_it_is
     cluster_id = await world.registered()
     tokens = world.store.agent_tokens
     [old] = await tokens.of_cluster(cluster_id)
-    await tokens.note_used(old.id, datetime.now(UTC))
+    await tokens.note_used(datetime.now(UTC), old.id)
     status, answer = await world.send("POST", "/v1/clusters/edge/agent/token")
     assert status == 201, answer
     new = await tokens.find(agent_token_digest(world.secret_token()))
@@ -27,7 +27,7 @@ async def test_new_token_is_in_the_cluster_and_the_old_one_is_revoked_when_it_is
     assert "ca.crt" in world.cluster.ask("GET", SECRET)["data"]
     later = datetime.now(UTC) + OVERLAP
     assert await revoke_replaced(world.store, later) == [], "no tunnel has the new one"
-    await tokens.note_used(new.id, datetime.now(UTC))
+    await tokens.note_used(datetime.now(UTC), new.id)
     assert await revoke_replaced(world.store, later - timedelta(minutes=1)) == []
     status, problem = await world.send("POST", "/v1/clusters/edge/agent/token")
     assert (status, "are changing to a new token" in problem["detail"]) == (409, True)
@@ -58,7 +58,7 @@ async def test_rotation_without_an_agent_changes_nothing(world: AgentWorld) -> N
 async def test_rotations_at_the_same_time_leave_a_token_that_works(world: AgentWorld) -> None:
     cluster_id = await world.registered()
     [old] = await world.store.agent_tokens.of_cluster(cluster_id)
-    await world.store.agent_tokens.note_used(old.id, datetime.now(UTC))
+    await world.store.agent_tokens.note_used(datetime.now(UTC), old.id)
     path = "/v1/clusters/edge/agent/token"
     answers = await asyncio.gather(*(world.send("POST", path) for _ in range(3)))
     assert {status for status, _ in answers} <= {201, 409}
@@ -70,7 +70,7 @@ async def test_rotations_at_the_same_time_leave_a_token_that_works(world: AgentW
 async def test_second_rotation_replaces_a_token_that_was_never_used(world: AgentWorld) -> None:
     cluster_id = await world.registered()
     [old] = await world.store.agent_tokens.of_cluster(cluster_id)
-    await world.store.agent_tokens.note_used(old.id, datetime.now(UTC))
+    await world.store.agent_tokens.note_used(datetime.now(UTC), old.id)
     for _ in range(2):
         assert (await world.send("POST", "/v1/clusters/edge/agent/token"))[0] == 201
     held = await world.store.agent_tokens.of_cluster(cluster_id)

@@ -1,0 +1,168 @@
+"""Read one consistent state of a database, in batches."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Row, event, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from store.engine import DEFAULT_TIMEOUTS, MIGRATION_SECONDS, make_engines
+from store.error_translation import translated
+from store.errors import StoreError, StoreUnavailable
+from store.locations import Location
+from store.schema import has_schema, refuse_other_schema
+from store.transfer.shapes import AUDIT_TABLES, TableShape, as_table, current_shapes
+
+BATCH = 500
+"""Rows that are in memory at a time."""
+
+LOCK_SECONDS = 1.0
+"""How long to wait for a database file that another process uses."""
+
+
+class Snapshot:
+    """The rows of a database at one moment. ``dialect`` is the database's."""
+
+    def __init__(
+        self, connection: AsyncConnection, shown: str, audit: AsyncConnection | None
+    ) -> None:
+        self._connection = connection
+        self._shown = shown
+        self._audit = audit
+        self.dialect = connection.dialect.name
+
+    @property
+    def shapes(self) -> Sequence[TableShape]:
+        """Return the tables, without those that this database does not have."""
+        has_audit = self._audit is not None
+        return [one for one in current_shapes() if has_audit or one.name not in AUDIT_TABLES]
+
+    async def batches(self, shape: TableShape) -> AsyncIterator[Sequence[Row[Any]]]:
+        """Yield the rows of a table in the order of its key. Raises StoreUnavailable."""
+        connection = self._audit if shape.name in AUDIT_TABLES else self._connection
+        assert connection is not None
+        table = as_table(shape, self.dialect)
+        rows = select(*table.columns).order_by(*table.primary_key.columns)
+        with translated(self._shown):
+            result = await connection.stream(rows, execution_options={"yield_per": BATCH})
+            async for batch in result.partitions():
+                yield batch
+
+
+@asynccontextmanager
+async def open_snapshot(
+    location: Location, *, exclusive: bool = False, audit: bool = True
+) -> AsyncIterator[Snapshot]:
+    """Begin a transaction that only reads, while other processes use the database.
+
+    ``exclusive``: raise StoreUnavailable if another process uses SQLite's file, and lock it against
+    all others. ``audit``: with the events of the searchable audit log.
+
+    Raises:
+        SchemaTooOld, SchemaTooNew: the schema is not this version's.
+    """
+    async with AsyncExitStack() as stack:
+        connection = await stack.enter_async_context(_reading(location, exclusive=exclusive))
+        with translated(location.shown):
+            if not await connection.run_sync(has_schema):
+                raise StoreError(f"{location.shown} has no schema: it was never used by a server")
+            found = (
+                await connection.execute(text("SELECT version_num FROM alembic_version"))
+            ).all()
+        refuse_other_schema([str(one[0]) for one in found], location.shown)
+        events = connection if audit else None
+        if audit and location.kind == "sqlite":
+            events = await _audit_of_sqlite(stack, location, exclusive=exclusive)
+        yield Snapshot(connection, location.shown, events)
+
+
+async def refuse_use(location: Location) -> None:
+    """Raise StoreUnavailable if another process uses SQLite's file. Merge its write-ahead log."""
+    async with _reading(location, exclusive=True):
+        pass
+
+
+async def _audit_of_sqlite(
+    stack: AsyncExitStack, location: Location, *, exclusive: bool
+) -> AsyncConnection | None:
+    """Return a transaction in the second file; None if there is none."""
+    beside = location.beside("audit")
+    if beside.file is None or not beside.file.exists():
+        return None
+    connection = await stack.enter_async_context(_reading(beside, exclusive=exclusive))
+    tables = "SELECT count(*) FROM sqlite_master WHERE name = 'audit_events'"
+    with translated(beside.shown):
+        found = (await connection.execute(text(tables))).scalar_one()
+    return connection if found else None
+
+
+@asynccontextmanager
+async def _reading(location: Location, *, exclusive: bool) -> AsyncIterator[AsyncConnection]:
+    """Return a connection in a transaction that sees one state of the database."""
+    if location.file is not None and not location.file.exists():
+        raise StoreUnavailable(f"{location.shown} doesn't exist; correct store.url")
+    engine = _engine(location, exclusive=exclusive)
+    try:
+        with translated(location.shown):
+            connection = await engine.connect()
+        try:
+            await _begin(connection, location, exclusive=exclusive)
+            yield connection
+        finally:
+            await connection.close()
+    finally:
+        await engine.dispose()
+
+
+def _engine(location: Location, *, exclusive: bool) -> AsyncEngine:
+    if exclusive:
+        return _exclusive_engine(location)
+    engines = make_engines(location, replace(DEFAULT_TIMEOUTS, statement=MIGRATION_SECONDS))
+    if location.kind == "sqlite":
+        return engines.reader
+    return engines.writer.execution_options(
+        isolation_level="REPEATABLE READ", postgresql_readonly=True
+    )
+
+
+async def _begin(connection: AsyncConnection, location: Location, *, exclusive: bool) -> None:
+    """Begin the transaction. The first statement that reads fixes the state that it sees."""
+    if location.kind == "postgresql":
+        return  # begun by the first statement
+    try:
+        with translated(location.shown):
+            await connection.exec_driver_sql("BEGIN EXCLUSIVE" if exclusive else "BEGIN")
+            await connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+    except StoreUnavailable as exc:
+        if exclusive and "is locked" in str(exc):
+            raise StoreUnavailable(
+                f"{location.shown} is in use: stop the server and other `sekisho admin` commands"
+            ) from exc
+        raise
+
+
+def _exclusive_engine(location: Location) -> AsyncEngine:
+    """Return an engine that locks SQLite's file against every other connection.
+
+    In WAL mode, each connection holds a shared lock on the file for as long as it is open. With
+    ``locking_mode=EXCLUSIVE`` before the first access, SQLite takes the exclusive lock, which fails
+    while a server has the file open, also while that server is idle.
+    """
+    engine = create_async_engine(
+        location.url,
+        pool_size=1,
+        max_overflow=0,
+        connect_args={"timeout": LOCK_SECONDS},
+        hide_parameters=True,
+    )
+    event.listen(engine.sync_engine, "connect", _lock)
+    return engine
+
+
+def _lock(connection: Any, record: object) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA locking_mode=EXCLUSIVE")
+    cursor.close()
