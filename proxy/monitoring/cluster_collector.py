@@ -19,6 +19,10 @@ def cluster_metrics(clusters: Iterable[ManagedCluster]) -> Iterator[Metric]:
     """Yield the metrics of clusters whose leases this replica holds."""
     families = _families()
     for managed in clusters:
+        is_readable = not managed.cluster.unreadable
+        families["conditions"].add_metric(
+            [managed.cluster.name, "CredentialReadable"], float(is_readable)
+        )
         data = managed.observer.latest if managed.observer is not None else None
         if data is not None:
             for name, labels, value in _samples(managed, data):
@@ -59,9 +63,24 @@ def _families() -> dict[str, GaugeMetricFamily]:
             labels=[*cluster, "removed_next"],
         ),
         "ends": GaugeMetricFamily(
-            "sekisho_cluster_credential_end_seconds",
+            "sekisho_cluster_credential_expiry_timestamp_seconds",
             "When a certificate or token of a cluster ends, in Unix time.",
             labels=[*cluster, "kind"],
+        ),
+        "renewals": GaugeMetricFamily(
+            "sekisho_cluster_credential_renewal_timestamp_seconds",
+            "When Sekisho renews a token of a cluster by itself, in Unix time.",
+            labels=[*cluster, "kind"],
+        ),
+        "conditions": GaugeMetricFamily(
+            "sekisho_cluster_condition",
+            "Whether a condition of a cluster holds (1) or not (0).",
+            labels=[*cluster, "condition"],
+        ),
+        "held": GaugeMetricFamily(
+            "sekisho_cluster_held",
+            "Whether Sekisho changes nothing in a cluster (1), because its database was restored.",
+            labels=cluster,
         ),
         "reports": GaugeMetricFamily(
             "sekisho_cluster_report_up",
@@ -76,6 +95,7 @@ def _samples(
 ) -> Iterator[tuple[str, list[str], float]]:
     """Yield the samples of one cluster: short name, further labels, and value."""
     yield "info", [str(data["version"] or "")], 1.0
+    yield "held", [], float(managed.cluster.held_since is not None)
     nodes = data["nodes"]
     if nodes is not None:
         yield "nodes", ["true"], nodes["ready"]
@@ -92,6 +112,10 @@ def _samples(
     for one in expirations(managed.cluster, Validity.read(data["certificate"]), ()):
         if one.ends_at is not None:
             yield "ends", [one.kind], one.ends_at.timestamp()
+        if one.renews_at is not None:
+            yield "renewals", [one.kind], one.renews_at.timestamp()
+    for condition in data["conditions"]:
+        yield "conditions", [condition["type"]], float(condition["status"] == "True")
     for condition in data["reports"]:
         yield "reports", [condition["type"]], float(condition["status"] == "True")
 

@@ -10,6 +10,7 @@ from management.controllers.manager import ControllerManager
 from management.identity.provider_registry import ProviderRegistry
 from proxy.monitoring.cluster_collector import cluster_metrics
 from proxy.upstream.registry import UpstreamRegistry
+from store.interfaces import Changes
 
 _FAULTS = {
     "oversized_answers": "Oversized responses of a cluster; lists continue in smaller pages.",
@@ -28,7 +29,9 @@ class StateCollector(Collector):
         directory: UpstreamRegistry,
         providers: ProviderRegistry,
         controllers: ControllerManager,
+        changes: Changes,
     ) -> None:
+        self._changes = changes
         self._controllers = controllers
         self._resolver = resolver
         self._directory = directory
@@ -50,6 +53,11 @@ class StateCollector(Collector):
         yield GaugeMetricFamily(
             "sekisho_token_cache_entries", "Tokens in the cache.", value=resolver.entries
         )
+        yield CounterMetricFamily(
+            "sekisho_change_feed_checks",
+            "How often it was certain that the changes of other processes had arrived.",
+            value=self._changes.checks,
+        )
         yield self._hosts()
         up = GaugeMetricFamily(
             "sekisho_provider_up",
@@ -69,6 +77,16 @@ class StateCollector(Collector):
             "Whether a cluster that this replica manages is in the desired state (1) or not (0).",
             labels=["cluster"],
         )
+        leader = GaugeMetricFamily(
+            "sekisho_controller_leader",
+            "Always 1, for each cluster that this replica manages.",
+            labels=["cluster"],
+        )
+        age = GaugeMetricFamily(
+            "sekisho_controller_queue_age_seconds",
+            "How long the oldest change waits that is not in a cluster yet.",
+            labels=["cluster"],
+        )
         calls = CounterMetricFamily(
             "sekisho_controller_calls",
             "Lists, watches and writes in a cluster since this replica acquired its lease.",
@@ -84,6 +102,7 @@ class StateCollector(Collector):
             for name, text in _FAULTS.items()
         }
         for managed in self._controllers.clusters.values():
+            leader.add_metric([managed.cluster.name], 1.0)
             if managed.client is not None:
                 for name, family in faults.items():
                     count = getattr(managed.client.faults, name.partition("_")[0])
@@ -91,9 +110,10 @@ class StateCollector(Collector):
             reconciler = managed.reconciler
             if reconciler is not None:
                 synced.add_metric([managed.cluster.name], float(reconciler.problem is None))
+                age.add_metric([managed.cluster.name], reconciler.waiting_seconds)
                 calls.add_metric([managed.cluster.name], reconciler.calls)
                 writes.add_metric([managed.cluster.name], reconciler.writes)
-        yield from (synced, calls, writes, *faults.values())
+        yield from (leader, synced, age, calls, writes, *faults.values())
 
     def _hosts(self) -> Metric:
         family = GaugeMetricFamily(

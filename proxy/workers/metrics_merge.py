@@ -3,8 +3,8 @@
 Values are added, with three exceptions:
 
 * Metrics of a process (``process_*``, ``python_*``) are not merged; they get the label ``worker``.
-* Of gauges that are 1 for a healthy state, the least value is used; of gauges that are 1 for
-  trouble, and of round-trip times, the greatest.
+* Of gauges that are 1 for a healthy state, and of times, the least value is used; of
+  gauges that are 1 for trouble or always, and of ages and round-trip times, the greatest.
 * Counters must not decrease when a worker ends, because Prometheus reads a decrease as a reset. The
   last scraped values of a worker therefore count after its end, and while it does not respond. What
   it counted after its last scrape is lost.
@@ -18,8 +18,8 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 PROCESS_PREFIXES = ("process_", "python_")
-WELL = ("_up", "_healthy", "_synced")
-TROUBLE = ("_overloaded", "_rtt_seconds")
+LEAST = ("_up", "_healthy", "_synced", "_condition", "_timestamp_seconds")
+GREATEST = ("_overloaded", "_rtt_seconds", "_age_seconds", "_info", "_leader")
 CUMULATIVE = frozenset({"counter", "histogram", "summary"})
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
@@ -39,9 +39,9 @@ class Family:
         name, present = key[0], self.samples.get(key)
         if present is None:
             self.samples[key] = value
-        elif self.kind == "gauge" and name.endswith(WELL):
+        elif self.kind == "gauge" and name.endswith(LEAST):
             self.samples[key] = min(present, value)
-        elif self.kind == "gauge" and name.endswith(TROUBLE):
+        elif self.kind == "gauge" and name.endswith(GREATEST):
             self.samples[key] = max(present, value)
         else:
             self.samples[key] = present + value

@@ -99,11 +99,14 @@ def test_metrics_report_the_token_cache_and_each_api_server(
 
     token = proxy.token("alice")
     hits, misses = cache()
-    for _ in range(3):
+
+    def has_hit_twice() -> bool:
+        # A busy machine may end the cache's trust in the store in between, which is a miss.
         assert proxy.request("GET", PODS, token=token).status == 200
-    later = cache()
-    assert later[0] >= hits + 2
-    assert later[1] >= misses + 1
+        return cache()[0] >= hits + 2
+
+    wait_until(has_hit_twice, what="two hits of the token cache")
+    assert cache()[1] >= misses + 1
     assert proxy.metric("sekisho_token_cache_entries") >= 1
     host = kubernetes.servers[0].removeprefix("https://")
     labels = f'cluster="test",host="{host}"'

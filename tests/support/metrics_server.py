@@ -1,20 +1,13 @@
 """A real metrics-server in a local cluster, built from its Go module when a test needs it."""
 
-import os
-from collections.abc import Generator
 from contextlib import suppress
 from pathlib import Path
 
-import pytest
-
-from proxy.demo.binaries import cached_programs
 from proxy.demo.fake_kubelet import START_SECONDS
 from proxy.demo.local_cluster import LocalCluster, RequestError, Reserved
 from proxy.demo.processes import Component
-from tests.support.builds import BUILDS
-from tests.support.kubernetes import await_builds
+from tests.support.builds import built_program
 
-STEP = ("--component", "metrics-server")
 SERVICE = "/api/v1/namespaces/kube-system/services"
 API_SERVICE = "/apis/apiregistration.k8s.io/v1/apiservices"
 NAME = "v1beta1.metrics.k8s.io"
@@ -38,7 +31,7 @@ class MetricsServer:
         pki = self._cluster.pki
         await self._component.start(
             [
-                required_program(),
+                built_program("metrics-server"),
                 "--bind-address=127.0.0.1",
                 f"--secure-port={self._reserved.port}",
                 "--permit-port-sharing",
@@ -94,34 +87,3 @@ class MetricsServer:
         found = await self._cluster.request("GET", f"{API_SERVICE}/{NAME}")
         conditions = found.get("status", {}).get("conditions", [])
         return any(one["type"] == "Available" and one["status"] == "True" for one in conditions)
-
-
-def required_program() -> Path:
-    """Return the program. If it could not be built, fail in CI and skip elsewhere."""
-    program = cached_programs(os.environ) / "metrics-server"
-    if not program.exists():
-        message = f"metrics-server was not built: {BUILDS.output()}"
-        if os.environ.get("CI"):
-            pytest.fail(message, pytrace=False)
-        pytest.skip(message)
-    return program
-
-
-def needs_metrics_server(item: pytest.Item) -> bool:
-    """Return whether a test needs the program."""
-    return "metrics_server" in getattr(item, "fixturenames", ())
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Queue the build if a collected test needs it."""
-    if any(needs_metrics_server(item) for item in items) and not config.option.collectonly:
-        BUILDS.add(*STEP)
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Wait for the build before the timeout of a test starts."""
-    if needs_metrics_server(item):
-        await_builds(item.config, [STEP])
-    return (yield)

@@ -40,6 +40,7 @@ NODE = {
 }
 USED = {"metadata": {"name": "n1"}, "usage": {"cpu": "500m", "memory": "1Gi"}}
 SERIES = 'apiserver_requested_deprecated_apis{version="v1",resource="a",removed_release="1.37"} 1\n'
+EXPIRY = "sekisho_cluster_credential_expiry_timestamp_seconds"
 BODIES = {
     "/version": {"gitVersion": "v1.36.3"},
     "/api/v1/nodes": {"items": [NODE], "metadata": {"resourceVersion": "1"}},
@@ -100,6 +101,9 @@ async def test_state_of_a_cluster_is_measured_with_labels_of_sekisho(
         'sekisho_cluster_allocatable_cpu_cores{cluster="prod"} 4.0',
         'sekisho_cluster_warnings{cluster="prod"} 0.0',
         'sekisho_cluster_deprecated_apis{cluster="prod",removed_next="true"} 1.0',
+        'sekisho_cluster_condition{cluster="prod",condition="CredentialReadable"} 1.0',
+        'sekisho_cluster_condition{cluster="prod",condition="Reachable"} 1.0',
+        'sekisho_cluster_condition{cluster="prod",condition="RBACReady"} 0.0',
         'sekisho_cluster_report_up{cluster="prod",report="UsageRead"} 1.0',
         'sekisho_cluster_report_up{cluster="prod",report="NamespaceUsageRead"} 0.0',
     }
@@ -110,7 +114,7 @@ async def test_state_of_a_cluster_is_measured_with_labels_of_sekisho(
     await eventually(lambda: not missing(), 60, lambda: f"{missing()}")
     text = generate_latest(metrics).decode()
     for kind in ("api_server_certificate", "cluster_certificate", "cluster_token"):
-        assert f'sekisho_cluster_credential_end_seconds{{cluster="prod",kind="{kind}"}}' in text
+        assert f'{EXPIRY}{{cluster="prod",kind="{kind}"}}' in text
     assert "n1" not in text
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from proxy.workers.metrics_merge import TROUBLE, WELL, Families, MetricsAccumulator
+from proxy.workers.metrics_merge import GREATEST, LEAST, Families, MetricsAccumulator
 
 LEVELS = """\
 # TYPE sekisho_open_watches gauge
@@ -87,7 +87,7 @@ def test_gauge_total_omits_a_worker_that_ended() -> None:
     assert 'process_open_fds{worker="1"} 20.0' not in lines
 
 
-@pytest.mark.parametrize("suffix", [*WELL, *TROUBLE])
+@pytest.mark.parametrize("suffix", [*LEAST, *GREATEST])
 def test_suffix_of_a_merged_gauge_belongs_to_a_metric(suffix: str) -> None:
     sources = (Path(__file__).parents[3] / "proxy").glob("*/*.py")
     names = {name for one in sources for name in re.findall(r'"(sekisho_\w+)"', one.read_text())}
