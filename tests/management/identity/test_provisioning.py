@@ -21,9 +21,10 @@ from providers.base import (
     ProviderUnavailable,
     Rejected,
 )
-from store.database import SqlStore, open_store
+from store.database import SqlStore
 from store.encryption import Keyring, generate_key
 from store.records import NewPassword, User
+from tests.support.stores import open_new_store
 
 DAY = timedelta(days=1)
 ZOE = ExternalIdentity("dir_user://1", "zoe", "Zoe", (ExternalGroup("dir_group://9", "Ops"),))
@@ -42,7 +43,9 @@ class Directory:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
-    opened = await open_store(f"sqlite:///{tmp_path / 'sekisho.db'}", Keyring.parse(generate_key()))
+    opened = await open_new_store(
+        f"sqlite:///{tmp_path / 'sekisho.db'}", Keyring.parse(generate_key())
+    )
     yield opened
     await opened.close()
 

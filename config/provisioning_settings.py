@@ -1,0 +1,31 @@
+"""Settings of clusters that are made to order. Pure."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from config.section import Section
+
+Limit = Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+class ProvisioningLimits(Section):
+    """How much may be on order. A management cluster can have limits of its own instead.
+
+    They bind administrators as well. Adopted and released clusters do not count.
+    """
+
+    clusters_per_user: Limit = 3
+    """Clusters that one user has ordered, in all management clusters."""
+
+    workers_per_cluster: Limit = 20
+    """Worker nodes of one cluster."""
+
+    workers: Limit = 200
+    """Worker nodes of all ordered clusters together."""
+
+
+class ProvisioningSettings(Section):
+    """Clusters that are made to order in management clusters."""
+
+    limits: ProvisioningLimits = ProvisioningLimits()

@@ -1,0 +1,136 @@
+"""What a provisioner remembers about one order between its passes. Pure.
+
+All of it may be lost: another replica finds out again, by the same attempts.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from management.kubernetes.errors import ClusterApiError
+from management.kubernetes.validation import mapping, mappings, moment
+from management.provisioning.engine_errors import ForeignCluster, failure_of, pause_seconds
+from management.provisioning.steps import Step
+
+REJECTED_AFTER = timedelta(seconds=20)
+"""How long an imported cluster rejects Sekisho's credentials before it is imported again."""
+
+UNREACHABLE_AFTER = timedelta(seconds=30)
+"""How long an imported cluster is unreachable before the engine's kubeconfig is read again: its
+address may have changed."""
+
+REFUSED_SECONDS = 300.0
+"""How long after a refusal the same order is sent again: an operator may have removed the cause."""
+
+AGAIN_SECONDS = 60.0
+"""Shortest interval between two imports of a cluster that was imported before."""
+
+
+STORED_AT_ONCE = 20
+"""Observations of one order that are stored without a pause. A creation has about fifteen."""
+
+STORED_SECONDS = 2.0
+"""Time after which another one may be stored. Each is a transaction, and news for every replica,
+and an engine could report something else with each event."""
+
+
+@dataclass(slots=True)
+class Follower:
+    """One order's running task, its failures, and when it may be tried again.
+
+    Times are seconds of the event loop's clock. ``waiting`` is the step and the revision that are
+    repeated at ``next_at``; others do not wait. ``import_problem`` None: no import was tried.
+    ``left``: the right to read a released order's kubeconfig is removed. ``stored_until`` is when
+    the observations that were stored will no longer count.
+    """
+
+    task: asyncio.Task[None] | None = None
+    next_at: float = 0.0
+    waiting: tuple[str, int] | None = None
+    failing_since: float | None = None
+    refused_revision: int | None = None
+    refusal: str = ""
+    taken: str = ""
+    away: str = ""
+    import_problem: str | None = None
+    has_rights: bool = False
+    left: bool = False
+    rejected_since: datetime | None = None
+    unreachable_since: datetime | None = None
+    stored_until: float = 0.0
+
+    def may_store(self, now: float) -> bool:
+        """Return whether an observation may be stored now, and count it if so."""
+        used_until = max(self.stored_until, now) + STORED_SECONDS
+        if used_until > now + STORED_AT_ONCE * STORED_SECONDS:
+            return False
+        self.stored_until = used_until
+        return True
+
+    def succeeded(self, step: Step, revision: int, now: float) -> None:
+        """Record that a step has succeeded."""
+        self.failing_since = self.waiting = None
+        self.away = self.taken = ""
+        if step == "apply":
+            self.refused_revision, self.refusal = None, ""
+        if step == "import":
+            self.import_problem = None
+            self.rejected_since = self.unreachable_since = None
+            self.waiting, self.next_at = (step, revision), now + AGAIN_SECONDS
+
+    def failed(self, step: Step, error: Exception, revision: int, now: float) -> str:
+        """Record that a step has failed. Return the kind of failure, for metrics."""
+        if self.failing_since is None or self.waiting != (step, revision):
+            self.failing_since = now
+        self.waiting = step, revision
+        self.next_at = now + pause_seconds(now - self.failing_since)
+        if isinstance(error, ForeignCluster):
+            self.taken = str(error)
+            return "foreign"
+        failure = failure_of(error) if isinstance(error, ClusterApiError) else None
+        message = failure.message if failure is not None else str(error)
+        if step == "import":
+            self.import_problem = message
+        elif failure is not None and failure.outcome == "foreign":
+            self.taken = message
+        elif failure is not None and failure.outcome == "refused" and step == "apply":
+            self.refused_revision, self.refusal, self.away = revision, message, ""
+            self.next_at = now + REFUSED_SECONDS
+        else:
+            self.away = message
+        return failure.kind if failure is not None else "sekisho"
+
+    def is_refused(self, revision: int, now: float) -> bool:
+        """Return whether the engine has refused a revision, and not long ago."""
+        return self.refused_revision == revision and now < self.next_at
+
+    def may_run(self, step: Step, revision: int, now: float) -> bool:
+        """Return whether a step may begin now."""
+        return self.task is None and (self.waiting != (step, revision) or now >= self.next_at)
+
+    def read_status(self, status: Mapping[str, Any]) -> None:
+        """Take the status of the imported cluster, which its observer stores."""
+        conditions = {str(one.get("type")): one for one in mappings(status.get("conditions"))}
+        self.rejected_since = _false_since(conditions.get("Authenticated"))
+        self.unreachable_since = _false_since(conditions.get("Reachable"))
+
+    def rejects_sekisho(self) -> bool:
+        """Return whether the imported cluster does not accept Sekisho's credentials."""
+        return self.rejected_since is not None
+
+    def wants_import(self, now: datetime) -> bool:
+        """Return whether an imported cluster must be imported again, or its address checked."""
+        return (
+            self.rejected_since is not None and now - self.rejected_since >= REJECTED_AFTER
+        ) or (
+            self.unreachable_since is not None and now - self.unreachable_since >= UNREACHABLE_AFTER
+        )
+
+
+def _false_since(condition: object) -> datetime | None:
+    found = mapping(condition)
+    if found.get("status") != "False":
+        return None
+    return moment(found.get("since"))

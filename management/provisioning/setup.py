@@ -1,0 +1,155 @@
+"""Make an imported cluster a management cluster, and an ordinary one again.
+
+Sekisho's controller there makes the provisioner's account, its rights, and the guard, with the
+rights that every import gives it. The account's token is verified at every API server, guard
+included, before it is returned.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from management.clusters.operation_errors import cluster_operation
+from management.clusters.rollback import describe_leftovers, roll_back
+from management.clusters.service_account_tokens import TOKEN_SECONDS, request_token
+from management.desired_state.apply import (
+    apply_install,
+    plan_install,
+    sekisho_namespace_uid,
+    with_owner_reference,
+)
+from management.kubernetes.client import ClusterClient
+from management.kubernetes.cluster_client import controller_client
+from management.kubernetes.errors import (
+    ApiForbidden,
+    ApiRequestFailed,
+    ClusterApiError,
+    refused_by_policy,
+)
+from management.kubernetes.manifests import (
+    NAMESPACE,
+    PROVISIONER,
+    SELECTOR,
+    Manifest,
+    collection_path,
+    is_managed,
+    path_of,
+    title,
+)
+from management.provisioning.account_check import require_classes, verify_account
+from management.provisioning.guard import guard
+from management.provisioning.rights import account_objects, order_name
+from management.provisioning.suitability import UnsuitableCluster, require_engine, require_namespace
+from store.records import Cluster
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionerToken:
+    """A token of Sekisho's account in a management cluster, and when it expires."""
+
+    token: str = field(repr=False)
+    expires_at: datetime
+
+
+async def set_up(
+    cluster: Cluster, namespace: str, classes: Sequence[str], *, before: str | None = None
+) -> ProvisionerToken:
+    """Make the account, its rights, and the guard; return a verified token. May be repeated.
+
+    If a step fails, what was created is deleted again. The guard keeps the namespace ``before``
+    out of projects as well, until :func:`leave_namespace`: it is the one in use if a step fails.
+
+    Raises:
+        UnsuitableCluster: the cluster has no Cluster API that Sekisho supports, or no admission
+            policies, or members of a project could read the namespace.
+        InvalidRequest: the namespace or one of ``classes`` does not exist.
+        ClusterOperationFailed: the cluster rejected a step or did not respond.
+    """
+    async with cluster_operation(cluster.name), controller_client(cluster) as client:
+        await require_engine(client)
+        await require_namespace(client, namespace)
+        created: list[Manifest] = []
+        try:
+            await _install(client, namespace, before or namespace, created)
+            token, expires_at = await request_token(client, PROVISIONER, TOKEN_SECONDS)
+            await verify_account(client.endpoint, token, namespace)
+            await require_classes(client.endpoint, token, namespace, classes)
+        except BaseException as exc:
+            remaining = await roll_back(client, created)
+            if isinstance(exc, ClusterApiError) and remaining:
+                raise ApiRequestFailed(f"{exc}; {describe_leftovers(remaining)}") from exc
+            raise
+    return ProvisionerToken(token, expires_at)
+
+
+async def tear_down(cluster: Cluster, namespace: str) -> list[str]:
+    """Remove the account, its rights, and the guard. Return the titles of what existed.
+
+    Raises:
+        ClusterOperationFailed: the cluster rejected a deletion or did not respond.
+    """
+    async with cluster_operation(cluster.name), controller_client(cluster) as client:
+        removed = [
+            title(one)
+            for one in await _order_objects(client, namespace)
+            if await client.delete(path_of(one))
+        ]
+        # Bindings before the account, and the guard last: a token never has rights without it.
+        objects = [*reversed(account_objects(namespace)), *reversed(guard(namespace))]
+        for one in objects:
+            found = await client.find(path_of(one))
+            if found is not None and is_managed(found) and await client.delete(path_of(one)):
+                removed.append(title(one))
+    return removed
+
+
+async def leave_namespace(cluster: Cluster, namespace: str, used: str) -> None:
+    """Remove the account's rights from a namespace that is not used, and guard the used one only.
+
+    Raises:
+        ClusterOperationFailed: the cluster rejected a change or did not respond.
+    """
+    async with cluster_operation(cluster.name), controller_client(cluster) as client:
+        binding = account_objects(namespace)[-1]
+        found = await client.find(path_of(binding))
+        if found is not None and is_managed(found):
+            await client.delete(path_of(binding))
+        uid = await sekisho_namespace_uid(client)
+        changes = [with_owner_reference(one, uid) for one in guard(used)]
+        await apply_install(client, await plan_install(client, changes), [])
+
+
+async def renewed_token(cluster: Cluster) -> ProvisionerToken:
+    """Return a new token of the account. Raises ClusterOperationFailed and InvalidRequest."""
+    async with cluster_operation(cluster.name), controller_client(cluster) as client:
+        return ProvisionerToken(*await request_token(client, PROVISIONER, TOKEN_SECONDS))
+
+
+async def _install(
+    client: ClusterClient, namespace: str, before: str, created: list[Manifest]
+) -> None:
+    """Make the objects, the guard first. Add new ones to ``created``."""
+    uid = await sekisho_namespace_uid(client)
+    objects = [
+        one if one["metadata"].get("namespace") == NAMESPACE else with_owner_reference(one, uid)
+        for one in (*guard(namespace, before), *account_objects(namespace))
+    ]
+    try:
+        changes = await plan_install(client, objects)
+    except ApiForbidden as exc:
+        if refused_by_policy(exc) is not None or exc.status != 403:
+            raise
+        raise UnsuitableCluster(
+            "Sekisho's controller has too few rights in the cluster: import it again, as an "
+            "administrator of the cluster"
+        ) from exc
+    await apply_install(client, changes, created)
+
+
+async def _order_objects(client: ClusterClient, namespace: str) -> list[Manifest]:
+    """Return the roles and bindings of orders, the bindings first."""
+    found: list[Manifest] = []
+    for kind, place in (("RoleBinding", namespace), ("ClusterRole", None)):
+        items, _ = await client.list_all(collection_path(kind, place), SELECTOR)
+        found += [{**one, "kind": kind} for one in items]
+    return [one for one in found if one["metadata"]["name"].startswith(order_name(""))]

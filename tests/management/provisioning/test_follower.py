@@ -1,0 +1,75 @@
+"""What is remembered about an order between passes."""
+
+from datetime import timedelta
+
+from management.errors import InvalidRequest
+from management.kubernetes.errors import ApiUnreachable
+from management.kubernetes.responses import response_error
+from management.provisioning.engine_errors import ForeignCluster
+from management.provisioning.follower import STORED_AT_ONCE, STORED_SECONDS, Follower
+from tests.management.provisioning.things import NOW
+
+REFUSED = response_error("https://s", "PATCH", "/p", 422, b'{"message": "bad version"}')
+AWAY = ApiUnreachable("https://s: can't connect")
+
+
+def test_failed_step_waits_and_others_do_not() -> None:
+    follower = Follower()
+    follower.failed("apply", AWAY, 1, 100.0)
+    assert not follower.may_run("apply", 1, 100.5)
+    assert follower.may_run("apply", 1, 101.0)
+    assert follower.may_run("apply", 2, 100.5)
+    assert follower.may_run("delete", 1, 100.5)
+
+
+def test_refused_order_is_sent_again_after_minutes_or_when_it_changes() -> None:
+    follower = Follower()
+    assert follower.failed("apply", REFUSED, 1, 100.0) == "refused"
+    assert follower.refusal == "bad version"
+    assert follower.is_refused(1, 300.0)
+    assert not follower.is_refused(1, 401.0)
+    assert not follower.is_refused(2, 101.0)
+    assert follower.may_run("delete", 1, 101.0)
+    follower.succeeded("apply", 2, 102.0)
+    assert follower.refusal == ""
+
+
+def test_failures_of_each_kind_are_kept_apart() -> None:
+    follower = Follower()
+    assert follower.failed("import", InvalidRequest("no user"), 1, 1.0) == "sekisho"
+    assert follower.import_problem == "no user"
+    assert follower.failed("vanished", ForeignCluster("moved"), 1, 2.0) == "foreign"
+    assert follower.taken == "moved"
+    assert follower.failed("delete", AWAY, 1, 3.0) == "unreachable"
+    assert "does not respond" in follower.away
+    follower.succeeded("delete", 1, 4.0)
+    assert (follower.taken, follower.away) == ("", "")
+
+
+def test_observations_without_end_are_stored_at_a_bounded_rate() -> None:
+    follower = Follower()
+    times = [1000.0 + n / 10 for n in range(600)]
+    stored = [one for one in times if follower.may_store(one)]
+    assert stored[:STORED_AT_ONCE] == times[:STORED_AT_ONCE]
+    assert len(stored) <= STORED_AT_ONCE + 60 / STORED_SECONDS
+    assert all(follower.may_store(2000.0) for _ in range(STORED_AT_ONCE))
+
+
+def test_cluster_that_rejects_sekisho_is_imported_again_and_not_twice_at_once() -> None:
+    follower = Follower()
+    since = NOW.isoformat()
+    rejected = {"type": "Authenticated", "status": "False", "since": since}
+    follower.read_status({"conditions": [rejected]})
+    assert not follower.wants_import(NOW + timedelta(seconds=19))
+    assert follower.wants_import(NOW + timedelta(seconds=20))
+    follower.succeeded("import", 1, 100.0)
+    assert not follower.wants_import(NOW + timedelta(seconds=60))
+    assert not follower.may_run("import", 1, 159.0)
+    assert follower.may_run("import", 1, 160.0)
+
+
+def test_status_of_any_form_is_read() -> None:
+    follower = Follower()
+    for status in ({}, {"conditions": "x"}, {"conditions": [{"type": 1}, None]}):
+        follower.read_status(status)
+    assert not follower.wants_import(NOW)
