@@ -1,0 +1,52 @@
+"""Who may see an order, and what of it, before and after its cluster is imported.
+
+Before the import there is no cluster in which a role could be held: the orderer may read, change,
+and remove the order. Afterwards the roles in the cluster decide, as for every cluster.
+"""
+
+from collections.abc import Collection
+
+from aiohttp import web
+
+from management.api.authentication import Caller
+from management.authorization.permissions import EDIT_CLUSTER, NODES, READ_CLUSTER
+from management.http.problem import ApiProblem
+from store.interfaces import Store
+from store.order_records import Order, OrderSummary
+
+OF_ORDERER = frozenset({EDIT_CLUSTER, READ_CLUSTER, NODES})
+"""What an orderer holds before the import. Members and projects need the cluster."""
+
+REFUSED = "The engine refused the order; users with cluster.edit can read why."
+"""Shown in place of the engine's sentence about a refusal, which may repeat values of variables."""
+
+ORDER = web.RequestKey("order", Order)
+
+
+async def order_named(store: Store, id_or_name: str) -> Order | None:
+    """Return the order with that id, or else with that name, unless it is released."""
+    found = await store.orders.get(id_or_name) or await store.orders.by_name(id_or_name)
+    return None if found is None or found.release else found
+
+
+def sees_order(caller: Caller, order: OrderSummary) -> bool:
+    """Return whether the caller may see an order whose cluster has no record."""
+    return order.owner_id == caller.user.id or caller.access.sees_cluster(order.id)
+
+
+def order_permissions(caller: Caller, order: OrderSummary) -> frozenset[str]:
+    """Return what the caller holds over an order whose cluster has no record."""
+    held = caller.access.in_cluster(order.id).permissions
+    return held | OF_ORDERER if order.owner_id == caller.user.id else held
+
+
+def shown_message(order: OrderSummary, held: Collection[str]) -> str:
+    """Return what a caller who holds ``held`` may read of why an order is in its state."""
+    return order.message if EDIT_CLUSTER in held or order.state != "refused" else REFUSED
+
+
+def not_imported(caller: Caller, order: OrderSummary) -> ApiProblem:
+    """Return the problem for a request that needs the cluster of an order that has none yet."""
+    state = f'cluster "{order.name}" is on order ({order.state}) and not imported'
+    message = shown_message(order, order_permissions(caller, order))
+    return ApiProblem(409, f"{state}: {message}", note=state)
