@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from management.api.request_models import DnsLabel, Reference, RequestModel
-from management.api.response_models import ResponseModel
+from management.api.response_model import ResponseModel
 from management.workload_changes.apply import ObjectResult
 from management.workload_changes.field_changes import FieldChanges
 
@@ -82,6 +82,14 @@ class RollbackTarget(WorkloadAction):
     """The revision to return to; by default, the one before the present."""
 
     revision: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
+
+
+class PermittedActionsResponse(ResponseModel):
+    """What the caller may do with a workload."""
+
+    actions: list[
+        Literal["scale", "image", "pause", "resume", "restart", "rollback", "delete", "logs"]
+    ]
 
 
 class FieldChangeResponse(ResponseModel):

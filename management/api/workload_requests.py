@@ -40,12 +40,16 @@ class KnownProjects:
 
 
 async def known_projects(request: web.Request) -> KnownProjects:
-    """Return the projects of the request's cluster that the caller sees."""
+    """Return the projects of the request's cluster that the caller sees.
+
+    With a token for projects, the caller sees these alone.
+    """
     store, caller, cluster = services_of(request).store, caller_of(request), cluster_of(request)
+    only = caller.authenticated.token.projects
     seen = {
         one.id: one.name
         for one in await store.projects.list_all()
-        if one.cluster_id == cluster.id and sees(caller, one)
+        if one.cluster_id == cluster.id and sees(caller, one) and (not only or one.id in only)
     }
     inside = await store.projects.namespaces(cluster_id=cluster.id)
     return KnownProjects(
@@ -58,8 +62,11 @@ async def known_projects(request: web.Request) -> KnownProjects:
 
 
 def scope_of(request: web.Request, projects: KnownProjects) -> Scope:
-    """Return what the query wants. Raises ApiProblem with 422."""
-    query = request.query
+    """Return what the query wants. Raises ApiProblem with 422.
+
+    A token for projects wants their namespaces: the gate would refuse the cluster as a whole.
+    """
+    query, caller = request.query, caller_of(request).authenticated
     kinds = tuple(KINDS.values())
     if "kind" in query:
         kinds = (_kind(query["kind"], 422),)
@@ -71,6 +78,8 @@ def scope_of(request: web.Request, projects: KnownProjects) -> Scope:
         if not is_object_name(wanted):
             raise ApiProblem(422, "namespace is not the name of a namespace")
         namespaces = frozenset({wanted}) if namespaces is None else namespaces & {wanted}
+    if namespaces is None and caller.token.projects:
+        namespaces = caller.namespaces.get(cluster_of(request).id, frozenset())
     selector = query.get("label")
     if selector is not None:
         try:

@@ -9,7 +9,8 @@ from typing import Any
 from management.caller_client.client import CallerClient
 from management.caller_client.errors import CallerRequestError, RequestRefused, TooMuch
 from management.kubernetes.list_watch import ListPage
-from management.workloads.kinds import WorkloadKind
+from management.workloads.bare_pods import read_bare_pods
+from management.workloads.kinds import POD, WorkloadKind
 from management.workloads.places import Gap, Place, Scope
 from management.workloads.rows import Row, is_workload, row_of
 
@@ -96,7 +97,8 @@ async def read_place(
 ) -> Reading:
     """Return the rows of at most ``most`` objects of a collection.
 
-    A list that the cluster has forgotten half-way is read once more.
+    A list that the cluster has forgotten half-way is read once more. Most pods belong to another
+    workload, so they are not read as a whole.
     """
     try:
         return await _read(client, place, selector, most)
@@ -107,6 +109,11 @@ async def read_place(
 
 
 async def _read(client: CallerClient, place: Place, selector: str | None, most: int) -> Reading:
+    if place.kind is POD:
+        pods = await read_bare_pods(client, place.namespace, selected(selector), most)
+        if pods is not None:
+            found = [row for row in (shown(POD, one) for one in pods.manifests) if row is not None]
+            return Reading(found, pods.version, pods.scanned, pods.complete)
     rows: list[Row] = []
     scanned = 0
     async with aclosing(

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from management.workload_changes.permitted import ACTIONS
 from tests.e2e.workload_requests import APPS, Workloads, actions
 from tests.management.workload_changes.manifests import DEPLOYMENT
 from tests.support.kubernetes import Kubernetes, kubectl
@@ -124,6 +125,20 @@ def test_cluster_decides_who_may_change(workloads: Workloads) -> None:
         assert "cannot patch resource" in response.json()["detail"]
     assert workloads.delete(who="carol").status == 403
     assert workloads.read()["spec"]["replicas"] == 1
+
+
+def test_permitted_actions_are_those_of_the_cluster_and_of_the_token(workloads: Workloads) -> None:
+    proxy = workloads.proxy
+    body = {"read_only": True, "clusters": ["test"]}
+    made = proxy.request("POST", "/v1/tokens", token=workloads.tokens["alice"], body=body)
+    path = f"/v1/clusters/test/workloads/{workloads.namespace}/deployment/web/actions"
+    found = {}
+    for who, token in {**workloads.tokens, "reader": made.json()["token"]}.items():
+        found[who] = proxy.request("GET", path, token=token).json()["actions"]
+    assert found["alice"] == list(ACTIONS["deployment"])
+    assert found["carol"] == found["reader"] == ["logs"]
+    missing = proxy.request("GET", path.replace("/web/", "/none/"), token=workloads.tokens["alice"])
+    assert missing.status == 404
 
 
 @pytest.mark.parametrize(

@@ -213,13 +213,13 @@ def test_log_that_breaks_off_is_reported(
     running_pod("talker", namespace).say("first")
     guest = f"guest-{namespace}"
     proxy.create_user(guest)
-    proxy.run("admin", "cluster", "grant", "test", "--user", guest, "--role", "owner")
+    proxy.change("admin", "cluster", "grant", "test", "--user", guest, "--role", "owner")
     line = CommandLine(proxy, tmp_path)
     line.login(guest)
     words = ("workload", "logs", "pod/talker", *alice.inside, "--follow", "--pod", "talker")
     with CommandOnPipes(line, *words, "--container", "main") as follower:
         assert follower.line() == "first"
-        proxy.run("admin", "cluster", "revoke", "test", "--user", guest)
+        proxy.change("admin", "cluster", "revoke", "test", "--user", guest)
         assert follower.end() == 1
     assert follower.errors.startswith("sekisho: error: the log broke off: ")
     assert follower.errors.count("\n") == 1, follower.errors

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.kubernetes import Kubernetes
-from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.sekisho import Sekisho, free_port, make_sekisho, running
 from tests.support.workload_objects import create_web
 from tests.support.workload_streams import opened
 
@@ -20,14 +20,13 @@ limits:
 @pytest.fixture(scope="module")
 def limited(tmp_path_factory: pytest.TempPathFactory, kubernetes: Kubernetes) -> Iterator[Sekisho]:
     sekisho = make_sekisho(tmp_path_factory.mktemp("low"), (free_port(), free_port()), LIMITS)
-    sekisho.run(
+    sekisho.change(
         "admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig)
     )
-    sekisho.start()
-    sekisho.create_user("root", "--admin")
-    sekisho.run("admin", "cluster", "grant", "test", "--user", "root", "--role", "owner")
-    yield sekisho
-    sekisho.stop()
+    with running(sekisho):
+        sekisho.create_user("root", "--admin")
+        sekisho.change("admin", "cluster", "grant", "test", "--user", "root", "--role", "owner")
+        yield sekisho
 
 
 def test_caller_with_one_request_at_a_time_reads_every_kind(

@@ -1,6 +1,6 @@
 """Streams of workloads and of logs, with a real kube-apiserver: they end when they must."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -8,11 +8,25 @@ from proxy.demo.fake_kubelet import Pod
 from tests.support.kubernetes import Kubernetes
 from tests.support.open_resources import assert_released, idle_resources
 from tests.support.sekisho import HttpResponse, SekishoWithUsers
+from tests.support.shared_proxy import running_copy
 from tests.support.waiting import wait_until
 from tests.support.workload_objects import create_web, delete_web
 from tests.support.workload_streams import opened
 
 WORKLOADS = "/v1/clusters/test/workloads"
+
+
+@pytest.fixture(scope="module")
+def proxy(
+    prepared_proxy: SekishoWithUsers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SekishoWithUsers]:
+    """Keep idle connections for a second, and streams for two seconds of a stop."""
+    yield from running_copy(
+        prepared_proxy,
+        tmp_path_factory.mktemp("streams") / "sekisho",
+        SEKISHO_UPSTREAM__IDLE_CONNECTION_TTL="1s",
+        SEKISHO_SERVER__SHUTDOWN_GRACE_SECONDS="2",
+    )
 
 
 def test_log_is_streamed_until_the_access_ends(
@@ -22,7 +36,7 @@ def test_log_is_streamed_until_the_access_ends(
     pod.say("first")
     guest = f"guest-{namespace}"
     proxy.create_user(guest)
-    proxy.run("admin", "cluster", "grant", "test", "--user", guest, "--role", "owner")
+    proxy.change("admin", "cluster", "grant", "test", "--user", guest, "--role", "owner")
     path = f"{WORKLOADS}/{namespace}/pod/talker/logs?follow=true"
     with opened(proxy, path, proxy.token(guest)) as stream:
         assert stream.headers["Content-Type"] == "text/plain; charset=utf-8"
@@ -33,7 +47,7 @@ def test_log_is_streamed_until_the_access_ends(
         assert stream.line() == "first"
         pod.say("second")
         assert stream.line() == "second"
-        proxy.run("admin", "cluster", "revoke", "test", "--user", guest)
+        proxy.change("admin", "cluster", "revoke", "test", "--user", guest)
         assert stream.is_cut_off(), "an incomplete log must not look complete"
 
 
@@ -67,7 +81,7 @@ def test_stream_of_a_list_sends_changes_and_ends_with_the_access(
     create_web(kubernetes, namespace)
     guest = f"watcher-{namespace}"
     proxy.create_user(guest)
-    proxy.run("admin", "cluster", "grant", "test", "--user", guest, "--role", "read-only")
+    proxy.change("admin", "cluster", "grant", "test", "--user", guest, "--role", "read-only")
     path = f"{WORKLOADS}?namespace={namespace}&watch=1"
     with opened(proxy, path, proxy.token(guest)) as stream:
         assert stream.event()[0] == "added"
@@ -76,7 +90,7 @@ def test_stream_of_a_list_sends_changes_and_ends_with_the_access(
         assert stream.next("added")["name"] == "more"
         delete_web(kubernetes, namespace)
         assert stream.next("deleted")["name"] == "web"
-        proxy.run("admin", "cluster", "revoke", "test", "--user", guest)
+        proxy.change("admin", "cluster", "revoke", "test", "--user", guest)
         assert "may enter" in stream.next("ended")["reason"]
         assert stream.line() == "", "the end of the last event"
         assert stream.line() is None

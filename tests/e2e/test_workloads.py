@@ -22,7 +22,9 @@ def read(proxy: SekishoWithUsers, token: str, query: str) -> dict[str, Any]:
 
 def audited(proxy: SekishoWithUsers, request_id: str) -> list[dict[str, Any]]:
     log = proxy.folder / "data" / "audit.log"
-    events = [json.loads(line) for line in log.read_text().splitlines()]
+    # A reader may see a part of a line that is being written.
+    lines = [line for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    events = [json.loads(line) for line in lines]
     return [one for one in events if one["auditID"].startswith(request_id)]
 
 
@@ -78,7 +80,8 @@ def test_member_of_a_project_sees_its_namespaces_and_no_others(
             "bakery",
         )
         assert found["incomplete"] == []
-        assert read(proxy, dave, f"project={project}")["items"] == found["items"]
+        of_project = read(proxy, dave, f"project={project}")["items"]
+        assert [one["uid"] for one in of_project] == [one["uid"] for one in found["items"]]
         elsewhere = read(proxy, dave, "namespace=default")
         assert elsewhere["items"] == []
         assert {one["reason"] for one in elsewhere["incomplete"]} == {"Forbidden"}
@@ -162,7 +165,7 @@ def test_requests_are_audited_as_the_caller_with_the_clients_address(
     assert continued["userAgent"] == "a-browser/1"
 
 
-def test_session_and_tokens_with_scopes(
+def test_session_reads_workloads(
     proxy: SekishoWithUsers, kubernetes: Kubernetes, namespace: str
 ) -> None:
     create_web(kubernetes, namespace)
@@ -173,13 +176,3 @@ def test_session_and_tokens_with_scopes(
     cookie = signed_in.headers["Set-Cookie"].partition(";")[0]
     with_session = proxy.request("GET", query, headers={"Cookie": cookie})
     assert [one["name"] for one in with_session.json()["items"]] == ["web"]
-    made = proxy.request(
-        "POST", "/v1/tokens", token=proxy.token("alice"), body={"read_only": True}
-    ).json()
-    reader = proxy.request("GET", query, token=made["token"])
-    assert [one["name"] for one in reader.json()["items"]] == ["web"]
-    made = proxy.request(
-        "POST", "/v1/tokens", token=proxy.token("alice"), body={"clusters": ["test"]}
-    ).json()
-    refused = proxy.request("GET", query, token=made["token"])
-    assert (refused.status, "its clusters only" in refused.json()["detail"]) == (403, True)

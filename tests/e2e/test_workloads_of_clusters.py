@@ -3,7 +3,7 @@
 import json
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,7 +32,7 @@ class Fleet:
     test: Kubernetes
     two: LocalCluster
     loop: LoopThread
-    tokens: Mapping[str, str]
+    tokens: dict[str, str]
 
     def apply(
         self, name: str, *, who: str = "alice", key: str | None = None, **options: Any
@@ -75,7 +75,7 @@ def fleet(
                 *("admin", "cluster", "import", "two"),
                 *("--kubeconfig", str(two.admin_kubeconfig)),
             )
-            proxy.run("admin", "cluster", "grant", "two", "--user", "alice", "--role", "owner")
+            proxy.change("admin", "cluster", "grant", "two", "--user", "alice", "--role", "owner")
             tokens = {name: proxy.token(name) for name in ("alice", "bob", "carol", "root")}
             made = Fleet(proxy, kubernetes, two, loop, tokens)
             for name, tier in (("test", "prod"), ("two", "stage")):
@@ -133,6 +133,18 @@ def test_selector_selects_only_clusters_that_the_caller_may_enter(fleet: Fleet) 
     assert fleet.outcomes(bobs) == {"test": "changed"}
     for selector in ("tier=none", "a b"):
         assert fleet.apply("selected", selector=selector).status == 422
+
+
+def test_limited_token_reaches_its_cluster_only_and_learns_of_no_other(fleet: Fleet) -> None:
+    asked = {"clusters": ["two"]}
+    made = fleet.proxy.request("POST", "/v1/tokens", token=fleet.tokens["alice"], body=asked)
+    fleet.tokens["limited"] = made.json()["token"]
+    selected = fleet.apply("limited", who="limited", selector="team=shop", dry_run=True)
+    assert fleet.outcomes(selected) == {"two": "changed"}
+    named = fleet.apply("limited", who="limited", clusters=["test", "two"], stop_on_failure=False)
+    assert fleet.outcomes(named) == {"test": "forbidden", "two": "changed"}
+    assert named.json()["items"][0]["cluster"] is None
+    assert not fleet.holds(fleet.test, "limited")
 
 
 def test_failure_stops_the_clusters_after_it(fleet: Fleet) -> None:

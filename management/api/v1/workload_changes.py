@@ -12,7 +12,8 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from management.api.access_requirements import cluster_of
-from management.api.caller_requests import caller_client
+from management.api.authentication import caller_of
+from management.api.caller_requests import caller_client, while_client_stays
 from management.api.manifest_problems import manifest_objects, manifest_problem
 from management.api.openapi_metadata import FLAG, TEXT, openapi
 from management.api.request_models import query_flag
@@ -21,6 +22,7 @@ from management.api.workload_change_models import (
     NewImage,
     NewManifest,
     NewReplicas,
+    PermittedActionsResponse,
     RollbackTarget,
     WorkloadAction,
     WorkloadChangeResponse,
@@ -39,6 +41,7 @@ from management.workload_changes.operations import (
     WorkloadTarget,
 )
 from management.workload_changes.patches import InvalidChange, WorkloadChange
+from management.workload_changes.permitted import permitted_actions
 
 _MAX_UID = 64
 
@@ -132,6 +135,19 @@ async def delete(request: web.Request) -> web.Response:
     async with caller_client(request, cluster_of(request).id) as client:
         await WorkloadOperations(client, target, dry_run=dry_run).delete(propagation, uid)
     return web.Response(status=204)
+
+
+@openapi(response=PermittedActionsResponse)
+async def permitted(request: web.Request) -> web.Response:
+    """Return what the caller may do with a workload: the last parts of paths, and ``delete``.
+
+    The cluster's RBAC and the scope of the token decide, now and again with each request.
+    """
+    target = _target(request)
+    read_only = caller_of(request).authenticated.token.read_only
+    async with caller_client(request, cluster_of(request).id) as client:
+        work = permitted_actions(client, target, read_only=read_only)
+        return web.json_response({"actions": await while_client_stays(request, work)})
 
 
 def _target(request: web.Request) -> WorkloadTarget:

@@ -19,6 +19,7 @@ from management.api.idempotency import UNFINISHED
 from management.api.manifest_problems import manifest_objects, refusal_words
 from management.api.openapi_metadata import openapi
 from management.api.services import services_of
+from management.api.token_reach import reaches
 from management.api.workload_change_models import (
     MAX_CLUSTERS,
     ClusterResultsResponse,
@@ -59,12 +60,14 @@ _LOG = get_logger(__name__)
 class _Target:
     """A cluster of the request. ``cluster`` is None if the caller may enter none of that name.
 
-    ``number`` begins at 1, and is in the ids of the requests to the cluster.
+    ``number`` begins at 1, and is in the ids of the requests to the cluster. ``outside``: the
+    caller may enter it, but not with this token.
     """
 
     number: int
     name: str
     cluster: Cluster | None
+    outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,18 +128,25 @@ async def _targets(request: web.Request, body: ManifestForClusters) -> list[_Tar
     Raises:
         ApiProblem: 422 if the selector is not valid, or selects no cluster or too many.
     """
-    access, clusters = caller_of(request).access, services_of(request).store.clusters
+    caller, clusters = caller_of(request), services_of(request).store.clusters
     if body.clusters is not None:
         found: dict[str, _Target] = {}
         for name in body.clusters:
             cluster = await clusters.get(name)
-            if cluster is not None and not access.can_enter(cluster.id):
+            if cluster is not None and not caller.access.can_enter(cluster.id):
+                cluster = None
+            outside = cluster is not None and not reaches(caller, cluster.id)
+            if outside:
                 cluster = None
             key, shown = (cluster.id, cluster.name) if cluster is not None else (name, name)
-            found.setdefault(key, _Target(len(found) + 1, shown, cluster))
+            found.setdefault(key, _Target(len(found) + 1, shown, cluster, outside))
         return list(found.values())
     selector = _selector(body.selector or "")
-    every = [one for one in await clusters.list_all() if access.can_enter(one.id)]
+    every = [
+        one
+        for one in await clusters.list_all()
+        if caller.access.can_enter(one.id) and reaches(caller, one.id)
+    ]
     selected = [one for one in every if selector.matches(one.labels)]
     if not selected:
         raise ApiProblem(422, "the selector selects no cluster that you may enter")
@@ -159,6 +169,8 @@ async def _answer(
     request: web.Request, target: _Target, objects: Sequence[ManifestObject], *, dry_run: bool
 ) -> _Answer:
     """Apply the manifest to one cluster. Never raises: every failure is an answer."""
+    if target.outside:
+        return _Answer("forbidden", 403, f'the token is not for cluster "{target.name}"')
     if target.cluster is None:
         return _Answer("unknown_cluster", 404, no_cluster(target.name))
     application: ManifestApplication | None = None

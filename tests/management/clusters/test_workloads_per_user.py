@@ -15,12 +15,12 @@ def test_workloads_are_read_with_the_account_of_the_caller(
     kubernetes.wipe()
     isolated = make_sekisho(tmp_path, (free_port(), free_port()))
     arguments = ("--kubeconfig", str(kubernetes.admin_kubeconfig), "--impersonator", "per_user")
-    isolated.run("admin", "cluster", "import", "test", *arguments)
+    isolated.change("admin", "cluster", "import", "test", *arguments)
     isolated.start()
     try:
         ids = {name: isolated.create_user(name) for name in ("alice", "bob")}
         for name in ids:
-            isolated.run("admin", "cluster", "grant", "test", "--user", name, "--role", "member")
+            isolated.change("admin", "cluster", "grant", "test", "--user", name, "--role", "member")
         found = isolated.request("GET", WORKLOADS, token=isolated.token("alice"))
         assert (found.status, found.json()["incomplete"]) == (200, [])
         assert ids["alice"] in used(isolated, kubernetes)

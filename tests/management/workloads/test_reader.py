@@ -1,9 +1,12 @@
 """Lists of workloads from clusters that refuse, forget, or flood."""
 
+from typing import Any
+
 import pytest
 from aiohttp import web
 
 from management.caller_client.errors import RequestRefused
+from management.workloads.bare_pods import MAX_SINGLE
 from management.workloads.kinds import DEPLOYMENT, JOB, POD
 from management.workloads.places import MAX_NAMESPACES, Scope, gaps_json
 from management.workloads.reader import Collected, collect
@@ -15,6 +18,10 @@ EVERYWHERE = Scope((DEPLOYMENT, JOB, POD), None, frozenset())
 async def collected(script: Script, scope: Scope = EVERYWHERE) -> Collected:
     async with scripted_gate(script) as (gate, _), gate.client("prod", ALICE) as client:
         return await collect(client, scope)
+
+
+def an_object(name: str, **more: Any) -> web.Response:
+    return web.json_response({"metadata": {"name": name, "uid": f"u-{name}"}, **more})
 
 
 def names(found: Collected) -> list[str]:
@@ -95,18 +102,61 @@ async def test_cluster_that_floods_is_read_up_to_a_limit() -> None:
         return listed([f"p-{asked}-{number}" for number in range(200)], str(asked))
 
     found = await collected(script, Scope((POD,), None, frozenset()))
-    assert (asked, len(found.rows)) == (25, 5_000)
+    assert (asked, len(found.rows)) == (26, 5_000), "the first page has no small number of pods"
     assert [gap.reason for gap in found.gaps] == ["TooMany"]
 
 
 async def test_huge_object_is_a_gap() -> None:
     async def script(request: web.BaseRequest) -> web.StreamResponse:
-        if request.path.endswith("/pods"):
+        if "/pods" in request.path:
             return listed(["p"], status={"message": "x" * 9_000_000})
         return listed([])
 
     found = await collected(script)
     assert [(gap.place.kind, gap.reason) for gap in found.gaps] == [(POD, "TooMany")]
+
+
+async def test_only_pods_of_their_own_are_read_as_a_whole() -> None:
+    asked = []
+
+    async def script(request: web.BaseRequest) -> web.StreamResponse:
+        asked.append((request.path.rpartition("/pods")[2], request.headers["Accept"]))
+        if request.path.endswith("/gone"):
+            return status(404, "not found")
+        if not request.path.endswith("/pods"):
+            return an_object(request.path.rpartition("/")[2], status={"phase": "Running"})
+        owner = {"kind": "ReplicaSet", "name": "web", "controller": True}
+        items = [
+            {"metadata": {"namespace": "shop", "name": name, "uid": name, **more}}
+            for name, more in (
+                ("alone", {}),
+                ("gone", {}),
+                *((f"web-{number}", {"ownerReferences": [owner]}) for number in range(100)),
+            )
+        ]
+        return web.json_response({"metadata": {"resourceVersion": "7"}, "items": items})
+
+    found = await collected(script, Scope((POD,), None, frozenset()))
+    assert names(found) == ["pod alone"]
+    assert found.gaps == []
+    assert [path for path, _ in asked] == ["", "/alone", "/gone"]
+    assert asked[0][1].startswith("application/json;as=PartialObjectMetadataList;")
+    assert asked[1][1] == "application/json"
+
+
+@pytest.mark.parametrize("pods", [3, MAX_SINGLE + 1])
+async def test_pods_that_are_many_or_may_only_be_listed_are_read_as_a_list(pods: int) -> None:
+    asked = []
+
+    async def script(request: web.BaseRequest) -> web.StreamResponse:
+        asked.append(request.path.rpartition("/pods")[2])
+        if not request.path.endswith("/pods"):
+            return status(403, "pods may be listed only")
+        return listed([f"p-{number}" for number in range(pods)])
+
+    found = await collected(script, Scope((POD,), None, frozenset()))
+    assert len(found.rows) == pods
+    assert asked == (["", "/p-0", ""] if pods == 3 else ["", ""])
 
 
 async def test_list_that_the_cluster_forgot_is_read_once_more() -> None:
@@ -132,7 +182,7 @@ async def test_caller_with_one_request_at_a_time_gets_all_kinds() -> None:
             return status(429, "too many requests at a time")
         running += 1
         try:
-            return listed(["a"])
+            return listed(["a"]) if request.path.endswith("s") else an_object("a")
         finally:
             running -= 1
 
