@@ -6,12 +6,13 @@ import random
 import secrets
 import time
 
-import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.loggers import get_logger
 from store.changes import ChangeHub
+from store.locations import Location
+from store.postgresql_connector import PostgresqlConnector
 from store.records import Change
 
 CHANNEL = "sekisho_changes"
@@ -38,14 +39,16 @@ _LOG = get_logger(__name__)
 class PostgresqlFeed:
     """Listens on its own connection, and reconnects after a loss."""
 
-    def __init__(self, dsn: str, hub: ChangeHub) -> None:
-        self._dsn = dsn
+    def __init__(self, location: Location, hub: ChangeHub) -> None:
+        self._connector = PostgresqlConnector(
+            location, "sekisho-changes", CONNECT_SECONDS, CONNECT_SECONDS
+        )
         self._hub = hub
         self._origin = secrets.token_hex(8)
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin to listen."""
+    async def start(self) -> None:
+        """Begin to listen, also to a server that does not respond yet."""
         self._task = asyncio.create_task(self._run(), name="change-feed")
 
     async def stop(self) -> None:
@@ -83,18 +86,14 @@ class PostgresqlFeed:
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def _listen(self) -> None:
-        connection = await asyncpg.connect(
-            self._dsn,
-            timeout=CONNECT_SECONDS,
-            command_timeout=CONNECT_SECONDS,
-            server_settings={"application_name": "sekisho-changes"},
-        )
+        connection = await self._connector.connect()
         try:
             await connection.add_listener(CHANNEL, self._heard)
             self._hub.set_live(True)
             while True:
                 await asyncio.sleep(PROBE_SECONDS)
                 await connection.execute("SELECT 1", timeout=PROBE_SECONDS)
+                self._hub.confirm()
         finally:
             connection.terminate()
 

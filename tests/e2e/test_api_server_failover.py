@@ -22,7 +22,7 @@ def test_requests_while_one_api_server_is_down_succeed(
         try:
             servers = [part for url in cluster.servers for part in ("--server", url)]
             config = str(cluster.admin_kubeconfig)
-            sekisho.run("admin", "cluster", "import", "two", "--kubeconfig", config, *servers)
+            sekisho.change("admin", "cluster", "import", "two", "--kubeconfig", config, *servers)
             sekisho.start()
             sekisho.create_user("root", "--admin")
             token = sekisho.token("root")

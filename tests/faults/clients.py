@@ -99,9 +99,9 @@ class Watch(threading.Thread):
 def watching(sekisho: FaultSekisho) -> Iterator[list[Watch]]:
     """Run four watch clients."""
     watches = [Watch(sekisho) for _ in range(4)]
-    for watch in watches:
-        watch.start()
     try:
+        for watch in watches:
+            watch.start()
         yield watches
     finally:
         for watch in watches:

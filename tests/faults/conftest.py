@@ -13,9 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from proxy.cli import main as cli
 from proxy.cli.admin.database import offline_store
 from proxy.demo.local_cluster import LocalCluster
 from proxy.transport.certificates import KeyPair
@@ -25,7 +23,7 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.loop_thread import LoopThread
 from tests.support.open_resources import assert_released, idle_resources
 from tests.support.scripted_api_server import ScriptedApiServer, issue, make_authority
-from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.sekisho import Sekisho, free_port, make_sekisho, running
 from tests.support.waiting import wait_until
 
 SHORT = {
@@ -53,12 +51,6 @@ class FaultSekisho(Sekisho):
         made = make_fault_sekisho(folder, **environment)
         made.root = self.root
         return made
-
-    def run_in_process(self, *arguments: str, stdin: str | None = None) -> str:
-        """Run a command in this process and return its output. Use it for preparations."""
-        done = CliRunner().invoke(cli.main, ["-c", str(self.config), *arguments], input=stdin)
-        assert done.exit_code == 0, done.output
-        return done.stdout.strip()
 
     @contextmanager
     def connected(self) -> Iterator[ssl.SSLSocket]:
@@ -138,9 +130,9 @@ def shared_sekisho(
 ) -> Iterator[FaultSekisho]:
     """A running Sekisho, shared by tests that leave it running."""
     sekisho = prepared.copy(tmp_path_factory.mktemp("shared_sekisho"))
-    sekisho.start()
-    yield sekisho
-    assert sekisho.stop() == 0
+    with running(sekisho):
+        yield sekisho
+        assert sekisho.stop() == 0
 
 
 @pytest.fixture
@@ -214,7 +206,7 @@ def fault_proxy(
     cluster = two_api_servers.cluster
     with FaultProxy(int(cluster.servers[0].rpartition(":")[2])) as proxy:
         config = str(cluster.admin_kubeconfig)
-        shared_sekisho.run(
+        shared_sekisho.change(
             "admin", "cluster", "import", "proxied", "--kubeconfig", config, "--server", proxy.url
         )
         wait_until(lambda: shared_sekisho.knows("proxied"), 20)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.faults.conftest import FaultSekisho
+from tests.support.sekisho import running
 
 
 @contextmanager
@@ -18,6 +19,6 @@ def running_patiently(prepared: FaultSekisho, folder: Path) -> Iterator[FaultSek
         "SEKISHO_UPSTREAM__RESPONSE_HEAD_TIMEOUT": "20s",
     }
     sekisho = prepared.copy(folder, **limits)
-    sekisho.start()
-    yield sekisho
-    assert sekisho.stop() == 0
+    with running(sekisho):
+        yield sekisho
+        assert sekisho.stop() == 0

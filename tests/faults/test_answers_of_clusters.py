@@ -21,7 +21,6 @@ from management.kubernetes.errors import ClusterApiError
 from proxy.transport.certificates import KeyPair
 from proxy.transport.client_tls import ClientTLSContexts
 from proxy.upstream.access_review import ReviewFailed
-from store.database import open_store
 from store.encryption import Keyring, generate_key
 from store.records import CredentialSource
 from tests.faults.cluster_operations import PATH, PATHS, World, with_real_limits
@@ -34,6 +33,7 @@ from tests.support.scripted_api_server import (
     issue,
     make_authority,
 )
+from tests.support.stores import open_new_store
 
 MOST_GROWTH = 200 * MiB
 """How much the process may grow: the server's part of it, and a few answers that are being read."""
@@ -61,7 +61,7 @@ async def world(
     tmp_path: Path,
 ) -> AsyncIterator[World]:
     ca_pem = authority.certificate_pem.decode()
-    store = await open_store(
+    store = await open_new_store(
         f"sqlite:///{tmp_path}/store.db",
         Keyring.parse(generate_key()),
         addresses=LOOPBACK_ALLOWED,

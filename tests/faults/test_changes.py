@@ -61,7 +61,7 @@ def test_cluster_is_added_moved_and_removed_while_the_server_runs(
         assert sekisho.request("GET", path, token=sekisho.root).body == b"1"
         sekisho.put_cluster("nomad", [second.url], authority.certificate_pem)
         wait_until(lambda: sekisho.request("GET", path, token=sekisho.root).body == b"2", SOON)
-        sekisho.run("admin", "cluster", "remove", "nomad", "--keep-cluster-objects")
+        sekisho.change("admin", "cluster", "remove", "nomad", "--keep-cluster-objects")
         wait_until(lambda: status(sekisho, path, sekisho.root) == 404, SOON)
     assert errors(sekisho, "refused", "nomad") == 0
     del sekisho.clusters["nomad"]
@@ -104,24 +104,24 @@ def test_changed_ca_replaces_the_old_one(sekisho: FaultSekisho, authority: KeyPa
 
 
 def remove_cluster(sekisho: FaultSekisho, user: str, token: str) -> None:
-    sekisho.run("admin", "cluster", "remove", "ending", "--keep-cluster-objects")
+    sekisho.change("admin", "cluster", "remove", "ending", "--keep-cluster-objects")
     del sekisho.clusters["ending"]
 
 
 def revoke_token(sekisho: FaultSekisho, user: str, token: str) -> None:
-    sekisho.run("admin", "token", "revoke", token.partition(":")[0])
+    sekisho.change("admin", "token", "revoke", token.partition(":")[0])
 
 
 def disable_user(sekisho: FaultSekisho, user: str, token: str) -> None:
-    sekisho.run("admin", "user", "disable", user)
+    sekisho.change("admin", "user", "disable", user)
 
 
 def delete_user(sekisho: FaultSekisho, user: str, token: str) -> None:
-    sekisho.run("admin", "user", "delete", user)
+    sekisho.change("admin", "user", "delete", user)
 
 
 def take_grant(sekisho: FaultSekisho, user: str, token: str) -> None:
-    sekisho.run("admin", "cluster", "revoke", "ending", "--user", user)
+    sekisho.change("admin", "cluster", "revoke", "ending", "--user", user)
 
 
 Ending = Callable[[FaultSekisho, str, str], None]
@@ -138,13 +138,9 @@ def test_running_streams_end_soon_after_their_permission(
         api_server.scripts |= {WATCH: stream, LOG: stream, EXEC: session}
         sekisho.put_cluster("ending", [api_server.url], authority.certificate_pem)
         wait_until(lambda: sekisho.knows("ending"), SOON)
-        sekisho.run_in_process(
-            "admin", "user", "create", user, "--password-stdin", stdin=f"{PASSWORD}\n"
-        )
-        sekisho.run_in_process(
-            "admin", "cluster", "grant", "ending", "--user", user, "--role", "owner"
-        )
-        token = sekisho.run_in_process("admin", "token", "create", "--user", user)
+        sekisho.change("admin", "user", "create", user, "--password-stdin", stdin=f"{PASSWORD}\n")
+        sekisho.change("admin", "cluster", "grant", "ending", "--user", user, "--role", "owner")
+        token = sekisho.prepare("admin", "token", "create", "--user", user)
         base = "/k8s/clusters/ending"
         head = (
             f"GET {base}{EXEC}?command=sh HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer {token}\r\n"
@@ -177,7 +173,7 @@ def test_connection_stays_open_after_an_ended_watch(
 ) -> None:
     """The client expects it to stay open, and may have sent the next request."""
     scripted.scripts[WATCH] = stream
-    token = sekisho.run_in_process("admin", "token", "create", "--user", "root")
+    token = sekisho.prepare("admin", "token", "create", "--user", "root")
     with sekisho.connected() as connection:
         connection.sendall(open_request(f"{SCRIPTED}{WATCH}?watch=true", token))
         until_it_says(connection, b"hello\n\r\n")

@@ -26,7 +26,7 @@ def two(two_api_servers: RealApiServers, shared_sekisho: FaultSekisho) -> RealAp
     cluster = two_api_servers.cluster
     servers = [part for url in cluster.servers for part in ("--server", url)]
     config = str(cluster.admin_kubeconfig)
-    shared_sekisho.run("admin", "cluster", "import", "two", "--kubeconfig", config, *servers)
+    shared_sekisho.change("admin", "cluster", "import", "two", "--kubeconfig", config, *servers)
     wait_until(lambda: shared_sekisho.knows("two"), 20)
     return two_api_servers
 

@@ -12,7 +12,7 @@ import yaml
 from tests.faults.conftest import FaultSekisho
 from tests.support.loop_thread import LoopThread
 from tests.support.scripted_issuer import ScriptedIssuer, scripted_issuer
-from tests.support.sekisho import HttpResponse, free_port
+from tests.support.sekisho import HttpResponse, free_port, running
 from tests.support.workers import WorkerConnection, connections_to_workers
 
 
@@ -33,9 +33,9 @@ def world(prepared: FaultSekisho, tmp_path: Path) -> Iterator[tuple[FaultSekisho
         providers = [{"type": "local", "name": "local"}, corp]
         with sekisho.config.open("a") as config:
             yaml.safe_dump({"providers": providers}, config)
-        sekisho.start()
-        yield sekisho, issuer
-        assert sekisho.stop() == 0
+        with running(sekisho):
+            yield sekisho, issuer
+            assert sekisho.stop() == 0
 
 
 def cookies(answer: HttpResponse) -> dict[str, str]:

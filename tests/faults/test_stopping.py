@@ -129,6 +129,16 @@ def test_stop_is_announced_refuses_connections_and_lets_requests_finish(
     assert '"stopped"' in sekisho.log
 
 
+def test_stop_with_a_delay_is_announced_while_new_connections_are_served(
+    running: Start, api_server: ScriptedApiServer
+) -> None:
+    with running(SEKISHO_SERVER__SHUTDOWN_DELAY="1h") as sekisho:
+        terminate(sekisho)
+        wait_until(lambda: ready(sekisho) == 503, 60)
+        assert sekisho.request("GET", "/readyz").status == 503
+        assert sekisho.request("GET", "/v1/me", token=sekisho.root).status == 200
+
+
 def test_requests_unfinished_at_the_stop_deadline_are_aborted_with_exit_code_0(
     running: Start, api_server: ScriptedApiServer
 ) -> None:

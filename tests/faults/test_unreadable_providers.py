@@ -58,7 +58,9 @@ def test_undecryptable_settings_disable_only_their_provider_at_start_and_on_chan
             body = {"name": name, "type": "openldap", "settings": LDAP}
             assert _ask(sekisho, "POST", body=body).status == 201
         holder = "openldap_user://11111111-1111-1111-1111-111111111111"
-        sekisho.run("admin", "user", "create", "ann", "--principal", holder, "--provider", "closed")
+        sekisho.change(
+            "admin", "user", "create", "ann", "--principal", holder, "--provider", "closed"
+        )
         kept = database.settings("closed")
         foreign = database.settings("good") if damage == "another place" else damage
 
@@ -81,10 +83,12 @@ def test_undecryptable_settings_disable_only_their_provider_at_start_and_on_chan
         assert sekisho.request("POST", "/v1/login/local", body=login).status == 200
         listed = sekisho.request("GET", "/v1/providers").json()["items"]
         assert {one["name"] for one in listed} == {"local", "good"}
-        listed_offline = sekisho.run_in_process("admin", "provider", "list", "-o", "json")
+        listed_offline = sekisho.prepare("admin", "provider", "list", "-o", "json")
         assert '"former"' not in listed_offline
         holder = "openldap_user://22222222-2222-2222-2222-222222222222"
-        sekisho.run("admin", "user", "create", "bob", "--principal", holder, "--provider", "closed")
+        sekisho.change(
+            "admin", "user", "create", "bob", "--principal", holder, "--provider", "closed"
+        )
 
         tried = _ask(sekisho, "POST", "/closed/test", {}).json()
         assert tried["outcome"] == "unavailable"

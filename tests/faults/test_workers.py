@@ -13,6 +13,7 @@ import pytest
 from proxy.transport.certificates import KeyPair
 from tests.faults.conftest import FaultSekisho, make_fault_sekisho
 from tests.support.scripted_api_server import ScriptedApiServer, issue
+from tests.support.sekisho import running
 from tests.support.waiting import wait_until
 from tests.support.workers import alive, connections_to_workers, worker_metrics, worker_pids
 
@@ -30,13 +31,13 @@ def pair(
             tmp_path_factory.mktemp("pair"), **TWO, SEKISHO_AUDIT__MAX_BACKUPS="1000"
         )
         sekisho.put_cluster("scripted", [api_server.url], authority.certificate_pem)
-        sekisho.start()
-        yield sekisho
-        pids = worker_pids(sekisho).values()
-        for pid in pids:  # systemd signals every process of a service
-            os.kill(pid, signal.SIGTERM)
-        assert sekisho.stop() == 0
-        assert not any(map(alive, pids))
+        with running(sekisho):
+            yield sekisho
+            pids = worker_pids(sekisho).values()
+            for pid in pids:  # systemd signals every process of a service
+                os.kill(pid, signal.SIGTERM)
+            assert sekisho.stop() == 0
+            assert not any(map(alive, pids))
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -94,7 +95,7 @@ def test_terminated_worker_stops_gracefully_and_restarts(pair: FaultSekisho) -> 
 
 
 def test_token_revoked_at_one_worker_is_rejected_by_the_other(pair: FaultSekisho) -> None:
-    token = pair.run_in_process("admin", "token", "create", "--user", "root")
+    token = pair.prepare("admin", "token", "create", "--user", "root")
     with connections_to_workers(pair) as (one, other):
         for line in (one, other):
             assert line.request("GET", f"{CLUSTER}/fine", headers=bearer(token)).status == 200
@@ -125,13 +126,15 @@ def test_audit_log_of_two_workers_with_rotation_is_complete(pair: FaultSekisho) 
 
 
 def audited(sekisho: FaultSekisho) -> list[dict[str, Any]]:
-    """Return the content of all files; read again if one is rotated meanwhile."""
+    """Return the complete lines of all files; read again if one is rotated meanwhile."""
     while True:
         files = (sekisho.folder / "data").glob("audit.log*")
         try:
-            return [json.loads(line) for one in files for line in one.read_text().splitlines()]
+            lines = [line for one in files for line in one.read_text().splitlines(keepends=True)]
         except FileNotFoundError:
             continue
+        # A reader may see a part of a line that is being written.
+        return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def test_log_lines_of_two_workers_are_complete(pair: FaultSekisho) -> None:
