@@ -51,6 +51,9 @@ PRIVATE_NAMES: Mapping[type, tuple[str, ...]] = {
 }
 """The private names that this module uses, by the class of aiohttp that has them."""
 
+_CLOSED = "Connection closed."
+"""What ``StreamReader`` raises when it is read after the connection has ended."""
+
 
 class AiohttpConnection(web.RequestHandler):
     """aiohttp's connection handler, with its private state under public names.
@@ -102,6 +105,18 @@ class AiohttpConnection(web.RequestHandler):
         self._task_handler = self.loop.create_task(self.start())
 
     # The state of a connection.
+
+    def log_exception(self, *args: Any, **options: Any) -> None:
+        """Log an exception, unless it says that the client has left, which is no error.
+
+        After the response, aiohttp reads the rest of the request's body. If the connection ends at
+        that moment, ``StreamReader`` raises a RuntimeError, which would be logged with a traceback.
+        """
+        exc = options.get("exc_info")
+        if self.is_lost and isinstance(exc, RuntimeError) and str(exc) == _CLOSED:
+            self.log_debug("The client left before the end of its request's body.")
+        else:
+            super().log_exception(*args, **options)
 
     @property
     def is_lost(self) -> bool:

@@ -46,7 +46,9 @@ class ClientConnection(AiohttpConnection):
     connection. ``broken`` is None while the connection is open; then, whether it ended by an error.
     ``permit`` counts it among the connections, and ``known`` is whether a request on it had a valid
     credential. ``origin`` is empty for a client's connection. For a connection of this process
-    itself, it is the address of the client on whose behalf its requests are sent.
+    itself, it is the address of the client on whose behalf its requests are sent. ``announced`` is
+    the address of the client, if load balancers announce it before TLS. ``sampled``: it was drawn
+    already that the next request is traced.
     """
 
     __slots__ = (
@@ -56,12 +58,14 @@ class ClientConnection(AiohttpConnection):
         "_idle_seconds",
         "_malformed",
         "_max_head",
+        "announced",
         "broken",
         "flow_source",
         "known",
         "on_half_close",
         "origin",
         "permit",
+        "sampled",
         "session",
     )
 
@@ -94,12 +98,18 @@ class ClientConnection(AiohttpConnection):
         self._idle_seconds = idle_seconds
         self._anonymous_seconds = min(anonymous_seconds, idle_seconds)
         self.known = False
-        self.origin = ""
+        self.origin = self.announced = ""
+        self.sampled = False
         self.permit: ConnectionPermit | None = None
         self.flow_source: FlowControlled | None = None
         self.on_half_close: Callable[[], bool] | None = None
         self.session: UpgradedSession | None = None
         self.broken: bool | None = None
+
+    @property
+    def peername(self) -> str | tuple[str, int, int, int] | tuple[str, int] | None:
+        """The address at the other end, which aiohttp's ``Request.remote`` is."""
+        return self.announced or super().peername
 
     def become_known(self) -> None:
         """Count the connection as that of an authenticated caller."""

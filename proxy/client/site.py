@@ -2,7 +2,8 @@
 
 asyncio's own servers do not report a connection before its TLS handshake is complete, so one client
 could hold as many incomplete ones as there are descriptors. This listener accepts each connection
-itself, grants it a permit or closes it, and limits the time of its handshake.
+itself, grants it a permit or closes it, and limits the time of its handshake. If load balancers
+announce the addresses of their clients, these are what is counted.
 """
 
 import asyncio
@@ -16,8 +17,10 @@ from aiohttp import web
 
 from config.loggers import get_logger
 from proxy.client.aiohttp_internals import set_server
+from proxy.client.announced_address import AnnouncedAddresses
+from proxy.client.proxy_header import InvalidHeader
 from proxy.client.server import ProxyServer
-from proxy.limits.connections import ConnectionLimiter, ConnectionPermit
+from proxy.limits.connections import ConnectionLimiter, ConnectionPermit, Reason
 
 HANDSHAKE_SECONDS = 10.0
 """Time limit of a TLS handshake."""
@@ -49,9 +52,13 @@ class _Listeners:
 
 
 class ClientSite(web.BaseSite):
-    """Listens at an address. ``refused`` is called with the reason of each refusal."""
+    """Listens at an address. ``refused`` is called with the reason of each refusal.
+
+    ``announced`` reads what load balancers announce about their clients before TLS.
+    """
 
     __slots__ = (
+        "_announced",
         "_connections",
         "_event_loop",
         "_host",
@@ -77,6 +84,7 @@ class ClientSite(web.BaseSite):
         backlog: int,
         shared: bool,
         refused: Callable[[str], None] = lambda reason: None,
+        announced: AnnouncedAddresses | None = None,
     ) -> None:
         super().__init__(runner, ssl_context=ssl_context, backlog=backlog)
         self._proxy_server = server
@@ -85,6 +93,7 @@ class ClientSite(web.BaseSite):
         self._tls, self._queue_length = ssl_context, backlog
         self._shared = shared
         self._refused = refused
+        self._announced = announced
         self._event_loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._listeners: _Listeners | None = None
@@ -146,16 +155,26 @@ class ClientSite(web.BaseSite):
                     return
                 continue  # The client has left, or its network failed: accept(2).
             address = str(peer[0]) if isinstance(peer, tuple) else ""
-            permit = self._connections.admit(address)
+            permit = self._permit(address)
             if isinstance(permit, ConnectionPermit):
-                task = self._event_loop.create_task(self._serve(accepted, permit))
+                serve = self._serve if self._announced is None else self._announce
+                task = self._event_loop.create_task(serve(accepted, permit, address))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             else:
-                self._refused(permit)
-                # A reset leaves nothing of the connection in the kernel.
-                accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-                accepted.close()
+                self._refuse(accepted, permit)
+
+    def _permit(self, address: str) -> ConnectionPermit | Reason:
+        """Return the permit of a new connection, or the reason of its refusal."""
+        if self._announced is not None and self._announced.must_announce(address):
+            return self._connections.admit_balancer()
+        return self._connections.admit(address)
+
+    def _refuse(self, accepted: socket.socket, reason: str) -> None:
+        self._refused(reason)
+        # A reset leaves nothing of the connection in the kernel.
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        accepted.close()
 
     def _pause(self, listener: socket.socket, exc: OSError) -> None:
         _LOG.error("cannot accept connections", error=exc.strerror, pause_seconds=_PAUSE_SECONDS)
@@ -167,10 +186,41 @@ class ClientSite(web.BaseSite):
         if self._listeners is not None and listener in self._listeners.sockets:
             self._event_loop.add_reader(listener.fileno(), self._accept, listener)
 
-    async def _serve(self, accepted: socket.socket, permit: ConnectionPermit) -> None:
+    async def _announce(
+        self, accepted: socket.socket, permit: ConnectionPermit, address: str
+    ) -> None:
+        """Find out whose connection it is, count it as that client's, and serve it."""
+        assert self._announced is not None
+        accepted.setblocking(False)
+        try:
+            if not self._announced.must_announce(address):
+                await self._announced.refuse_header(accepted, address)
+            elif (client := await self._announced.read(accepted, address)) != address:
+                permit.release()
+                counted = self._connections.admit(client)
+                if not isinstance(counted, ConnectionPermit):
+                    self._refuse(accepted, counted)
+                    return
+                permit, address = counted, client
+        except InvalidHeader:
+            permit.release()
+            self._refuse(accepted, "header")
+        except OSError:
+            permit.release()
+            accepted.close()
+        except BaseException:
+            permit.release()
+            accepted.close()
+            raise
+        else:
+            await self._serve(accepted, permit, address)
+
+    async def _serve(self, accepted: socket.socket, permit: ConnectionPermit, address: str) -> None:
         """Do the handshake and pass the connection to the server."""
         connection = self._proxy_server()
         connection.permit = permit
+        if self._announced is not None:
+            connection.announced = address
         try:
             accepted.setblocking(False)
             await self._event_loop.connect_accepted_socket(

@@ -1,13 +1,17 @@
-"""nginx and HAProxy, as operators put them in front of Sekisho."""
+"""nginx, HAProxy, and Envoy, as operators put them in front of Sekisho."""
 
 from pathlib import Path
 
 import pytest
 
 from tests.support.debian import install_for, need_programs
+from tests.support.envoy import installed_envoy
 
-PROGRAMS = ("nginx", "haproxy")
-PACKAGES = ("nginx-light", "haproxy")
+STREAM = "/usr/lib/nginx/modules/ngx_stream_module.so"
+"""nginx's module that passes TLS through, which is a package of its own."""
+
+PROGRAMS = ("nginx", "haproxy", STREAM)
+PACKAGES = ("nginx-light", "haproxy", "libnginx-mod-stream")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -18,4 +22,4 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 @pytest.fixture(scope="session")
 def load_balancers() -> dict[str, Path]:
     """Return the paths of the programs by name."""
-    return need_programs(PROGRAMS, PACKAGES)
+    return need_programs(PROGRAMS, PACKAGES) | {"envoy": installed_envoy()}
