@@ -27,7 +27,9 @@ REQUIREMENTS = ROOT / "requirements" / "client.txt"
 """Exact versions of LIBRARIES with their hashes, for the archive; written by ``make lock``."""
 
 OPTIONAL = frozenset({"keyring"})
-SERVER_COMMANDS = frozenset({"admin", "agent", "serve", "demo", "check_config", "register"})
+SERVER_COMMANDS = frozenset(
+    {"admin", "agent", "serve", "demo", "check_config", "register", "rancher"}
+)
 """Modules of ``proxy.cli`` that need the server's package."""
 
 SCRIPTS = {"sekisho": "proxy.cli.entry:main", "kubectl-sekisho": "proxy.cli.entry:kubectl_plugin"}
