@@ -9,8 +9,8 @@ import os
 from dataclasses import dataclass
 
 from agent.tunnel.connection import StreamHandler, TunnelConnection
+from agent.tunnel.relayed_stream import RelayedStream
 from agent.tunnel.status import Status, encode_status
-from agent.tunnel.stream_end import StreamEnd
 
 CONNECT_SECONDS = 5.0
 
@@ -23,42 +23,18 @@ class Address:
     port: int
 
 
-class RelayedStream(StreamEnd):
-    """A stream that is joined with a connection to the API server, once that exists."""
-
-    def __init__(self, tunnel: TunnelConnection, stream_id: int, address: Address) -> None:
-        super().__init__(tunnel, half_close=True)
-        self.attach(stream_id)
-        self._address = address
-        # The task is kept here: the event loop holds tasks weakly.
-        self._connecting = asyncio.ensure_future(self._connect())
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Report the connection ahead of all bytes that it will bring."""
-        self._tunnel.send(self._stream_id, encode_status(Status.CONNECTED))
-        super().connection_made(transport)
-
-    def stream_reset(self) -> None:
-        """Stop connecting, and close the connection."""
-        self._connecting.cancel()
-        super().stream_reset()
-
-    async def _connect(self) -> None:
-        """Connect, and report the outcome ahead of all bytes."""
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await loop.create_connection(lambda: self, self._address.host, self._address.port)
-        except TimeoutError:
-            self._refuse(Status.TIMEOUT, f"no connection within {CONNECT_SECONDS:g} s")
-        except OSError as exc:
-            refused = isinstance(exc, ConnectionRefusedError)
-            reason = os.strerror(exc.errno) if exc.errno else type(exc).__name__
-            self._refuse(Status.REFUSED if refused else Status.FAILED, reason.lower())
-
-    def _refuse(self, status: Status, reason: str) -> None:
-        self._tunnel.send(self._stream_id, encode_status(status, reason))
-        self._tunnel.finish(self._stream_id)
+async def _connect(stream: RelayedStream, address: Address) -> None:
+    """Connect a stream, and report the outcome ahead of all bytes."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await loop.create_connection(lambda: stream, address.host, address.port)
+    except TimeoutError:
+        stream.refuse(Status.TIMEOUT, f"no connection within {CONNECT_SECONDS:g} s")
+    except OSError as exc:
+        refused = isinstance(exc, ConnectionRefusedError)
+        reason = os.strerror(exc.errno) if exc.errno else type(exc).__name__
+        stream.refuse(Status.REFUSED if refused else Status.FAILED, reason.lower())
 
 
 class Relay:
@@ -72,7 +48,10 @@ class Relay:
         """Return the handler of a new stream."""
         if tunnel.streams > self._most:
             return _Refused(tunnel, stream_id)
-        return RelayedStream(tunnel, stream_id, self._address)
+        stream = RelayedStream(tunnel, stream_id)
+        # The task is kept there: the event loop holds tasks weakly.
+        stream.connecting = asyncio.ensure_future(_connect(stream, self._address))
+        return stream
 
 
 class _Refused:

@@ -211,8 +211,7 @@ class Gate:
             port=self.port,
             environment={
                 "SEKISHO_CONFIG": str(self.folder / "sekisho.yaml"),
-                **({} if self.interpreted else compiled.environment(ROOT)),
-                **_allocator(),
+                **image_environment(interpreted=self.interpreted),
             },
             log=self.folder / "log",  # Standard error contains the access log.
         )
@@ -257,6 +256,11 @@ def workshop(folder: Path) -> Iterator[Workshop]:
         yield shop
     finally:
         shop.stop()
+
+
+def image_environment(*, interpreted: bool = False) -> dict[str, str]:
+    """Return the environment of a process of the image: compiled modules, and its allocator."""
+    return {**({} if interpreted else compiled.environment(ROOT)), **_allocator()}
 
 
 def _allocator() -> dict[str, str]:

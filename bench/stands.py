@@ -21,7 +21,10 @@ GATE = "sekisho"
 DIRECT = "direct"
 PEERS = ("go", "nginx", "haproxy")
 INTERPRETED = "interpreted"
-VARIANTS = ("audit off", "PostgreSQL", INTERPRETED, TWO)
+TRACES = {"traces of 1 %": 0.01, "traces of all": 1.0}
+"""Ratios of traced requests."""
+
+VARIANTS = ("audit off", *TRACES, "PostgreSQL", INTERPRETED, TWO)
 
 
 class LeftOutError(Exception):
@@ -80,6 +83,8 @@ def stands(shop: Workshop, open_files: int) -> Iterator[list[Startable]]:
             found.append(peer)
     found.append(direct)
     found.append(Lazy(Gate(shop, "audit off", extra="audit: {output: none}\n")))
+    for name, ratio in TRACES.items():
+        found.append(Lazy(Gate(shop, name, extra=_traces(shop, ratio))))
     if compiled.environment(ROOT):
         found.append(Lazy(Gate(shop, INTERPRETED, interpreted=True)))
     else:
@@ -93,6 +98,14 @@ def stands(shop: Workshop, open_files: int) -> Iterator[list[Startable]]:
         else:
             found.append(Lazy(Gate(shop, "PostgreSQL", store_url=url)))
         yield found
+
+
+def _traces(shop: Workshop, ratio: float) -> str:
+    """Return settings with which requests are traced. The upstream takes any POST, exports too."""
+    return (
+        f"traces: {{endpoint: '{shop.upstream_url}/v1/traces', ca_file: '{shop.ca}', "
+        f"ratio: {ratio}, management_ratio: 0}}\n"
+    )
 
 
 def _fill(gate: Gate) -> None:

@@ -16,7 +16,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.servers import PREFIX, ROOT, START_SECONDS, Gate, Server, Workshop, free_port
+from bench.servers import (
+    PREFIX,
+    ROOT,
+    START_SECONDS,
+    Gate,
+    Server,
+    Workshop,
+    free_port,
+    image_environment,
+)
 from proxy.files.data_dir import open_keyring
 from proxy.startup.configuration import load_config
 from store.agent_records import AgentToken, agent_token_digest
@@ -93,6 +102,7 @@ def sekisho(shop: Workshop, gate: Gate, *, tunnels: int) -> System:
         *("--ca-file", server.ca, "--api-server", shop.upstream_url.removeprefix("https://")),
         *("--tunnels", str(tunnels), "--health-listen", f"127.0.0.1:{health}"),
         port=health,
+        environment=image_environment(),
         log=gate.folder / "agent.log",
     )
     _wait_until_ready(f"http://127.0.0.1:{health}/readyz")

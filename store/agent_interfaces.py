@@ -1,6 +1,6 @@
 """Protocols for what the store knows of agents: their tokens and tunnels. See store.interfaces."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -32,8 +32,14 @@ class AgentTokens(Protocol):
     async def revoke(self, token_id: str) -> bool:
         """Delete a token. Return False if it does not exist."""
 
-    async def note_used(self, token_id: str, at: datetime) -> None:
-        """Record that a tunnel was opened with the token. No effect if it does not exist."""
+    async def existing(self, token_ids: Collection[str]) -> frozenset[str]:
+        """Return those of the ids, at most hundreds, that belong to valid tokens."""
+
+    async def note_used(self, at: datetime, *token_ids: str) -> None:
+        """Record that tunnels were opened with the tokens, at most hundreds.
+
+        No effect for those that do not exist.
+        """
 
 
 class Tunnels(Protocol):
@@ -59,11 +65,14 @@ class Tunnels(Protocol):
     async def unregister_replica(self, replica_id: str) -> None:
         """Delete a replica with its tunnels. No effect if it does not exist."""
 
-    async def open(self, tunnel: Tunnel) -> None:
-        """Store a tunnel. Raises RecordNotFound if its cluster or replica does not exist."""
+    async def open(self, *opened: Tunnel) -> None:
+        """Store tunnels, all or none: at most hundreds, for they are one transaction.
 
-    async def close(self, tunnel_id: str) -> None:
-        """Delete a tunnel. No effect if it does not exist."""
+        Raises RecordNotFound if a cluster or a replica does not exist.
+        """
+
+    async def close(self, *tunnel_ids: str) -> None:
+        """Delete tunnels, at most hundreds. No effect for those that do not exist."""
 
     async def of_cluster(self, cluster_id: str) -> Sequence[TunnelAt]:
         """Return the tunnels of a cluster at replicas whose term has not ended, oldest first."""

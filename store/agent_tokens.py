@@ -1,6 +1,6 @@
 """Agents' tokens, in SQL: the digest of each."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -85,9 +85,17 @@ class SqlAgentTokens:
             result = await connection.execute(delete(agent_tokens).where(same))
             return bool(result.rowcount)
 
-    async def note_used(self, token_id: str, at: datetime) -> None:
-        """Record that a tunnel was opened with the token. No effect if it does not exist."""
+    async def existing(self, token_ids: Collection[str]) -> frozenset[str]:
+        """Return those of the ids that belong to valid tokens."""
+        wanted = select(agent_tokens.c.id).where(agent_tokens.c.id.in_(token_ids))
+        async with self._connections.read() as connection:
+            return frozenset((await connection.execute(wanted)).scalars())
+
+    async def note_used(self, at: datetime, *token_ids: str) -> None:
+        """Record that tunnels were opened with the tokens. No effect for unknown ones."""
+        same = agent_tokens.c.id.in_(token_ids)
+        # In the order of ids: no two replicas wait in a circle.
+        locked = select(agent_tokens.c.id).where(same).order_by(agent_tokens.c.id)
         async with self._connections.write() as connection:
-            await connection.execute(
-                update(agent_tokens).where(agent_tokens.c.id == token_id).values(last_used_at=at)
-            )
+            await connection.execute(locked.with_for_update())
+            await connection.execute(update(agent_tokens).where(same).values(last_used_at=at))

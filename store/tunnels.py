@@ -55,19 +55,20 @@ class SqlTunnels:
         """Delete a replica with its tunnels. No effect if it does not exist."""
         await self._delete(replicas.c.id == replica_id)
 
-    async def open(self, tunnel: Tunnel) -> None:
-        """Store a tunnel. Raises RecordNotFound if its cluster or replica does not exist."""
-        async with self._connections.write(Change("tunnels", tunnel.cluster_id)) as connection:
-            await _insert(connection, tunnel)
+    async def open(self, *opened: Tunnel) -> None:
+        """Store tunnels. Raises RecordNotFound if a cluster or a replica does not exist."""
+        async with self._connections.write(*_changes(one.cluster_id for one in opened)) as writing:
+            for tunnel in opened:
+                await _insert(writing, tunnel)
 
-    async def close(self, tunnel_id: str) -> None:
-        """Delete a tunnel. No effect if it does not exist."""
-        same = tunnels.c.id == tunnel_id
+    async def close(self, *tunnel_ids: str) -> None:
+        """Delete tunnels. No effect for those that do not exist."""
+        same = tunnels.c.id.in_(tunnel_ids)
         async with self._connections.read() as connection:
             found = await connection.execute(select(tunnels.c.cluster_id).where(same))
-            cluster_id = found.scalar_one_or_none()
-        if cluster_id is not None:
-            async with self._connections.write(Change("tunnels", cluster_id)) as connection:
+            changes = _changes(found.scalars())
+        if changes:
+            async with self._connections.write(*changes) as connection:
                 await connection.execute(delete(tunnels).where(same))
 
     async def of_cluster(self, cluster_id: str) -> Sequence[TunnelAt]:

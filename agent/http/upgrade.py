@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Protocol, cast
 
 import h11
 
@@ -26,13 +26,23 @@ class UpgradeResponse:
     body: bytes = field(default=b"", repr=False)
 
 
+class Following(Protocol):
+    """The next protocol of a connection: one of asyncio that also takes bytes that were read."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to use a transport."""
+
+    def data_received(self, data: bytes) -> None:
+        """Process the bytes that followed the response."""
+
+
 class _Upgrade(asyncio.Protocol):
     """Reads the response, and hands the connection to its next protocol in the same call.
 
     So no byte that follows the response can arrive in between.
     """
 
-    def __init__(self, following: asyncio.Protocol) -> None:
+    def __init__(self, following: Following) -> None:
         self._connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
         self._following = following
         self._transport: asyncio.Transport | None = None
@@ -98,7 +108,7 @@ class _Upgrade(asyncio.Protocol):
         """Hand the connection over, with what followed the response."""
         assert self._transport is not None
         rest, _ = self._connection.trailing_data
-        self._transport.set_protocol(self._following)
+        self._transport.set_protocol(cast(asyncio.BaseProtocol, self._following))
         self._finish()
         self._following.connection_made(self._transport)
         if rest:
@@ -122,7 +132,7 @@ async def upgrade(
     transport: asyncio.BaseTransport,
     target: str,
     headers: list[tuple[str, str]],
-    following: asyncio.Protocol,
+    following: Following,
 ) -> UpgradeResponse:
     """Send a GET, and return the response.
 

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol, cast
 
+from agent.tunnel.read_buffer import read_buffer
 from agent.tunnel.timing import TunnelTiming
 from agent.websocket.codec import (
     Close,
@@ -55,7 +56,7 @@ class StreamHandler(Protocol):
         """Continue to send: the queue of the stream has room."""
 
 
-class TunnelConnection(asyncio.Protocol):
+class TunnelConnection(asyncio.BufferedProtocol):
     """A tunnel on an upgraded connection. ``client`` is the side that connected: the agent.
 
     ``accept`` returns the handler of a stream that the peer opened. ``lost`` is called once, with
@@ -76,9 +77,9 @@ class TunnelConnection(asyncio.Protocol):
         self.session = Session(client=client, limits=limits)
         self.timing = timing or TunnelTiming()
         self.peer_leaves = self.awaits = False
-        self.bytes_in = 0
-        self.bytes_out = 0
+        self.bytes_in = self.bytes_out = 0
         self._masked = client
+        self._quiet = self.timing.ping * (1.0 if client else 1.2)
         self._decoder = Decoder(masked=not client)
         self._accept = accept
         self._lost = lost
@@ -88,7 +89,7 @@ class TunnelConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._paused = self._flushing = False
         self._dispatching = 0
-        self._last_byte = self._loop.time()
+        self._last_byte = self._pinged_at = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
         self._reason = ""
 
@@ -143,7 +144,8 @@ class TunnelConnection(asyncio.Protocol):
 
     def ping(self) -> None:
         """Send a ping, unless the last one is unanswered."""
-        self.session.ping(self._loop.time())
+        self._pinged_at = self._loop.time()
+        self.session.ping(self._pinged_at)
         self.flush()
 
     def leave(self) -> None:
@@ -167,11 +169,19 @@ class TunnelConnection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(HIGH_WATER)
         self._last_byte = self._loop.time()
-        self._timer = self._loop.call_later(self.timing.ping, self._on_timer)
+        self._timer = self._loop.call_later(self._quiet, self._on_timer)
         self.ping()
 
-    def data_received(self, data: bytes) -> None:
-        """Process bytes of the peer."""
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return a buffer for the next read."""
+        return read_buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Process bytes in the buffer."""
+        self.data_received(read_buffer()[:nbytes])
+
+    def data_received(self, data: bytes | memoryview) -> None:
+        """Process bytes of the peer. They are not kept."""
         if self._reason:
             return
         self._last_byte = self._loop.time()
@@ -226,8 +236,8 @@ class TunnelConnection(asyncio.Protocol):
         self._flushing = True
         try:
             while not self._paused and self.session.has_output and self._transport is not None:
-                data = b"".join(self.session.take_output(HIGH_WATER))
-                self._write(encode(Opcode.BINARY, data, masked=self._masked))
+                parts = self.session.take_output(HIGH_WATER)
+                self._write(encode(Opcode.BINARY, *parts, masked=self._masked))
                 self._dispatch()
         finally:
             self._flushing = False
@@ -265,12 +275,15 @@ class TunnelConnection(asyncio.Protocol):
                 _tell(handler, event)
 
     def _on_timer(self) -> None:
-        if self.silent_for >= self.timing.silence:
+        remaining = self._quiet - (silent := self.silent_for)
+        if silent >= self.timing.silence:
             self._reason = f"nothing arrived for {self.timing.silence:g} s"
             self._abort()
             return
-        self._timer = self._loop.call_later(self.timing.ping, self._on_timer)
-        self.ping()
+        if remaining <= 0 or self._loop.time() - self._pinged_at >= self.timing.measure:
+            self.ping()
+            remaining = min(self._quiet, self.timing.silence - silent)
+        self._timer = self._loop.call_later(remaining, self._on_timer)
 
     def _abort(self) -> None:
         if self._transport is not None:

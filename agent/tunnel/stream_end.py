@@ -10,8 +10,10 @@ import select
 from typing import cast
 
 from agent.tunnel.connection import HIGH_WATER, TunnelConnection
+from agent.tunnel.read_buffer import read_buffer
 
-_BUFFER_BYTES = 64 * 1024
+_READ_BYTES = 64 * 1024
+"""The most that is read at a time, and so what a stream's queue holds beyond its bound."""
 
 
 class StreamEnd(asyncio.BufferedProtocol):
@@ -28,7 +30,6 @@ class StreamEnd(asyncio.BufferedProtocol):
         self._half_close = half_close
         self._stream_id = 0
         self._socket: asyncio.Transport | None = None
-        self._buffer = bytearray(0)
         self._early = bytearray()
         self._unread = 0
         self._paused = False
@@ -55,19 +56,15 @@ class StreamEnd(asyncio.BufferedProtocol):
         if self._stream_finished:
             self.stream_finished()
 
-    def get_buffer(self, sizehint: int) -> bytearray:
+    def get_buffer(self, sizehint: int) -> memoryview:
         """Return a buffer for the next read."""
-        if not self._buffer:
-            self._buffer = bytearray(_BUFFER_BYTES)
-        return self._buffer
+        return read_buffer()[:_READ_BYTES]
 
     def buffer_updated(self, nbytes: int) -> None:
         """Send what was read."""
         if self._stream_finished and not self._half_close:
             return  # The peer has left.
-        data = bytes(memoryview(self._buffer)[:nbytes])
-        if nbytes < _BUFFER_BYTES:
-            self._buffer = bytearray(0)  # An idle stream holds no buffer.
+        data = bytes(read_buffer()[:nbytes])
         if self._tunnel.send(self._stream_id, data) <= 0 and self._socket is not None:
             self._socket.pause_reading()
             self._check_later()

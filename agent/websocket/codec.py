@@ -5,10 +5,11 @@ Extensions are not negotiated, so reserved bits are an error (§5.2). Text messa
 error.
 """
 
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+
+from agent.websocket.masking import mask, mask_parts, new_key, turned
 
 MAX_CONTROL_BYTES = 125
 """The largest payload of a control frame (§5.5)."""
@@ -47,9 +48,9 @@ class WebSocketError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A part of the stream of bytes."""
+    """A part of the stream of bytes. It may be a view of the bytes that were decoded."""
 
-    data: bytes
+    data: bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +78,9 @@ class Close:
 Frame = Payload | Ping | Pong | Close
 
 
-def mask(data: bytes, key: bytes) -> bytes:
-    """Return ``data`` XOR the repeated ``key`` of four bytes (§5.3)."""
-    size = len(data)
-    if not size:
-        return b""
-    # One operation on large numbers: a loop over bytes would take a hundred times as long.
-    repeated = (key * (size // 4 + 1))[:size]
-    return (int.from_bytes(data, "little") ^ int.from_bytes(repeated, "little")).to_bytes(
-        size, "little"
-    )
-
-
-def encode(opcode: Opcode, data: bytes, *, masked: bool) -> bytes:
-    """Return a frame with all of ``data``."""
-    size, bit = len(data), 0x80 if masked else 0
+def encode(opcode: Opcode, *parts: bytes | memoryview, masked: bool) -> bytes:
+    """Return a frame with all ``parts`` as its payload."""
+    size, bit = sum(map(len, parts)), 0x80 if masked else 0
     head = bytes([0x80 | opcode])
     if size <= MAX_CONTROL_BYTES:
         head += bytes([bit | size])
@@ -100,9 +89,9 @@ def encode(opcode: Opcode, data: bytes, *, masked: bool) -> bytes:
     else:
         head += bytes([bit | 127]) + size.to_bytes(8, "big")
     if not masked:
-        return head + data
-    key = secrets.token_bytes(4)
-    return head + key + mask(data, key)
+        return b"".join((head, *parts))
+    key = new_key()
+    return b"".join((head, key, *mask_parts(parts, key)))
 
 
 def encode_close(code: CloseCode, reason: str = "", *, masked: bool) -> bytes:
@@ -126,25 +115,25 @@ class Decoder:
         self._in_message = False
         self._closed = False
 
-    def decode(self, data: bytes) -> Iterator[Frame]:
+    def decode(self, data: bytes | memoryview) -> Iterator[Frame]:
         """Yield the frames in ``data``. Nothing is read after a close frame (§5.5.1).
 
         Raises:
             WebSocketError: after the frames that precede the error.
         """
-        place = 0
+        view, place = memoryview(data), 0
         while place < len(data) and not self._closed:
             if self._in_payload:
-                piece = data[place : place + self._left]
+                piece = view[place : place + self._left]
                 place += len(piece)
                 yield from self._read_payload(piece)
             else:
-                place += self._read_head(data, place)
+                place += self._read_head(view, place)
             if self._in_payload and not self._left:
                 self._in_payload = False
                 yield from self._end_control()
 
-    def _read_head(self, data: bytes, place: int) -> int:
+    def _read_head(self, data: memoryview, place: int) -> int:
         """Read a part of the head. Return how many bytes were taken."""
         taken = 0
         while taken < len(data) - place:
@@ -196,14 +185,12 @@ class Decoder:
             raise WebSocketError("a message is continued that has not begun, or not finished")
         self._in_message = not final
 
-    def _read_payload(self, piece: bytes) -> Iterator[Frame]:
+    def _read_payload(self, piece: memoryview) -> Iterator[Frame]:
         self._left -= len(piece)
+        plain: bytes | memoryview = piece
         if self._key:
             plain = mask(piece, self._key)
-            turn = len(piece) % 4
-            self._key = self._key[turn:] + self._key[:turn]
-        else:
-            plain = bytes(piece)
+            self._key = turned(self._key, len(piece))
         if self._opcode < Opcode.CLOSE:
             yield Payload(plain)
         else:

@@ -88,7 +88,7 @@ class FrameReader:
         self._partial = bytearray()
         self._left = 0
 
-    def read(self, data: bytes) -> Iterator[Header | memoryview]:
+    def read(self, data: bytes | memoryview) -> Iterator[Header | memoryview]:
         """Yield headers, and after that of a data frame the pieces of its payload.
 
         Raises:

@@ -76,8 +76,8 @@ class Session:
         """Return whether :meth:`take_output` would return something."""
         return bool(self._control or self._ready)
 
-    def receive(self, data: bytes, now: float) -> None:
-        """Process received bytes.
+    def receive(self, data: bytes | memoryview, now: float) -> None:
+        """Process received bytes. They are not kept.
 
         Raises:
             ProtocolError: the session is unusable. Send ``go_away`` and close the connection.
@@ -185,8 +185,10 @@ class Session:
         """Append one frame of a stream. Return its size."""
         pieces = stream.outgoing.take(self._limits.frame)
         size = sum(map(len, pieces))
+        # FIN has a frame of its own, as Go's yamux sends it: that one reads the flags of a frame
+        # before its data, and a reader that wakes up in between would lose the data.
         flags = Flags.NONE
-        if stream.finishing and not stream.outgoing.size:
+        if not pieces:
             flags, stream.sent_fin = Flags.FIN, True
         output.append(encode_header(Header(FrameType.DATA, flags, stream.stream_id, size)))
         output += pieces

@@ -5,8 +5,11 @@ go 1.25
 require (
 	github.com/gorilla/websocket v1.5.4-0.20250319132907-e064f32e3674
 	github.com/rancher/remotedialer v0.4.1
+	sekisho.example/bench v0.0.0
 	sigs.k8s.io/apiserver-network-proxy v0.34.0
 )
+
+replace sekisho.example/bench => ../go
 
 require (
 	github.com/beorn7/perks v1.0.1 // indirect

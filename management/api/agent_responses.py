@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from management.api.response_models import ResponseModel
+from management.api.response_model import ResponseModel
 from management.tunnels.connected_agents import ConnectedAgent
 
 

@@ -22,6 +22,7 @@ from management.kubernetes.client import ClusterClient
 from management.kubernetes.cluster_client import endpoint_of
 from management.kubernetes.endpoint import ClusterCredential, ClusterEndpoint
 from management.kubernetes.errors import ApiUntrusted
+from store.access_records import Binding
 from store.errors import RecordNotFound
 from store.interfaces import Store
 from store.records import Cluster, CredentialSource, UsernameMapping
@@ -39,15 +40,23 @@ _LOG = get_logger(__name__)
 
 
 async def reserve(
-    store: Store, name: str, username_mapping: UsernameMapping, now: datetime
+    store: Store,
+    name: str,
+    username_mapping: UsernameMapping,
+    now: datetime,
+    *,
+    cluster_id: str | None = None,
+    owner: Binding | None = None,
 ) -> tuple[Cluster, str]:
-    """Store a pending cluster. Return its record and its agent's token.
+    """Store a pending cluster and its ``owner``, with ``cluster_id`` or a random id.
+
+    Return its record and its agent's token.
 
     Raises:
         Conflict: the name is taken.
     """
     cluster = Cluster(
-        id=random_id("c"),
+        id=cluster_id or random_id("c"),
         name=checked_name(name),
         servers=AGENT_SERVERS,
         ca_pem=None,
@@ -60,7 +69,7 @@ async def reserve(
         username_mapping=username_mapping,
         reach="agent",
     )
-    await store.clusters.create(cluster)
+    await store.clusters.create(cluster, owner=owner)
     try:
         _, token = await issue_agent_token(store, cluster.id, now)
     except BaseException:

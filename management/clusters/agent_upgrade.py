@@ -35,13 +35,14 @@ class Upgrade(Enum):
     RUNNING = "running"
     FAILED = "failed"
     SAME_IMAGE = "same image"
+    NO_IMAGE = "no image"
     OWN_IMAGE = "own image"
     FORBIDDEN = "forbidden"
     NO_DEPLOYMENT = "no deployment"
 
 
 async def upgrade_agent(client: ClusterClient, image: str) -> Upgrade:
-    """Write the image into the agent's Deployment, if it is Sekisho's to change.
+    """Write the image into the agent's Deployment, if it is known, and Sekisho's to change.
 
     Raises:
         ClusterApiError: the cluster does not respond, or refuses the change.
@@ -65,6 +66,8 @@ async def upgrade_agent(client: ClusterClient, image: str) -> Upgrade:
 
 
 def _state(deployment: Manifest, image: str) -> Upgrade:
+    if not image:
+        return Upgrade.NO_IMAGE
     present = _image(deployment)
     written = mapping(mapping(deployment.get("metadata")).get("annotations"))
     if present is None or written.get(AGENT_IMAGE_ANNOTATION) != present:

@@ -63,6 +63,8 @@ def _remedy(name: str, upgrade: Upgrade) -> str:
         Upgrade.RUNNING: "its pods are being replaced",
         Upgrade.FAILED: f"the new pods do not become ready: {_PODS}",
         Upgrade.SAME_IMAGE: "images.agent in sekisho.yaml is an older image: set the new one",
+        Upgrade.NO_IMAGE: "Sekisho does not know from where clusters pull its image: set "
+        "images.registry in sekisho.yaml",
         Upgrade.OWN_IMAGE: "its image is not Sekisho's: apply a manifest with a newer --image "
         f"({manifest.replace(' |', ' --image IMAGE |')})",
         Upgrade.FORBIDDEN: "its manifest does not let Sekisho read the Deployment: apply another "

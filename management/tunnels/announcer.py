@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from config.loggers import get_logger
 from management.backoff import Backoff
+from management.tunnels.batches import in_batches
 from store.agent_interfaces import Tunnels
 from store.agent_records import Replica, Tunnel
 from store.errors import RecordNotFound, StoreError
@@ -91,13 +92,15 @@ class Announcer:
 
     async def _updated(self, stored: dict[str, Tunnel], wanted: dict[str, Tunnel]) -> bool:
         """Store what has changed. Return False if the row of this process is gone."""
-        for ended in [one for one in stored if stored[one] != wanted.get(one)]:
-            await self._tunnels.close(ended)
-            del stored[ended]
+        # Many at a time: after a restart, the agents of all clusters return together.
+        for ended in in_batches([one for one in stored if stored[one] != wanted.get(one)]):
+            await self._tunnels.close(*ended)
+            for one in ended:
+                del stored[one]
         try:
-            for new in wanted.keys() - stored.keys():
-                await self._tunnels.open(wanted[new])
-                stored[new] = wanted[new]
+            for new in in_batches(sorted(wanted.keys() - stored.keys())):
+                await self._tunnels.open(*(wanted[one] for one in new))
+                stored |= {one: wanted[one] for one in new}
         except RecordNotFound:
             return False  # or a cluster is: registering leaves its tunnels out
         if self._loop.time() >= self._renew_at:

@@ -1,7 +1,8 @@
 """All tunnels by cluster, and the way to a cluster through them.
 
 A dial tries the tunnels of this process, then those of other replicas, those on this machine first,
-and last the tunnels that have been silent and may be dead. Each attempt has its share of the time.
+and last the tunnels that have been silent and may be dead. Each attempt has its share of the time,
+and after it come the ways that there are by then: a new agent may have replaced a frozen one.
 Tunnels that were not verified to lead to the cluster are tried only if none was.
 """
 
@@ -11,6 +12,7 @@ from socket import socket
 
 from agent.websocket.codec import CloseCode
 from config.dialing import DialFailed
+from management.tracing.span import child_span
 from management.tunnels.agent_tunnel import AgentTunnel
 from management.tunnels.announcer import Announcer
 from management.tunnels.connected_agents import ConnectedAgent, connected_agent
@@ -32,7 +34,8 @@ one: agents of the process before it are about to return."""
 DRAIN_SECONDS = 3.0
 """How long the last streams, which are other replicas', may take at the end of this process."""
 
-_Way = Callable[[float], Awaitable[socket]]
+_Ways = dict[str, Callable[[float], Awaitable[socket]]]
+"""Dials, by the tunnel's or the replica's id, in the order in which they are tried."""
 
 
 class ClusterDialer:
@@ -111,18 +114,18 @@ class TunnelDirectory:
             DialFailed: no tunnel is open, or none reached the API server in time.
         """
         end = self._loop.time() + seconds
-        ways = self._ways(cluster_id)
-        if not ways and self._had_one_lately(cluster_id):
-            await self._wait_for_way(cluster_id, min(self._wait_seconds, seconds))
-            ways = self._ways(cluster_id)
-        return await self._first(ways, end)
+        with child_span("tunnel dial", "internal", {}):
+            if self._had_one_lately(cluster_id) and not self._ways(cluster_id):
+                await self._wait_for_way(cluster_id, min(self._wait_seconds, seconds))
+            return await self._first(lambda: self._ways(cluster_id), end)
 
     async def dial_local(self, cluster_id: str, seconds: float) -> socket:
         """Return a socket as :meth:`dial` does, through a tunnel of this process only.
 
         For another replica that asks: a way never leads through a third one.
         """
-        return await self._first(self._local_ways(cluster_id), self._loop.time() + seconds)
+        end = self._loop.time() + seconds
+        return await self._first(lambda: self._local_ways(cluster_id), end)
 
     def agents(self, cluster_id: str) -> list[ConnectedAgent]:
         """Return the connected agents of a cluster, one for each tunnel, oldest first."""
@@ -190,37 +193,39 @@ class TunnelDirectory:
     def _replicas(self, cluster_id: str, trust: Trust) -> list[Replica]:
         return self._elsewhere.replicas(cluster_id, trust) if self._remote is not None else []
 
-    def _ways(self, cluster_id: str) -> list[_Way]:
+    def _ways(self, cluster_id: str) -> _Ways:
         trust = self._best(cluster_id)
-        return [
-            *(OneTunnel(one).dial for one in self.local.responsive(cluster_id, trust)),
-            *(self._by(one, cluster_id) for one in self._replicas(cluster_id, trust)),
-            *(OneTunnel(one).dial for one in self.local.silent(cluster_id, trust)),
-        ]
+        return {
+            **_through(self.local.responsive(cluster_id, trust)),
+            **{one.id: self._by(one, cluster_id) for one in self._replicas(cluster_id, trust)},
+            **_through(self.local.silent(cluster_id, trust)),
+        }
 
-    def _local_ways(self, cluster_id: str) -> list[_Way]:
+    def _local_ways(self, cluster_id: str) -> _Ways:
         trust = self._best(cluster_id)
         responsive = self.local.responsive(cluster_id, trust)
-        return [OneTunnel(one).dial for one in (*responsive, *self.local.silent(cluster_id, trust))]
+        return _through([*responsive, *self.local.silent(cluster_id, trust)])
 
-    def _by(self, replica: Replica, cluster_id: str) -> _Way:
+    def _by(self, replica: Replica, cluster_id: str) -> Callable[[float], Awaitable[socket]]:
         async def dial(seconds: float) -> socket:
             assert self._remote is not None
             return await self._remote.dial(replica, cluster_id, seconds)
 
         return dial
 
-    async def _first(self, ways: Iterable[_Way], end: float) -> socket:
+    async def _first(self, ways: Callable[[], _Ways], end: float) -> socket:
         """Return the socket of the first way that succeeds. Raises DialFailed of the last one."""
-        waiting = list(ways)
+        tried: set[str] = set()
         failed = DialFailed("no_agent", "no agent of the cluster is connected")
-        while waiting:
+        while left := {key: dial for key, dial in ways().items() if key not in tried}:
             # So a tunnel that is dead, which is not known yet, leaves time for the others.
-            seconds = (end - self._loop.time()) / len(waiting)
+            seconds = (end - self._loop.time()) / len(left)
             if seconds <= 0:
                 break
+            key, dial = next(iter(left.items()))
+            tried.add(key)
             try:
-                return await waiting.pop(0)(seconds)
+                return await dial(seconds)
             except DialFailed as exc:
                 failed = exc
         raise failed
@@ -260,3 +265,7 @@ class TunnelDirectory:
 
     def _went(self, cluster_id: str) -> None:
         self._gone_at.note(cluster_id)
+
+
+def _through(tunnels: Iterable[AgentTunnel]) -> _Ways:
+    return {one.id: OneTunnel(one).dial for one in tunnels}

@@ -4,11 +4,12 @@ A cluster that is being removed keeps its tunnels: its objects are deleted throu
 go with its record.
 """
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 
 from agent.websocket.codec import CloseCode
 from config.loggers import get_logger
 from management.tunnels.agent_tunnel import AgentTunnel
+from management.tunnels.batches import in_batches
 from management.tunnels.local_tunnels import LocalTunnels
 from store.changes import follow
 from store.interfaces import Store
@@ -30,10 +31,11 @@ class TunnelRevocation:
         """End tunnels that may not continue, until cancelled."""
         await follow(self._store.changes, self._apply, self._check_all)
 
-    async def check(self, tunnel: AgentTunnel) -> None:
-        """End a tunnel that may not continue. Raises StoreUnavailable."""
-        if await self._store.agent_tokens.find(tunnel.owner.digest) is None:
-            _end(tunnel)
+    async def check(self, tunnels: Sequence[AgentTunnel]) -> None:
+        """End those tunnels that may not continue. Raises StoreUnavailable."""
+        for ids in in_batches(sorted({one.owner.token_id for one in tunnels})):
+            some = [one for one in tunnels if one.owner.token_id in ids]
+            _end_others(some, await self._store.agent_tokens.existing(ids))
 
     async def _apply(self, change: Change) -> None:
         if change.kind == "all":

@@ -15,6 +15,7 @@ from typing import Final
 
 from management.tunnels.agent_tunnel import AgentTunnel
 from management.tunnels.local_tunnels import LocalTunnels
+from store.agent_records import Trust
 
 CHECK_SECONDS: Final = 0.5
 """Interval of checks."""
@@ -54,8 +55,11 @@ class Suspensions:
         for one in tunnels:
             # Also those without requests: if the agent is frozen, all of its tunnels are.
             one.connection.ping()
+        # Of tunnels here, those that a dial would use: none but verified ones, while there is one.
+        usable = [one for one in tunnels if one.usable]
+        verified = [one for one in usable if one.trust is Trust.VERIFIED]
         reachable = self._elsewhere(cluster_id) or any(
-            one.usable and not one.answers.unanswered for one in tunnels
+            not one.answers.unanswered for one in verified or usable
         )
         for one in tunnels:
             silent = one.answers.unanswered * CHECK_SECONDS > UNANSWERED_SECONDS

@@ -5,6 +5,7 @@
 * :class:`~.records.TunnelRecords`: log lines, audit events, and the metrics of tunnels.
 * :class:`~.service.TunnelService`: the directory of tunnels with its endpoint and its tasks.
 * :class:`~.peering.Peering`: the listeners for other processes of Sekisho, and the way to them.
+* :func:`~.through_replicas.through_replicas`: the same way, for commands on the database.
 * :class:`~.peer_metrics.PeerMetrics`: the metrics of streams between processes.
 * :class:`~.verification.TunnelVerifier`: whether a tunnel leads to its cluster, before it is used.
 

@@ -1,11 +1,5 @@
 """The tunnels of this process: their directory, their endpoint, and the tasks for them."""
 
-import asyncio
-from collections.abc import Coroutine
-from datetime import UTC, datetime
-from typing import Any
-
-from config.loggers import get_logger
 from management.http.client_address import ClientAddresses
 from management.http.request_id import RequestIds
 from management.tunnels.agent_tunnel import AgentTunnel
@@ -17,13 +11,11 @@ from proxy.logs.access_log import AccessLog
 from proxy.tunnels.admission import TunnelAdmission
 from proxy.tunnels.endpoint import TunnelEndpoint
 from proxy.tunnels.records import Observer, TunnelRecords
+from proxy.tunnels.token_uses import TokenUses
 from proxy.tunnels.verification import TunnelVerifier
-from store.errors import StoreError
 from store.interfaces import Store
 
 STOPPING = "the server stops"
-
-_LOG = get_logger(__name__)
 
 
 class TunnelService:
@@ -39,11 +31,10 @@ class TunnelService:
         access_log: AccessLog | None,
         observer: Observer | None,
     ) -> None:
-        self._store = store
         self._directory = directory
         self._revocation = TunnelRevocation(store, directory.local)
-        self._checks: set[asyncio.Task[None]] = set()
-        self._verifier = TunnelVerifier(store, directory, self._in_use)
+        self._uses = TokenUses(store.agent_tokens, self._revocation)
+        self._verifier = TunnelVerifier(store, directory, self._uses.used)
         self.records = TunnelRecords(directory.local, access_log, observer)
         self.endpoint = TunnelEndpoint(
             TunnelAdmission(store, anonymous),
@@ -59,6 +50,7 @@ class TunnelService:
         background.keep("tunnels", self._directory.follow_changes)
         background.keep("tunnels-suspended", self._directory.suspensions.watch)
         background.keep("tunnels-announced", self._directory.announcer.run)
+        background.keep("tunnels-tokens", self._uses.run)
         background.keep("tunnels-revoked", self._revocation.follow_changes)
         background.keep("tunnels-verified", self._verifier.follow_changes)
         background.keep("tunnels-verified-again", self._verifier.repeat)
@@ -71,25 +63,4 @@ class TunnelService:
         self.records.opened(tunnel)
         self._directory.add(tunnel)
         self._verifier.begin(tunnel)
-        self._run(tunnel, self._revocation.check(tunnel))
-
-    def _in_use(self, tunnel: AgentTunnel) -> None:
-        note = self._store.agent_tokens.note_used(tunnel.owner.token_id, datetime.now(UTC))
-        self._run(tunnel, note)
-
-    def _run(self, tunnel: AgentTunnel, work: Coroutine[Any, Any, None]) -> None:
-        check = asyncio.create_task(_logged(tunnel, work))
-        self._checks.add(check)
-        check.add_done_callback(self._checks.discard)
-
-
-async def _logged(tunnel: AgentTunnel, work: Coroutine[Any, Any, None]) -> None:
-    """Check a token again, or note its use.
-
-    A revocation between the first check and the tunnel's place in the directory ended nothing.
-    """
-    try:
-        await work
-    except StoreError as exc:
-        # The feed checks all tokens when the store is back.
-        _LOG.warning("agent token not checked", tunnel=tunnel.id, error=str(exc))
+        self._uses.opened(tunnel)

@@ -226,6 +226,15 @@ async def test_tunnel_without_any_byte_is_ended_with_its_streams() -> None:
         assert await reader.read(-1) == b""
 
 
+async def test_idle_tunnel_is_pinged_by_its_agent() -> None:
+    async with connected(echo, timing=TunnelTiming(ping=1.5)) as world:
+        server, ping, answer = world.tunnel, 18, 14
+        received, sent = server.bytes_in, server.bytes_out
+        await eventually(lambda: server.bytes_in - received >= 5 * ping)
+        # Pings of its own would be as many again. A late event loop may cause one.
+        assert server.bytes_out - sent <= 7 * answer
+
+
 async def test_lost_tunnel_breaks_streams_and_refuses_new_ones() -> None:
     async with connected(echo) as world:
         reader, _ = await world.connect()

@@ -34,7 +34,9 @@ def workers(kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory) ->
     """Run two workers with the session's cluster."""
     made = make_sekisho(tmp_path_factory.mktemp("sekisho"), (free_port(), free_port()))
     made.config.write_text(made.config.read_text().replace("server: {", "server: {workers: 2, "))
-    made.run("admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig))
+    made.change(
+        "admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig)
+    )
     yield made
     if made.process is not None:
         made.stop()
@@ -58,7 +60,9 @@ def replicas(
     here, elsewhere = made
     elsewhere.prefix = ELSEWHERE
     elsewhere.environment["KUBERNETES_SERVICE_HOST"] = "10.0.0.1"  # so its name counts
-    here.run("admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig))
+    here.change(
+        "admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig)
+    )
     yield here, elsewhere
     for one in made:
         if one.process is not None:

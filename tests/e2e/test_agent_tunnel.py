@@ -13,7 +13,7 @@ from tests.support.agents import HELLO, TestAgent, open_tunnel
 from tests.support.edge import reach_by_agent, target
 from tests.support.kubernetes import Kubernetes
 from tests.support.recording_upstream import RecordingUpstream
-from tests.support.sekisho import HttpResponse, Sekisho, free_port, make_sekisho
+from tests.support.sekisho import HttpResponse, Sekisho, free_port, make_sekisho, running
 from tests.support.waiting import eventually
 
 
@@ -21,11 +21,12 @@ from tests.support.waiting import eventually
 def behind(kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sekisho]:
     """Run a Sekisho with the session's cluster, imported directly."""
     made = make_sekisho(tmp_path_factory.mktemp("sekisho"), (free_port(), free_port()))
-    made.run("admin", "cluster", "import", "edge", "--kubeconfig", str(kubernetes.admin_kubeconfig))
-    made.start()
-    made.create_user("root", "--admin")
-    yield made
-    made.stop()
+    made.change(
+        "admin", "cluster", "import", "edge", "--kubeconfig", str(kubernetes.admin_kubeconfig)
+    )
+    with running(made):
+        made.create_user("root", "--admin")
+        yield made
 
 
 async def test_cluster_without_a_way_is_used_through_its_agent_and_missed_without_it(

@@ -21,7 +21,7 @@ from store.database import SqlStore
 from tests.agent.run.agent_process import TOKEN, AgentProcess, running_agent
 from tests.proxy.tunnels.conftest import store_of
 from tests.support.kubernetes import Kubernetes, kubectl
-from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.sekisho import Sekisho, free_port, make_sekisho, running
 from tests.support.waiting import eventually
 
 
@@ -47,24 +47,26 @@ async def edge(
         await store.clusters.replace(moved)
         digest = agent_token_digest(TOKEN)
         await store.agent_tokens.create(AgentToken("at-1", cluster.id, digest, datetime.now(UTC)))
-    await asyncio.to_thread(sekisho.start)
-    sekisho.create_user("alice")
-    sekisho.run("admin", "cluster", "grant", "edge", "--user", "alice", "--role", "owner")
-    ca_pem = (folder / "data" / "tls" / "ca.crt").read_text()
-    async with running_agent(
-        tmp_path, sekisho.url, api_server=urlsplit(kubernetes.servers[0]).port or 0, ca_pem=ca_pem
-    ) as agent:
-        await eventually(agent.ready)
-        alice = sekisho.kubeconfig("alice", "edge")
+    with running(sekisho):
+        sekisho.create_user("alice")
+        sekisho.change("admin", "cluster", "grant", "edge", "--user", "alice", "--role", "owner")
+        ca_pem = (folder / "data" / "tls" / "ca.crt").read_text()
+        async with running_agent(
+            tmp_path,
+            sekisho.url,
+            api_server=urlsplit(kubernetes.servers[0]).port or 0,
+            ca_pem=ca_pem,
+        ) as agent:
+            await eventually(agent.ready)
+            alice = sekisho.kubeconfig("alice", "edge")
 
-        async def is_bound() -> bool:
-            done = await asyncio.to_thread(kubectl, alice, "get", "namespaces")
-            return done.returncode == 0
+            async def is_bound() -> bool:
+                done = await asyncio.to_thread(kubectl, alice, "get", "namespaces")
+                return done.returncode == 0
 
-        # The controllers repeat what failed before the agent was connected, after some seconds.
-        await eventually(is_bound)
-        yield alice, agent, sekisho
-    await asyncio.to_thread(sekisho.stop)
+            # The controllers repeat what failed before the agent was connected, after some seconds.
+            await eventually(is_bound)
+            yield alice, agent, sekisho
 
 
 async def test_kubectl_reads_writes_and_executes_through_the_agent(

@@ -26,7 +26,7 @@ async def test_token_is_found_by_digest_only_and_noted_as_used(store: SqlStore, 
     await store.agent_tokens.create(token)
     assert await store.agent_tokens.find(token.digest) == token
     assert await store.agent_tokens.find(agent_token_digest("another")) is None
-    await store.agent_tokens.note_used("at-1", NOW)
+    await store.agent_tokens.note_used(NOW, "at-1")
     (found,) = await store.agent_tokens.of_cluster("c-prod")
     assert found.last_used_at == NOW
     assert SECRET not in str(await rows(url, "SELECT * FROM agent_tokens"))
@@ -42,6 +42,7 @@ async def test_third_token_of_a_cluster_is_refused(store: SqlStore) -> None:
         await store.agent_tokens.create(an_agent_token("at-3"))
     await store.agent_tokens.create(an_agent_token("at-4", "c-dev"))
     assert await store.agent_tokens.ids() == {"at-1", "at-2", "at-4"}
+    assert await store.agent_tokens.existing(["at-1", "at-4", "at-9"]) == {"at-1", "at-4"}
     assert await store.agent_tokens.revoke("at-1")
     assert not await store.agent_tokens.revoke("at-1")
     await store.agent_tokens.create(an_agent_token("at-3"))

@@ -6,48 +6,23 @@ package main
 import (
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/hex"
 	"flag"
-	"log"
 	"net/http"
 	"net/http/httputil"
-	"net/url"
-	"os"
 	"strings"
-	"sync"
-	"time"
+
+	"sekisho.example/bench/reverse"
 )
 
-var (
-	listen   = flag.String("listen", "127.0.0.1:0", "address")
-	cert     = flag.String("cert", "", "certificate")
-	key      = flag.String("key", "", "key")
-	ca       = flag.String("ca", "", "the upstream's CA")
-	upstream = flag.String("upstream", "", "the upstream's URL")
-	token    = flag.String("token", "", "the one token that is let in")
-	prefix   = flag.String("prefix", "/k8s/clusters/bench", "the path that is taken off")
-)
+var token = flag.String("token", "", "the one token that is let in")
 
 func main() {
 	flag.Parse()
-	target, err := url.Parse(*upstream)
-	if err != nil {
-		log.Fatal(err)
-	}
-	pem, err := os.ReadFile(*ca)
-	if err != nil {
-		log.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(pem)
-	server := &http.Server{
-		Addr:         *listen,
-		Handler:      authenticated(tokens(), reverseProxy(target, roots)),
-		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
-	}
-	log.Fatal(server.ListenAndServeTLS(*cert, *key))
+	reverse.Serve(authenticated(tokens(), reverse.Proxy(nil, func(r *httputil.ProxyRequest) {
+		r.SetXForwarded()
+		stamp(r.Out.Header, r.In.Context().Value(who).(*identity))
+	})))
 }
 
 // tokens is the store: who each token stands for, by its digest.
@@ -69,37 +44,12 @@ func authenticated(known map[[sha256.Size]byte]*identity, next http.Handler) htt
 			http.Error(w, "no", http.StatusUnauthorized)
 			return
 		}
-		if !strings.HasPrefix(r.URL.Path, *prefix+"/") {
+		if !strings.HasPrefix(r.URL.Path, *reverse.Prefix+"/") {
 			http.NotFound(w, r)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(with(r.Context(), found)))
 	})
-}
-
-// reverseProxy is tuned as its documentation says: it keeps connections and TLS sessions, and
-// shares buffers. Watches are flushed at once without FlushInterval, for their length is unknown.
-func reverseProxy(target *url.URL, roots *x509.CertPool) http.Handler {
-	return &httputil.ReverseProxy{
-		BufferPool: &buffers{},
-		Transport: &http.Transport{
-			TLSClientConfig: &tls.Config{
-				RootCAs:            roots,
-				ClientSessionCache: tls.NewLRUClientSessionCache(64),
-			},
-			MaxIdleConnsPerHost: 10000,
-			IdleConnTimeout:     time.Minute,
-			TLSNextProto:        map[string]func(string, *tls.Conn) http.RoundTripper{},
-			DisableCompression:  true,
-		},
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(target)
-			r.Out.URL.Path = strings.TrimPrefix(r.In.URL.Path, *prefix)
-			r.Out.URL.RawPath = strings.TrimPrefix(r.In.URL.RawPath, *prefix)
-			r.SetXForwarded()
-			stamp(r.Out.Header, r.In.Context().Value(who).(*identity))
-		},
-	}
 }
 
 // stamp replaces what the caller says of itself by what is known of it.
@@ -126,14 +76,3 @@ func requestID() string {
 	rand.Read(id[:])
 	return hex.EncodeToString(id[:])
 }
-
-type buffers struct{ pool sync.Pool }
-
-func (b *buffers) Get() []byte {
-	if kept, ok := b.pool.Get().(*[]byte); ok {
-		return *kept
-	}
-	return make([]byte, 32<<10)
-}
-
-func (b *buffers) Put(used []byte) { b.pool.Put(&used) }

@@ -10,7 +10,11 @@ from management.api.agent_responses import AgentTokenResponse
 from management.api.cluster_failures import AGENT_CHANGE, cluster_problems
 from management.api.openapi_metadata import openapi
 from management.api.services import services_of
-from management.api.v1.cluster_registrations import agent_manifests, manifest_response
+from management.api.v1.cluster_registrations import (
+    agent_manifests,
+    known_image,
+    manifest_response,
+)
 from management.clusters.agent_token_rotation import rotate_agent_token
 from management.clusters.agent_tokens import issue_agent_token
 from management.clusters.operation_errors import cluster_operation
@@ -37,6 +41,7 @@ async def create_manifest(request: web.Request) -> web.Response:
         )
     if cluster.controller_token is None:
         raise ApiProblem(409, "Sekisho has no controller token for the cluster: import it again")
+    known_image(services, body)  # before a token is made
     async with cluster_problems(request, AGENT_CHANGE):
         token, text = await issue_agent_token(services.store, cluster.id, datetime.now(UTC))
     add_audit_note(request, changed=cluster.id, agent_token=token.id)

@@ -88,7 +88,8 @@ async def test_server_that_breaks_the_control_stream_loses_the_tunnel_only(
     tmp_path: Path, line: bytes
 ) -> None:
     async with gate() as one, running_agent(tmp_path, one.server.url, "--tunnels", "1") as agent:
-        await eventually(lambda: one.usable)
+        # The agent has read the welcome: before that, it has no tunnel to lose.
+        await eventually(lambda: agent.events("tunnel open"))
         broken = one.usable[0]
         broken.send(1, line)
         await eventually(lambda: not broken.usable and one.usable)

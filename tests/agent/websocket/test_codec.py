@@ -16,8 +16,8 @@ from agent.websocket.codec import (
     WebSocketError,
     encode,
     encode_close,
-    mask,
 )
+from agent.websocket.masking import mask, mask_in_python, mask_parts
 
 
 def decode(data: bytes, *, masked: bool = False, size: int = 1 << 20) -> list[Frame]:
@@ -50,6 +50,12 @@ def test_masked_text_of_the_specification_is_unmasked() -> None:
 @given(st.binary(max_size=300), st.binary(min_size=4, max_size=4))
 def test_mask_twice_is_the_original(data: bytes, key: bytes) -> None:
     assert mask(mask(data, key), key) == data
+
+
+@given(st.lists(st.binary(max_size=20)), st.binary(min_size=4, max_size=4))
+def test_parts_are_masked_as_one_payload(parts: list[bytes], key: bytes) -> None:
+    whole = b"".join(parts)
+    assert b"".join(mask_parts(parts, key)) == mask(whole, key) == mask_in_python(whole, key)
 
 
 _KINDS = st.sampled_from([Opcode.BINARY, Opcode.PING, Opcode.PONG])

@@ -15,7 +15,7 @@ from management.kubernetes.manifests import REGISTRAR, token_path
 from proxy.workers.child_process import die_with_parent
 from tests.management.conftest import OwnCluster
 from tests.support.kubernetes import kubectl
-from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.sekisho import Sekisho, free_port, make_sekisho, running
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -108,10 +108,9 @@ class EdgeCluster:
 def edge(clean: OwnCluster, tmp_path: Path) -> Iterator[EdgeCluster]:
     """A running Sekisho, which nothing but an agent connects with the cluster."""
     server = make_sekisho(tmp_path, (free_port(), free_port()))
-    server.start()
-    server.create_user("root", "--admin")
-    yield EdgeCluster(clean, server, tmp_path)
-    server.stop()
+    with running(server):
+        server.create_user("root", "--admin")
+        yield EdgeCluster(clean, server, tmp_path)
 
 
 def test_cluster_is_registered_used_and_removed_through_its_agent(edge: EdgeCluster) -> None:

@@ -38,14 +38,14 @@ async def test_token_is_renewed_when_it_is_old_and_used(world: AgentWorld) -> No
     tokens = world.store.agent_tokens
     [old] = await tokens.of_cluster(cluster_id)
     due = old.created_at + MOST_AGE
-    await tokens.note_used(old.id, datetime.now(UTC))
+    await tokens.note_used(datetime.now(UTC), old.id)
     assert await pauses(world, due - timedelta(minutes=1), 1) == [CHECK_SECONDS]
     assert await tokens.find(agent_token_digest(world.secret_token())) is not None
     assert len(await tokens.of_cluster(cluster_id)) == 1
     assert await pauses(world, due, 1) == [CHECK_SECONDS]
     _, new = await tokens.of_cluster(cluster_id)
     assert (new.created_at, new.digest) == (due, agent_token_digest(world.secret_token()))
-    await tokens.note_used(new.id, due)
+    await tokens.note_used(due, new.id)
     assert await pauses(world, due + timedelta(days=1), 1) == [CHECK_SECONDS]
     assert len(await tokens.of_cluster(cluster_id)) == 2
 
@@ -53,7 +53,7 @@ async def test_token_is_renewed_when_it_is_old_and_used(world: AgentWorld) -> No
 async def test_renewal_without_an_agent_is_retried_with_growing_pauses(world: AgentWorld) -> None:
     cluster_id = await world.registered()
     [old] = await world.store.agent_tokens.of_cluster(cluster_id)
-    await world.store.agent_tokens.note_used(old.id, datetime.now(UTC))
+    await world.store.agent_tokens.note_used(datetime.now(UTC), old.id)
     world.dialer.connected = False
     slept = await pauses(world, old.created_at + MOST_AGE, 6)
     assert slept[0] <= FIRST_RETRY < slept[-1]
@@ -64,7 +64,7 @@ async def test_new_token_that_is_not_used_is_not_replaced_every_day(world: Agent
     cluster_id = await world.registered()
     tokens = world.store.agent_tokens
     [old] = await tokens.of_cluster(cluster_id)
-    await tokens.note_used(old.id, datetime.now(UTC))
+    await tokens.note_used(datetime.now(UTC), old.id)
     due = old.created_at + MOST_AGE
     assert await pauses(world, due, 1) == [CHECK_SECONDS]
     _, new = await tokens.of_cluster(cluster_id)
@@ -81,7 +81,7 @@ async def test_token_is_renewed_through_a_tunnel(world: AgentWorld) -> None:
     cluster_id = await world.registered()
     tokens = world.store.agent_tokens
     [old] = await tokens.of_cluster(cluster_id)
-    await tokens.note_used(old.id, datetime.now(UTC))
+    await tokens.note_used(datetime.now(UTC), old.id)
     async with agents(world.dialer.port) as dialer:
         world.store.clusters.use_dialers(lambda _: dialer)
         due = old.created_at + MOST_AGE

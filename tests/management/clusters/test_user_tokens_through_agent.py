@@ -11,7 +11,7 @@ from tests.management.conftest import OwnCluster
 from tests.support.agents import TestAgent, open_tunnel
 from tests.support.edge import reach_by_agent, target
 from tests.support.kubernetes import kubectl
-from tests.support.sekisho import SekishoWithUsers, free_port, make_sekisho
+from tests.support.sekisho import SekishoWithUsers, free_port, make_sekisho, running
 from tests.support.waiting import eventually
 
 ACCOUNTS = "/api/v1/namespaces/sekisho-system/serviceaccounts?labelSelector=sekisho.io/user"
@@ -24,21 +24,20 @@ def isolated(
     """A running Sekisho, which alice uses with her own account."""
     kubernetes.wipe()
     folder = tmp_path_factory.mktemp("isolated")
-    made = make_sekisho(folder, (free_port(), free_port()))
-    running = SekishoWithUsers(folder, made.port, made.metrics_port)
-    running.run(
+    configured = make_sekisho(folder, (free_port(), free_port()))
+    made = SekishoWithUsers(folder, configured.port, configured.metrics_port)
+    made.change(
         "admin", "cluster", "import", "edge", "--kubeconfig", str(kubernetes.admin_kubeconfig)
     )
-    running.start()
-    running.users["root"] = running.create_user("root", "--admin")
-    running.users["alice"] = running.create_user("alice")
-    running.run("admin", "cluster", "grant", "edge", "--user", "alice", "--role", "member")
-    running.configs["alice"] = running.kubeconfig("alice", "edge")
-    body = {"impersonator": "per_user"}
-    answer = running.request("PATCH", "/v1/clusters/edge", token=running.token("root"), body=body)
-    assert answer.status == 200, answer.body
-    yield running
-    running.stop()
+    with running(made):
+        made.users["root"] = made.create_user("root", "--admin")
+        made.users["alice"] = made.create_user("alice")
+        made.change("admin", "cluster", "grant", "edge", "--user", "alice", "--role", "member")
+        made.configs["alice"] = made.kubeconfig("alice", "edge")
+        body = {"impersonator": "per_user"}
+        answer = made.request("PATCH", "/v1/clusters/edge", token=made.token("root"), body=body)
+        assert answer.status == 200, answer.body
+        yield made
 
 
 async def test_users_have_their_own_accounts_through_a_tunnel(

@@ -63,6 +63,7 @@ def test_agent_that_is_not_verified_is_named(trust: Trust, reason: str) -> None:
         (Upgrade.RUNNING, "AgentOutdated", "being replaced"),
         (Upgrade.FAILED, "AgentUpgradeFailed", "kubectl -n sekisho-system describe pods"),
         (Upgrade.SAME_IMAGE, "AgentOutdated", "images.agent"),
+        (Upgrade.NO_IMAGE, "AgentOutdated", "set images.registry in sekisho.yaml"),
         (Upgrade.OWN_IMAGE, "AgentOutdated", "sekisho cluster agent edge --image IMAGE | kubectl"),
         (Upgrade.FORBIDDEN, "AgentUpgradeForbidden", "sekisho cluster agent edge | kubectl apply"),
         (Upgrade.NO_DEPLOYMENT, "AgentOutdated", "sekisho cluster agent edge | kubectl apply"),

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,12 +12,20 @@ import pytest
 
 from management.clusters.service import ClusterService
 from management.controllers.manager import ControllerManager
-from management.controllers.timing import ControllerTiming, StatusTiming
+from management.controllers.timing import (
+    ControllerTiming,
+    InformerTiming,
+    ReconcilerTiming,
+    StatusTiming,
+)
+from store.agent_records import Replica, Tunnel
 from store.interfaces import Store
 from store.records import Cluster
 from tests.management.conftest import OwnCluster
 from tests.support.agent_tunnels import AgentDialer, agents
 from tests.support.waiting import eventually
+
+HOUR = 3600.0
 
 
 @pytest.fixture
@@ -36,8 +45,15 @@ async def cluster(clean: OwnCluster, store: Store, dialer: AgentDialer) -> Async
     assert result.cluster is not None
     quick = StatusTiming(probe_seconds=0.1, write_seconds=0.1, first_deprecations_seconds=0.0)
     timing = ControllerTiming(status=quick)
-    task = asyncio.create_task(ControllerManager(store, timing=timing).run())
-    yield result.cluster
+    async with running(ControllerManager(store, timing=timing)):
+        yield result.cluster
+
+
+@asynccontextmanager
+async def running(manager: ControllerManager) -> AsyncIterator[None]:
+    """Run the controllers of a replica."""
+    task = asyncio.create_task(manager.run())
+    yield
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
@@ -74,6 +90,39 @@ async def test_controllers_and_status_work_through_the_tunnel(
     await dialer.add_way()
     await eventually(is_reachable)
     assert clean.managed_objects()
+
+
+async def test_announced_tunnel_ends_the_pauses_of_failed_controllers(
+    clean: OwnCluster, store: Store, dialer: AgentDialer
+) -> None:
+    endpoint = replace(clean.endpoint, servers=("https://kubernetes.default.svc",), dialer=dialer)
+    result = await ClusterService(store).import_cluster("prod", endpoint, clean.administrator)
+    assert result.cluster is not None
+    cluster_id = result.cluster.id
+    slow = ReconcilerTiming(informer=InformerTiming(first_pause=HOUR, last_pause=HOUR))
+    timing = ControllerTiming(reconciler=slow, status=StatusTiming(probe_seconds=HOUR))
+    manager = ControllerManager(store, timing=timing)
+
+    def failures() -> list[str]:
+        reconciler = manager.clusters[cluster_id].reconciler
+        return [one.error for one in reconciler.collections if one.error] if reconciler else []
+
+    def is_synced() -> bool:
+        managed = manager.clusters.get(cluster_id)
+        return bool(managed and managed.reconciler and managed.reconciler.synced.is_set())
+
+    async with running(manager):
+        await eventually(is_synced)
+        await dialer.cut()
+        await eventually(failures)
+        await dialer.add_way()
+        assert failures()
+        await store.tunnels.register_replica(
+            Replica("r-1", "machine-1"),
+            timedelta(seconds=60),
+            [Tunnel("t-1", cluster_id, "r-1", "pod", "node", "1.0.0", datetime.now(UTC))],
+        )
+        await eventually(lambda: not failures())
 
 
 async def test_reports_and_certificate_are_read_through_the_tunnel(

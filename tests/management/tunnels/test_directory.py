@@ -114,6 +114,20 @@ async def test_frozen_tunnel_takes_its_share_of_a_dial_and_then_comes_last(
         relay.flows.set()
 
 
+async def test_dial_uses_a_tunnel_that_came_while_the_others_were_silent(store: SqlStore) -> None:
+    directory, relay = TunnelDirectory(store, HERE), Freezing()
+    async with (
+        echo_server() as address,
+        connected(directory, TestAgent(address), through=relay),
+        connected(directory, TestAgent(address), through=relay),
+    ):
+        relay.flows.clear()
+        dialing = asyncio.create_task(directory.dial("c-edge", 8))
+        await asyncio.sleep(0)  # The dial begins.
+        async with connected(directory, TestAgent(address)):
+            assert await echoes(await dialing)
+
+
 async def test_agent_that_leaves_is_not_used_for_new_streams(store: SqlStore) -> None:
     directory = TunnelDirectory(store, HERE)
     agent = TestAgent()

@@ -38,8 +38,8 @@ async def test_tunnel_that_opens_during_a_revocation_is_ended_by_the_check(
     directory, agent = TunnelDirectory(store, HERE), TestAgent()
     revocation = TunnelRevocation(store, directory.local)
     async with connected(directory, agent) as tunnel:
-        await revocation.check(tunnel)
+        await revocation.check([tunnel])
         assert not agent.ended
         await store.agent_tokens.revoke("at-1")
-        await revocation.check(tunnel)
+        await revocation.check([tunnel])
         await eventually(lambda: REVOKED in agent.ended)

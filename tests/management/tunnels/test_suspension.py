@@ -1,6 +1,5 @@
 """Tests of tunnels that do not answer, while another way exists."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 
@@ -12,6 +11,7 @@ from store.database import SqlStore
 from tests.management.tunnels.conftest import connected, echoes
 from tests.support.agents import TestAgent, echo_server
 from tests.support.fault_proxy import FaultProxy
+from tests.support.tasks import beside
 from tests.support.waiting import eventually
 
 
@@ -19,10 +19,8 @@ from tests.support.waiting import eventually
 async def directory(store: SqlStore) -> AsyncIterator[TunnelDirectory]:
     """A directory that announces its tunnels and watches them."""
     made = TunnelDirectory(store, Replica("r-1", "m-1"))
-    tasks = [asyncio.create_task(one()) for one in (made.announcer.run, made.suspensions.watch)]
-    yield made
-    for task in tasks:
-        task.cancel()
+    async with beside(made.announcer.run(), made.suspensions.watch()):
+        yield made
 
 
 class Faulty:
@@ -78,6 +76,23 @@ async def test_only_tunnel_is_not_suspended(directory: TunnelDirectory, faulty: 
         only.connection.ping()
         await eventually(lambda: only.answers.unanswered > 8)
         assert not only.suspended
+
+
+async def test_tunnel_is_not_suspended_for_one_that_dials_would_not_use(
+    directory: TunnelDirectory, faulty: Faulty
+) -> None:
+    async with (
+        echo_server() as address,
+        connected(directory, TestAgent(address), through=faulty.through) as verified,
+        connected(directory, TestAgent(address)) as unverified,
+    ):
+        verified.judge(Trust.VERIFIED)
+        faulty.proxy.stall()
+        verified.connection.ping()
+        await eventually(lambda: verified.answers.unanswered > 8)
+        assert not verified.suspended
+        unverified.judge(Trust.VERIFIED)
+        await eventually(lambda: verified.suspended)
 
 
 async def _stored(store: SqlStore, ids: set[str]) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.edge import OTHER_TOKEN, TOKEN, add_cluster, store_of, target
-from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.sekisho import Sekisho, free_port, make_sekisho, running
 
 __all__ = ["OTHER_TOKEN", "TOKEN", "add_cluster", "sekisho", "store_of", "target"]
 
@@ -14,7 +14,5 @@ __all__ = ["OTHER_TOKEN", "TOKEN", "add_cluster", "sekisho", "store_of", "target
 def sekisho(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sekisho]:
     """Run a Sekisho of one process."""
     made = make_sekisho(tmp_path_factory.mktemp("sekisho"), (free_port(), free_port()))
-    made.start()
-    yield made
-    if made.process is not None and made.process.poll() is None:
-        made.stop()
+    with running(made):
+        yield made

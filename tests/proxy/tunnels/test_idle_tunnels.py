@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.agents import open_tunnel
 from tests.support.edge import add_cluster, target
-from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.sekisho import Sekisho, free_port, make_sekisho, running
 from tests.support.waiting import eventually
 
 
@@ -20,9 +20,8 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sekisho]:
     made = make_sekisho(folder, ports, extra)
     text = made.config.read_text()
     made.config.write_text(text.replace("server: {", "server: {idle_timeout: 1s, "))
-    made.start()
-    yield made
-    made.stop()
+    with running(made):
+        yield made
 
 
 async def test_tunnel_outlives_the_times_of_idle_connections(impatient: Sekisho) -> None:

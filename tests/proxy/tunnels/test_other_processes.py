@@ -24,7 +24,8 @@ from store.encryption import Keyring
 from tests.store.records import NOW, a_cluster
 from tests.support.agents import TestAgent, echo_server, open_tunnel
 from tests.support.edge import TOKEN, target
-from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.sekisho import Sekisho, free_port, make_sekisho, running
+from tests.support.tasks import beside
 from tests.support.waiting import eventually
 from tests.support.workers import worker_pids
 
@@ -34,22 +35,23 @@ HANG = 120
 @pytest.fixture
 def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sekisho]:
     """Run a Sekisho of two workers on SQLite, without any setting of peering."""
-    yield from running(tmp_path_factory, "server: {workers: 2, ", "")
+    yield from configured(tmp_path_factory, "server: {workers: 2, ", "")
 
 
 @pytest.fixture
 def replica(tmp_path_factory: pytest.TempPathFactory, postgres_database: str) -> Iterator[Sekisho]:
     """Run a Sekisho on PostgreSQL that listens for replicas on other machines."""
     extra = f'store: {{url: "{postgres_database}"}}\npeering: {{listen: "127.0.0.1:0"}}\n'
-    yield from running(tmp_path_factory, "server: {", extra)
+    yield from configured(tmp_path_factory, "server: {", extra)
 
 
-def running(tmp_path_factory: pytest.TempPathFactory, server: str, extra: str) -> Iterator[Sekisho]:
+def configured(
+    tmp_path_factory: pytest.TempPathFactory, server: str, extra: str
+) -> Iterator[Sekisho]:
     made = make_sekisho(tmp_path_factory.mktemp("sekisho"), (free_port(), free_port()), extra)
     made.config.write_text(made.config.read_text().replace("server: {", server))
-    made.start()
-    yield made
-    made.stop()
+    with running(made):
+        yield made
 
 
 def keyring_of(sekisho: Sekisho) -> Keyring:
@@ -71,9 +73,8 @@ async def other_process(
         async with open_peering(PeeringSettings(), keyring, me, ALONE) as peering:
             directory = TunnelDirectory(store, peering.replica, remote=peering.client)
             peering.serve(directory)
-            following = asyncio.create_task(directory.follow_changes())
-            yield directory, store
-            following.cancel()
+            async with beside(directory.follow_changes()):
+                yield directory, store
     finally:
         await store.close()
 

@@ -9,7 +9,7 @@ import pytest
 from tests.agent.run.agent_process import running_agent
 from tests.support.agents import open_tunnel
 from tests.support.edge import TOKEN, add_cluster, store_of, target
-from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.sekisho import Sekisho, free_port, make_sekisho, running
 from tests.support.waiting import eventually
 from tests.support.workers import worker_pids
 
@@ -20,9 +20,8 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sekisho]:
     made = make_sekisho(tmp_path_factory.mktemp("sekisho"), (free_port(), free_port()))
     text = made.config.read_text()
     made.config.write_text(text.replace("server: {", "server: {workers: 2, "))
-    made.start()
-    yield made
-    made.stop()
+    with running(made):
+        yield made
 
 
 async def test_each_worker_is_a_replica_of_the_same_machine(workers: Sekisho) -> None:
