@@ -10,7 +10,7 @@ from store.tables import is_storable
 
 _INDEXED = ("request_id", "user_id", "cluster_id", "project_id")
 _EQUAL = (
-    *("impersonated", "api_group", "resource", "subresource", "name", "namespace"),
+    *("token", "impersonated", "api_group", "resource", "subresource", "name", "namespace"),
     *("outcome", "answered_by", "sign_in"),
 )
 
@@ -69,7 +69,8 @@ def filter_condition(columns: Any, wanted: AuditFilter) -> ColumnElement[bool]:
         parts.append(columns.code.between(*wanted.codes))
     if wanted.user is not None:
         names = (columns.user_id, columns.username, columns.principal_id)
-        parts.append(or_(*(_equals(one, wanted.user) for one in names)))
+        called = columns.user_id.in_(wanted.called)
+        parts.append(or_(called, *(_equals(one, wanted.user) for one in names)))
     if wanted.cluster is not None:
         places = (columns.cluster_id, columns.cluster)
         parts.append(or_(*(_equals(one, wanted.cluster) for one in places)))

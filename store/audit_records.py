@@ -75,13 +75,16 @@ class AuditScope:
 class AuditFilter:
     """Conditions that an event must all meet. None means no condition.
 
-    ``user`` is an id, a username or a principal, and ``cluster`` an id or a name; ``user_id`` and
-    ``cluster_id`` are faster. ``path`` is exact, or a prefix with ``*`` at the end. ``codes`` is a
-    range, both ends included. ``since`` is included, ``until`` is not.
+    ``user`` is an id, a username or a principal, ``called`` are the ids of users who have that name
+    now, and ``cluster`` is an id or a name; ``user_id`` and ``cluster_id`` are faster. ``path`` is
+    exact, or a prefix with ``*`` at the end. ``codes`` is a range, both ends included. ``since`` is
+    included, ``until`` is not. ``token`` is the name of the token that was used.
     """
 
     user_id: str | None = None
     user: str | None = None
+    called: tuple[str, ...] = ()
+    token: str | None = None
     impersonated: str | None = None
     verbs: tuple[str, ...] = ()
     api_group: str | None = None

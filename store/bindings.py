@@ -57,7 +57,7 @@ class SqlBindings:
     ) -> Binding:
         """Store a binding, or return the existing equal one. Raises RecordNotFound."""
         same = (bindings.c.target == binding.target) & (bindings.c.subject == binding.subject)
-        async with self._connections.write(*_changes(binding)) as connection:
+        async with self._connections.write(*changes_of(binding)) as connection:
             await _hold_target(connection, binding)
             if binding.user_id is not None:
                 await lock_user(connection, binding.user_id)
@@ -75,7 +75,7 @@ class SqlBindings:
         found = await self.get(binding_id)
         if found is None:
             return False
-        async with self._connections.write(*_changes(found)) as connection:
+        async with self._connections.write(*changes_of(found)) as connection:
             async with one_is_left(connection):
                 result = await connection.execute(
                     delete(bindings).where(bindings.c.id == binding_id)
@@ -99,7 +99,7 @@ class SqlBindings:
         found = await self._select(same)
         if not found:
             return 0
-        async with self._connections.write(*_changes(found[0])) as connection:
+        async with self._connections.write(*changes_of(found[0])) as connection:
             return await _take(connection, same, check)
 
     async def is_known_group(self, group_id: str) -> bool:
@@ -153,7 +153,7 @@ async def insert_binding(connection: AsyncConnection, binding: Binding) -> None:
     await connection.execute(insert(bindings).values(**values))
 
 
-def _changes(binding: Binding) -> list[Change]:
+def changes_of(binding: Binding) -> list[Change]:
     """Return the changes to announce: subjects and targets of bindings."""
     subject = Change("user" if binding.user_id else "group", binding.subject)
     return [subject, Change("access", binding.cluster_id)] if binding.cluster_id else [subject]

@@ -49,17 +49,27 @@ class ChangeHub:
     def __init__(self) -> None:
         self._subscribers: set[_Subscriber] = set()
         self._live = False
+        self._checks = 0
 
     @property
     def live(self) -> bool:
         """Whether changes of other processes arrive."""
         return self._live
 
+    @property
+    def checks(self) -> int:
+        """How often the feed has proved that all changes until then had arrived."""
+        return self._checks
+
     def set_live(self, live: bool, *, missed: bool = True) -> None:
         """Record that the feed started or stopped. ``missed``: changes may have been lost."""
         if live and missed and not self._live:
             self.publish(Change("all"))
         self._live = live
+
+    def confirm(self) -> None:
+        """Record that all changes until now have been published."""
+        self._checks += 1
 
     def publish(self, *changes: Change) -> None:
         """Notify every subscriber."""

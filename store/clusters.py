@@ -9,12 +9,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.address_policy import DEFAULT_POLICY, AddressPolicy
 from config.dialing import Dialer
+from store.access_records import Binding
+from store.bindings import changes_of, insert_binding
+from store.cluster_names import (
+    forget_released,
+    lock_orders,
+    require_free_name,
+    require_no_orders,
+    require_wanted,
+)
 from store.connections import Database
 from store.encryption import Keyring, Undecryptable
 from store.errors import RecordNotFound, StaleRevision, StoreUnavailable
 from store.keyset import Place, page_of
 from store.records import Change, Cluster, CredentialSource
-from store.tables import clusters, is_storable
+from store.standing import lock_user
+from store.tables import clusters, is_storable, orders
 
 _ENCRYPTED = ("impersonator_token", "controller_token")
 
@@ -42,10 +52,18 @@ class SqlClusters:
         dialer = self._find_dialer(cluster.id) if self._find_dialer is not None else None
         return replace(cluster, reach="agent", dialer=dialer)
 
-    async def create(self, cluster: Cluster) -> None:
-        """Store a new cluster. Raises Conflict."""
-        async with self._connections.write(Change("cluster", cluster.id)) as connection:
+    async def create(self, cluster: Cluster, *, owner: Binding | None = None) -> None:
+        """Store a new cluster and its owner. Raises Conflict and RecordNotFound."""
+        changes = [Change("cluster", cluster.id), *(changes_of(owner) if owner else ())]
+        async with self._connections.write(*changes) as connection:
+            await lock_orders(connection)
+            await require_free_name(connection, cluster.id, cluster.name)
+            await require_wanted(connection, cluster.id)
             await connection.execute(insert(clusters).values(**self._values(cluster)))
+            if owner is not None:
+                if owner.user_id is not None:
+                    await lock_user(connection, owner.user_id)
+                await insert_binding(connection, owner)
 
     async def get(self, id_or_name: str) -> Cluster | None:
         """Return the cluster with that id, or else with that name."""
@@ -88,11 +106,15 @@ class SqlClusters:
             return (await connection.execute(select(clusters.c.id))).scalars().all()
 
     async def replace(self, cluster: Cluster, *, revision: int | None = None) -> None:
-        """Store ``cluster`` in place of the one with its id.
+        """Store ``cluster`` in place of the one with its id. Its order gets its name.
 
         Raises RecordNotFound, Conflict, and StaleRevision where ``revision`` isn't the cluster's.
         """
         async with self._connections.write(Change("cluster", cluster.id)) as connection:
+            await lock_orders(connection)
+            await require_free_name(connection, cluster.id, cluster.name)
+            if cluster.removing_since is not None:
+                await require_no_orders(connection, cluster.id)
             same = clusters.c.id == cluster.id
             if revision is not None:
                 same &= clusters.c.revision == revision
@@ -101,11 +123,16 @@ class SqlClusters:
             if not result.rowcount:
                 await _hold_cluster(connection, cluster.id)
                 raise StaleRevision("the cluster was changed meanwhile")
+            renamed = update(orders).where(orders.c.id == cluster.id, orders.c.name != cluster.name)
+            await connection.execute(renamed.values(name=cluster.name))
 
     async def delete(self, cluster_id: str) -> None:
-        """Delete the cluster with its bindings and projects. Raises RecordNotFound."""
+        """Delete the cluster with its bindings and projects. Raises RecordNotFound, Conflict."""
         async with self._connections.write(Change("cluster", cluster_id)) as connection:
+            await lock_orders(connection)
             await _hold_cluster(connection, cluster_id)
+            await require_no_orders(connection, cluster_id)
+            await forget_released(connection, cluster_id)
             await connection.execute(delete(clusters).where(clusters.c.id == cluster_id))
 
     async def rotate(self, connection: AsyncConnection) -> int:
@@ -142,6 +169,7 @@ class SqlClusters:
             "trusted_addresses": list(cluster.trusted_addresses),
             "labels": dict(cluster.labels),
             "reach": cluster.reach,
+            "held_since": cluster.held_since,
         } | self._encrypted(cluster)
 
     def _encrypted(self, cluster: Cluster) -> dict[str, bytes | None]:

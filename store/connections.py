@@ -11,13 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransactio
 from store.changes import ChangeHub
 from store.error_translation import translated
 from store.records import Change
+from store.statistics import Measurement, StoreStatistics
 
 
 class Feed(Protocol):
     """A source of other processes' changes for the hub."""
 
-    def start(self) -> None:
-        """Begin."""
+    async def start(self) -> None:
+        """Begin. A file is in use, for other processes, from then on. Raises StoreUnavailable."""
 
     async def stop(self) -> None:
         """End."""
@@ -51,13 +52,14 @@ class Database:
     def __init__(self, engines: Engines, shown: str, hub: ChangeHub) -> None:
         self.engines = engines
         self.notifier: Notifier | None = None
+        self.statistics = StoreStatistics()
         self._shown = shown
         self._hub = hub
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Return a connection for reading. Each statement sees what is committed at its start."""
-        with translated(self._shown):
+        with Measurement(self.statistics.read), translated(self._shown):
             async with self.engines.reader.connect() as connection:
                 yield connection
 
@@ -68,7 +70,7 @@ class Database:
         A caller that is cancelled during the commit waits for its outcome, so that every possible
         change is announced.
         """
-        with translated(self._shown):
+        with Measurement(self.statistics.write), translated(self._shown):
             engine = self.engines.writer
             async with engine.connect() as connection, connection.begin() as transaction:
                 yield connection

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,20 +14,25 @@ from store.audit_database import AuditDatabase
 from store.audit_events import SqlAuditEvents
 from store.bindings import SqlBindings
 from store.changes import ChangeHub
+from store.cluster_names import lock_orders
 from store.clusters import SqlClusters
 from store.connections import Database, Feed
 from store.database_files import prepare_files
+from store.database_time import database_time
 from store.device_polls import SqlDevicePolls
 from store.encryption import Keyring
 from store.engine import DEFAULT_TIMEOUTS, MIGRATION_SECONDS, Timeouts, make_engines
 from store.error_translation import translated
+from store.errors import StoreUnavailable
 from store.fleet import SqlFleet
 from store.idempotency_records import SqlIdempotencyRecords
 from store.identities import SqlIdentities
 from store.key_check import check_keys, renew_check
 from store.leases import SqlLeases
 from store.locations import Location, locate
+from store.management_clusters import SqlManagementClusters
 from store.nonces import SqlNonces
+from store.orders import SqlOrders
 from store.projects import SqlProjects
 from store.provider_claims import SqlProviderClaims
 from store.providers import SqlProviders
@@ -53,6 +59,7 @@ class SqlStore:
         self._keyring = keyring
         self._feed = feed
         self.changes = hub
+        self.statistics = connections.statistics
         self.users = SqlUsers(connections)
         self.tokens = SqlTokens(connections)
         self.clusters = SqlClusters(connections, keyring, addresses)
@@ -68,6 +75,8 @@ class SqlStore:
         self.leases = SqlLeases(connections)
         self.agent_tokens = SqlAgentTokens(connections)
         self.tunnels = SqlTunnels(connections)
+        self.management_clusters = SqlManagementClusters(connections, keyring)
+        self.orders = SqlOrders(connections, keyring)
         self.idempotency_records = SqlIdempotencyRecords(connections, keyring)
         self._audit = audit
         self.audit = SqlAuditEvents(audit)
@@ -77,12 +86,20 @@ class SqlStore:
         async with self._connections.read() as connection:
             await connection.execute(text("SELECT 1"))
 
+    async def time(self) -> datetime:
+        """Return the database's time. SQLite's is this machine's."""
+        async with self._connections.read() as connection:
+            return await database_time(connection)
+
     async def rotate_keys(self) -> int:
         """Encrypt records of other keys with the first key. Return their number."""
         async with self._connections.write() as connection:
+            await lock_orders(connection)  # others lock orders before clusters
             changed = await self.clusters.rotate(connection)
             changed += await self.identities.rotate(connection)
             changed += await self.providers.rotate(connection)
+            changed += await self.management_clusters.rotate(connection)
+            changed += await self.orders.rotate(connection)
             await renew_check(connection, self._keyring)
         return changed
 
@@ -118,12 +135,16 @@ async def open_store(
     if location.dsn is not None:
         from store.postgresql_feed import PostgresqlFeed  # and asyncpg, which SQLite doesn't need
 
-        feed = connections.notifier = PostgresqlFeed(location.dsn, hub)
+        feed = connections.notifier = PostgresqlFeed(location, hub)
     else:
         from store.sqlite_feed import SqliteFeed  # and aiosqlite, which PostgreSQL doesn't need
 
         feed = SqliteFeed(connections.engines.writer, hub, poll_interval, timeouts.look)
-    feed.start()
+    try:
+        await feed.start()
+    except StoreUnavailable:
+        await connections.engines.dispose()
+        raise
     audit = AuditDatabase(connections, location, timeouts)
     return SqlStore(connections, keyring, feed, hub, addresses, audit)
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from store import sqlite_connection
 from store.connections import Engines
 from store.locations import Location
 
@@ -18,12 +19,14 @@ class Timeouts:
 
     ``busy`` limits SQLite's wait for another writer, and a connection to PostgreSQL. ``statement``
     limits a statement in PostgreSQL: all statements are look-ups by key. ``look`` limits a look of
-    the change feed at SQLite; a slower one means that the database is busy.
+    the change feed at SQLite; a slower one means that the database is busy. ``transaction`` is how
+    long PostgreSQL waits for the next statement of a transaction before it ends the session.
     """
 
     busy: float = 5.0
     statement: float = 10.0
     look: float = 0.5
+    transaction: float = 60.0
 
 
 DEFAULT_TIMEOUTS = Timeouts()
@@ -65,20 +68,14 @@ def _common() -> dict[str, Any]:
 
 
 def _postgresql(location: Location, timeouts: Timeouts) -> Engines:
-    import asyncpg  # imported here, because SQLite does not need it
+    from store.postgresql_connector import PostgresqlConnector  # and asyncpg; SQLite needs neither
 
-    async def connect() -> Any:
-        # asyncpg reads libpq's URL parameters itself; SQLAlchemy would hand on only some of them.
-        return await asyncpg.connect(
-            location.dsn,
-            timeout=timeouts.busy,
-            command_timeout=timeouts.statement,
-            server_settings={"application_name": "sekisho"},
-        )
-
+    connector = PostgresqlConnector(
+        location, "sekisho", timeouts.busy, timeouts.statement, timeouts.transaction
+    )
     writer = create_async_engine(
         location.url,
-        async_creator=connect,
+        async_creator=connector.connect,
         pool_size=POSTGRESQL_CONNECTIONS,
         max_overflow=POSTGRESQL_BURST,
         pool_pre_ping=True,
@@ -105,7 +102,7 @@ def _sqlite_engine(
         location.url,
         pool_size=connections,
         max_overflow=0,
-        connect_args={"timeout": timeouts.busy},
+        connect_args={"timeout": timeouts.busy, "async_creator_fn": sqlite_connection.connect},
         **_common(),
         **options,
     )

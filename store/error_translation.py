@@ -12,6 +12,7 @@ from store.errors import Conflict, RecordNotFound, StoreUnavailable
 
 _POSTGRESQL = {
     "25006": "it is read-only; name the primary server in store.url",
+    "25P03": "a transaction waited too long for its next statement; this process was too slow",
     "28000": "PostgreSQL rejects this user from this host; see its pg_hba.conf",
     "28P01": "the user name or password is wrong",
     "3D000": "the database does not exist; create it, or correct store.url",
@@ -35,6 +36,8 @@ _SQLITE = {
 }
 """By error name. Extended names begin with one of these."""
 
+_NO_PRIMARY = "TargetServerAttributeNotMatched"
+
 _NO_SUCH_PARENT = ("23503", "SQLITE_CONSTRAINT_FOREIGNKEY")
 
 
@@ -42,7 +45,7 @@ def _failures() -> tuple[type[Exception], ...]:
     """Return the exceptions of databases and their drivers."""
     return (
         sql.SQLAlchemyError,
-        *_of("asyncpg", "PostgresError", "InterfaceError"),
+        *_of("asyncpg", "PostgresError", "InterfaceError", _NO_PRIMARY),
         *_of("sqlite3", "Error"),
         OSError,
     )
@@ -85,6 +88,9 @@ def _explained(exc: BaseException) -> str:
             return hint
     if isinstance(exc, sql.TimeoutError):
         return "all connections are busy"
+    # SQLAlchemy wraps it in a class of its own.
+    if isinstance(exc.__cause__ or exc, _of("asyncpg", _NO_PRIMARY)):
+        return "no server that responds accepts writes; promote a standby, or correct store.url"
     if isinstance(exc, _of("asyncpg", "ClientConfigurationError")):
         return f"store.url: {exc}"  # the message names parameters and files, never the password
     if isinstance(exc, OSError):

@@ -49,3 +49,13 @@ class LastAdministrator(StoreError):
 
 class TooManyAgentTokens(StoreError):
     """The cluster has as many valid agent tokens as it may have: revoke one first."""
+
+
+class QuotaExceeded(StoreError):
+    """An order exceeds a limit. ``limit`` is the limit's field in :class:`OrderLimits`, or
+    ``class`` for that of a class.
+    """
+
+    def __init__(self, limit: str, message: str) -> None:
+        super().__init__(message)
+        self.limit = limit

@@ -328,6 +328,15 @@ class SqlIdentities:
             changed += 1
         return changed
 
+    async def sealed(self) -> tuple[int, list[str]]:
+        """Return how many secrets are stored, and the principals whose secret no key opens."""
+        wanted = select(principals.c.id, principals.c.secret).where(
+            principals.c.secret.is_not(None)
+        )
+        async with self._connections.read() as connection:
+            rows = (await connection.execute(wanted.order_by(principals.c.id))).all()
+        return len(rows), [row.id for row in rows if self._opened(row.id, row.secret) is None]
+
     async def _select(self, *where: ColumnElement[bool]) -> list[PrincipalRecord]:
         async with self._connections.read() as connection:
             wanted = select(principals).where(*where).order_by(principals.c.id)

@@ -5,19 +5,21 @@ as "no such record". A look-up with text that databases cannot hold (NUL, lone s
 record; storing such text raises ValueError.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from config.dialing import Dialer
 from store.access_interfaces import Bindings, Projects, Roles
 from store.agent_interfaces import AgentTokens, Tunnels
 from store.audit_interfaces import AuditEvents
 from store.claim_records import ProviderClaim
+from store.cluster_interfaces import Clusters
 from store.fleet_interfaces import Fleet
 from store.identity_interfaces import Identities, Tokens, Users
-from store.records import Change, Cluster, StoredProvider, StoredResponse
+from store.order_interfaces import ManagementClusters, Orders
+from store.records import Change, StoredProvider, StoredResponse
+from store.statistics import StoreStatistics
 
 
 class Nonces(Protocol):
@@ -111,47 +113,6 @@ class ProviderClaims(Protocol):
         """
 
 
-class Clusters(Protocol):
-    """Clusters."""
-
-    def use_dialers(self, find: Callable[[str], Dialer]) -> None:
-        """Give records of agents' clusters the dialer that ``find`` returns for their id."""
-
-    def through_agent(self, cluster: Cluster) -> Cluster:
-        """Return the record as reached by the cluster's agent. Nothing is stored."""
-
-    async def create(self, cluster: Cluster) -> None:
-        """Store a new cluster. Raises Conflict if the id or name is taken."""
-
-    async def get(self, id_or_name: str) -> Cluster | None:
-        """Return the cluster with that id, or else with that name."""
-
-    async def list_all(self) -> Sequence[Cluster]:
-        """Return every cluster, ordered by name."""
-
-    async def page(
-        self,
-        field: Literal["name", "id", "created_at"],
-        *,
-        descending: bool = False,
-        after: tuple[str | datetime, str] | None = None,
-        limit: int,
-    ) -> Sequence[Cluster]:
-        """Return at most ``limit`` clusters in order, after a value of ``field`` and an id."""
-
-    async def ids(self) -> Sequence[str]:
-        """Return the id of every cluster, without decrypting credentials."""
-
-    async def replace(self, cluster: Cluster, *, revision: int | None = None) -> None:
-        """Replace the cluster with the same id, and increase its revision.
-
-        Raises RecordNotFound, and StaleRevision if ``revision`` is not the cluster's.
-        """
-
-    async def delete(self, cluster_id: str) -> None:
-        """Delete the cluster with its bindings and projects. Raises RecordNotFound."""
-
-
 class Leases(Protocol):
     """Leases: at most one holder of each name at a time."""
 
@@ -189,6 +150,10 @@ class Changes(Protocol):
     @property
     def live(self) -> bool:
         """Whether changes of other replicas arrive. If not, cache values for a second at most."""
+
+    @property
+    def checks(self) -> int:
+        """How often the feed has proved that all changes until then had arrived."""
 
     def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
         """Iterate over changes from now on, of all processes, within a second after the commit.
@@ -261,12 +226,24 @@ class Store(Protocol):
         """Agents' tunnels."""
 
     @property
+    def management_clusters(self) -> ManagementClusters:
+        """Clusters in which clusters are made to order."""
+
+    @property
+    def orders(self) -> Orders:
+        """Orders of clusters."""
+
+    @property
     def idempotency_records(self) -> IdempotencyRecords:
         """Responses to requests with an idempotency key."""
 
     @property
     def audit(self) -> AuditEvents:
         """The searchable audit log."""
+
+    @property
+    def statistics(self) -> StoreStatistics:
+        """Durations and failures of reads and writes."""
 
     @property
     def changes(self) -> Changes:

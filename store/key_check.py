@@ -6,12 +6,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from config.loggers import get_logger
 from store.encryption import Keyring, Undecryptable
 from store.errors import KeyMismatch
-from store.tables import clusters, providers, secrets
+from store.tables import clusters, management_clusters, orders, providers, secrets
 
 _LOG = get_logger(__name__)
 _NAME = "keyring-check"
 _CONTEXT = f"secrets.value/{_NAME}"
 _CHECK = secrets.c.name == _NAME
+
+_BY_RECORD = (
+    ("provider", "settings of provider", providers.c.name, providers.c.settings),
+    (
+        "management cluster",
+        "token of management cluster",
+        management_clusters.c.cluster_id,
+        management_clusters.c.token,
+    ),
+    ("order", "variables of order", orders.c.name, orders.c.variables),
+)
+"""Encrypted values that only their own record needs."""
 
 
 async def check_keys(connection: AsyncConnection, keyring: Keyring, shown: str) -> None:
@@ -57,16 +69,13 @@ async def _check_credentials(connection: AsyncConnection, keyring: Keyring, show
             cluster=name,
             error=_missing(f"credentials of cluster {name}", shown),
         )
-    # The next sign-in replaces a principal's undecryptable secret. A provider with undecryptable
-    # settings is unavailable, without effect on others.
-    columns_of_provider = (providers.c.name, providers.c.settings)
-    for name, envelope in await connection.execute(select(*columns_of_provider)):
-        if not keyring.knows(envelope):
-            _LOG.error(
-                "provider can't be used",
-                provider=name,
-                error=_missing(f"settings of provider {name}", shown),
-            )
+    # The next sign-in replaces a principal's undecryptable secret. Other undecryptable values make
+    # only their own record unavailable, without effect on others.
+    for kind, of_record, name_column, value_column in _BY_RECORD:
+        for name, envelope in await connection.execute(select(name_column, value_column)):
+            if not keyring.knows(envelope):
+                missing = _missing(f"{of_record} {name}", shown)
+                _LOG.error(f"{kind} can't be used", **{kind.replace(" ", "_"): name}, error=missing)
 
 
 def _missing(what: str, shown: str) -> str:

@@ -11,6 +11,7 @@ from store.connections import Database
 from store.encryption import Keyring, Undecryptable
 from store.errors import RecordNotFound, StoreUnavailable
 from store.records import Change, StoredProvider
+from store.rotation import rotate_column
 from store.tables import is_storable, providers
 
 
@@ -58,20 +59,15 @@ class SqlProviders:
 
     async def rotate(self, connection: AsyncConnection) -> int:
         """Encrypt with the first key what another one encrypted; how many providers changed."""
-        changed = 0
-        for row in (await connection.execute(select(providers).with_for_update())).all():
-            if not self._keyring.needs_rotation(row.settings):
-                continue
-            provider = self._provider(row)
-            if provider.unreadable:
-                raise StoreUnavailable(
-                    f"the settings of provider {row.name}: {provider.unreadable}"
-                )
-            sealed = self._values(provider)["settings"]
-            one = update(providers).where(providers.c.name == row.name)
-            await connection.execute(one.values(settings=sealed))
-            changed += 1
-        return changed
+        return await rotate_column(
+            connection, providers.c.name, providers.c.settings, self._keyring, self._resealed
+        )
+
+    def _resealed(self, row: Any) -> Any:
+        provider = self._provider(row)
+        if provider.unreadable:
+            raise StoreUnavailable(f"the settings of provider {row.name}: {provider.unreadable}")
+        return self._values(provider)["settings"]
 
     def _values(self, provider: StoredProvider) -> dict[str, Any]:
         """Return the row's columns, without settings that do not change."""

@@ -145,8 +145,8 @@ class Token:
 
     ``clusters`` limits the token to those cluster ids (empty: no limit), ``projects`` to those
     projects' namespaces, and ``read_only`` to reading; ``proxy_read`` extends that to responses of
-    services and pods. ``expires_at`` None: the token does not expire. ``signed_in_at`` is the time
-    of the sign-in, for a session's token. A renewal does not change it.
+    services and pods, and to metrics of nodes. ``expires_at`` None: the token does not expire.
+    ``signed_in_at`` is the time of the sign-in, for a session's token; a renewal keeps it.
 
     ``parent`` names the token that created this one. ``sign_in`` names the first session of the
     sign-in, also for renewed sessions and for tokens that were created in them. A ``confined``
@@ -246,9 +246,10 @@ class Cluster:
     any address (None: never read). ``trusted_addresses`` are those that an import by the operator
     allows although they are denied by default. ``addresses`` is the process's policy on
     connections to the cluster, and ``dialer`` makes those to a cluster whose ``reach`` is
-    ``agent``; neither is stored. ``unreadable`` is why the stored tokens cannot be decrypted. The
-    tokens are then empty, and the cluster is not usable. Storing such a record keeps the stored
-    tokens, unless it has new ones.
+    ``agent``; neither is stored. While ``held_since`` is set, Sekisho changes nothing in the
+    cluster: the database was restored, and not accepted yet. ``unreadable`` is why the stored
+    tokens cannot be decrypted. The tokens are then empty, and the cluster is not usable. Storing
+    such a record keeps the stored tokens, unless it has new ones.
     """
 
     id: str
@@ -270,6 +271,7 @@ class Cluster:
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     addresses: AddressPolicy = field(default=DEFAULT_POLICY, repr=False, compare=False)
     reach: Reach = "direct"
+    held_since: datetime | None = None
     dialer: Dialer | None = field(default=None, repr=False, compare=False)
     unreadable: str = ""
 
@@ -293,6 +295,8 @@ ChangeKind = Literal[
     "report",
     "tunnels",
     "agent-token",
+    "management-cluster",
+    "order",
     "all",
 ]
 
@@ -308,7 +312,8 @@ class Change:
     which roles changed), ``role``, ``project`` (key: its id; also its namespaces), ``provider``
     (key: its name), ``status`` (key: the cluster whose status changed), ``report`` (key: the
     cluster with a new report), ``tunnels`` (key: the cluster whose tunnels changed),
-    ``agent-token`` (key: the cluster whose agent tokens changed), and ``all``.
+    ``agent-token`` (key: the cluster whose agent tokens changed), ``management-cluster`` (key: its
+    cluster id), ``order`` (key: the order's id), and ``all``.
     """
 
     kind: ChangeKind

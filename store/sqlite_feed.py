@@ -44,8 +44,13 @@ class SqliteFeed:
         self._connection: aiosqlite.Connection | None = None
         self._serial = -1
 
-    def start(self) -> None:
-        """Start polling."""
+    async def start(self) -> None:
+        """Start polling, with the connection open: a copy of a file in use must be refused.
+
+        Raises StoreUnavailable if another process has locked the file.
+        """
+        with translated("the database"):
+            await self._its_own()
         self._task = asyncio.create_task(self._run(), name="change-feed")
 
     async def stop(self) -> None:
@@ -69,6 +74,7 @@ class SqliteFeed:
                     self._hub.publish(Change("all"))
                     seen = version
                 self._hub.set_live(True, missed=False)
+                self._hub.confirm()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._interval):
                     await self._stopping.wait()

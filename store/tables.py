@@ -214,6 +214,8 @@ clusters = Table(
     Column("trusted_addresses", JSON),
     Column("labels", JSON, nullable=False, server_default="{}"),
     Column("reach", SafeText, nullable=False, server_default="direct"),
+    # Since a restore that was not accepted yet.
+    Column("held_since", UtcDateTime),
 )
 
 
@@ -382,6 +384,58 @@ tunnels = Table(
     Index(None, "replica_id"),
 )
 
+management_clusters = Table(
+    "management_clusters",
+    metadata,
+    _in_cluster(primary_key=True),
+    Column("namespace", SafeText, nullable=False),
+    Column("classes", JSON, nullable=False),
+    Column("limits", JSON, nullable=False),
+    Column("token", Sealed, nullable=False),
+    Column("token_expires_at", UtcDateTime, nullable=False),
+    Column("revision", Integer, nullable=False),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    # The id of the cluster's record, which the import makes: no foreign key.
+    Column("id", SafeText, primary_key=True),
+    Column("name", SafeText, nullable=False, unique=True),
+    Column(
+        "management_id",
+        SafeText,
+        ForeignKey("management_clusters.cluster_id", ondelete="RESTRICT"),
+        nullable=False,
+    ),
+    Column("engine_name", SafeText, nullable=False),
+    Column("engine_uid", SafeText),
+    Column("adopted", Boolean, nullable=False),
+    # Both are in "wanted" as well: limits count them.
+    Column("class_name", SafeText, nullable=False),
+    Column("workers", Integer, nullable=False),
+    Column("wanted", JSON, nullable=False),
+    # JSON, encrypted: only the class's author knows which of them are secret.
+    Column("variables", Sealed, nullable=False),
+    # No foreign key: the cluster outlives its orderer.
+    Column("owner_id", SafeText, nullable=False, index=True),
+    Column("user_name", SafeText, nullable=False),
+    Column("state", SafeText, nullable=False),
+    Column("state_since", UtcDateTime, nullable=False),
+    Column("message", SafeText, nullable=False),
+    Column("slow", Boolean, nullable=False),
+    Column("conditions", JSON, nullable=False),
+    Column("ready_machines", Integer, nullable=False),
+    Column("machines", Integer, nullable=False),
+    Column("engine_away_since", UtcDateTime),
+    Column("imported_at", UtcDateTime),
+    Column("deleting_since", UtcDateTime),
+    Column("release", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("revision", Integer, nullable=False),
+    UniqueConstraint("management_id", "engine_name"),
+)
+
 leases = Table(
     "leases",
     metadata,
@@ -456,6 +510,13 @@ device_polls = Table(
     Column("expires_at", UtcDateTime, nullable=False, index=True),
 )
 """Digests of device sign-ins, with the time of the next poll and the interval."""
+
+schema_support = Table(
+    "schema_support",
+    metadata,
+    Column("oldest_code", SafeText, primary_key=True),
+)
+"""One row: the oldest version that works with the schema (store/schema.py)."""
 
 secrets = Table(
     "secrets",

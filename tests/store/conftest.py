@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from store.database import SqlStore, open_store
+from store.database import SqlStore
 from store.encryption import Keyring, generate_key
+from tests.support.stores import open_new_store
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -24,6 +26,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def store(url: str, keyring: Keyring) -> AsyncIterator[SqlStore]:
-    opened = await open_store(url, keyring, poll_interval=0.05)
+    opened = await open_new_store(url, keyring, poll_interval=0.05)
+    # A feed that connects later replaces the changes that wait then.
+    await eventually(lambda: opened.changes.live)
     yield opened
     await opened.close()

@@ -1,6 +1,7 @@
 """Direct access to the database, without the store."""
 
 import sqlite3
+from contextlib import closing
 
 import asyncpg
 
@@ -8,7 +9,7 @@ import asyncpg
 async def execute(url: str, statement: str) -> None:
     """Run a statement without the store."""
     if url.startswith("sqlite"):
-        with sqlite3.connect(url.removeprefix("sqlite:///")) as lite:
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as lite, lite:
             lite.execute(statement)
         return
     connection = await asyncpg.connect(url)

@@ -88,6 +88,7 @@ async def test_events_are_newest_first_in_pages_that_new_events_do_not_shift(
         ({"user": "local://u-alice"}, {"principal_id": "local://u-bob"}),
         ({"impersonated": ""}, {"impersonated": "bob"}),
         ({"verbs": ("delete", "patch")}, {"verb": "create"}),
+        ({"token": "token-a"}, {"token": "token-A"}),
         ({"api_group": ""}, {"api_group": "apps"}),
         ({"resource": "secrets"}, {"resource": "pods"}),
         ({"subresource": ""}, {"subresource": "log"}),

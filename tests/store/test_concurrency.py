@@ -95,6 +95,7 @@ async def test_committed_change_of_cancelled_caller_is_announced(store: SqlStore
         while not revoked <= seen:
             await asyncio.sleep(0.01)
     listener.cancel()
+    await asyncio.gather(listener, return_exceptions=True)
 
 
 async def test_cancelled_callers_leak_no_connection(store: SqlStore) -> None:

@@ -20,7 +20,7 @@ CORP = StoredProvider(
 )
 
 
-async def _stored_bytes(url: str) -> bytes:
+async def stored_bytes(url: str) -> bytes:
     """Return all stored bytes: SQLite's files, or every row of PostgreSQL."""
     if url.startswith("sqlite"):
         file = Path(url.removeprefix("sqlite:///"))
@@ -38,7 +38,7 @@ async def _stored_bytes(url: str) -> bytes:
 
 async def test_cluster_credentials_are_not_in_raw_database(store: SqlStore, url: str) -> None:
     await store.clusters.create(a_cluster())
-    raw = await _stored_bytes(url)
+    raw = await stored_bytes(url)
     assert b"10.0.0.1" in raw
     assert b"-secret" not in raw
 

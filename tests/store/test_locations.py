@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from store.errors import StoreError
-from store.locations import Location, locate
+from store.locations import Host, Location, locate
 
 SECRETS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=8, max_size=20)
 NAMES = st.text(st.characters(min_codepoint=97, max_codepoint=122), min_size=1, max_size=7)
@@ -31,6 +31,11 @@ NAMES = st.text(st.characters(min_codepoint=97, max_codepoint=122), min_size=1, 
         ("postgresql+psycopg://u:pw@h/x", r"postgresql\+psycopg:// is not supported"),
         ("", "not a database URL"),
         ("postgresql://u:pw@h/x?wat=1", "'wat' is not supported"),
+        ("postgresql://u:pw@h/x?host=a&host=b", "'host' is there twice"),
+        ("postgresql://u:pw@a:1,b:x/y", "a host must be a name, name:port"),
+        ("postgresql://u:pw@a,,b/y", "a host must be a name, name:port"),
+        ("postgresql://u:pw@a:70000,b/y", "a host must be a name, name:port"),
+        ("postgresql://u:pw@/x?host=a,b,c&port=1,2", "3 hosts have 2 ports"),
     ],
 )
 def test_unusable_url_is_reported_without_its_password(url: str, message: str) -> None:
@@ -66,6 +71,27 @@ def test_socket_is_shown_by_its_folder() -> None:
     assert locate("postgresql:///x?host=/run/pg").shown == "the database /x at /run/pg"
 
 
+@pytest.mark.parametrize(
+    ("url", "hosts"),
+    [
+        ("postgresql://u:p@a:1,b/x", (Host("a", 1), Host("b", 5432))),
+        ("postgresql://u:p@[::1]:7,b:8/x", (Host("::1", 7), Host("b", 8))),
+        ("postgres://u:p@/x?host=a,b&port=1,2", (Host("a", 1), Host("b", 2))),
+        ("postgresql://u:p@/x?host=/run/a,b&port=6543", (Host("/run/a", 6543), Host("b", 6543))),
+    ],
+)
+def test_several_hosts_are_listed_and_must_accept_writes(url: str, hosts: tuple[Host, ...]) -> None:
+    location = locate(url)
+    assert location.hosts == hosts
+    assert location.dsn == "postgresql://u:p@/x?target_session_attrs=read-write"
+    assert all(f"{host.name}:{host.port}" in location.shown for host in hosts)
+
+
+def test_session_attributes_of_several_hosts_can_be_chosen() -> None:
+    dsn = locate("postgresql://u:p@a,b/x?target_session_attrs=any").dsn
+    assert dsn == "postgresql://u:p@/x?target_session_attrs=any"
+
+
 @given(user=NAMES, password=SECRETS, database=NAMES)
 def test_any_password_reaches_driver_unchanged(user: str, password: str, database: str) -> None:
     location = locate(f"postgresql://{user}:{quote(password, safe='')}@db:5433/{database}")
@@ -77,14 +103,17 @@ def test_any_password_reaches_driver_unchanged(user: str, password: str, databas
 
 @given(st.text(max_size=60))
 def test_any_text_is_location_or_store_error(text: str) -> None:
-    for url in (text, f"sqlite:///{text}", f"postgresql://{text}", f"postgresql://h/x?{text}"):
+    for url in (
+        *(text, f"sqlite:///{text}", f"postgresql://{text}", f"postgresql://h/x?{text}"),
+        *(f"postgresql://a,{text}/x", f"postgresql:///x?host=a,{text}"),
+    ):
         try:
             locate(url)
         except StoreError:
             pass
 
 
-@given(password=SECRETS, rest=st.sampled_from(["h:port/x", "h/x?wat=1", "h/x?sslmode=x"]))
+@given(password=SECRETS, rest=st.sampled_from(["h:port/x", "h/x?wat=1", "h/x?sslmode=x", "h,:p/x"]))
 def test_errors_show_no_password(password: str, rest: str) -> None:
     for scheme in ("postgresql", "mysql"):
         with pytest.raises(StoreError) as caught:

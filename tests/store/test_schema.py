@@ -33,6 +33,7 @@ ROOT = Path(__file__).parents[2]
 async def test_newer_schema_is_refused_and_both_revisions_are_named(url: str) -> None:
     _, head = await upgrade_database(url)
     await execute(url, "UPDATE alembic_version SET version_num = '9999'")
+    await execute(url, "UPDATE schema_support SET oldest_code = '9998'")
     for opening in (open_store(url, Keyring([b"k" * 32])), upgrade_database(url)):
         with pytest.raises(SchemaTooNew, match=f"9999.*{head}"):
             await opening
