@@ -11,8 +11,8 @@ JOBS   ?= 3
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-compiled compiled bench soak screenshots fuzz lint docs format types contracts check kubernetes \
-  lock advisories client image base-image clean
+.PHONY: help setup demo test test-compiled compiled bench soak screenshots fuzz lint dashboards docs format types contracts check kubernetes \
+  lock advisories client chart image image-test base-image clean
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,7 +39,7 @@ test: $(STAMP) ## Run the tests, against real servers if this machine can run th
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder $(TESTS)
 
 screenshots: $(STAMP) ## Renew the pictures of docs/pages
-	@SEKISHO_SCREENSHOTS=docs/pages $(BIN)/python -m pytest -q tests/e2e/test_documented_pages.py
+	@SEKISHO_SCREENSHOTS=docs/pages $(BIN)/python -m pytest -q tests/e2e/test_documented_pages.py tests/e2e/test_documented_orders.py
 
 fuzz: $(STAMP) ## Fuzz the request path for FUZZ_SECONDS (600); findings stay in .fuzz
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
@@ -74,6 +74,15 @@ lint: $(STAMP) ## Check style, formatting and words
 	@$(BIN)/ruff format --check .
 	@$(BIN)/python -m tests.docs.words
 
+dashboards: $(STAMP) ## Write the dashboards of deploy/chart/files/dashboards from deploy/dashboards
+	@$(BIN)/python deploy/dashboards/build.py
+
+release-fixture: $(STAMP) ## Keep the code of HEAD, and of one release before, to test upgrades and downgrades
+	@git archive --format=zip -9 -o tests/fixtures/releases/schema-$$($(BIN)/python -c \
+	  'from store.schema import HEAD; print(HEAD)').zip HEAD \
+	  agent config impersonation management providers proxy store
+	@ls tests/fixtures/releases/*.zip | sort | head -n -2 | xargs -r rm -f
+
 docs: $(STAMP) ## Write docs/cli.md from the commands
 	@$(BIN)/python -m tests.docs.command_line
 
@@ -93,11 +102,12 @@ kubernetes: $(STAMP) ## Build kube-apiserver, etcd and kubectl for demo and test
 	@$(BIN)/python tests/kubernetes/build.py
 
 lock: $(STAMP) ## Write the exact versions of all dependencies into requirements/
-	@for extra in "" test dev; do \
+	@# dev holds everything; all others take its versions.
+	@for extra in dev test traces ""; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-	    $${extra:+--extra $$extra} --no-emit-package sekisho \
-	    pyproject.toml -o requirements/$${extra:-runtime}.txt || exit 1; \
+	    $${extra:+--extra $$extra} $$(test "$$extra" = dev || echo --constraint requirements/dev.txt) \
+	    --no-emit-package sekisho pyproject.toml -o requirements/$${extra:-runtime}.txt || exit 1; \
 	done
 	@echo 'atheris==3.0.0' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links \
@@ -108,6 +118,9 @@ lock: $(STAMP) ## Write the exact versions of all dependencies into requirements
 	@printf 'click\nh11\nPyYAML\n' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --constraint requirements/dev.txt \
 	  --custom-compile-command "make lock" - -o requirements/client.txt
+	@echo 'cyclonedx-bom==7.5.0' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --constraint requirements/dev.txt \
+	  --custom-compile-command "make lock" - -o requirements/image.txt
 	@echo 'pip-audit==2.10.1' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --constraint requirements/dev.txt \
 	  --constraint requirements/bench.txt --custom-compile-command "make lock" - \
@@ -121,8 +134,15 @@ advisories: $(STAMP) ## Look for advisories about pinned dependencies; ADVISORIE
 client: $(STAMP) ## Build the client: dist/sekisho_client-*.whl and dist/sekisho.pyz
 	@$(BIN)/python deploy/client/build.py
 
-image: ## Build the container image
-	@docker build -f deploy/Dockerfile -t sekisho .
+chart: $(STAMP) ## Write what is made from the Helm chart: its table of values, and deploy/manifests
+	@$(BIN)/python tests/kubernetes/build.py --component helm
+	@$(BIN)/python deploy/render_chart.py --helm "$$($(BIN)/python tests/kubernetes/build.py --path helm)"
+
+image: ## Build the container image, for REGISTRY and PLATFORM, with SBOM and provenance in dist
+	@$(PYTHON) deploy/image/build.py --registry "$(REGISTRY)" --platform "$(PLATFORM)"
+
+image-test: $(STAMP) ## Build the image on a base made by debootstrap, and start it (minutes, as root)
+	@SEKISHO_TEST_IMAGE=1 $(BIN)/python -m pytest -q -rs tests/deploy/image/test_image.py
 
 base-image: $(STAMP) ## Write the current digest of the base image into the Dockerfile (needs docker)
 	@$(BIN)/python deploy/base_image.py

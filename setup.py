@@ -13,6 +13,20 @@ from typing import Any
 from setuptools import setup
 
 COMPILED = (
+    "agent/tunnel/connection.py",
+    "agent/tunnel/dialed_stream.py",
+    "agent/tunnel/read_buffer.py",
+    "agent/tunnel/relayed_stream.py",
+    "agent/tunnel/status.py",
+    "agent/tunnel/stream_end.py",
+    "agent/websocket/codec.py",
+    "agent/websocket/masking.py",
+    "agent/yamux/control_queue.py",
+    "agent/yamux/events.py",
+    "agent/yamux/frames.py",
+    "agent/yamux/limits.py",
+    "agent/yamux/session.py",
+    "agent/yamux/stream.py",
     "impersonation/impersonate_headers.py",
     "management/authentication/authenticated_token.py",
     "management/authentication/token_authenticator.py",

@@ -15,8 +15,9 @@ from config.problems import ConfigError
 from config.settings import Settings
 from management.api.access_requirements import CLUSTER, PROJECT
 from management.api.authentication import CALLER
+from management.api.order_visibility import ORDER
 from management.http.problem import REQUEST_ID
-from management.http.request_notes import ADDRESS, NOTES
+from management.http.request_notes import ADDRESS, NOTES, TRACE_ID
 from proxy.audit.index import AuditIndex
 from proxy.audit.log import AuditLog
 from proxy.audit.policy import AuditPolicy
@@ -132,7 +133,7 @@ def _notes(request: web.Request) -> Mapping[str, str]:
 
 
 def _access(request: web.Request, response: web.StreamResponse, received: float) -> RequestContext:
-    caller, cluster = request.get(CALLER), request.get(CLUSTER)
+    caller, cluster = request.get(CALLER), request.get(CLUSTER) or request.get(ORDER)
     return RequestContext(
         request.get(ADDRESS, ""),
         request.method,
@@ -146,4 +147,5 @@ def _access(request: web.Request, response: web.StreamResponse, received: float)
         cluster=cluster.name if cluster is not None else "",
         cluster_id=cluster.id if cluster is not None else "",
         status=response.status,
+        trace_id=request.get(TRACE_ID, ""),
     )

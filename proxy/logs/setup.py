@@ -36,9 +36,14 @@ _WHOLE = frozenset({"exception", "stack"})
 
 
 def set_up_logging(
-    level: str, style: Literal["auto", "json", "console"]
+    level: str,
+    style: Literal["auto", "json", "console"],
+    *more: structlog.typing.Processor,
 ) -> Literal["json", "console"]:
-    """Send all log lines to standard error. Return the style that ``auto`` resolves to."""
+    """Send all log lines to standard error. Return the style that ``auto`` resolves to.
+
+    ``more`` are processors for each line. An agent has none, and does not import theirs.
+    """
     by_stream: Literal["json", "console"] = "console" if sys.stderr.isatty() else "json"
     chosen = by_stream if style == "auto" else style
     renderer: structlog.typing.Processor
@@ -48,6 +53,7 @@ def set_up_logging(
         renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        *more,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -90,6 +96,13 @@ def log_ready(settings: "Settings", **more: object) -> None:
         metrics=str(settings.metrics.listen),
         **more,
     )
+
+
+def log_stopping(settings: "Settings") -> None:
+    """Log that the server stops, and how long it serves on and lets requests finish."""
+    server = settings.server
+    delay = server.shutdown_delay.total_seconds()
+    _LOG.info("stopping", delay_seconds=delay, grace_seconds=server.shutdown_grace_seconds)
 
 
 def redact(
