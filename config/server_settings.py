@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from config.listen import Listen, parse_listen
-from config.section import Duration, Networks, Section
+from config.section import Duration, Lag, Networks, Section
 
 MAX_WORKERS = 256
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 _COUNT = re.compile(r"[1-9][0-9]{0,2}")
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{16,512}")
+"""A bearer token by RFC 6750, section 2.1, and long enough that it cannot be guessed."""
 
 
 def _listen(value: Any) -> Any:
@@ -67,6 +69,11 @@ class TlsSettings(Section):
     ca_file: Path | None = None
     """PEM: the CA that clients must trust; written into kubeconfigs. Omit it for a public CA."""
 
+    names: tuple[Annotated[str, Field(pattern=rf"^(?:{_HOST.pattern})$")], ...] = Field(
+        default=(), max_length=50
+    )
+    """More hosts in the certificate of Sekisho's own CA, such as that of a former external_url."""
+
     plain_http: bool = False
     """Serve plain HTTP, for a load balancer that terminates TLS. Never use it without one."""
 
@@ -76,6 +83,8 @@ class TlsSettings(Section):
             raise ValueError("cert_file and key_file go together; give both, or neither")
         if self.plain_http and self.cert_file is not None:
             raise ValueError("plain_http and cert_file contradict each other; give one")
+        if self.names and (self.plain_http or self.cert_file is not None):
+            raise ValueError("names are for the certificate of Sekisho's own CA, which is not used")
         return self
 
 
@@ -97,8 +106,16 @@ class ServerSettings(Section):
     trusted_proxies: Networks = ()
     """Addresses or networks of load balancers whose ``X-Forwarded-For`` is trusted."""
 
+    proxy_protocol_from: Networks = ()
+    """Addresses or networks of load balancers that announce each client's address by the PROXY
+    protocol. Their connections must begin with its header; those from elsewhere must not."""
+
     idle_timeout: Duration = timedelta(seconds=120)
     """How long a client's connection may be idle, and how long a request's header may take."""
+
+    shutdown_delay: Lag = Field(default=timedelta(0), le=timedelta(hours=1))
+    """How long the server serves on after it has become unready, when it stops: the time in which
+    load balancers notice."""
 
     shutdown_grace_seconds: float = Field(default=30.0, ge=0, le=3600)
     """Seconds that active requests may continue after the server begins to stop."""
@@ -115,8 +132,49 @@ class ServerSettings(Section):
         return origin(value) if value else value
 
 
+class MetricsTlsSettings(Section):
+    """TLS of the metrics listener. By default, it has none."""
+
+    from_server: bool = False
+    """Use the main listener's certificate."""
+
+    cert_file: Path | None = None
+    """PEM: a certificate of its own. Read again when the file changes."""
+
+    key_file: Path | None = None
+    """PEM: the private key. Required with ``cert_file``."""
+
+    @model_validator(mode="after")
+    def _one_certificate(self) -> "MetricsTlsSettings":
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together; give both, or neither")
+        if self.from_server and self.cert_file is not None:
+            raise ValueError("from_server and cert_file contradict each other; give one")
+        return self
+
+    @property
+    def enabled(self) -> bool:
+        """Return whether the listener uses TLS."""
+        return self.from_server or self.cert_file is not None
+
+
 class MetricsSettings(Section):
-    """The metrics listener: plain HTTP, for monitoring only."""
+    """The metrics listener, for monitoring only."""
 
     listen: Address = Listen("127.0.0.1", 9443)
     """``host:port``."""
+
+    token: SecretStr | None = None
+    """The bearer token that a scrape must send. Default: none is needed."""
+
+    tls: MetricsTlsSettings = MetricsTlsSettings()
+
+    @field_validator("token")
+    @classmethod
+    def _strong(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _TOKEN.fullmatch(value.get_secret_value()):
+            raise ValueError(
+                "must have 16 to 512 letters, digits, and -._~+/=; "
+                "make one with: openssl rand -hex 32"
+            )
+        return value

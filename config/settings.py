@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from config.address_policy import AddressPolicy
 from config.audit_settings import AuditSettings
+from config.backup_settings import BackupSettings
 from config.cluster_settings import ClusterSettings, ControllerSettings, UpstreamSettings
 from config.identity_settings import IdentitySettings
 from config.image_settings import ImageSettings
@@ -14,9 +15,11 @@ from config.limit_settings import LimitSettings
 from config.listen import MAX_PORT, Listen
 from config.namespace_settings import NamespaceSettings
 from config.peering_settings import PeeringSettings
+from config.provisioning_settings import ProvisioningSettings
 from config.section import Section
 from config.server_settings import MetricsSettings, ServerSettings
 from config.sign_in_settings import LoginSettings, ProviderEntry, SessionSettings, TokenSettings
+from config.trace_settings import TraceSettings
 
 _ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 """Hosts that mean every interface, with the loopback address of the same family."""
@@ -73,10 +76,13 @@ class Settings(Section):
     controllers: ControllerSettings = ControllerSettings()
     images: ImageSettings = ImageSettings()
     namespaces: NamespaceSettings = NamespaceSettings()
+    provisioning: ProvisioningSettings = ProvisioningSettings()
     upstream: UpstreamSettings = UpstreamSettings()
     limits: LimitSettings = LimitSettings()
     log: LogSettings = LogSettings()
     audit: AuditSettings = AuditSettings()
+    traces: TraceSettings = TraceSettings()
+    backup: BackupSettings = BackupSettings()
 
     @field_validator("metrics")
     @classmethod
@@ -84,6 +90,8 @@ class Settings(Section):
         server = info.data.get("server")
         if server is not None and _overlap(value.listen, server.listen):
             raise ValueError(f"listen is {value.listen}, which server.listen has; change one")
+        if server is not None and value.tls.from_server and server.tls.plain_http:
+            raise ValueError("tls.from_server: server.tls.plain_http is set; give tls.cert_file")
         return value
 
     @field_validator("peering")

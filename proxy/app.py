@@ -1,6 +1,5 @@
 """The composition root: creates and connects every part of a running Sekisho."""
 
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -9,7 +8,6 @@ from dataclasses import dataclass, replace
 from aiohttp import web
 
 from config.identity_settings import RetentionSettings
-from config.settings import Settings
 from management.api.server_state import ServerState
 from management.app import build_app
 from management.authentication.external_tokens import ExternalTokens
@@ -38,29 +36,34 @@ from proxy.background.memory import trim_heap_forever
 from proxy.background.tasks import BackgroundTasks
 from proxy.client.dispatch import dispatcher
 from proxy.client.in_process import InProcessServer
+from proxy.client.management_trace import traced
 from proxy.client.server import ConnectionFactory, ProxyServer, create_connection
 from proxy.fastpath.factory import fast_path_connections  # fast path
 from proxy.forwarding.active_requests import ActiveRequests
 from proxy.forwarding.handler import ProxyHandler
 from proxy.forwarding.lifecycle import RequestLifecycle
+from proxy.forwarding.request_trace import RequestTracer
 from proxy.forwarding.services import ProxyServices
 from proxy.limits.anonymous import AnonymousLimiter
 from proxy.limits.connections import ConnectionLimiter
 from proxy.limits.limiter import Limiter
 from proxy.limits.loop_lag import monitor_loop_lag
 from proxy.limits.management_api import ManagementLimits
-from proxy.logs.access_log import AccessLog
-from proxy.logs.line_writer import LineWriter
+from proxy.logs.open_access_log import open_access_log
 from proxy.metrics.proxy_metrics import ProxyMetrics
 from proxy.metrics.token_usage import TokenUsageRecorder
 from proxy.monitoring.app import build_metrics_app, create_metrics_registry
 from proxy.monitoring.health import Readiness
 from proxy.monitoring.health import routes as health_routes
+from proxy.monitoring.provisioning_reports import create_provisioners
+from proxy.monitoring.server_collector import observe_server
 from proxy.monitoring.state_collector import StateCollector
+from proxy.monitoring.trace_collector import TraceCollector
 from proxy.startup.configuration import LoadedConfig
 from proxy.startup.main_server import header_limits, main_server
 from proxy.startup.management_services import create_services
 from proxy.startup.providers import create_provider_registry
+from proxy.startup.tracing import open_tracing
 from proxy.transport.descriptors import most_connections
 from proxy.transport.server_tls import ServerTls
 from proxy.tunnels.peer_metrics import PeerMetrics
@@ -105,12 +108,15 @@ async def build_application(
         registry = create_metrics_registry()
         metrics = ProxyMetrics(registry)
         background = BackgroundTasks()
+        peer = this_replica()
+        tracing, trace_counts = open_tracing(settings, stack, peer.id)
+        registry.register(TraceCollector(trace_counts))
         providers = create_provider_registry(loaded, store)
         tokens = TokenIssuer(store.tokens, token_lifetimes(settings))
         sign_in = SignInService(store, tokens, providers)
         authenticator = TokenAuthenticator(store, ExternalTokens(store, sign_in))
         peering = await stack.enter_async_context(
-            open_peering(settings.peering, keyring, this_replica(), place)
+            open_peering(settings.peering, keyring, peer, place)
         )
         directory = TunnelDirectory(store, peering.replica, remote=peering.client)
         peering.serve(directory)
@@ -149,7 +155,10 @@ async def build_application(
         )
         agents = Agents(directory.agents, services.agent_image)
         controllers = ControllerManager.from_settings(store, settings, agents)
-        registry.register(StateCollector(authenticator, clusters, providers, controllers))
+        controllers.tracing = tracing
+        registry.register(
+            StateCollector(authenticator, clusters, providers, controllers, store.changes)
+        )
         readiness = Readiness(
             {"store": store.ping},
             lambda: {f"provider/{name}": error for name, error in providers.health().items()},
@@ -161,11 +170,11 @@ async def build_application(
             metrics.audit_log_over_budget.inc,
             metrics.count_not_searchable,
         )
+        provisioners = create_provisioners(services, controllers, audit_log, registry)
         active_requests = ActiveRequests(store, authenticator)
         token_usage = TokenUsageRecorder(store.tokens, registry)
         user_tokens = UserServiceAccountTokens(store)
-
-        access_log = _access_log(settings, metrics, stack, log_style)
+        access_log = open_access_log(settings.log, metrics.access_log_dropped.inc, stack, log_style)
         observer = management_audit_observer(audit_log)
         tunnels = TunnelService(
             store,
@@ -197,6 +206,7 @@ async def build_application(
             RequestIds(),
             services.addresses,
             settings.upstream.upgrade_idle_timeout.total_seconds(),
+            RequestTracer(tracing) if tracing is not None else None,
         )
         handler = ProxyHandler(proxy_services)
         limits_of_heads = header_limits(settings)
@@ -214,6 +224,7 @@ async def build_application(
         background.keep("last-used", token_usage.write_forever)
         keep_searchable(background, audit_log, store.audit, settings.audit.search)
         tunnels.start(background)
+        observe_server(registry, background, tls, store, sign_in.counts)
         stack.push_async_callback(background.stop)
 
         limits = settings.limits.connections
@@ -227,15 +238,12 @@ async def build_application(
             _keep_identities(background, store, providers, refresh, settings.identities.retention)
             if settings.controllers.enabled:
                 background.keep("controllers", controllers.run)
+                background.keep("provisioning", provisioners.run)
 
         assert runner.server is not None
-        dispatch = dispatcher(
-            handler,
-            runner.server.request_handler,
-            tunnels.endpoint,
-            anonymous_limiter,
-            observer,
-        )
+        api = traced(runner.server.request_handler, tracing)
+        endpoint = traced(tunnels.endpoint, tracing)
+        dispatch = dispatcher(handler, api, endpoint, anonymous_limiter, observer)
         server = main_server(
             dispatch, connect, handler.handle_malformed, runner.server, metrics, settings
         )
@@ -286,13 +294,3 @@ def _keep_identities(
     background.keep(
         "retention", lambda: retire_forever(store, retention.disable_after, retention.delete_after)
     )
-
-
-def _access_log(
-    settings: Settings, metrics: ProxyMetrics, stack: AsyncExitStack, style: str
-) -> AccessLog | None:
-    if not settings.log.access:
-        return None
-    log = LineWriter(sys.stderr, lost=metrics.access_log_dropped.inc)
-    stack.callback(log.close)
-    return AccessLog(log, "console" if style == "console" else "json")

@@ -3,12 +3,14 @@
 A resource that does not exist and one that the caller may not see get the same response.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
 from aiohttp import web
 
 from management.api.authentication import Caller, caller_of
+from management.api.order_visibility import not_imported, order_named, sees_order
 from management.api.services import services_of
 from management.api.user_management import require_reach
 from management.authorization.permissions import (
@@ -164,10 +166,13 @@ class InCluster:
         caller = caller_of(request)
         cluster = await services_of(request).store.clusters.get(name)
         access = caller.access.can_enter if self.entering else caller.access.sees_cluster
+        if cluster is None:
+            await _refuse_order(request, name)
         if cluster is None or not access(cluster.id):
             raise no_such_cluster(name)
         # First, so that the audit log has the cluster of a refused request.
         request[CLUSTER] = cluster
+        require_token_for(caller, cluster)
         require_in_cluster(caller, cluster, self.permission)
 
 
@@ -227,6 +232,20 @@ async def _existing(request: web.Request, user_id: str) -> User:
     return user
 
 
+def require_token_for(caller: Caller, cluster: Cluster) -> None:
+    """Raise ApiProblem with 403 if the caller's token is for other clusters, as the gate does."""
+    token = caller.authenticated.token
+    if token.clusters and cluster.id not in token.clusters:
+        raise ApiProblem(403, f'the token "{token.name}" is not for cluster "{cluster.name}"')
+
+
+async def _refuse_order(request: web.Request, name: str) -> None:
+    """Raise ApiProblem with 409 for an order that is not imported yet, if the caller may see it."""
+    order, caller = await order_named(services_of(request).store, name), caller_of(request)
+    if order is not None and sees_order(caller, order):
+        raise not_imported(caller, order)
+
+
 def no_such_cluster(name: str) -> ApiProblem:
     """Return the same problem for a missing cluster and for one that the caller may not see."""
     return ApiProblem(404, no_cluster(name))
@@ -270,7 +289,10 @@ def require_in_project(caller: Caller, project: Project, permission: str) -> Non
 
 def require_in_cluster(caller: Caller, cluster: Cluster, permission: str | None) -> None:
     """Raise ApiProblem with 403 unless the caller holds a permission in a cluster."""
-    if permission is not None and (
-        permission not in caller.access.in_cluster(cluster.id).permissions
-    ):
+    require_held_in_cluster(caller.access.in_cluster(cluster.id).permissions, permission)
+
+
+def require_held_in_cluster(held: Collection[str], permission: str | None) -> None:
+    """Raise ApiProblem with 403 unless a permission in a cluster is among those held."""
+    if permission is not None and permission not in held:
         raise ApiProblem(403, f"this needs the permission {permission} in the cluster")

@@ -7,7 +7,8 @@ from management.access.chains import Chain, Step
 from management.access.question import PARAMETERS
 from management.access.reach import Reach
 from management.access.who_can import WhoCan
-from management.api.response_models import GroupResponse, OwnGroup, ResponseModel, RuleResponse
+from management.api.response_model import ResponseModel
+from management.api.response_models import GroupResponse, OwnGroup, RuleResponse
 
 
 class StepResponse(ResponseModel):

@@ -11,7 +11,13 @@ from datetime import timedelta
 from aiohttp import web
 
 from management.api.access_requirements import AnyUser
-from management.api.audit_scope import Item, audit_scope, event_json, visible_part
+from management.api.audit_scope import (
+    Item,
+    audit_scope,
+    event_json,
+    visible_part,
+    with_tokens,
+)
 from management.api.authentication import caller_of
 from management.api.services import Services, services_of
 from management.api.watch import HEARTBEAT_SECONDS, new_stream, revalidate, send_event
@@ -43,10 +49,11 @@ class StreamPosition(SealedState):
     seq: int
 
 
-def scope_of(request: web.Request) -> AuditScope:
-    """Return what the caller may see now."""
+def scope_of(request: web.Request, wanted: AuditFilter | None = None) -> AuditScope:
+    """Return what the caller may see now, of what a search is about."""
     caller = caller_of(request)
-    return audit_scope(caller.user.id, caller.access)
+    scope = audit_scope(caller.user.id, caller.access)
+    return scope if wanted is None or wanted.token is None else with_tokens(scope)
 
 
 async def shown(services: Services, scope: AuditScope, events: Sequence[AuditEvent]) -> list[Item]:
@@ -103,7 +110,8 @@ class _Stream:
 
     async def _send_new(self) -> bool:
         """Send the next events. Return whether there may be more."""
-        services, scope = services_of(self._request), scope_of(self._request)
+        services = services_of(self._request)
+        scope = scope_of(self._request, self._wanted)
         tail = await services.store.audit.tail(
             scope, self._wanted, limit=STREAM_BATCH, seq=self._seq
         )
@@ -139,4 +147,5 @@ async def _first_position(request: web.Request, wanted: AuditFilter) -> int:
         return position.data.seq
     if wanted.since is not None:
         return 0
-    return (await services.store.audit.tail(scope_of(request), wanted, limit=1, seq=None)).seq
+    scope = scope_of(request, wanted)
+    return (await services.store.audit.tail(scope, wanted, limit=1, seq=None)).seq

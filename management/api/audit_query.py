@@ -15,7 +15,7 @@ TEXTS = ("user", "impersonated", "name", "path", "cluster", "namespace", "projec
 
 PARAMETERS = (
     *TEXTS,
-    *("verb", "resource", "outcome", "answered_by", "sign_in", "since", "until"),
+    *("token", "verb", "resource", "outcome", "answered_by", "sign_in", "since", "until"),
     *("limit", "continue", "watch"),
 )
 
@@ -42,6 +42,7 @@ def audit_filter(given: Mapping[str, Sequence[str]], now: datetime) -> AuditFilt
     outcome, codes = _outcome(one.get("outcome"))
     return AuditFilter(
         user=one.get("user"),
+        token=_token(one.get("token")),
         impersonated=one.get("impersonated"),
         verbs=_verbs(given.get("verb", ())),
         api_group=group,
@@ -69,6 +70,13 @@ def audit_limit(text: str | None) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MAX_LIMIT):
         raise ApiProblem(422, f"limit must be a number from 1 to {MAX_LIMIT}")
     return int(text)
+
+
+def _token(text: str | None) -> str | None:
+    """Return the name of a token. Raises ApiProblem if the text has a secret behind it."""
+    if text is not None and ":" in text:
+        raise ApiProblem(422, "token: give its name, the part before the colon, and no secret")
+    return text
 
 
 def _verbs(values: Sequence[str]) -> tuple[str, ...]:

@@ -37,6 +37,14 @@ def audit_scope(user_id: str, access: Access) -> AuditScope:
     )
 
 
+def with_tokens(scope: AuditScope) -> AuditScope:
+    """Return the part of a scope in which :func:`visible_part` shows the name of the token.
+
+    A search by token must not find events whose token is hidden: it would tell it.
+    """
+    return replace(scope, projects=frozenset(), all_projects_of=frozenset())
+
+
 def visible_part(event: AuditEvent, scope: AuditScope) -> AuditEvent:
     """Return an event without what the log has and the caller may not see.
 

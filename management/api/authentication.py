@@ -23,6 +23,13 @@ OPEN = "sekisho_open"
 PROBE = "sekisho_probe"
 """Attribute of handlers that serve health checks."""
 
+THROUGH_GATE = "sekisho_through_gate"
+"""Attribute of handlers for tokens that are limited to clusters or projects.
+
+What they read or change in a cluster goes through the gate, which checks those limits. They show
+nothing of Sekisho's own that is outside of them.
+"""
+
 _READS = frozenset({"GET", "HEAD"})
 _ALLOWED_SCOPED = frozenset({("GET", "/v1/me"), ("POST", "/v1/logout")})
 _ALLOWED_CONFINED = _ALLOWED_SCOPED | {("POST", "/v1/me/password")}
@@ -74,6 +81,12 @@ def probe(handler: Handler) -> Handler:
     """Mark a handler that needs no credential and serves health checks."""
     setattr(handler, PROBE, True)
     return public(handler)
+
+
+def through_gate(handler: Handler) -> Handler:
+    """Mark a handler for tokens that are limited to clusters or projects."""
+    setattr(handler, THROUGH_GATE, True)
+    return handler
 
 
 def caller_of(request: web.Request) -> Caller:
@@ -200,14 +213,20 @@ async def identify(
 def _check_scope(request: web.Request, authenticated: AuthenticatedToken) -> None:
     """Check that the token may be used for this request.
 
-    A token with clusters or projects is not valid for the API. A read-only token only reads. A
-    confined session may only change the password.
+    A token with clusters or projects is valid for requests that go on through the gate, and for
+    nothing else of the API. A read-only token only reads. A confined session may only change the
+    password.
     """
     if authenticated.token.confined and (request.method, request.path) not in _ALLOWED_CONFINED:
         raise ApiProblem(403, MUST_CHANGE)
     if (request.method, request.path) in _ALLOWED_SCOPED:
         return
-    if authenticated.token.clusters or authenticated.token.projects:
-        raise ApiProblem(403, "the token is valid for its clusters only, not for this API")
+    limited = authenticated.token.clusters or authenticated.token.projects
+    if limited and not getattr(request.match_info.handler, THROUGH_GATE, False):
+        raise ApiProblem(
+            403,
+            "the token is valid for its clusters only, not for this API: use one without clusters "
+            "and projects (GET /v1/me shows what this one is for)",
+        )
     if authenticated.token.read_only and request.method not in _READS:
         raise ApiProblem(403, "the token is read-only: use one without read_only or proxy_read")

@@ -19,7 +19,8 @@ from management.clusters.kubeconfig_import import InvalidKubeconfig
 from management.errors import AlreadyExists, ClusterOperationFailed, InvalidRequest
 from management.http.problem import REQUEST_ID, ApiProblem
 from management.kubernetes.cluster_client import unreadable
-from management.kubernetes.errors import ApiAgentUnavailable, refused_by_policy
+from management.kubernetes.errors import ApiAgentUnavailable, ApiUnreachable, refused_by_policy
+from management.provisioning.suitability import UnsuitableCluster
 from store.records import Cluster
 
 
@@ -29,13 +30,15 @@ class ClusterOperation:
 
     ``event`` is the message of the log, which has the reason. ``failed`` is the detail for callers
     who may not see the reason. ``exists`` is the detail if the cluster or its name exists already;
-    None: the detail is that of the error.
+    None: the detail is that of the error. ``repeatable``: 503, and not 502, for a cluster that does
+    not respond.
     """
 
     event: str
     failed: str
     exists: str | None = None
     shown_to_administrators: bool = False
+    repeatable: bool = False
     shows_policies: bool = False
 
 
@@ -60,6 +63,15 @@ AGENT_CHANGE = ClusterOperation(
     "agent, or try again later; the log has the reason under the request id",
 )
 """The caller may change the cluster."""
+
+PROVISIONING = ClusterOperation(
+    "management cluster not changed",
+    "the cluster does not respond or rejected the change: the log has the reason under the request "
+    "id",
+    shown_to_administrators=True,
+    repeatable=True,
+)
+"""Only administrators may do it."""
 
 NAMESPACE_CHANGE = ClusterOperation(
     "cluster refused a change",
@@ -107,6 +119,8 @@ async def cluster_problems(
         raise ApiProblem(409, str(exc) if visible else exc.hidden) from exc
     except AlreadyExists as exc:
         raise ApiProblem(409, operation.exists or str(exc)) from exc
+    except UnsuitableCluster as exc:
+        raise ApiProblem(409, str(exc)) from exc
     except (InvalidRequest, InvalidKubeconfig) as exc:
         raise ApiProblem(422, str(exc)) from exc
     except ClusterOperationFailed as exc:
@@ -137,6 +151,8 @@ def _failure(
         )
     if isinstance(exc.__cause__, ApiAgentUnavailable):
         return ApiProblem(503, _AGENT[exc.__cause__.kind == "no_agent"], headers=_RETRY)
+    away = operation.repeatable and isinstance(exc.__cause__, ApiUnreachable)
+    status, headers = (503, _RETRY) if away else (502, {})
     if operation.shown_to_administrators and caller_of(request).access.owns_clusters:
-        return ApiProblem(502, str(exc))
-    return ApiProblem(502, operation.failed)
+        return ApiProblem(status, str(exc), headers=headers)
+    return ApiProblem(status, operation.failed, headers=headers)

@@ -35,7 +35,7 @@ async def error_middleware(
     try:
         return await handler(request)
     except ApiProblem as problem:
-        add_audit_note(request, reason=problem.detail)
+        add_audit_note(request, reason=problem.note)
         return problem.response(request[REQUEST_ID])
     except web.HTTPException as exc:
         if exc.status < 400:
@@ -79,7 +79,9 @@ def _known(exc: Exception) -> ApiProblem | None:
     """Return the problem for an error of a lower layer, or None."""
     if isinstance(exc, StoreUnavailable):
         _LOG.error("store unavailable", error=str(exc))
-        return ApiProblem(503, "the store is unavailable; try again", headers={"Retry-After": "2"})
+        # The next connection may lead to another replica.
+        headers = {"Retry-After": "2", "Connection": "close"}
+        return ApiProblem(503, "the store is unavailable; try again", headers=headers)
     if isinstance(exc, ProviderUnavailable):
         _LOG.warning("provider unavailable", error=str(exc))
         wait = str(exc.retry_after or 5)

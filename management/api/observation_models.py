@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from management.api.response_models import ResponseModel
+from management.api.response_model import ResponseModel
 
 
 class NodeResponse(BaseModel):

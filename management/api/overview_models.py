@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from management.api.response_models import ResponseModel
+from management.api.response_model import ResponseModel
 
 
 class ClusterProblem(ResponseModel):

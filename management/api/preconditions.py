@@ -13,20 +13,26 @@ from management.http.problem import ApiProblem
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
-_PATCHES = frozenset({"application/merge-patch+json", "application/json"})
+PATCHES = frozenset({"application/merge-patch+json", "application/json"})
 
 
-def etag(revision: int) -> str:
+Revision = int | str
+"""A record's revision, or the revisions of several records joined."""
+
+
+def etag(revision: Revision) -> str:
     """Return the entity tag of a revision."""
     return f'"{revision}"'
 
 
-def json_with_etag(body: Mapping[str, object], revision: int, status: int = 200) -> web.Response:
+def json_with_etag(
+    body: Mapping[str, object], revision: Revision, status: int = 200
+) -> web.Response:
     """Return a JSON response with its entity tag."""
     return web.json_response(dict(body), status=status, headers={"ETag": etag(revision)})
 
 
-def check_match(request: web.Request, revision: int) -> None:
+def check_match(request: web.Request, revision: Revision) -> None:
     """Raise ApiProblem with 412 if ``If-Match`` names another revision."""
     expected = request.headers.get("If-Match")
     if expected is None or expected.strip() == "*":
@@ -51,7 +57,7 @@ async def read_patch(request: web.Request, current: _Model) -> _Model:
     Raises:
         ApiProblem: the patch or its result is not valid.
     """
-    patch = await read_json(request, _PATCHES)
+    patch = await read_json(request, PATCHES)
     if not isinstance(patch, dict):
         raise ApiProblem(422, "the merge patch must be a JSON object")
     merged = merge(current.model_dump(mode="json"), patch)

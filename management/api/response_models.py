@@ -2,13 +2,10 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
-
-class ResponseModel(BaseModel):
-    """A response. Every field is declared."""
-
-    model_config = ConfigDict(extra="forbid", defer_build=True)
+from management.api.order_response_models import OrderResponse
+from management.api.response_model import ResponseModel
 
 
 class ProblemResponse(BaseModel):
@@ -63,20 +60,6 @@ class OwnGroup(ResponseModel):
     id: str
     provider: str
     display_name: str
-
-
-class MeResponse(UserResponse):
-    """The caller. ``csrf_token`` is set for a session with a cookie.
-
-    ``permissions`` are the global ones. ``must_change_password``: this session may only change its
-    password.
-    """
-
-    groups: list[OwnGroup]
-    permissions: list[str]
-    token: str
-    must_change_password: bool
-    csrf_token: str | None = None
 
 
 class TokenResponse(ResponseModel):
@@ -196,9 +179,9 @@ class ExpirationResponse(ResponseModel):
 class ClusterResponse(ResponseModel):
     """A cluster. ``status`` needs ``nodes.read``, the connection needs ``cluster.edit``.
 
-    ``permissions`` are the caller's in the cluster. ``pending_until`` is when the reservation of
-    its name ends, while its registration is not complete. Lists have no ``agents`` and no
-    ``expirations``.
+    ``permissions`` are the caller's in the cluster. ``provision`` is its order, if it was
+    ordered or adopted. ``pending_until`` is when the reservation of its name ends, while its
+    registration is not complete. Lists have no ``agents`` and no ``expirations``.
     """
 
     id: str
@@ -220,6 +203,7 @@ class ClusterResponse(ResponseModel):
     impersonator: str | None = None
     credential_source: str | None = None
     tokens_expire_at: str | None = None
+    provision: OrderResponse | None = None
 
 
 class ProjectResponse(ResponseModel):

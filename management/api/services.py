@@ -24,8 +24,12 @@ from management.identity.session_cookies import SessionCookies
 from management.identity.sign_in import SignInService
 from management.identity.tokens import TokenIssuer
 from management.oauth.grants import GrantServices
+from management.provisioning.class_catalog import ClassCatalog
+from management.provisioning.orders import OrderService
+from management.provisioning.quotas import DEFAULT_LIMITS
 from management.tunnels.connected_agents import ConnectedAgent, no_agents
 from store.interfaces import Store
+from store.order_records import OrderLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +57,15 @@ class Services:
     cluster_addresses: AddressPolicy = DEFAULT_POLICY
     """The addresses that clusters imported over the API may have."""
     agent_image: str = "sekisho"
-    """The image of agents, and of the Jobs that register clusters."""
+    """The image of agents, and of the Jobs that register clusters; empty: not known."""
     audit_search: bool = True
     """Whether audit events are stored for searches."""
+
+    order_limits: OrderLimits = DEFAULT_LIMITS
+    """The limits of orders where a management cluster has none of its own."""
+
+    orders: OrderService = field(init=False)
+    """Places and changes orders of clusters, and knows the classes."""
 
     usage: QuotaUsage = field(default_factory=QuotaUsage)
     state: Callable[[], ServerState] = ServerState
@@ -66,6 +76,10 @@ class Services:
 
     gate: Gate = field(default_factory=lambda: Gate(no_gate))
     """The way to clusters in a caller's name."""
+
+    def __post_init__(self) -> None:
+        orders = OrderService(self.store, ClassCatalog(self.store), self.order_limits)
+        object.__setattr__(self, "orders", orders)
 
 
 SERVICES = web.AppKey("services", Services)

@@ -6,10 +6,11 @@ grants that the other user gains in the meantime.
 """
 
 from management.api.authentication import Caller
-from management.authorization.access import Access, access_of
+from management.authorization.access import access_of
 from management.authorization.escalation import exceeding
 from management.authorization.role_catalog import RoleCatalog
 from management.http.problem import ApiProblem
+from management.identity.holdings import holdings_of
 from store.interfaces import Store
 from store.records import Check, Holdings, User
 
@@ -33,18 +34,7 @@ async def require_reach(store: Store, caller: Caller, user: User) -> None:
     """Raise ApiProblem with 403 if the caller may not act on ``user``; oneself is allowed."""
     if user.id == caller.user.id:
         return
-    within_reach(caller)(await _holdings(store, user))
-
-
-async def access_of_user(store: Store, user: User) -> Access:
-    """Return what a user holds, by name and through groups."""
-    held = await _holdings(store, user)
-    return access_of(held.bindings, RoleCatalog(held.roles))
-
-
-async def _holdings(store: Store, user: User) -> Holdings:
-    groups = [one.id for one in await store.users.memberships(user.id)]
-    return await store.tokens.holdings(user.id, groups)
+    within_reach(caller)(await holdings_of(store, user))
 
 
 def reach_of(caller: Caller, user_id: str) -> Check | None:

@@ -59,8 +59,7 @@ async def watch_response(
                 await response.write(b": keep-alive\n\n")
                 continue
             try:
-                await revalidate(request, requirement)
-                items = select(listing, await listing.collect(request), request.query)
+                items = await _items(listing, requirement, request, known)
             except ApiProblem as problem:
                 await send_event(response, "ended", {"reason": problem.detail})
                 break
@@ -68,6 +67,23 @@ async def watch_response(
                 continue  # When the store is back, it announces that anything may have changed.
             await send_changes(response, known, listing, items)
     return response
+
+
+async def _items(
+    listing: Listing, requirement: Requirement, request: web.Request, known: dict[str, Item]
+) -> list[Item]:
+    """Return the items as the caller may see them now. Raises ApiProblem and StoreError.
+
+    The access is read before the list. An order that becomes a cluster in between, together with
+    the access to it, is missing in the list. So what is missing must be missing twice.
+    """
+    items: list[Item] = []
+    for _ in range(2):
+        await revalidate(request, requirement)
+        items = select(listing, await listing.collect(request), request.query)
+        if known.keys() <= {str(one[listing.key]) for one in items}:
+            break
+    return items
 
 
 def new_stream(request: web.Request) -> web.StreamResponse:

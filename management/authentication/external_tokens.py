@@ -13,6 +13,7 @@ from management.authentication.token_scopes import find_projects, intersect_scop
 from management.identity.identity_validation import memberships_from
 from management.identity.provider_capabilities import ProviderCapabilities
 from management.identity.sign_in import SignInService
+from management.tracing.provider_calls import provider_span
 from providers.base import BearerVerifier, ProviderUnavailable, Rejected, Verified
 from store.interfaces import Store
 from store.records import Holdings, Membership, Token, User
@@ -82,7 +83,8 @@ class ExternalTokens:
         why, unavailable = Rejected("unknown_issuer"), None
         for provider, capabilities, verifier in self._claimants(bearer):
             try:
-                found = await verifier.verify(bearer)
+                with provider_span(provider, "verify"):
+                    found = await verifier.verify(bearer)
             except ProviderUnavailable as exc:
                 unavailable = exc
                 continue

@@ -9,6 +9,7 @@ from management.authorization.permissions import (
     NODES,
     OVERALL_BINDINGS,
     PERMISSIONS,
+    PROVISION_CLUSTERS,
     READ_BINDINGS,
     READ_CLUSTERS,
     READ_PROVIDERS,
@@ -65,7 +66,10 @@ BUILT_IN = {
             "global",
             "restricted-administrator",
             "Everything except the providers and the roles that only an administrator may grant.",
-            {USERS, ROLES, OVERALL_BINDINGS, CREATE_CLUSTERS, ALL_CLUSTERS, SEARCH, AUDIT},
+            {
+                *(USERS, ROLES, OVERALL_BINDINGS, CREATE_CLUSTERS, PROVISION_CLUSTERS),
+                *(ALL_CLUSTERS, SEARCH, AUDIT),
+            },
         ),
         _role(
             AUDITOR,
@@ -83,6 +87,13 @@ BUILT_IN = {
             "standard-user",
             "Imports clusters, and searches users and groups to grant them access.",
             {CREATE_CLUSTERS, SEARCH},
+        ),
+        _role(
+            "provisioner",
+            "global",
+            "provisioner",
+            "Orders clusters, and searches users and groups to grant them access.",
+            {PROVISION_CLUSTERS, SEARCH},
         ),
         _role(
             USER_BASE,

@@ -37,6 +37,10 @@ READ_PROVIDERS: Final = "providers.read"
 CREATE_CLUSTERS: Final = "clusters.create"
 """Import clusters, and own the imported ones."""
 
+PROVISION_CLUSTERS: Final = "clusters.provision"
+"""Order clusters from the classes of management clusters, and own the ordered ones. Their machines
+cost money, so the permission to import does not include it."""
+
 ALL_CLUSTERS: Final = "clusters.manage"
 """Own every cluster: enter it as its administrator, change it, remove it."""
 
@@ -93,6 +97,7 @@ PERMISSIONS: Final[dict[Scope, frozenset[str]]] = {
         {
             *(USERS, ROLES, OVERALL_BINDINGS, PROVIDERS, CREATE_CLUSTERS, ALL_CLUSTERS, SEARCH),
             *(READ_USERS, READ_TOKENS, READ_BINDINGS, READ_PROVIDERS, READ_CLUSTERS, AUDIT),
+            PROVISION_CLUSTERS,
         }
     ),
     "cluster": frozenset(

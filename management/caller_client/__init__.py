@@ -9,6 +9,6 @@ the cluster's words.
 The requests are those of kubernetes-asyncio, which :mod:`.generated_client` alone imports: in a
 thread, when the first caller needs it, because its import takes a second.
 
-May import: ``management.kubernetes``, ``management.errors``, ``providers.http`` and ``network``,
+May import: ``management.kubernetes``, ``http``, and ``errors``, ``providers.http`` and ``network``,
 ``config``.
 """

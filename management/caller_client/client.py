@@ -25,6 +25,7 @@ from management.kubernetes.list_watch import Event, ListPage, ListProgress
 from management.kubernetes.manifests import Manifest
 from management.kubernetes.validation import MalformedObject
 from management.kubernetes.watch_rate import WatchRate
+from management.tracing.span import current_span
 from providers.http.response_body import (
     BodyTooLarge,
     InvalidJsonBody,
@@ -44,6 +45,8 @@ SILENCE_SECONDS = 120.0
 """How long a watch may be silent before it is aborted: bookmarks come about every minute."""
 
 JSON = "application/json"
+METADATA = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""Objects without spec and status. An API without this form sends whole objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +151,13 @@ class CallerClient:
         return found
 
     async def pages(
-        self, path: str, query: Mapping[str, str] | None = None
+        self, path: str, query: Mapping[str, str] | None = None, *, metadata_only: bool = False
     ) -> AsyncGenerator[ListPage]:
-        """Yield a collection page by page. A page that is too large is requested in halves."""
+        """Yield a collection page by page. A page that is too large is requested in halves.
+
+        ``metadata_only``: nothing else of the objects is needed.
+        """
+        accept = f"{METADATA},{JSON}" if metadata_only else JSON
         progress, size = ListProgress(path, self._limits.max_pages), self._limits.page
         following = ""
         while True:
@@ -158,7 +165,7 @@ class CallerClient:
             if following:
                 wanted["continue"] = following
             try:
-                body, weight = await self._exchange("GET", path, wanted, None, JSON)
+                body, weight = await self._exchange("GET", path, wanted, None, JSON, accept=accept)
             except TooMuch:
                 if size <= 1:
                     raise
@@ -222,10 +229,13 @@ class CallerClient:
         body: Mapping[str, Any] | None,
         content_type: str,
         seconds: float = REQUEST_SECONDS,
+        accept: str = JSON,
     ) -> tuple[dict[str, Any], int]:
         """Return the object in the response, and the estimated bytes that it takes in memory."""
         timeout = aiohttp.ClientTimeout(total=seconds)
-        async with self._response(method, path, query, body, content_type, timeout) as response:
+        async with self._response(
+            method, path, query, body, content_type, timeout, accept
+        ) as response:
             try:
                 data = await read_body(response, self._limits.max_response_bytes)
                 return object_of(method, parse_json(data)), estimated_memory(data)
@@ -245,15 +255,17 @@ class CallerClient:
         body: Mapping[str, Any] | None,
         content_type: str,
         timeout: aiohttp.ClientTimeout,
+        accept: str = JSON,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a request, and yield a successful response. Its connection ends with the context."""
         client = self._client
         assert client is not None, "the client is used outside its context"
         assert path.startswith(("/api/", "/apis/"))
         headers = {
-            "Accept": JSON,
+            "Accept": accept,
             "Content-Type": content_type,
             "X-Request-Id": f"{self._request_id}-{next(self._count)}",
+            **dict(current_span().headers),
         }
         try:
             response = await client.send(

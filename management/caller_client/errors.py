@@ -57,6 +57,19 @@ class TooMuch(CallerRequestError):
     """A response, or a whole list, is over a limit of Sekisho."""
 
 
+def unknown_to_gate() -> RequestRefused:
+    """Return the error for a cluster that the gate does not know.
+
+    The API has found it before: the gate has not read it yet, or the caller's access just ended.
+    """
+    return RequestRefused(
+        503,
+        "this server has not read the cluster yet, or your access to it has ended",
+        reason="ServiceUnavailable",
+        retry_after=1,
+    )
+
+
 def refusal(status: int, data: bytes, retry_after: str | None) -> RequestRefused:
     """Return the error for a response that is not a success. ``data`` is its body."""
     try:

@@ -12,7 +12,9 @@ from management.caller_client.errors import (
     ResponseBroken,
     refusal,
     refusal_in_stream,
+    unknown_to_gate,
 )
+from management.http.decisions import GATE, RESPONDER
 from management.kubernetes.list_watch import Event
 from management.kubernetes.validation import MalformedObject, checked_object
 from providers.http.response_body import (
@@ -39,7 +41,12 @@ def object_of(method: str, value: Any) -> dict[str, Any]:
 
 
 async def refusal_of(response: aiohttp.ClientResponse) -> CallerRequestError:
-    """Return the error for a response that is not a success."""
+    """Return the error for a response that is not a success.
+
+    A 404 of the gate is about the cluster as a whole, and one of the cluster about an object.
+    """
+    if response.status == 404 and response.headers.get(RESPONDER) == GATE:
+        return unknown_to_gate()
     try:
         data = await read_body(response, MAX_ERROR_BYTES)
     except (*BROKEN, UnreadableResponse):

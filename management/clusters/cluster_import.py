@@ -23,6 +23,7 @@ from management.kubernetes.cluster_client import controller_client
 from management.kubernetes.endpoint import ClusterEndpoint
 from management.kubernetes.errors import ClusterApiError
 from management.kubernetes.manifests import Manifest, is_managed, path_of
+from store.access_records import Binding
 from store.errors import StaleRevision, StoreError
 from store.interfaces import Store
 from store.records import Cluster, CredentialSource, ImpersonatorMode, UsernameMapping
@@ -44,13 +45,15 @@ class ClusterImport:
         *,
         username_mapping: UsernameMapping | None = None,
         impersonator: ImpersonatorMode | None = None,
+        cluster_id: str | None = None,
     ) -> Cluster:
         """Return the record of a cluster, still without tokens.
 
         ``known`` is the record to replace: its id, and settings that are not given, are kept.
+        ``cluster_id`` is that of a new record; by default a random one.
         """
         return Cluster(
-            id=known.id if known else random_id("c"),
+            id=known.id if known else cluster_id or random_id("c"),
             name=name,
             servers=endpoint.servers,
             ca_pem=endpoint.ca_pem,
@@ -80,8 +83,11 @@ class ClusterImport:
         *,
         long_lived: bool,
         revision: int | None = None,
+        owner: Binding | None = None,
     ) -> Cluster:
         """Make planned changes, get tokens, verify them and store the cluster. Return its record.
+
+        A new cluster is stored together with ``owner``.
 
         Raises:
             StaleRevision: the stored cluster no longer has ``revision``.
@@ -98,7 +104,7 @@ class ClusterImport:
             if known:
                 await self._store.clusters.replace(cluster, revision=revision)
             else:
-                await self._store.clusters.create(cluster)
+                await self._store.clusters.create(cluster, owner=owner)
         except BaseException as exc:
             if isinstance(exc, StoreError) and await self._is_stored_elsewhere(draft):
                 raise  # The objects belong to another import that ran at the same time.

@@ -27,9 +27,13 @@ from management.kubernetes.cluster_client import controller_client
 from management.kubernetes.endpoint import ClusterCredential, ClusterEndpoint
 from management.kubernetes.errors import ClusterApiError
 from management.kubernetes.validation import text
-from store.errors import RecordNotFound
+from store.access_records import Binding
+from store.errors import Conflict, RecordNotFound
 from store.interfaces import Store
 from store.records import Cluster, CredentialSource, ImpersonatorMode, UsernameMapping
+
+SHOWN_ORDERS = 5
+"""Orders that an error names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +83,16 @@ class ClusterService:
         username_mapping: UsernameMapping | None = None,
         impersonator: ImpersonatorMode | None = None,
         moved: bool = False,
+        cluster_id: str | None = None,
+        owner: Binding | None = None,
     ) -> ImportResult:
         """Create Sekisho's service accounts and their rights in a cluster, and store the cluster.
 
         ``administrator`` is used for the import and not stored. A cluster that is stored under that
         name gets new tokens and the objects that it lacks. Its id, its members, and settings that
         are not given (``username_mapping``, ``impersonator``) are kept. ``moved`` states that its
-        address or CA has changed; it must still be the same cluster.
+        address or CA has changed; it must still be the same cluster. A cluster that is not stored
+        yet gets ``cluster_id``, or a random id, and is stored together with ``owner``.
         """
         stored = await self._store.clusters.list_all()
         check_name_is_free(stored, checked_name(name), endpoint, replace=moved)
@@ -105,9 +112,10 @@ class ClusterService:
                 uid,
                 username_mapping=username_mapping,
                 impersonator=impersonator,
+                cluster_id=cluster_id,
             )
             cluster = await self._import.install(
-                client, changes, draft, known, long_lived=long_lived
+                client, changes, draft, known, long_lived=long_lived, owner=owner
             )
             if known is not None:
                 await self._import.complete(client, known, cluster)
@@ -187,8 +195,12 @@ class ClusterService:
         """Uninstall Sekisho from a cluster, then delete the cluster and its members in the store.
 
         ``keep_cluster_objects`` changes nothing in the cluster, for one that no longer exists.
+
+        Raises:
+            Conflict: the cluster is a management cluster that has orders.
         """
         cluster = await find_cluster(self._store, id_or_name)
+        await self._require_no_orders(cluster)
         deleted: list[str] = []
         if not keep_cluster_objects:
             try:
@@ -202,6 +214,15 @@ class ClusterService:
         with suppress(RecordNotFound):  # Another removal of it was faster.
             await self._store.clusters.delete(cluster.id)
         return RemoveResult(cluster, tuple(deleted))
+
+    async def _require_no_orders(self, cluster: Cluster) -> None:
+        """Raise Conflict before anything is uninstalled; the store checks it again."""
+        if ordered := await self._store.orders.of_management(cluster.id):
+            names = ", ".join(one.name for one in ordered[:SHOWN_ORDERS])
+            raise Conflict(
+                f'cluster "{cluster.name}" is a management cluster with {len(ordered)} orders '
+                f"({names}): delete or release them first"
+            )
 
 
 async def _uid_by_token(endpoint: ClusterEndpoint, token: str) -> str | None:

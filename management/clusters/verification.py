@@ -39,7 +39,7 @@ async def verify_impersonator(
 async def has_cluster_admin(endpoint: ClusterEndpoint, token: str) -> bool:
     """Return whether the token's own account, without impersonation, has all rights."""
     async with ClusterClient(endpoint, ClusterCredential(token=token)) as client:
-        return await _allowed(client, {"verb": "*", "group": "*", "resource": "*"}, {})
+        return await allowed(client, {"verb": "*", "group": "*", "resource": "*"}, {})
 
 
 async def _version(client: ClusterClient, server: str) -> str:
@@ -77,7 +77,7 @@ async def _probe(client: ClusterClient, server: str) -> None:
         "Impersonate-Extra-Sekisho-Probe": "true",
     }
     try:
-        allowed = await _allowed(client, {"verb": "impersonate", "resource": "users"}, headers)
+        is_allowed = await allowed(client, {"verb": "impersonate", "resource": "users"}, headers)
     except ApiForbidden as exc:
         if f'User "{PROBE}" cannot' in str(exc):
             return  # The review is forbidden, but to the impersonated user, as intended.
@@ -87,15 +87,16 @@ async def _probe(client: ClusterClient, server: str) -> None:
                 exc.status,
             ) from exc
         raise
-    if allowed:
+    if is_allowed:
         raise ApiRequestFailed(
             f"{server}: the impersonation headers have no effect; a proxy in between drops them"
         )
 
 
-async def _allowed(
+async def allowed(
     client: ClusterClient, attributes: dict[str, str], headers: dict[str, str]
 ) -> bool:
+    """Return whether the caller, or the user in impersonation ``headers``, has a permission."""
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",

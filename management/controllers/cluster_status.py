@@ -30,6 +30,9 @@ from store.errors import StoreError
 from store.interfaces import Store
 from store.records import Cluster, ClusterStatus, Node
 
+HELD = "HeldAfterRestore"
+"""The reason of the condition ``RBACReady`` until a restored database was accepted."""
+
 _LOG = get_logger(__name__)
 
 
@@ -131,7 +134,8 @@ class ClusterStatusObserver:
         if not unreachable:
             self._conditions.set("Authenticated", not unauthorized, "Unauthorized", unauthorized)
         rbac = self._rbac_error()
-        self._conditions.set("RBACReady", rbac is None, "NotReconciled", rbac or "")
+        reason = HELD if self._cluster.held_since is not None else "NotReconciled"
+        self._conditions.set("RBACReady", rbac is None, reason, rbac or "")
         self._changed.set()
 
     def _set_agent(self) -> str:

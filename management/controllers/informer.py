@@ -18,7 +18,7 @@ from management.backoff import Backoff
 from management.controllers.informer_store import InformerStore, Key, key_of
 from management.controllers.timing import InformerTiming
 from management.kubernetes.client import ClusterClient
-from management.kubernetes.errors import ApiNotFound, ClusterApiError, ResourceExpired
+from management.kubernetes.errors import ApiForbidden, ApiNotFound, ClusterApiError, ResourceExpired
 from management.kubernetes.list_watch import Event
 from management.kubernetes.manifests import Manifest
 from management.kubernetes.memory_budget import weight_of
@@ -49,8 +49,9 @@ class Informer:
     """Keeps one collection in memory.
 
     ``synced`` is set after the first complete list. ``absent``: the cluster does not have the API.
-    ``error`` is why the collection is not up to date, or None. ``malformed`` counts objects of the
-    last list that were left out. ``calls`` counts lists and watches.
+    ``error`` is why the collection is not up to date, or None; ``rejected``: the cluster does not
+    know the token. ``malformed`` counts objects of the last list that were left out. ``calls``
+    counts lists and watches.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Informer:
         self.synced = asyncio.Event()
         self.absent = False
         self.error: str | None = None
+        self.rejected = False
         self.malformed = 0
         self.calls = 0
 
@@ -108,6 +110,7 @@ class Informer:
             return True
         except ClusterApiError as exc:
             self.error = str(exc)
+            self.rejected = isinstance(exc, ApiForbidden) and exc.status == 401
             self._client.faults.failed += 1
         return False
 
@@ -148,7 +151,7 @@ class Informer:
         self._log_malformed(malformed)
         fresh.keep_writes(self._store, version)
         self._replace(fresh, absent=False)
-        self.error = None
+        self.error, self.rejected = None, False
         return version
 
     def _log_malformed(self, count: int) -> None:

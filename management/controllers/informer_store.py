@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Callable, Mapping
+from sys import intern
 from typing import Any
 
 from management.kubernetes.manifests import Manifest
@@ -17,7 +18,7 @@ Key = tuple[str, str]
 def key_of(manifest: Manifest) -> Key:
     """Return the key of an object in its collection."""
     metadata = manifest["metadata"]
-    return metadata.get("namespace", ""), metadata["name"]
+    return intern(metadata.get("namespace", "")), metadata["name"]
 
 
 class InformerStore:

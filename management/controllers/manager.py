@@ -24,6 +24,7 @@ from management.kubernetes.client import ClusterClient
 from management.kubernetes.cluster_client import endpoint_of, unreadable
 from management.kubernetes.endpoint import ClusterCredential
 from management.kubernetes.errors import ClusterApiError
+from management.tracing.tracing import Tracing
 from store.errors import StoreError
 from store.interfaces import Store
 from store.records import Change, Cluster
@@ -55,8 +56,7 @@ class ControllerManager:
     """The controllers of this replica. Call :meth:`run` beside the server.
 
     ``label_trust`` makes one :class:`LabelTrust` for each cluster. ``normal_events``: read events
-    that are no warnings, too.
-    ``agents`` are those connected.
+    that are no warnings, too. ``agents`` are those connected. ``tracing`` may be set before a run.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class ControllerManager:
         normal_events: bool = False,
     ) -> None:
         self._store = store
+        self.tracing: Tracing | None = None
         self._normal_events = normal_events
         self.election = election or LeaderElection(store)
         self._label_trust = label_trust or (lambda: LabelTrust(namespaces))
@@ -212,6 +213,7 @@ class ControllerManager:
                     is_leader,
                     label_trust=self._label_trust(),
                     timing=self._timing.reconciler,
+                    tracing=self.tracing,
                 )
                 if token is not None
                 else None
@@ -281,6 +283,7 @@ def _differs(one: Cluster, other: Cluster) -> bool:
         one.username_mapping,
         one.impersonator,
         one.removing_since,
+        one.held_since,
         one.name,
     ) != (
         other.servers,
@@ -291,5 +294,6 @@ def _differs(one: Cluster, other: Cluster) -> bool:
         other.username_mapping,
         other.impersonator,
         other.removing_since,
+        other.held_since,
         other.name,
     )

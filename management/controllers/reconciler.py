@@ -11,6 +11,7 @@ from management.controllers.label_trust import LabelTrust
 from management.controllers.leader_election import Leadership
 from management.controllers.namespace_sync import NamespaceSync
 from management.controllers.observed_objects import ObservedObjects
+from management.controllers.pending_changes import PendingChanges
 from management.controllers.snapshot_cache import SnapshotCache
 from management.controllers.timing import ReconcilerTiming
 from management.desired_state.apply import ApplyResult, sekisho_namespace_uid
@@ -22,8 +23,10 @@ from management.desired_state.quota_checks import below_use
 from management.desired_state.snapshot import Snapshot, subject_names
 from management.desired_state.user_service_accounts import proxy_role, user_account
 from management.kubernetes.client import ClusterClient
-from management.kubernetes.errors import ApiNotFound, ClusterApiError
+from management.kubernetes.errors import ApiNotFound, ClusterApiError, ClusterHeld
 from management.kubernetes.manifests import NAMESPACE, Manifest
+from management.tracing import attributes as names
+from management.tracing.tracing import Tracing, operation
 from store.errors import StoreError
 from store.interfaces import Store
 from store.records import Change, Cluster
@@ -49,12 +52,14 @@ class ClusterReconciler:
         *,
         label_trust: LabelTrust | None = None,
         timing: ReconcilerTiming | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._cluster = cluster
+        self._tracing = tracing
         self._client = client
         self._label_trust = label_trust or LabelTrust()
         self._timing = timing or ReconcilerTiming()
-        self._dirty = asyncio.Event()
+        self._dirty = PendingChanges()
         leadership = Leadership(cluster.name, is_leader)
         self._snapshots = SnapshotCache(store, cluster)
         self._objects = ObservedObjects(client, self._dirty.set, self._timing.informer)
@@ -82,6 +87,11 @@ class ClusterReconciler:
     def collections(self) -> tuple[Informer, ...]:
         """Return the informers of the cluster's objects and namespaces."""
         return (*self._objects.informers, self._namespaces.informer)
+
+    @property
+    def waiting_seconds(self) -> float:
+        """Return how long the oldest change waits that is not in the cluster yet; 0.0: none."""
+        return self._dirty.age_seconds
 
     @property
     def problem(self) -> str | None:
@@ -112,6 +122,11 @@ class ClusterReconciler:
         if self._snapshots.on_store_change(change):
             self.synced.clear()
             self._dirty.set()
+        if change.kind == "tunnels" and change.key == self._cluster.id:
+            # An agent has connected, perhaps. What failed without one is not delayed further.
+            self._client.retry_now()
+            if self.error is not None:
+                self._dirty.set()
 
     def trusts_labels(self) -> bool:
         """Return whether namespace labels can be trusted; see :class:`LabelTrust`.
@@ -129,8 +144,8 @@ class ClusterReconciler:
         while True:
             await self._dirty.wait()
             await asyncio.sleep(self._timing.gather_seconds)
-            self._dirty.clear()
-            failures = await self._attempt()
+            self._dirty.take()
+            failures = await self._traced_attempt()
             if set(failures) - set(self._failures):
                 backoff.reset()  # A failure that lasts does not delay the retry of a new one.
             self._failures = failures
@@ -138,6 +153,7 @@ class ClusterReconciler:
             if failures:
                 asyncio.get_running_loop().call_later(backoff.pause(), self._dirty.set)
                 continue
+            self._dirty.applied()
             backoff.reset()
             if not self._dirty.is_set():
                 self.synced.set()
@@ -154,6 +170,16 @@ class ClusterReconciler:
         self.error = error
         self._reconciled = True
 
+    async def _traced_attempt(self) -> tuple[str, ...]:
+        writes = self.writes
+        attributes = {names.CLUSTER: self._cluster.name}
+        with operation(self._tracing, "reconcile", attributes) as span:
+            failures = await self._attempt()
+            span.set({"sekisho.writes": self.writes - writes})
+            if failures:
+                span.fail("not_in_sync")
+        return failures
+
     async def _attempt(self) -> tuple[str, ...]:
         """Reconcile once. Return what failed, as sentences."""
         try:
@@ -166,6 +192,8 @@ class ClusterReconciler:
         return tuple(result.failed)
 
     async def _reconcile(self) -> ApplyResult:
+        if self._client.endpoint.held:  # Nor is the store changed by what the cluster has.
+            raise ClusterHeld
         if self._namespace_uid is None:
             self._namespace_uid = await sekisho_namespace_uid(self._client)
         result = ApplyResult()

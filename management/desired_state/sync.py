@@ -75,6 +75,19 @@ async def _reconcile_once(
     client: ClusterClient, snapshot: Snapshot, projects: Collection[str] | None
 ) -> ApplyResult:
     namespace_uid = await sekisho_namespace_uid(client)
+    changes, broken = await plan_once(client, snapshot, projects)
+    result = await apply_all(client, changes, namespace_uid)
+    result.failed += [f"project {key}: {reason}" for key, reason in broken.items()]
+    return result
+
+
+async def plan_once(
+    client: ClusterClient, snapshot: Snapshot, projects: Collection[str] | None
+) -> tuple[list[ObjectChange], dict[str, str]]:
+    """Return the changes that a reconciliation would make now, and why projects are left out.
+
+    Changes nothing. ``projects`` is as for :func:`reconcile_now`.
+    """
     observed = await observe(client, CLUSTER_KINDS)
     cluster_id = snapshot.cluster.id
     protected = await has_label_policy(client)
@@ -85,9 +98,7 @@ async def _reconcile_once(
         made = list(in_namespaces(snapshot, projects, broken=broken))
         desired += with_cluster_label(made, cluster_id)
     changes = [one for one in diff(desired, observed, cluster_id) if not is_of_broken(one, broken)]
-    result = await apply_all(client, _in_scope(changes, projects), namespace_uid)
-    result.failed += [f"project {key}: {reason}" for key, reason in broken.items()]
-    return result
+    return _in_scope(changes, projects), broken
 
 
 async def observe(

@@ -1,4 +1,4 @@
-"""The decisions that can refuse a request to a cluster, by name.
+"""Who responded to a request for a cluster, and which decision refused it.
 
 A refused request's audit event has the name of the decision, so that it can be explained later.
 """
@@ -18,3 +18,9 @@ Decision = Literal[
     "origin",
 ]
 """Empty: none of these, such as a limit, or the decision of the cluster itself."""
+
+RESPONDER = "Sekisho-Responder"
+"""Header of the gate's own responses. It is dropped from responses of clusters."""
+
+GATE = "gate"
+"""The value of RESPONDER."""

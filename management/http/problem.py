@@ -10,7 +10,10 @@ REQUEST_ID = web.RequestKey("request_id", str)
 
 
 class ApiProblem(Exception):
-    """An error response. ``detail`` is a sentence for the caller, without internals."""
+    """An error response. ``detail`` is a sentence for the caller, without internals.
+
+    ``note`` is what the audit log gets in its place, where the detail may repeat a secret.
+    """
 
     def __init__(
         self,
@@ -19,12 +22,14 @@ class ApiProblem(Exception):
         *,
         headers: Mapping[str, str] | None = None,
         errors: list[dict[str, str]] | None = None,
+        note: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = dict(headers or {})
         self.errors = errors
+        self.note = detail if note is None else note
 
     def response(self, request_id: str) -> web.Response:
         """Return the problem as an HTTP response."""

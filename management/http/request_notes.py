@@ -10,6 +10,9 @@ ADDRESS = web.RequestKey("address", str)
 NOTES = web.RequestKey("notes", dict[str, str])
 """Facts by key; never secrets."""
 
+TRACE_ID = web.RequestKey("trace_id", str)
+"""The id of the trace, if the request is traced."""
+
 REJECTED = "rejected"
 """Key of the note that a sign-in was rejected. The audit log has a budget for such events."""
 

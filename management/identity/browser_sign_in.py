@@ -15,6 +15,7 @@ from management.identity.provider_capabilities import ProviderCapabilities
 from management.identity.sealed_state import DecryptedState, SealedState, StateCipher
 from management.identity.sign_in import SignInService, UnknownProvider
 from management.identity.sign_in_cookies import LIFETIME
+from management.tracing.provider_calls import provider_span
 from providers.base import BrowserAuthenticator, Outcome
 from store.interfaces import Nonces
 
@@ -90,7 +91,8 @@ class BrowserSignIn:
             ProviderUnavailable: the provider cannot begin a sign-in now.
         """
         _, authenticator = self._browser_authenticator(provider)
-        start = await authenticator.start_browser(self._callback(provider))
+        with provider_span(provider, "begin"):
+            start = await authenticator.start_browser(self._callback(provider))
         state = PendingState.of(provider, start.keep, purpose)
         return start.url, self._cipher.encrypt(state, LIFETIME)
 
@@ -132,7 +134,9 @@ class BrowserSignIn:
             return None
         keep = pending.decrypted.data.keep
         callback = self._callback(pending.provider)
-        return capabilities, await authenticator.finish_browser(callback, keep, parameters)
+        counted = self._sign_in.counts.failures(pending.provider)
+        with counted, provider_span(pending.provider, "finish"):
+            return capabilities, await authenticator.finish_browser(callback, keep, parameters)
 
     def _browser_authenticator(
         self, provider: str

@@ -20,9 +20,11 @@ from management.identity.identity_validation import (
 )
 from management.identity.provider_capabilities import ProviderCapabilities
 from management.identity.session_origin import describe_origin
+from management.identity.sign_in_counts import ACCEPTED, REFUSED, SignInCounts
 from management.identity.sign_in_policy import NOT_ALLOWED
 from management.identity.tokens import IssuedToken, TokenIssuer, TokenSpec
 from management.identity.users import random_id
+from management.tracing.provider_calls import provider_span
 from providers.base import ExternalIdentity, Outcome, PasswordAttempt, Rejected
 from store.claim_records import LOCAL
 from store.errors import Conflict
@@ -54,6 +56,7 @@ class SignInService:
         self._store = store
         self._tokens = tokens
         self._providers = providers
+        self.counts = SignInCounts()
 
     @property
     def providers(self) -> Mapping[str, ProviderCapabilities]:
@@ -76,7 +79,8 @@ class SignInService:
         capabilities = self._providers.get(provider)
         if capabilities is None or capabilities.password is None:
             raise UnknownProvider(provider)
-        outcome = await capabilities.password.authenticate(attempt)
+        with self.counts.failures(provider), provider_span(provider, "password"):
+            outcome = await capabilities.password.authenticate(attempt)
         return await self.admit(
             provider, capabilities, outcome, attempt.address, user_agent=user_agent
         )
@@ -94,12 +98,12 @@ class SignInService:
 
         Raises:
             UnknownProvider: the provider was disabled in the meantime.
-            ProviderUnavailable: the provider returned an invalid identity.
-            StoreUnavailable: the store cannot be read.
+            ProviderUnavailable, StoreUnavailable: see :meth:`resolve_user`.
         """
         if not isinstance(outcome, ExternalIdentity):
             return self.log_rejection(provider, address, outcome or Rejected("refused"))
-        user = await self.resolve_user(provider, capabilities, outcome)
+        with self.counts.failures(provider):
+            user = await self.resolve_user(provider, capabilities, outcome)
         if isinstance(user, Rejected):
             return self.log_rejection(provider, address, user)
         issued = await self._tokens.issue(
@@ -129,10 +133,7 @@ class SignInService:
         user_agent: str = "",
     ) -> SignInResult | Rejected:
         """Issue a session for a user whom :meth:`resolve_user` returned a moment ago, or return why
-        not.
-
-        Raises:
-            StoreUnavailable: the store cannot be read.
+        not. Raises StoreUnavailable.
         """
         issued = None
         user = await self._store.users.get(user_id)
@@ -185,11 +186,8 @@ class SignInService:
     ) -> User | Rejected:
         """Return the user of ``identity``, created if necessary, with current groups.
 
-        ``proof``: see :meth:`known_user`.
-
-        Raises:
-            ProviderUnavailable: the provider returned an invalid identity.
-            StoreUnavailable: the store cannot be read.
+        ``proof``: see :meth:`known_user`. Raises StoreUnavailable, and ProviderUnavailable if the
+        provider returned an invalid identity.
         """
         user = await self.known_user(provider, capabilities, identity, proof=proof)
         if isinstance(user, Rejected):
@@ -247,7 +245,8 @@ class SignInService:
         return await current.policy.refusal_of(identity)
 
     def log_sign_in(self, provider: str, address: str, user: User, issued: IssuedToken) -> None:
-        """Log a sign-in."""
+        """Log and count a sign-in."""
+        self.counts.add(provider, ACCEPTED)
         _LOG.info(
             "signed in",
             provider=provider,
@@ -257,7 +256,8 @@ class SignInService:
         )
 
     def log_rejection(self, provider: str, address: str, why: Rejected) -> Rejected:
-        """Log a rejected sign-in and return its reason."""
+        """Log and count a rejected sign-in, and return its reason."""
+        self.counts.add(provider, REFUSED)
         # Not the username: users type passwords into its field.
         _LOG.info(
             "sign-in rejected",

@@ -19,7 +19,7 @@ from management.kubernetes.connection import (
     ClusterConnection,
 )
 from management.kubernetes.endpoint import ClusterCredential, ClusterEndpoint
-from management.kubernetes.errors import ApiNotFound, ApiResponseTooLarge
+from management.kubernetes.errors import ApiNotFound, ApiResponseTooLarge, ClusterHeld
 from management.kubernetes.list_watch import Event, ListPage, ListProgress
 from management.kubernetes.manifests import Manifest
 from management.kubernetes.memory_budget import MAX_LIST, MemoryBudget
@@ -86,9 +86,18 @@ class ClusterClient:
     ) -> None:
         await self._connection.__aexit__(kind, error, trace)
 
+    def _refuse_if_held(self) -> None:
+        """Raise ClusterHeld if the cluster is held. Reviews and token requests pass."""
+        if self.endpoint.held:
+            raise ClusterHeld
+
     async def before_retry(self, seconds: float) -> None:
         """Wait after a failure; see :meth:`ClusterConnection.before_retry`."""
         await self._connection.before_retry(seconds)
+
+    def retry_now(self) -> None:
+        """End the pauses of an outage; see :meth:`ClusterConnection.retry_now`."""
+        self._connection.retry_now()
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Return the response body of ``path``. Raises ApiNotFound, too."""
@@ -116,6 +125,7 @@ class ClusterClient:
 
     async def create(self, path: str, manifest: Manifest) -> Manifest:
         """Create an object in the collection at ``path``. Return it as stored."""
+        self._refuse_if_held()
         return parse_object(path, await self._connection.request("POST", path, body=manifest))
 
     async def post(
@@ -125,16 +135,18 @@ class ClusterClient:
         return (await self._connection.request("POST", path, body=body, headers=headers)).body
 
     async def apply(
-        self, path: str, manifest: dict[str, Any], *, dry_run: bool = False
+        self, path: str, manifest: dict[str, Any], *, dry_run: bool = False, force: bool = True
     ) -> dict[str, Any]:
         """Apply an object server-side as field manager ``sekisho``. Return it as stored.
 
         Conflicts are forced: Sekisho takes back a field that another manager changed. The caller
-        checks whether Sekisho manages the object at all.
+        checks whether Sekisho manages the object at all. Without ``force``, they raise ApiConflict.
         """
-        query = {**_FIELD_MANAGER, "force": "true"}
+        query = {**_FIELD_MANAGER, "force": "true" if force else "false"}
         if dry_run:
             query["dryRun"] = "All"
+        else:
+            self._refuse_if_held()
         return parse_object(
             path,
             await self._connection.request(
@@ -144,6 +156,7 @@ class ClusterClient:
 
     async def put(self, path: str, manifest: dict[str, Any]) -> dict[str, Any]:
         """Replace the object. Raises ApiConflict if its resourceVersion has changed."""
+        self._refuse_if_held()
         return parse_object(
             path,
             await self._connection.request("PUT", path, query=_FIELD_MANAGER, body=manifest),
@@ -151,6 +164,7 @@ class ClusterClient:
 
     async def patch(self, path: str, change: dict[str, Any]) -> dict[str, Any]:
         """Change the object by a JSON merge patch (RFC 7396)."""
+        self._refuse_if_held()
         return parse_object(
             path,
             await self._connection.request(
@@ -163,6 +177,7 @@ class ClusterClient:
 
         ``uid``: delete only the object with that uid. Raises ApiConflict if it is another.
         """
+        self._refuse_if_held()
         body = {"preconditions": {"uid": uid}} if uid is not None else None
         try:
             await self._connection.request(

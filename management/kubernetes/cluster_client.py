@@ -15,6 +15,7 @@ def endpoint_of(cluster: Cluster) -> ClusterEndpoint:
         cluster.tls_server_name,
         cluster.addresses,
         dialer_of(cluster),
+        cluster.held_since is not None,
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -13,6 +14,7 @@ import aiohttp
 from management.kubernetes.endpoint import ClusterCredential, ClusterEndpoint
 from management.kubernetes.errors import ApiResponseTooLarge, ApiUnreachable, ClusterApiError
 from management.kubernetes.list_watch import MAX_PAGES, Event
+from management.kubernetes.request_trace import trace_request
 from management.kubernetes.responses import (
     Received,
     connection_error,
@@ -99,6 +101,7 @@ class ClusterConnection:
         self._session: aiohttp.ClientSession
         self._responding = asyncio.Event()
         self._responding.set()
+        self._woken = asyncio.Event()
         self._waiting = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -110,7 +113,7 @@ class ClusterConnection:
         self._session = open_session(
             connector=connector(self.endpoint.addresses, self._context, self.endpoint.dialer),
             headers=headers,
-            middlewares=(_refuse_redirects,),
+            middlewares=(trace_request, _refuse_redirects),
         )
         return self
 
@@ -130,14 +133,16 @@ class ClusterConnection:
         response.
         """
         if self._responding.is_set():
-            await asyncio.sleep(seconds)
+            await _pause(self._woken, seconds)
             return
         async with self._waiting:
-            try:
-                async with asyncio.timeout(seconds * OUTAGE_PAUSE_FACTOR):
-                    await self._responding.wait()
-            except TimeoutError:
-                pass
+            await _pause(self._responding, seconds * OUTAGE_PAUSE_FACTOR)
+
+    def retry_now(self) -> None:
+        """End all pauses: the API servers may be reached again."""
+        self._responding.set()
+        self._woken.set()
+        self._woken = asyncio.Event()
 
     async def request(self, method: str, path: str, **options: Any) -> Received:
         """Send a request to the API servers in their order until one responds.
@@ -286,3 +291,9 @@ async def _refuse_redirects(
         response.close()
         raise aiohttp.ClientPayloadError("a redirect, so this is not a Kubernetes API server")
     return response
+
+
+async def _pause(until: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await until.wait()

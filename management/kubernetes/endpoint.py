@@ -19,7 +19,7 @@ class ClusterEndpoint:
     ``ca_pem`` None means the system's trust store. ``tls_server_name`` is the name in the
     certificates, if it is not the URL's host. ``addresses`` decides which IP addresses are allowed.
     ``dialer`` makes all connections, if the cluster is reached by its agent; the URLs are then only
-    names.
+    names. ``held``: no object in the cluster may be changed.
     """
 
     servers: tuple[str, ...]
@@ -27,6 +27,7 @@ class ClusterEndpoint:
     tls_server_name: str | None = None
     addresses: AddressPolicy = field(default=DEFAULT_POLICY, repr=False, compare=False)
     dialer: Dialer | None = field(default=None, repr=False, compare=False)
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)

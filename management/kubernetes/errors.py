@@ -8,7 +8,14 @@ from config.errors import UserError
 
 
 class ClusterApiError(UserError):
-    """Base class of the errors that :mod:`management.kubernetes` raises."""
+    """Base class of the errors that :mod:`management.kubernetes` raises.
+
+    ``status`` is that of the response, and ``said`` the cluster's own message in it, on one line;
+    0 and empty without a response.
+    """
+
+    status: int = 0
+    said: str = ""
 
 
 class ApiUnreachable(ClusterApiError):
@@ -57,6 +64,16 @@ class ApiRequestFailed(ClusterApiError):
 
 class ApiConflict(ApiRequestFailed):
     """409: the object exists already, or has changed since it was read."""
+
+
+class ClusterHeld(ApiRequestFailed):
+    """The cluster may not be changed: the database was restored, and not accepted yet."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "held since the database was restored: Sekisho changes nothing in the cluster until "
+            "`sekisho admin restore --accept`"
+        )
 
 
 class ResourceExpired(ApiRequestFailed):

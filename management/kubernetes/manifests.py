@@ -13,6 +13,10 @@ REGISTRAR = "sekisho-registrar"
 """Name of the service account, Role, RoleBinding and Secret by which a cluster registers. Its Job
 has this name with a suffix."""
 
+PROVISIONER = "sekisho-provisioner"
+"""In a management cluster: the service account that orders clusters, its role and binding, and the
+admission policies that guard it."""
+
 AGENT = "sekisho-agent"
 """Name of every object of the agent, in ``sekisho-system``."""
 

@@ -39,6 +39,9 @@ from providers.network.checked_connections import AddressRefused
 MAX_QUOTED = 300
 """Characters of a cluster's own message that Sekisho quotes in one of its messages."""
 
+MAX_SAID = 2_000
+"""Characters of a cluster's message that an error keeps: a webhook names each invalid field."""
+
 _CLASS_NAME = re.compile(r"\w(?:Error|Exception)\b")
 """The name of a Python exception class."""
 
@@ -91,9 +94,17 @@ def response_error(
 ) -> ClusterApiError:
     """Return the error for a response that is not a success."""
     try:
-        message = quoted(text(mapping(parse_json(data)).get("message"), MAX_QUOTED * 2))
+        said = text(mapping(parse_json(data)).get("message"), MAX_SAID) or ""
     except (InvalidJsonBody, BodyTooLarge):
-        message = ""
+        said = ""
+    error = _response_error(server, method, path, status, quoted(said[: MAX_QUOTED * 2]))
+    error.status, error.said = status, printable(said)
+    return error
+
+
+def _response_error(
+    server: str, method: str, path: str, status: int, message: str
+) -> ClusterApiError:
     if status == 401:
         return ApiForbidden(f"{server}: 401, the cluster does not accept the credential", status)
     if status == 403:

@@ -13,6 +13,7 @@ from management.identity.sealed_state import DecryptedState, SealedState, StateC
 from management.identity.sign_in import SignInService, UnknownProvider
 from management.oauth.errors import EXPIRED, INVALID_GRANT, PENDING, SLOW_DOWN, OAuthError
 from management.oauth.grants import TokenRequest, TokenResponse
+from management.tracing.provider_calls import provider_span
 from providers.base import DeviceAuthenticator, Pending, Rejected
 from store.interfaces import Store
 
@@ -79,7 +80,8 @@ async def begin(sign_in: SignInService, cipher: StateCipher, provider: str) -> d
         ProviderUnavailable: the provider cannot be reached.
     """
     _, authenticator = _device_authenticator(sign_in, provider)
-    start = await authenticator.start_device()
+    with provider_span(provider, "begin"):
+        start = await authenticator.start_device()
     lifetime = timedelta(seconds=start.expires_in)
     state = DeviceState(provider=provider, keep=dict(start.keep), interval=start.interval)
     return {
@@ -110,7 +112,8 @@ async def redeem(token_request: TokenRequest) -> TokenResponse:
     except UnknownProvider:
         raise OAuthError(INVALID_GRANT, "the provider no longer exists or is disabled") from None
     await _enforce_interval(services.store, decrypted)
-    outcome = await authenticator.poll_device(decrypted.data.keep)
+    with services.sign_in.counts.failures(provider), provider_span(provider, "poll"):
+        outcome = await authenticator.poll_device(decrypted.data.keep)
     if isinstance(outcome, Pending):
         interval = timedelta(seconds=outcome.interval)
         if outcome.interval > decrypted.data.interval:

@@ -160,6 +160,13 @@ class DirectoryProvider:
             return []
         return await self._directory.run(lambda session: self._find(session, text, limit))
 
+    async def named(self, dn: str) -> FoundPrincipal | None:
+        """Return the user or group with a distinguished name; None if there is none.
+
+        Raises ProviderUnavailable, also if ``dn`` is no distinguished name.
+        """
+        return await self._directory.run(lambda session: self._entry(session, dn))
+
     async def refresh(self, principal_id: str, secret: str | None) -> Outcome:
         """Return the current identity of a user, as the service account reads it."""
         scheme, _, key = principal_id.partition("://")
@@ -226,6 +233,15 @@ class DirectoryProvider:
             ],
             limit,
         )
+
+    def _entry(self, session: DirectorySession, dn: str) -> FoundPrincipal | None:
+        users, groups = self._schema.users, self._schema.groups
+        for user in session.search(dn, users.filter, users.attributes, "BASE"):
+            return self._found_user(user)
+        found = session.search(dn, groups.filter, groups.attributes, "BASE")
+        for one in self._schema.usable_groups(found):
+            return FoundPrincipal(one.principal_id, one.name, "group", one.name)
+        return None
 
     def _found_user(self, user: Entry) -> FoundPrincipal:
         username = user.text(self._schema.username_attribute)

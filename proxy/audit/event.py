@@ -52,10 +52,12 @@ def event_line(
     now: str,
     commands: bool,
     notes: Mapping[str, str] | None = None,
+    actor: Subject | None = None,
 ) -> str:
     """Return the event of a request at ``stage``. ``now`` is the time as text.
 
-    ``notes`` are more annotations; ``commands`` shows the commands of exec.
+    ``notes`` are more annotations; ``commands`` shows the commands of exec. ``actor`` is who acted
+    if that is no caller.
     """
     fragments = access.log_fragments
     if (
@@ -65,7 +67,7 @@ def event_line(
         or access.impersonated is not None
         or notes
     ):
-        before, after = _pieces(access, notes, commands=commands)
+        before, after = _pieces(access, notes, commands=commands, actor=actor)
     else:
         pieces = fragments.audit or _pieces(access, notes, commands=commands)
         before, after = pieces
@@ -78,17 +80,24 @@ def event_line(
     )
 
 
-def _pieces(access: RequestContext, notes: Mapping[str, str] | None, *, commands: bool) -> Pieces:
+def _pieces(
+    access: RequestContext,
+    notes: Mapping[str, str] | None,
+    *,
+    commands: bool,
+    actor: Subject | None = None,
+) -> Pieces:
     """Return the parts that do not vary: before the status code, and after the times."""
     info = access.info
     impersonated = ""
     if access.impersonated is not None:
         impersonated = f'"impersonatedUser":{_subject(cut_subject(access.impersonated))},'
+    user = _user(access.token) if actor is None else _subject(actor)
     about = f'"objectRef":{_object(info)},' if info.resource else ""
     target = redacted_target(access, commands=commands)
     before = (
         f'"requestURI":{quoted(target)},"verb":"{info.verb}",'
-        f'"user":{_user(access.token)},{impersonated}'
+        f'"user":{user},{impersonated}'
         f'"sourceIPs":[{quoted(access.remote)}],'
         f'"userAgent":{quoted(cut(access.user_agent, MAX_USER_AGENT))},{about}'
         '"responseStatus":{"metadata":{},"code":'
@@ -127,6 +136,8 @@ def _annotations(access: RequestContext, notes: Mapping[str, str] | None) -> str
         parts.append('"sekisho.io/answered-by":"sekisho"')
     if access.decision:
         parts.append(f'"sekisho.io/decision":"{access.decision}"')
+    if access.trace_id:
+        parts.append(f'"sekisho.io/trace-id":"{access.trace_id}"')
     if access.reason:
         parts.append(f'"sekisho.io/reason":{quoted(cut(access.reason, MAX_NOTE))}')
     if notes:

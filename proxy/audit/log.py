@@ -10,6 +10,7 @@ the budget go to a separate log, or are dropped if there is none.
 import time
 from collections.abc import Callable, Mapping
 
+from impersonation.identity import Subject
 from management.http.request_notes import REJECTED
 from proxy.audit.anonymous_budget import AnonymousBudget
 from proxy.audit.event import event_line
@@ -81,6 +82,22 @@ class AuditLog:
                 or notes is not None
             ):
                 index.offer(access, "ResponseComplete", notes)
+
+    def acted(self, access: RequestContext, actor: Subject, notes: Mapping[str, str]) -> None:
+        """Record an act of ``actor``, a part of Sekisho, that no request caused."""
+        if self._policy.audits(access):
+            now = rfc3339(access.received_at)
+            line = event_line(
+                access,
+                "ResponseComplete",
+                now=now,
+                commands=self._commands,
+                notes=notes,
+                actor=actor,
+            )
+            self._log.write(line)
+            if self.index is not None:
+                self.index.offer(access, "ResponseComplete", notes)
 
     def _write_anonymous(self, line: str, notes: Mapping[str, str]) -> None:
         budget = self._sign_ins if REJECTED in notes else self._others

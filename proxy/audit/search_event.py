@@ -98,6 +98,8 @@ def _details(access: RequestContext, outcome: AuditOutcome, notes: Mapping[str, 
             details["more_groups"] = len(groups) - MAX_GROUPS
     if access.decision:
         details["decision"] = access.decision
+    if access.trace_id:
+        details["trace_id"] = access.trace_id
     if access.impersonated is not None:
         details["impersonated"] = _subject(cut_subject(access.impersonated))
     if notes:

@@ -14,7 +14,7 @@ from providers.base import ProviderUnavailable
 from proxy.limits.anonymous import AnonymousLimiter
 from proxy.metrics.proxy_metrics import ProxyMetrics
 from proxy.request.headers import RequestHeaders
-from proxy.response.status import BadRequest, Forbidden, ServiceUnavailable, Unauthorized
+from proxy.response.status import BadRequest, Forbidden, ServiceUnavailable, StoreAway, Unauthorized
 from proxy.upstream.outage import Outage
 from store.errors import StoreUnavailable
 
@@ -94,9 +94,7 @@ class Authenticator:
         except StoreUnavailable:
             self._traffic.count_authentication("", "unavailable")
             wait = self._store_outage.record_failure()
-            raise ServiceUnavailable(
-                "Sekisho's store is unavailable; try again", retry_after=wait
-            ) from None
+            raise StoreAway("Sekisho's store is unavailable; try again", retry_after=wait) from None
         except ProviderUnavailable:
             self._traffic.count_authentication("", "unavailable")
             raise ServiceUnavailable(

@@ -20,6 +20,7 @@ from proxy.response.status import (
     MethodNotAllowed,
     ServiceUnavailable,
 )
+from proxy.upstream.ordered_clusters import OrderedCluster
 from store.records import Cluster
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -29,6 +30,11 @@ _INTERACTIVE = re.compile(
     r"|namespaces/[^/]+/services/[^/]+/proxy|nodes/[^/]+/proxy)(?:/|\Z)"
 )
 _PAGE = re.compile(r"/api/v1/namespaces/[^/]+/(?:services|pods)/[^/]+/proxy(?:/|\Z)")
+_NODE_METRICS = re.compile(
+    r"/api/v1/nodes/[^/]+/proxy/metrics(?:/(?:cadvisor|probes|resource|slis))?\Z"
+)
+"""What a kubelet reports. Other paths of a kubelet show logs and run commands."""
+
 _SELF_REVIEW = re.compile(
     r"/apis/(?:authorization\.k8s\.io/v1/selfsubject(?:access|rules)reviews"
     r"|authentication\.k8s\.io/v1(?:beta1|alpha1)?/selfsubjectreviews)\Z"
@@ -63,6 +69,24 @@ def authorize_cluster(token: AuthenticatedToken, cluster_id: str | None, name: s
         )
 
 
+def refuse_order(token: AuthenticatedToken, order: OrderedCluster | None) -> None:
+    """Raise ServiceUnavailable with the state of an order, if the caller may see it.
+
+    Otherwise the caller gets the same response as for a cluster that does not exist.
+    """
+    if order is None or token.token.confined:
+        return
+    scope = token.token.clusters
+    owns = order.owner_id == token.user.id
+    if (scope and order.id not in scope) or not (owns or token.access.sees_cluster(order.id)):
+        return
+    message = f": {order.message}" if owns and order.message else ""
+    raise ServiceUnavailable(
+        f'cluster "{order.name}" is on order ({order.state}) and cannot be entered yet{message}',
+        note=f"the cluster is on order ({order.state})",
+    )
+
+
 def authorize_request(
     token: AuthenticatedToken, cluster: Cluster, line: RequestLine, length: int, max_body: int
 ) -> None:
@@ -92,9 +116,10 @@ def authorize_token_scope(
     """Check a request against its token's scope: projects, and read-only.
 
     A WebSocket exec is a GET, and so is anything that a ``proxy`` subresource does, so those count
-    as writes; ``proxy_read`` allows GET and HEAD on those of services and pods (a node's runs
-    commands by GET). A review of the caller's own rights is a POST and counts as a read. The path
-    is matched decoded, as the API server does: ``%70roxy`` is ``proxy``.
+    as writes; ``proxy_read`` allows GET and HEAD on those of services and pods, and on a node's
+    metrics (other paths of a node run commands by GET). A review of the caller's own rights is a
+    POST and counts as a read. The path is matched decoded, as the API server does: ``%70roxy`` is
+    ``proxy``.
 
     Raises:
         Forbidden: the request is outside the scope.
@@ -125,10 +150,10 @@ def authorize_token_scope(
 
 
 def _is_page(token: AuthenticatedToken, method: str, path: str, *, upgrade: bool) -> bool:
-    """Return whether ``proxy_read`` allows a read-only token's request to a service or pod."""
+    """Return whether ``proxy_read`` allows a read-only token's request to a server in a cluster."""
     if upgrade or not token.token.proxy_read or method not in {"GET", "HEAD"}:
         return False
-    return _PAGE.match(path) is not None
+    return _PAGE.match(path) is not None or _NODE_METRICS.match(path) is not None
 
 
 def _authorize_projects(

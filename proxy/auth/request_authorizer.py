@@ -19,7 +19,7 @@ from management.clusters.user_tokens import (
     UserServiceAccountTokens,
 )
 from proxy.auth.authenticator import Authenticator
-from proxy.auth.authorizer import authorize_cluster, authorize_request
+from proxy.auth.authorizer import authorize_cluster, authorize_request, refuse_order
 from proxy.auth.impersonation import build, nested_identity, own_identity, requested_identity
 from proxy.request.context import RequestContext
 from proxy.request.headers import RequestHeaders
@@ -198,6 +198,8 @@ class RequestAuthorizer:
     ) -> UpstreamCluster:
         """Return the cluster if the caller may enter it. Redirect a path with two prefixes."""
         cluster = self._registry.find(line.cluster)
+        if cluster is None:
+            refuse_order(token, self._registry.orders.find(line.cluster))
         authorize_cluster(token, cluster.cluster.id if cluster else None, line.cluster)
         assert cluster is not None
         context.cluster, context.cluster_id = cluster.cluster.name, cluster.cluster.id

@@ -45,6 +45,23 @@ class RequestError(Exception):
         self.status = status
 
 
+async def send_json(
+    session: aiohttp.ClientSession, method: str, url: str, body: object = None
+) -> dict[str, Any]:
+    """Send a request to an API server. A ``PATCH`` is a merge patch. Raises RequestError."""
+    kind = "merge-patch+json" if method == "PATCH" else "json"
+    async with session.request(
+        method,
+        url,
+        data=None if body is None else json.dumps(body),
+        headers={"Content-Type": f"application/{kind}"},
+    ) as response:
+        content: dict[str, Any] = await read_json(response, MAX_RESPONSE_BYTES)
+        if response.status >= 400:
+            raise RequestError(response.status, content.get("message", ""))
+        return content
+
+
 @dataclass(frozen=True, slots=True)
 class Reserved:
     """A reserved loopback port, which no other program can get while no server listens on it.
@@ -218,17 +235,7 @@ class LocalCluster:
         """Send a request as the administrator. A ``PATCH`` is a merge patch."""
         if self._session is None:
             raise RuntimeError("the cluster has not been started")
-        kind = "merge-patch+json" if method == "PATCH" else "json"
-        async with self._session.request(
-            method,
-            self.servers[number] + path,
-            data=None if body is None else json.dumps(body),
-            headers={"Content-Type": f"application/{kind}"},
-        ) as response:
-            content: dict[str, Any] = await read_json(response, MAX_RESPONSE_BYTES)
-            if response.status >= 400:
-                raise RequestError(response.status, content.get("message", ""))
-            return content
+        return await send_json(self._session, method, self.servers[number] + path, body)
 
     async def _start(self) -> None:
         """Start the components, each when those that it depends on are ready."""

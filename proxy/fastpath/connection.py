@@ -183,8 +183,8 @@ class FastPathConnection(ClientConnection):
     @property
     def address(self) -> str:
         """The address at the other end of the connection, or the origin of its requests."""
-        if self.origin:
-            return self.origin
+        if self.origin or self.announced:
+            return self.origin or self.announced
         peer = self.transport.get_extra_info("peername") if self.transport is not None else None
         return str(peer[0] if isinstance(peer, tuple) else peer or "")
 

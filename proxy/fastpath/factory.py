@@ -19,6 +19,7 @@ def fast_path_connections(
     ``header_limits`` are arguments of aiohttp's parser, the same as those of the other path.
     """
     loop = asyncio.get_running_loop()
-    header_cache = HeaderCache(loop, services.addresses, **header_limits)
+    traces = services.tracer is not None
+    header_cache = HeaderCache(loop, services.addresses, traces=traces, **header_limits)
     handler = FastPathHandler(services, authenticator, header_cache, loop)
     return partial(FastPathConnection, handler.try_handle)

@@ -9,6 +9,7 @@ paths share the authorizer and the lifecycle, and so the checks, limits, metrics
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from impersonation.impersonate_headers import request_id_line
 from management.authentication.authenticated_token import AuthenticatedToken
@@ -44,6 +45,7 @@ class FastPathHandler:
         "_lifecycle",
         "_loop",
         "_request_ids",
+        "_samples",
     )
 
     def __init__(
@@ -59,6 +61,9 @@ class FastPathHandler:
         self._authenticator = authenticator
         self._header_cache = header_cache
         self._loop = loop
+        self._samples: Callable[[], bool] | None = None
+        if services.tracer is not None:
+            self._samples = services.tracer.samples_request
 
     def try_handle(self, connection: FastPathConnection, data: bytes) -> bool:
         """Handle the request in ``data``, on a connection that is otherwise idle.
@@ -111,6 +116,10 @@ class FastPathHandler:
         pool = prepared.cluster.pool
         upstream = pool.take_idle()
         if upstream is None:
+            return False
+        if self._samples is not None and not connection.origin and self._samples():
+            pool.put_back(upstream)
+            connection.sampled = True  # The other path traces it.
             return False
         scope = self._lifecycle.begin(_context(line, cached, prepared, request_id))
         try:

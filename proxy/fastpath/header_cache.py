@@ -73,11 +73,20 @@ class CachedHeaders:
 
 
 class HeaderCache:
-    """Parses header blocks as aiohttp does; ``limits`` are the arguments of its parser."""
+    """Parses header blocks as aiohttp does; ``limits`` are the arguments of its parser.
+
+    ``traces``: a trace context has a meaning for Sekisho, and not only for the cluster.
+    """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, addresses: ClientAddresses, **limits: Any
+        self,
+        loop: asyncio.AbstractEventLoop,
+        addresses: ClientAddresses,
+        *,
+        traces: bool = False,
+        **limits: Any,
     ) -> None:
+        self._traces = traces
         self._protocol = BaseProtocol(loop)
         self._loop = loop
         self._addresses = addresses
@@ -114,6 +123,8 @@ class HeaderCache:
             headers = parse_headers(message.raw_headers)
             bearer = bearer_from(headers.authorization or b"")
         except (HttpProcessingError, InvalidHeaders, InvalidAuthorization):
+            return None
+        if headers.traced and self._traces:
             return None
         length = int(headers.length or 0)
         ordinary = _is_ordinary(headers) and not (message.upgrade or message.chunked)

@@ -5,8 +5,11 @@ import asyncio
 from aiohttp import ClientPayloadError, StreamReader, web
 
 from management.http.body import BodyTooSlow
+from management.tracing.span import Span
+from proxy.forwarding.attempt_trace import attempt_span, traced_connect
 from proxy.forwarding.awaited_response import AwaitedResponse
 from proxy.request.request_line import RETRYABLE_METHODS
+from proxy.request.trace_lines import trace_lines
 from proxy.request.upstream_request import UpstreamRequest
 from proxy.transport.tcp_keepalive import PEER_CHECK_SECONDS, is_peer_closed
 from proxy.upstream.connection import UpstreamConnection
@@ -40,20 +43,22 @@ async def forward(
 
     """
     retryable = not upstream_request.has_body and upstream_request.method in RETRYABLE_METHODS
-    connection = pool.take() or await pool.connect(after_take=True)
-    tries = pool.tries
+    connection = pool.take() or await traced_connect(pool, after_take=True)
+    tries, sent = pool.tries, 0
     while True:
         try:
-            return await _attempt(
-                request, relay, pool, connection, upstream_request, retryable=retryable
-            )
+            with attempt_span(connection, upstream_request.method, relay, sent) as span:
+                return await _attempt(
+                    request, relay, pool, connection, upstream_request, span, retryable=retryable
+                )
         except UpstreamError as exc:
             tries -= 1
             again = pool.report_failure(exc, connection)
             if not (tries and again):
                 raise
         relay.renew()
-        connection = await pool.connect()
+        sent += 1
+        connection = await traced_connect(pool)
 
 
 async def _attempt(
@@ -62,11 +67,14 @@ async def _attempt(
     pool: ConnectionPool,
     connection: UpstreamConnection,
     upstream_request: UpstreamRequest,
+    span: Span,
     *,
     retryable: bool,
 ) -> None:
     head = connection.host.request_head(
-        upstream_request.method, upstream_request.target, upstream_request.lines
+        upstream_request.method,
+        upstream_request.target,
+        trace_lines(span) + upstream_request.lines,
     )
     body_task: asyncio.Future[None] | None = None
     timeout = pool.limits.header_timeout

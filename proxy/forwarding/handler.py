@@ -6,6 +6,7 @@ cut, so that the client cannot take half a response for a whole one.
 
 import asyncio
 import time
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 from aiohttp import HttpVersion11, hdrs, web
@@ -53,11 +54,12 @@ class ProxyHandler:
         self._request_ids = services.request_ids
         self._addresses = services.addresses
         self._upgrade_idle_timeout = services.upgrade_idle_timeout
+        self._tracer = services.tracer
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Handle one request: parse, limit, check, admit, authorize, forward or upgrade, finish."""
         context = self._context(request)
-        with self._lifecycle.begin(context) as scope:
+        with self._traced(request, context), self._lifecycle.begin(context) as scope:
             try:
                 headers = self._parse_headers(request, context)
                 scope.check_address_rate()
@@ -96,6 +98,11 @@ class ProxyHandler:
         """End every watch cleanly, also each that begins later: the server stops."""
         self._lifecycle.end_watches()
 
+    def _traced(
+        self, request: web.BaseRequest, context: RequestContext
+    ) -> AbstractContextManager[None]:
+        return self._tracer.trace(request, context) if self._tracer is not None else nullcontext()
+
     def _context(self, request: web.BaseRequest) -> RequestContext:
         remote = _connection_address(request)
         if not self._addresses.trusts_no_proxy:
@@ -112,6 +119,8 @@ class ProxyHandler:
             raise BadRequest(str(exc)) from None
         context.request_id = self._request_ids.next(headers.request_id)
         context.user_agent = request.headers.get(hdrs.USER_AGENT, "")
+        if self._tracer is not None:
+            self._tracer.take_over(request, headers)
         return headers
 
     async def _forward(

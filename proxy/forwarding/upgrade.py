@@ -10,8 +10,10 @@ import asyncio
 from aiohttp import web
 
 from proxy.client.connection import ClientConnection
+from proxy.forwarding.attempt_trace import attempt_span, traced_connect
 from proxy.forwarding.awaited_response import AwaitedResponse
 from proxy.forwarding.tunnel import Tunnel
+from proxy.request.trace_lines import trace_lines
 from proxy.request.upstream_request import UpstreamRequest
 from proxy.upstream.pool import ConnectionPool
 
@@ -31,14 +33,17 @@ async def upgrade(
         UpstreamError: no response began.
 
     """
-    connection = await pool.connect()
+    connection = await traced_connect(pool)
     upstream = connection.transport
     try:
-        head = connection.host.request_head(
-            upstream_request.method, upstream_request.target, upstream_request.lines
-        )
-        connection.send_request(relay, head, header_timeout=pool.limits.header_timeout)
-        await relay.done
+        with attempt_span(connection, upstream_request.method, relay) as span:
+            head = connection.host.request_head(
+                upstream_request.method,
+                upstream_request.target,
+                trace_lines(span) + upstream_request.lines,
+            )
+            connection.send_request(relay, head, header_timeout=pool.limits.header_timeout)
+            await relay.done
         if relay.switched is None or upstream is None or request.transport is None:
             return
         tunnel = Tunnel(client, request.transport, upstream, idle_timeout=idle_timeout)

@@ -71,11 +71,10 @@ class ConnectionLimiter:
 
     def admit(self, address: str) -> ConnectionPermit | Reason:
         """Return the permit of a new connection, or the reason of its rejection."""
+        if self._addresses.is_trusted(address):
+            return self.admit_balancer()
         if self.callers + self.anonymous >= self._most:
             return "total"
-        if self._addresses.is_trusted(address):
-            self.callers += 1
-            return ConnectionPermit(self, "", known=True)
         network = network_of(address)
         is_known = self._knows(network)
         most = self._per_known_network if is_known else self._per_network
@@ -87,6 +86,13 @@ class ConnectionLimiter:
         self._by_network[network] = here + 1
         self.anonymous += 1
         return ConnectionPermit(self, network, known=False)
+
+    def admit_balancer(self) -> ConnectionPermit | Reason:
+        """Return the permit of a connection of a load balancer, which carries others' requests."""
+        if self.callers + self.anonymous >= self._most:
+            return "total"
+        self.callers += 1
+        return ConnectionPermit(self, "", known=True)
 
     def identified(self, network: str) -> None:
         """Count an anonymous connection as authenticated. For :class:`ConnectionPermit`."""

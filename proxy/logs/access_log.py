@@ -62,6 +62,7 @@ def _pieces(access: RequestContext) -> Pieces:
         + ((access.token is not None and f', "user": {quoted(access.token.user.id)}') or "")
         + (impersonated and f', "impersonated_user": {quoted(impersonated)}')
         + (access.reason and f', "reason": {quoted(cut(access.reason, MAX_REASON))}')
+        + (access.trace_id and f', "trace_id": "{access.trace_id}"')
         + "}"
     )
     return before, after

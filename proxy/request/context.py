@@ -37,7 +37,8 @@ class RequestContext:
     in ``Impersonate-*`` headers. ``decision`` names what refused the request. ``status`` is 0 until
     a response begins; ``rejected`` is true if Sekisho responded itself. ``received_at`` is in
     seconds since the epoch, ``duration`` in seconds; ``bytes_sent`` counts body bytes to the
-    client. ``log_fragments`` is set if the logs may reuse parts of their lines.
+    client. ``log_fragments`` is set if the logs may reuse parts of their lines. ``trace_id`` is
+    empty unless the request is traced.
     """
 
     remote: str
@@ -59,6 +60,7 @@ class RequestContext:
     bytes_sent: int = 0
     duration: float = 0.0
     reason: str = ""
+    trace_id: str = ""
 
     @property
     def user(self) -> str:

@@ -36,7 +36,8 @@ class RequestHeaders:
     ``forwarded`` are the lines for the cluster. ``authorization``, ``cookie`` and
     ``websocket_bearer`` may carry a credential. ``offered_upgrade`` is the offered protocol, as the
     client spelled it, if Kubernetes supports it; ``upgrade`` the same if ``Connection`` requests
-    the switch as well. ``length`` is the Content-Length.
+    the switch as well. ``length`` is the Content-Length. ``traced``: among ``forwarded`` is a trace
+    context.
     """
 
     __slots__ = (
@@ -52,6 +53,7 @@ class RequestHeaders:
         "offered_upgrade",
         "origin",
         "request_id",
+        "traced",
         "upgrade",
         "websocket_bearer",
     )
@@ -70,6 +72,7 @@ class RequestHeaders:
         self.chunked = False
         self.expects_continue = False
         self.impersonates = False
+        self.traced = False
         self.upgrade: bytes | None = None
 
 
@@ -180,6 +183,11 @@ def _origin(head: RequestHeaders, name: bytes, value: bytes) -> None:
     head.forwarded.append((name, value))
 
 
+def _trace_context(head: RequestHeaders, name: bytes, value: bytes) -> None:
+    head.traced = True
+    head.forwarded.append((name, value))
+
+
 _READERS: dict[bytes, _Reader] = {
     b"authorization": _once("authorization"),
     b"connection": _connection,
@@ -188,6 +196,8 @@ _READERS: dict[bytes, _Reader] = {
     b"expect": _expect,
     b"origin": _origin,
     b"sec-websocket-protocol": _websocket_protocol,
+    b"traceparent": _trace_context,
+    b"tracestate": _trace_context,
     b"transfer-encoding": _transfer_encoding,
     b"upgrade": _upgrade,
     b"x-csrf-token": _once("csrf_token"),

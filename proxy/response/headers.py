@@ -2,13 +2,15 @@
 
 End-to-end headers pass unchanged, except those that act on the whole origin
 (:mod:`proxy.response.origin_headers`), and locations, which must lead back through the proxy
-(:mod:`proxy.response.references`). Hop-by-hop headers are dropped.
+(:mod:`proxy.response.references`). Hop-by-hop headers are dropped, and so is the one that marks
+Sekisho's own responses, which no cluster can send.
 """
 
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from management.http.decisions import RESPONDER
 from proxy.response.origin_headers import acts_on_origin
 from proxy.response.pages import CHANGED_BY_REWRITING
 from proxy.response.references import NO_UPSTREAMS, Upstreams, rewrite_location
@@ -19,6 +21,7 @@ _HOP_BY_HOP = frozenset(
         b"keep-alive",
         b"proxy-authenticate",
         b"proxy-connection",
+        RESPONDER.lower().encode(),
         b"te",
         b"upgrade",
         b"x-request-id",

@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from management.http.decisions import Decision
+from management.http.decisions import GATE, RESPONDER, Decision
 
 CLIENT_CLOSED_REQUEST = 499
 """Status in logs and metrics for a client that left before its response began (as nginx logs)."""
@@ -20,10 +20,12 @@ class StatusError(Exception):
     """Sekisho responds instead of the cluster. One class for each status code.
 
     ``note`` replaces the message in the logs. ``decision`` names what decided, for explanations.
+    ``closes_connection``: the client's connection ends after the response.
     """
 
     code = 500
     reason = "InternalError"
+    closes_connection = False
 
     def __init__(
         self,
@@ -152,6 +154,16 @@ class ServiceUnavailable(StatusError):
         return _as_warning(self.message) if self.retry_after is None else super().headers()
 
 
+class StoreAway(ServiceUnavailable):
+    """The store cannot be reached from this replica.
+
+    The connection ends, so that the client's next one may lead to another replica: a load balancer
+    sends no new connections to an unready one, and does not end those that it has.
+    """
+
+    closes_connection = True
+
+
 class GatewayTimeout(StatusError):
     """The cluster's API server did not respond in time."""
 
@@ -196,6 +208,7 @@ def _response(error: StatusError, request_id: str) -> tuple[dict[str, str], byte
         "X-Content-Type-Options": "nosniff",
         "X-Request-Id": request_id,
         "Server": "sekisho",
+        RESPONDER: GATE,
         **error.headers(),
     }
     return headers, body
@@ -217,4 +230,7 @@ def status_response(
 ) -> web.Response:
     """Return ``error`` as an HTTP response."""
     headers, body = _response(error, request_id)
-    return web.Response(status=error.code, body=body, headers={**headers, **(extra or {})})
+    response = web.Response(status=error.code, body=body, headers={**headers, **(extra or {})})
+    if error.closes_connection:
+        response.force_close()
+    return response

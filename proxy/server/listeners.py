@@ -1,12 +1,13 @@
 """Open the listeners of one process."""
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
 from config.listen import Listen
 from proxy.client.aiohttp_internals import server_of
+from proxy.client.announced_address import AnnouncedAddresses
 from proxy.client.server import ProxyServer
 from proxy.client.site import ClientSite
 from proxy.limits.connections import ConnectionLimiter
@@ -53,10 +54,12 @@ async def listen_for_clients(
     refused: Callable[[str], None],
     *,
     shared: bool,
+    balancers: Sequence[str] = (),
 ) -> None:
     """Open the main listener, which counts ``connections``.
 
-    ``refused`` is called with the reason for each connection that is refused.
+    ``refused`` is called with the reason for each connection that is refused. Connections from the
+    networks ``balancers`` begin with a header of the PROXY protocol.
 
     Raises:
         ConfigError: the address cannot be used.
@@ -71,6 +74,7 @@ async def listen_for_clients(
         backlog=BACKLOG,
         shared=shared,
         refused=refused,
+        announced=AnnouncedAddresses(balancers) if balancers else None,
     )
     await _started(site, "server.listen", listen)
 

@@ -15,8 +15,10 @@ from aiohttp import web
 from config.loggers import get_logger
 from proxy.app import build_application
 from proxy.files.data_dir import open_keyring
-from proxy.logs.setup import log_ready, set_up_logging
-from proxy.server.listeners import METRICS_GRACE_SECONDS, listen_for_clients, open_listener
+from proxy.logs.setup import log_ready, log_stopping, set_up_logging
+from proxy.logs.trace_ids import add_trace_id
+from proxy.server.listeners import listen_for_clients
+from proxy.server.metrics_listener import serve_metrics
 from proxy.server.signals import stop_signal
 from proxy.startup.bootstrap_admin import bootstrap_admin
 from proxy.startup.configuration import LoadedConfig
@@ -33,13 +35,13 @@ _LOG = get_logger(__name__)
 class ProcessMode:
     """What differs between a process that serves alone and a worker.
 
-    ``shared``: other processes listen on the same address. ``open_metrics`` opens the listener of
-    the metrics application. ``ready`` is called when the process accepts requests. ``place`` is
-    where other processes reach this one.
+    ``shared``: other processes listen on the same address. ``serve_metrics`` opens the listener of
+    the metrics application, which closes with the stack. ``ready`` is called when the process
+    accepts requests. ``place`` is where other processes reach this one.
     """
 
     shared: bool
-    open_metrics: Callable[[web.BaseRunner], Awaitable[None]]
+    serve_metrics: Callable[[AsyncExitStack, web.Application], Awaitable[None]]
     ready: Callable[[Store], Awaitable[None]]
     place: PeerPlace = ALONE
 
@@ -60,8 +62,8 @@ async def serve(everything: LoadedConfig, *, started: Callable[[], None] = lambd
         started()
 
     stop = stop_signal()
-    listen = partial(open_listener, key="metrics.listen", listen=settings.metrics.listen)
-    mode = ProcessMode(shared=False, open_metrics=listen, ready=ready)
+    metrics = partial(serve_metrics, settings=settings)
+    mode = ProcessMode(shared=False, serve_metrics=metrics, ready=ready)
     await serve_until(stop, everything, mode)
     _LOG.info("stopped")
 
@@ -69,7 +71,7 @@ async def serve(everything: LoadedConfig, *, started: Callable[[], None] = lambd
 async def serve_until(stop: asyncio.Event, everything: LoadedConfig, mode: ProcessMode) -> None:
     """Serve until ``stop`` is set, then stop in order. Raises ConfigError and StoreError."""
     settings = everything.settings
-    style = set_up_logging(settings.log.level, settings.log.format)
+    style = set_up_logging(settings.log.level, settings.log.format, add_trace_id)
     raise_limit()
     keyring = open_keyring(settings)
     async with AsyncExitStack() as stack:
@@ -79,12 +81,7 @@ async def serve_until(stop: asyncio.Event, everything: LoadedConfig, mode: Proce
         application = await stack.enter_async_context(
             build_application(everything, store, keyring, tls, log_style=style, place=mode.place)
         )
-        metrics = web.AppRunner(
-            application.metrics_app, access_log=None, shutdown_timeout=METRICS_GRACE_SECONDS
-        )
-        await metrics.setup()
-        stack.push_async_callback(metrics.cleanup)
-        await mode.open_metrics(metrics)
+        await mode.serve_metrics(stack, application.metrics_app)
         main = web.ServerRunner(
             application.server, shutdown_timeout=settings.server.shutdown_grace_seconds
         )
@@ -98,13 +95,16 @@ async def serve_until(stop: asyncio.Event, everything: LoadedConfig, mode: Proce
             tls.context,
             application.refused,
             shared=mode.shared,
+            balancers=settings.server.proxy_protocol_from,
         )
         application.begin()
         await mode.ready(store)
         await stop.wait()
         if not mode.shared:  # for workers, the supervisor logs this
-            _LOG.info("stopping", grace_seconds=settings.server.shutdown_grace_seconds)
+            log_stopping(settings)
         application.readiness.stopping = True
+        # Load balancers still send requests until they notice, and agents would come back here.
+        await asyncio.sleep(settings.server.shutdown_delay.total_seconds())
         application.tunnels.drain()
         for site in main.sites:
             await site.stop()

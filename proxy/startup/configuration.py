@@ -13,11 +13,13 @@ from config.files import resolve_files
 from config.loading import Loaded, load
 from config.problems import ConfigError, dotted, problems_of
 from config.regular_files import read_regular_file
-from config.server_settings import TlsSettings
+from config.server_settings import MetricsTlsSettings, TlsSettings
 from config.settings import Settings, StoreSettings
 from config.sign_in_settings import ProviderEntry
+from config.trace_settings import TraceSettings
 from providers.base import ProviderType
 from providers.discovery import BrokenProviderType, ProviderEntryPoint, discover
+from proxy.startup.tracing import trace_problem
 from proxy.transport.server_tls import MAX_PEM_BYTES, check_pair, read_ca
 from store.encryption import Keyring
 from store.errors import StoreError
@@ -67,8 +69,10 @@ def load_config(
             providers.append(configured)
         else:
             problems += configured
-    problems += _tls_problems(loaded)
+    problems += _tls_problems(loaded, TlsSettings, "server")
+    problems += _tls_problems(loaded, MetricsTlsSettings, "metrics")
     problems += _store_problems(loaded)
+    problems += _trace_problems(loaded)
     if problems or loaded.settings is None:
         raise ConfigError(problems)
     return LoadedConfig(
@@ -97,14 +101,16 @@ def _configure(
     return problems or ConfiguredProvider(entry.name, kind, settings, entry)
 
 
-def _tls_problems(loaded: Loaded) -> list[Problem]:
+def _tls_problems(
+    loaded: Loaded, model: type[TlsSettings | MetricsTlsSettings], section: str
+) -> list[Problem]:
     """Return problems of the TLS files: missing, unreadable, or not matching each other."""
-    tls = loaded.section(TlsSettings, "server", "tls")
+    tls = loaded.section(model, section, "tls")
     if tls is None:
         return []
     problems = []
     for name in ("cert_file", "key_file", "ca_file"):
-        file: Path | None = getattr(tls, name)
+        file: Path | None = getattr(tls, name, None)
         if file is None:
             continue
         try:
@@ -112,13 +118,13 @@ def _tls_problems(loaded: Loaded) -> list[Problem]:
         except OSError as exc:
             reason = (exc.strerror or "can't be read").lower()
             message = f"{file}: {reason}; correct the path or its mode"
-            problems.append(_problem(loaded, ("server", "tls", name), message))
+            problems.append(_problem(loaded, (section, "tls", name), message))
     if problems:
         return problems
     if tls.cert_file is not None and tls.key_file is not None:
         check = partial(check_pair, tls.cert_file, tls.key_file)
-        problems += _check_files(check, loaded, ("server", "tls"))
-    if tls.ca_file is not None:
+        problems += _check_files(check, loaded, (section, "tls"))
+    if isinstance(tls, TlsSettings) and tls.ca_file is not None:
         check_ca = partial(read_ca, tls.ca_file)
         problems += _check_files(check_ca, loaded, ("server", "tls", "ca_file"))
     return problems
@@ -141,6 +147,13 @@ def _store_problems(loaded: Loaded) -> list[Problem]:
         except ValueError as exc:
             problems.append(_problem(loaded, ("store", "encryption_keys"), str(exc)))
     return problems
+
+
+def _trace_problems(loaded: Loaded) -> list[Problem]:
+    """Return problems of traces: the extra is missing, or the CA is no certificate."""
+    traces = loaded.section(TraceSettings, "traces")
+    found = trace_problem(traces) if traces is not None else None
+    return [_problem(loaded, ("traces", found[0]), found[1])] if found is not None else []
 
 
 def _check_files(

@@ -16,6 +16,7 @@ from management.identity.session_cookies import SessionCookies
 from management.identity.sign_in import SignInService
 from management.identity.tokens import TokenIssuer, token_lifetimes
 from management.oauth.grants import GrantServices
+from management.provisioning.quotas import limits_of
 from store.encryption import Keyring
 from store.interfaces import Store
 
@@ -61,7 +62,8 @@ def create_services(
         providers=providers,
         refresh=refresh,
         namespaces=settings.namespaces,
+        order_limits=limits_of(settings.provisioning.limits),
         cluster_addresses=settings.cluster_addresses,
-        agent_image=settings.images.agent or f"sekisho:{importlib.metadata.version('sekisho')}",
+        agent_image=settings.images.agent_image(importlib.metadata.version("sekisho")),
         audit_search=settings.audit.search.enabled and settings.audit.output != "none",
     )

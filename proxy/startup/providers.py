@@ -19,7 +19,13 @@ def create_provider_registry(loaded: LoadedConfig, store: Store) -> ProviderRegi
     limits = Limits(
         login.attempts_per_user, login.attempts_per_address, login.window.total_seconds()
     )
-    specs = [
+    context = ProviderContext(StoredAccounts(store), time.monotonic)
+    return ProviderRegistry(store, configured_specs(loaded), context, limits, discover())
+
+
+def configured_specs(loaded: LoadedConfig) -> list[ProviderSpec]:
+    """Return the specs of the providers in the configuration."""
+    return [
         ProviderSpec(
             one.name,
             one.entry.type,
@@ -30,5 +36,3 @@ def create_provider_registry(loaded: LoadedConfig, store: Store) -> ProviderRegi
         )
         for one in loaded.providers
     ]
-    context = ProviderContext(StoredAccounts(store), time.monotonic)
-    return ProviderRegistry(store, specs, context, limits, discover())

@@ -21,6 +21,7 @@ from config.problems import ConfigError
 from config.regular_files import read_regular_file
 from config.settings import Settings
 from proxy.files.data_dir import ensure_data_dir
+from proxy.transport.covered_names import covers
 from proxy.transport.local_ca import CAUnusable, LocalCA
 from proxy.transport.tls_object import RecordSSLObject
 
@@ -46,6 +47,7 @@ class ServerTls:
         self, settings: Settings, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._tls = settings.server.tls
+        self._external_url = settings.external_url
         self._loaded: FileState | None = None
         self._local_ca: LocalCA | None = None
         self.context: ssl.SSLContext | None = None
@@ -78,8 +80,9 @@ class ServerTls:
         load_pair(_new_context(), cert_file, key_file)
         load_pair(self.context, cert_file, key_file)
         self._loaded = state
-        self.certificate_ends_at = _end_of(cert_file)
-        self._after_loading(key_file)
+        certificate = _certificate_in(cert_file)
+        self.certificate_ends_at = certificate.not_valid_after_utc if certificate else None
+        self._after_loading(certificate, key_file)
         return True
 
     async def refresh_forever(self, *, every: float = CHECK_SECONDS) -> None:
@@ -107,11 +110,19 @@ class ServerTls:
             raise ConfigError([Problem(file, "data_dir", problem)]) from exc
         return self._local_ca.certificate_file, self._local_ca.key_file
 
-    def _after_loading(self, key_file: Path) -> None:
+    def _after_loading(self, certificate: x509.Certificate | None, key_file: Path) -> None:
         if self._local_ca is not None:
             self.ca_pem = self._local_ca.ca_pem()
             return
         self.ca_pem = self._configured_ca()
+        host = urlsplit(self._external_url).hostname or "localhost"
+        if certificate is not None and not covers(certificate, host):
+            _LOG.warning(
+                "the certificate is not valid for server.external_url: clients will refuse it",
+                host=host,
+                file=str(self._tls.cert_file),
+                fix="use a certificate for that host, and for a former one while clients use it",
+            )
         # The group may read it: so Kubernetes mounts a secret for a user who is not root.
         if key_file.stat().st_mode & 0o007:
             _LOG.warning(
@@ -124,11 +135,10 @@ class ServerTls:
         return read_ca(self._tls.ca_file) if self._tls.ca_file is not None else None
 
 
-def _end_of(cert_file: Path) -> datetime | None:
-    """Return the end of the first certificate of a file, which is the server's."""
+def _certificate_in(cert_file: Path) -> x509.Certificate | None:
+    """Return the first certificate of a file, which is the server's."""
     try:
-        pem = read_regular_file(cert_file, MAX_PEM_BYTES)
-        return x509.load_pem_x509_certificate(pem).not_valid_after_utc
+        return x509.load_pem_x509_certificate(read_regular_file(cert_file, MAX_PEM_BYTES))
     except (OSError, ValueError, UnsupportedAlgorithm):
         return None
 
@@ -204,6 +214,7 @@ def _names(settings: Settings) -> list[str]:
     """Return all names under which clients may reach the listener."""
     external = urlsplit(settings.external_url).hostname or "localhost"
     names = [external, settings.server.listen.host, "localhost", "127.0.0.1", "::1"]
+    names += settings.server.tls.names
     return list(dict.fromkeys(name for name in names if name and name not in _WILDCARDS))
 
 

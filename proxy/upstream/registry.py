@@ -13,6 +13,7 @@ from proxy.transport.client_tls import ClientTLSContexts, ContextSource
 from proxy.upstream.access_review import AccessReviewer
 from proxy.upstream.credential_check import CredentialChecks
 from proxy.upstream.limits import PoolLimits
+from proxy.upstream.ordered_clusters import OrderedClusters
 from proxy.upstream.outage import Outage
 from proxy.upstream.pool import ConnectionPool
 from store.changes import follow
@@ -46,9 +47,13 @@ class UpstreamCluster:
 
 
 class UpstreamRegistry:
-    """Find clusters by id or name. Run :meth:`follow_changes` and :meth:`poll` beside it."""
+    """Find clusters by id or name. Run :meth:`follow_changes` and :meth:`poll` beside it.
+
+    ``orders`` are those of clusters, imported or not.
+    """
 
     def __init__(self, store: Store, metrics: ProxyMetrics, limits: PoolLimits) -> None:
+        self.orders = OrderedClusters(store)
         self._store = store
         self._metrics = metrics
         self._limits = limits
@@ -77,6 +82,7 @@ class UpstreamRegistry:
             self._remove(gone)
         for cluster in clusters.values():
             self._put(cluster)
+        await self.orders.load()
 
     async def follow_changes(self) -> None:
         """Apply the store's changes until cancelled."""
@@ -104,8 +110,17 @@ class UpstreamRegistry:
     async def _apply(self, change: Change) -> None:
         if change.kind == "cluster":
             await self.refresh(change.key)
+        elif change.kind == "order" and change.key is not None:
+            await self._refresh_order(change.key)
         elif change.kind == "all":
             await self.refresh(None)
+
+    async def _refresh_order(self, order_id: str) -> None:
+        try:
+            await self.orders.refresh(order_id)
+        except StoreUnavailable as exc:
+            self._missed_changes = True
+            _LOG.warning("orders not refreshed", error=str(exc))
 
     async def refresh(self, key: str | None) -> None:
         """Read one cluster again, or all. While the store fails, the known clusters stay.

@@ -11,17 +11,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from aiohttp import web
-
 from config.errors import Problem
 from config.loggers import get_logger
 from config.problems import ConfigError
 from config.settings import Settings
 from proxy.background.tasks import wait_first
 from proxy.files.data_dir import open_keyring
-from proxy.logs.setup import log_ready, set_up_logging
+from proxy.logs.setup import log_ready, log_stopping, set_up_logging
 from proxy.monitoring.health import Readiness
-from proxy.server.listeners import METRICS_GRACE_SECONDS, open_listener
+from proxy.server.metrics_listener import serve_metrics
 from proxy.server.signals import stop_signal
 from proxy.startup.bootstrap_admin import bootstrap_admin
 from proxy.startup.configuration import LoadedConfig
@@ -68,7 +66,7 @@ async def supervise(everything: LoadedConfig, count: int) -> None:
         if not stop.is_set():
             log_ready(settings, workers=count)
             await wait_first(stop.wait(), pool.run())
-        _LOG.info("stopping", grace_seconds=settings.server.shutdown_grace_seconds)
+        log_stopping(settings)
     _LOG.info("stopped")
 
 
@@ -87,10 +85,7 @@ async def _serve_metrics(
     """Open the metrics listener. It closes after the workers have ended."""
     scraper = await stack.enter_async_context(WorkerScraper(folder, pool.workers))
     app, readiness = build_workers_app(scraper, pool.workers)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=METRICS_GRACE_SECONDS)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    await open_listener(runner, "metrics.listen", settings.metrics.listen)
+    await serve_metrics(stack, app, settings)
     return readiness
 
 
@@ -104,4 +99,5 @@ async def _running(
         yield
     finally:
         readiness.stopping = True
-        await pool.stop(settings.server.shutdown_grace_seconds + END_SECONDS)
+        delay = settings.server.shutdown_delay.total_seconds()
+        await pool.stop(delay + settings.server.shutdown_grace_seconds + END_SECONDS)

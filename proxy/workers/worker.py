@@ -1,6 +1,7 @@
 """Serve as one of several workers, in a process that the supervisor started."""
 
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from config.shares import settings_of_one
+from proxy.server.listeners import METRICS_GRACE_SECONDS
 from proxy.server.serve import ProcessMode, serve_until
 from proxy.server.signals import stop_signal
 from proxy.startup.configuration import LoadedConfig
@@ -36,10 +38,13 @@ async def serve_as_worker(
     stop = stop_signal(second_ends=False)
     listen = partial(_listen_to_supervisor, file=config.socket)
     place = PeerPlace(config.number, Path(config.folder))
-    mode = ProcessMode(shared=True, open_metrics=listen, ready=ready, place=place)
+    mode = ProcessMode(shared=True, serve_metrics=listen, ready=ready, place=place)
     await serve_until(stop, replace(everything, settings=settings), mode)
 
 
-async def _listen_to_supervisor(runner: web.BaseRunner, file: Path) -> None:
+async def _listen_to_supervisor(stack: AsyncExitStack, app: web.Application, file: Path) -> None:
     """Serve the metrics on a socket in a folder that only the supervisor's user may enter."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=METRICS_GRACE_SECONDS)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
     await web.UnixSite(runner, file).start()

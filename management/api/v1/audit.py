@@ -19,6 +19,9 @@ from management.http.problem import ApiProblem
 from management.identity.sealed_state import SealedState
 from store.audit_records import AuditCursor, AuditFilter
 
+_MOST_NAMESAKES = 100
+"""How many users of one name a search includes."""
+
 
 class PagePosition(SealedState):
     """The last event of a page."""
@@ -52,7 +55,7 @@ async def search(request: web.Request) -> web.StreamResponse:
     if is_watch(request):
         return await stream_events(request, wanted)
     limit = audit_limit(request.query.get("limit"))
-    scope, after = scope_of(request), _position(services, request.query.get("continue"))
+    scope, after = scope_of(request, wanted), _position(services, request.query.get("continue"))
     page = await services.store.audit.page(scope, wanted, limit=limit, after=after)
     body: Item = {"items": await shown(services, scope, page.events)}
     if page.next is not None:
@@ -63,10 +66,14 @@ async def search(request: web.Request) -> web.StreamResponse:
 
 async def _resolved(services: Services, wanted: AuditFilter) -> AuditFilter:
     """Return the filter with ids for names: indexes have ids, and names may change."""
-    if wanted.user is not None:
-        user = await services.store.users.get(wanted.user)
+    if (name := wanted.user) is not None:
+        user = await services.store.users.get(name)
         if user is not None:
             wanted = replace(wanted, user_id=user.id, user=None)
+        else:  # Events of sign-ins have the id only.
+            found = await services.store.users.find(name)
+            called = tuple(one.id for one in found[:_MOST_NAMESAKES])
+            wanted = replace(wanted, called=called)
     if wanted.cluster is not None:
         cluster = await services.store.clusters.get(wanted.cluster)
         if cluster is not None:

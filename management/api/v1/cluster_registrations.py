@@ -8,22 +8,24 @@ requested the manifest. See docs/decisions/0014-browser-sign-in.md.
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from config.loggers import get_logger
+from config.server_settings import LOOPBACK
 from management.api.agent_fields import AgentFields
 from management.api.authentication import caller_of
 from management.api.cluster_failures import REGISTRATION, cluster_problems
 from management.api.openapi_metadata import openapi
 from management.api.registration_models import NewRegistration, Registration, RegistrationState
 from management.api.services import Services, services_of
-from management.api.user_management import access_of_user
 from management.authorization.permissions import CREATE_CLUSTERS
 from management.clusters.agent_manifest import agent
 from management.clusters.agent_registration import AGENT_SERVERS, LIFETIME, complete, reserve
 from management.clusters.cluster_identity import NameTaken
 from management.clusters.members import MemberService
+from management.clusters.ownership import grant_ownership
 from management.clusters.registrar_removal import remove_registrar
 from management.clusters.registration_manifest import as_yaml, registration
 from management.clusters.service import ClusterService
@@ -32,6 +34,7 @@ from management.errors import InvalidRequest
 from management.http.body import read_body
 from management.http.problem import ApiProblem
 from management.http.request_notes import add_audit_note
+from management.identity.holdings import access_of_user
 from management.identity.sealed_state import DecryptedState
 from management.kubernetes.cluster_client import controller_client
 from management.kubernetes.endpoint import ClusterEndpoint, checked_servers
@@ -65,6 +68,8 @@ async def create_registration(request: web.Request) -> web.Response:
     body = await read_body(request, NewRegistration)
     if (named := await services.store.clusters.get(body.name)) is not None:
         raise ApiProblem(409, RESERVED if named.is_pending else NameTaken.hidden)
+    if await services.store.orders.by_name(body.name) is not None:
+        raise ApiProblem(409, NameTaken.hidden)
     if body.reach == "agent":
         return await _agent_manifest(request, body)
     try:
@@ -78,6 +83,7 @@ async def create_registration(request: web.Request) -> web.Response:
 async def _agent_manifest(request: web.Request, body: NewRegistration) -> web.Response:
     """Reserve a cluster that an agent will connect. Return its manifest."""
     services, access = services_of(request), caller_of(request).access
+    known_image(services, body)  # before anything is reserved
     if not access.owns_clusters:
         stored = await services.store.clusters.list_all()
         pending = [one for one in stored if one.is_pending and access.can_enter(one.id)]
@@ -94,7 +100,7 @@ async def _agent_manifest(request: web.Request, body: NewRegistration) -> web.Re
     except Conflict:
         raise ApiProblem(409, RESERVED) from None
     try:
-        await grant_ownership(services, cluster, caller_of(request).user)
+        await grant_ownership(services.store, cluster, caller_of(request).user)
     except BaseException:
         await services.store.clusters.delete(cluster.id)
         raise
@@ -109,7 +115,29 @@ def agent_manifests(services: Services, token: str, fields: AgentFields) -> list
         external_url=services.external_url,
         ca_pem=services.ca_pem,
         token=token,
-        options=fields.options(services.agent_image),
+        options=fields.options(known_image(services, fields)),
+    )
+
+
+def known_image(services: Services, fields: AgentFields) -> str:
+    """Return the image of a manifest. Raises ApiProblem if none is known."""
+    image = fields.image or services.agent_image
+    if not image:
+        raise ApiProblem(
+            422,
+            "image: the server does not know from where clusters pull its image: give one, or set "
+            f"images.registry in sekisho.yaml{_unreachable(services.external_url)}",
+        )
+    return image
+
+
+def _unreachable(external_url: str) -> str:
+    """Return what else is missing at a server that only its own machine reaches, as the demo."""
+    if urlsplit(external_url).hostname not in LOOPBACK:
+        return ""
+    return (
+        f". No pod reaches this server at {external_url}: set server.external_url, too. `sekisho "
+        "demo --agent` shows an agent without both"
     )
 
 
@@ -121,6 +149,7 @@ def _registration(
 ) -> list[Manifest]:
     """Return the manifests of the accounts and of the Job that sends their tokens."""
     services, caller = services_of(request), caller_of(request)
+    image = known_image(services, body)
     used = caller.authenticated.token
     state = RegistrationState(
         name=body.name,
@@ -136,8 +165,8 @@ def _registration(
         external_url=services.external_url,
         ca_pem=services.ca_pem,
         code=services.cipher.encrypt(state, LIFETIME),
-        image=body.image or services.agent_image,
-        options=body.options(services.agent_image) if cluster is not None else None,
+        image=image,
+        options=body.options(image) if cluster is not None else None,
     )
 
 
@@ -167,7 +196,7 @@ async def complete_registration(request: web.Request) -> web.Response:
     user = await _requester(services, state.user)
     if state.cluster is None:
         cluster = await _complete_direct(request, body, decrypted)
-        await grant_ownership(services, cluster, user)
+        await grant_ownership(services.store, cluster, user)
     else:
         cluster = await _complete_agent(request, body, state.cluster)
     await _remove_registrar(cluster)
@@ -224,13 +253,6 @@ async def _remove_registrar(cluster: Cluster) -> None:
             await remove_registrar(client)
     except (ClusterApiError, TimeoutError) as exc:
         _LOG.warning("registrar not removed yet", cluster=cluster.name, error=str(exc))
-
-
-async def grant_ownership(services: Services, cluster: Cluster, user: User) -> None:
-    """Make the user who imported a cluster its owner, unless they own all clusters."""
-    access = await access_of_user(services.store, user)
-    if not access.owns_clusters:
-        await MemberService(services.store).grant(cluster.id, user.id, "owner")
 
 
 async def _requester(services: Services, user_id: str) -> User:

@@ -20,6 +20,7 @@ from management.identity.identity_refresh import IdentityRefresher
 from management.identity.principal_linking import link_principal, signed_in_recently
 from management.identity.sign_in import UnknownProvider
 from management.identity.sign_in_cookies import set_cookie
+from management.tracing.provider_calls import provider_span
 from providers.base import ExternalIdentity, PasswordAttempt, ProviderUnavailable, Rejected
 
 _LOG = get_logger(__name__)
@@ -83,7 +84,8 @@ async def link(request: web.Request) -> web.StreamResponse:
     if capabilities is None or capabilities.password is None:
         raise ApiProblem(404, _NO_SUCH)
     attempt = PasswordAttempt(body.username, body.password.get_secret_value(), address_of(request))
-    outcome = await capabilities.password.authenticate(attempt)
+    with provider_span(body.provider, "password"):
+        outcome = await capabilities.password.authenticate(attempt)
     if not isinstance(outcome, ExternalIdentity):
         add_audit_note(request, rejected=describe_rejection(outcome or Rejected("refused")))
         raise ApiProblem(403, "the username or password is wrong, or the user may not sign in")

@@ -15,6 +15,8 @@ DESCRIPTIONS = {
     known.OVERALL_BINDINGS: "Grant and remove global roles.",
     known.PROVIDERS: "Add, change and remove authentication providers.",
     known.CREATE_CLUSTERS: "Import clusters, and own the imported ones.",
+    known.PROVISION_CLUSTERS: "Order clusters from the classes of management clusters, and own the "
+    "ordered ones.",
     known.ALL_CLUSTERS: "Own every cluster: enter it as its administrator, change it, remove it.",
     known.READ_USERS: "Read all users and groups.",
     known.READ_TOKENS: "Read the tokens of all users, without secrets.",

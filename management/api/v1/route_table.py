@@ -27,9 +27,11 @@ from management.api.access_requirements import (
 )
 from management.api.listing import Listing
 from management.api.openapi_metadata import Description, description_of
+from management.api.order_access import InClusterOrOrder, MayAddClusters
 from management.api.v1 import (
     audit,
     cluster_agents,
+    cluster_creation,
     cluster_registrations,
     cluster_reports,
     clusters,
@@ -37,6 +39,7 @@ from management.api.v1 import (
     groups,
     identities,
     kubeconfigs,
+    management_clusters,
     members,
     namespaces,
     nodes,
@@ -46,6 +49,7 @@ from management.api.v1 import (
     projects,
     provider_types,
     providers,
+    provisioning_classes,
     role_bindings,
     roles,
     sessions,
@@ -71,6 +75,7 @@ from management.authorization.permissions import (
     PROJECT_MEMBERS,
     PROVIDERS,
     READ_BINDINGS,
+    READ_CLUSTER,
     READ_CLUSTER_MEMBERS,
     READ_PROVIDERS,
     READ_USERS,
@@ -83,6 +88,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 PUBLIC, SIGNED_IN = Public(), AnyUser()
 ENTERING = InCluster(entering=True)
+OVER_PROVISIONING = management_clusters.OverManagementCluster()
+EDITING = InClusterOrOrder(EDIT_CLUSTER)
 
 WORKLOADS = "/v1/clusters/{cluster}/workloads"
 WORKLOAD = f"{WORKLOADS}/{{namespace}}/{{kind}}/{{name}}"
@@ -90,12 +97,16 @@ WORKLOAD = f"{WORKLOADS}/{{namespace}}/{{kind}}/{{name}}"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One line of the table."""
+    """One line of the table.
+
+    ``through_gate``: for tokens that are limited to clusters or projects, too.
+    """
 
     method: str
     path: str
     serve: Handler | Listing
     requirement: Requirement
+    through_gate: bool = False
 
     @property
     def documentation(self) -> str:
@@ -179,7 +190,8 @@ TABLE = (
     ),
     # Clusters: those that one may enter
     Endpoint("GET", "/v1/clusters", clusters.LIST, SIGNED_IN),
-    Endpoint("POST", "/v1/clusters", clusters.create_cluster, GlobalPermission(CREATE_CLUSTERS)),
+    Endpoint("POST", "/v1/clusters", cluster_creation.create_cluster, MayAddClusters()),
+    Endpoint("GET", "/v1/provisioning/classes", provisioning_classes.CLASSES, SIGNED_IN),
     Endpoint(
         "POST",
         "/v1/registrations",
@@ -189,9 +201,15 @@ TABLE = (
     Endpoint(
         "POST", "/v1/registrations/complete", cluster_registrations.complete_registration, PUBLIC
     ),
-    Endpoint("GET", "/v1/clusters/{cluster}", clusters.get_cluster, InCluster()),
-    Endpoint("PATCH", "/v1/clusters/{cluster}", clusters.change_cluster, InCluster(EDIT_CLUSTER)),
-    Endpoint("DELETE", "/v1/clusters/{cluster}", clusters.delete_cluster, InCluster(EDIT_CLUSTER)),
+    Endpoint("GET", "/v1/clusters/{cluster}", clusters.get_cluster, InClusterOrOrder()),
+    Endpoint("PATCH", "/v1/clusters/{cluster}", clusters.change_cluster, EDITING),
+    Endpoint("DELETE", "/v1/clusters/{cluster}", clusters.delete_cluster, EDITING),
+    Endpoint(
+        "GET",
+        "/v1/clusters/{cluster}/machines",
+        provisioning_classes.MACHINES,
+        InClusterOrOrder(NODES),
+    ),
     Endpoint(
         "POST",
         "/v1/clusters/{cluster}/agent",
@@ -203,6 +221,21 @@ TABLE = (
         "/v1/clusters/{cluster}/agent/token",
         cluster_agents.rotate_token,
         InCluster(EDIT_CLUSTER),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/clusters/{cluster}/provisioning",
+        management_clusters.show,
+        InCluster(READ_CLUSTER),
+    ),
+    Endpoint(
+        "PUT", "/v1/clusters/{cluster}/provisioning", management_clusters.enable, OVER_PROVISIONING
+    ),
+    Endpoint(
+        "DELETE",
+        "/v1/clusters/{cluster}/provisioning",
+        management_clusters.disable,
+        OVER_PROVISIONING,
     ),
     Endpoint("GET", "/v1/clusters/{cluster}/kubeconfig", kubeconfigs.kubeconfig, ENTERING),
     Endpoint("POST", "/v1/clusters/{cluster}/kubeconfig", kubeconfigs.make_kubeconfig, ENTERING),
@@ -237,18 +270,27 @@ TABLE = (
         InCluster(NODES),
     ),
     # Workloads: in the caller's name, so the cluster decides
-    Endpoint("GET", WORKLOADS, workloads.LIST, ENTERING),
-    Endpoint("POST", WORKLOADS, workload_changes.apply_manifest, ENTERING),
-    Endpoint("GET", WORKLOAD, workloads.show, ENTERING),
-    Endpoint("DELETE", WORKLOAD, workload_changes.delete, ENTERING),
-    Endpoint("GET", f"{WORKLOAD}/logs", workloads.logs, ENTERING),
-    Endpoint("POST", f"{WORKLOAD}/scale", workload_changes.scale, ENTERING),
-    Endpoint("POST", f"{WORKLOAD}/image", workload_changes.set_image, ENTERING),
-    Endpoint("POST", f"{WORKLOAD}/pause", workload_changes.pause, ENTERING),
-    Endpoint("POST", f"{WORKLOAD}/resume", workload_changes.resume, ENTERING),
-    Endpoint("POST", f"{WORKLOAD}/restart", workload_changes.restart, ENTERING),
-    Endpoint("POST", f"{WORKLOAD}/rollback", workload_changes.roll_back, ENTERING),
-    Endpoint("POST", "/v1/workloads", workloads_of_clusters.apply_to_clusters, SIGNED_IN),
+    Endpoint("GET", WORKLOADS, workloads.LIST, ENTERING, through_gate=True),
+    Endpoint("POST", WORKLOADS, workload_changes.apply_manifest, ENTERING, through_gate=True),
+    Endpoint("GET", WORKLOAD, workloads.show, ENTERING, through_gate=True),
+    Endpoint("GET", f"{WORKLOAD}/actions", workload_changes.permitted, ENTERING, through_gate=True),
+    Endpoint("DELETE", WORKLOAD, workload_changes.delete, ENTERING, through_gate=True),
+    Endpoint("GET", f"{WORKLOAD}/logs", workloads.logs, ENTERING, through_gate=True),
+    Endpoint("POST", f"{WORKLOAD}/scale", workload_changes.scale, ENTERING, through_gate=True),
+    Endpoint("POST", f"{WORKLOAD}/image", workload_changes.set_image, ENTERING, through_gate=True),
+    Endpoint("POST", f"{WORKLOAD}/pause", workload_changes.pause, ENTERING, through_gate=True),
+    Endpoint("POST", f"{WORKLOAD}/resume", workload_changes.resume, ENTERING, through_gate=True),
+    Endpoint("POST", f"{WORKLOAD}/restart", workload_changes.restart, ENTERING, through_gate=True),
+    Endpoint(
+        "POST", f"{WORKLOAD}/rollback", workload_changes.roll_back, ENTERING, through_gate=True
+    ),
+    Endpoint(
+        "POST",
+        "/v1/workloads",
+        workloads_of_clusters.apply_to_clusters,
+        SIGNED_IN,
+        through_gate=True,
+    ),
     # Questions about access
     Endpoint("GET", "/v1/me/access", user_access.own, SIGNED_IN),
     Endpoint("GET", "/v1/requests/{request_id}/explanation", explanations.explanation, SIGNED_IN),

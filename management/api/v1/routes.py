@@ -6,7 +6,7 @@ from functools import partial
 from aiohttp import web
 
 from management.api.access_requirements import Public, Requirement
-from management.api.authentication import is_watch, public
+from management.api.authentication import is_watch, public, through_gate
 from management.api.document_watch import watch_document
 from management.api.idempotency import with_idempotency_key
 from management.api.listing import Listing, list_response
@@ -42,6 +42,8 @@ def handler_of(endpoint: Endpoint) -> Handler:
         return await endpoint.serve(request)
 
     serve.__doc__ = endpoint.documentation
+    if endpoint.through_gate:
+        return through_gate(serve)
     return public(serve) if isinstance(endpoint.requirement, Public) else serve
 
 

@@ -4,11 +4,12 @@ from aiohttp import web
 from aiohttp_session import get_session
 from pydantic import SecretStr
 
-from management.api import response_models
+from management.api import caller_response_models
 from management.api.authentication import caller_of
 from management.api.openapi_metadata import openapi
 from management.api.request_models import RequestModel
 from management.api.services import services_of
+from management.api.token_reach import reach_of
 from management.api.v1.users import user_json
 from management.http.body import read_body
 from management.http.problem import CHALLENGE, ApiProblem
@@ -114,15 +115,17 @@ async def logout(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-@openapi(response=response_models.MeResponse)
+@openapi(response=caller_response_models.MeResponse)
 async def me(request: web.Request) -> web.Response:
-    """Return the caller: the user, its groups and the token."""
+    """Return the caller: the user, its groups, the token, and what a limited token is for."""
     caller = caller_of(request)
-    groups = await services_of(request).store.users.memberships(caller.user.id)
+    store = services_of(request).store
+    groups = await store.users.memberships(caller.user.id)
     body = user_json(caller.user) | {
         "groups": [_group_json(group) for group in groups],
         "permissions": sorted(caller.access.global_permissions),
         "token": caller.authenticated.token.name,
+        "token_reach": await reach_of(store, caller),
         "must_change_password": caller.authenticated.token.confined,
     }
     if caller.session is not None:

@@ -25,7 +25,8 @@ class NewToken(RequestModel):
     """A new token. ``ttl`` such as ``8h``; ``clusters`` by id or name; empty: no limit.
 
     ``projects`` (ids) limits the token to their namespaces. ``read_only`` allows reading the API;
-    ``proxy_read`` additionally allows GET and HEAD on what services and pods serve.
+    ``proxy_read`` additionally allows GET and HEAD on what services and pods
+    serve, and on the metrics of nodes.
     """
 
     description: Line = ""

@@ -25,7 +25,7 @@ async def offline_store(
     """
     from proxy.files.data_dir import open_keyring, open_store_with_key
 
-    _log_to_stderr()
+    log_to_stderr()
     settings = await settings_of_database(config_file, create=create)
     store = await open_store_with_key(settings, open_keyring(settings))
     try:
@@ -61,10 +61,11 @@ async def settings_of_database(config_file: str | None, *, create: bool) -> "Set
     )
 
 
-def _log_to_stderr() -> None:
+def log_to_stderr() -> None:
     """Log to standard error, because programs read standard output."""
     import structlog
 
-    if not structlog.is_configured():
+    # Not is_configured(): where only processors were set, the default remains, standard output.
+    if isinstance(structlog.get_config()["logger_factory"], structlog.PrintLoggerFactory):
         # The stream is looked up each time, because tests replace it.
         structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))

@@ -16,6 +16,8 @@ from store.records import Cluster, User
 @click.option("--user", "user_name", required=True, help="User: id, username or principal.")
 @click.option("--exec", "use_exec", is_flag=True, help="No token in it: kubectl asks `sekisho`.")
 @click.option("--ttl", type=DURATION, help="How long its token lives: 8h, 30d.")
+@click.option("--read-only", is_flag=True, help="A token that only reads.")
+@click.option("--proxy-read", is_flag=True, help="A token that reads, also pages and metrics.")
 @click.option(
     "-o",
     "--output",
@@ -32,6 +34,8 @@ async def kubeconfig(
     user_name: str,
     use_exec: bool,
     ttl: Ttl,
+    read_only: bool,
+    proxy_read: bool,
     file: Path | None,
     config_file: str | None,
 ) -> None:
@@ -57,6 +61,8 @@ async def kubeconfig(
                         kind="kubeconfig",
                         ttl=ttl,
                         clusters=[clusters[0].id] if cluster else [],
+                        read_only=read_only,
+                        proxy_read=proxy_read,
                         description=f"kubeconfig for {cluster or 'every cluster'}",
                     ),
                 )

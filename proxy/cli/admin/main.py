@@ -11,6 +11,12 @@ _COMMANDS = {
     "token": "proxy.cli.admin.token:token",
     "kubeconfig": "proxy.cli.admin.kubeconfig:kubeconfig",
     "db": "proxy.cli.admin.db:db",
+    "backup": "proxy.cli.admin.backup:backup",
+    "restore": "proxy.cli.admin.restore:restore",
+    "migrate": "proxy.cli.admin.migrate:migrate",
+    "move-from-rancher": "proxy.cli.rancher.commands:move_from_rancher",
+    "doctor": "proxy.cli.admin.doctor:doctor",
+    "support-bundle": "proxy.cli.admin.doctor:support_bundle",
 }
 
 

@@ -28,7 +28,8 @@ def token() -> None:
 @click.option(
     "--proxy-read",
     is_flag=True,
-    help="Allow reading only, including pages of services and pods (GET on their proxy).",
+    help="Allow reading only, including pages of services and pods and metrics of nodes (GET on "
+    "their proxy).",
 )
 @click.option("--description", default="", help="What the token is for.")
 @output_option

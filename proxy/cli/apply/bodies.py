@@ -4,20 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from proxy.cli.apply.documents import Document
-from proxy.cli.apply.kinds import PROJECT, ROLE, Kind, api_names, limits_to_api, rule_to_api
-
-
-def merge_patch(before: Any, after: Any) -> Any:
-    """Return the JSON merge patch (RFC 7396) that turns ``before`` into ``after``."""
-    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
-        return after
-    patch: dict[str, Any] = {key: None for key in before if key not in after}
-    for key, value in after.items():
-        if key not in before:
-            patch[key] = value
-        elif before[key] != value:
-            patch[key] = merge_patch(before[key], value)
-    return patch
+from proxy.cli.apply.kinds import (
+    MANAGEMENT,
+    PROJECT,
+    ROLE,
+    Kind,
+    api_names,
+    limits_to_api,
+    order_limits_to_api,
+    rule_to_api,
+)
+from proxy.cli.merge_patch import merge_patch
 
 
 def fields_of(
@@ -36,7 +33,9 @@ def fields_of(
         values["inherits"] = [role_ids.get(one, one) for one in values["inherits"]]
     if kind is PROJECT:
         values["containerLimits"] = limits_to_api(values["containerLimits"])
-    return api_names(values, kind.fields) | {"labels": dict(labels)}
+    if kind is MANAGEMENT:
+        values["limits"] = order_limits_to_api(values["limits"])
+    return api_names(values, kind.fields) | ({"labels": dict(labels)} if kind.labelled else {})
 
 
 def patch_of(item: Mapping[str, Any], desired: Mapping[str, Any]) -> dict[str, Any]:

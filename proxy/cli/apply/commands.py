@@ -66,7 +66,7 @@ async def apply(
     yes: bool,
     session: ServerSession,
 ) -> None:
-    """Bring users, roles, projects, and members to what documents describe.
+    """Bring users, roles, projects, members, and settings to what documents describe.
 
     A second run changes nothing. Problems are all reported before anything is changed. Documents of
     what exists: `sekisho export`.

@@ -10,7 +10,7 @@ from config.yaml_documents import YamlDocument, read_documents
 from config.yaml_walk import Path
 from proxy.cli.apply.fields import Field, Invalid, labels, mapping, name, problems_of
 from proxy.cli.apply.kinds import API_VERSION, KINDS, Kind
-from proxy.cli.apply.suggestions import nearest
+from proxy.cli.suggestions import nearest
 
 MAX_DOCUMENTS = 20_000
 """Documents of one run."""
@@ -132,7 +132,7 @@ class _Reader:
         return self._of_kind(kind, value) if kind is not None else None
 
     def _of_kind(self, kind: Kind, value: Mapping[str, Any]) -> Document | None:
-        metadata = {"labels": Field(labels, "", {})}
+        metadata = {"labels": Field(labels, "", {})} if kind.labelled else {}
         if kind.named:
             metadata = {"name": Field(name, "", required=True), **metadata}
         elif isinstance(value.get("metadata"), dict) and "name" in value["metadata"]:
@@ -183,11 +183,12 @@ class _Reader:
                 self._check_group(spec)
             elif "groupName" in spec:
                 self._add(("spec", "groupName"), "is for groups; remove it")
-        seen: set[str] = set()
-        for n, one in enumerate(spec.get("namespaces", ())):
-            if one["name"] in seen:
-                self._add(("spec", "namespaces", n, "name"), "occurs twice")
-            seen.add(one["name"])
+        for key in ("namespaces", "classes"):
+            seen: set[str] = set()
+            for n, one in enumerate(spec.get(key, ())):
+                if one["name"] in seen:
+                    self._add(("spec", key, n, "name"), "occurs twice")
+                seen.add(one["name"])
 
     def _check_group(self, spec: Mapping[str, Any]) -> None:
         if "provider" in spec:

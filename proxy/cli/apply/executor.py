@@ -9,8 +9,8 @@ from typing import Any
 
 from proxy.cli.apply.bodies import fields_of, grant_body
 from proxy.cli.apply.changes import Change, Outcome, Plan, Result
-from proxy.cli.apply.kinds import BINDING, CLUSTER, MEMBER, PROJECT, ROLE, USER
-from proxy.cli.apply.object_changes import deleted, patched, removed
+from proxy.cli.apply.kinds import BINDING, CLUSTER, MANAGEMENT, MEMBER, PROJECT, ROLE, USER
+from proxy.cli.apply.object_changes import deleted, patched, removed, replaced
 from proxy.cli.apply.observed import Observed
 from proxy.cli.apply.project_changes import ProjectChange
 from proxy.cli.client.problems import Refused
@@ -91,6 +91,9 @@ class Executor:
             return await self._grant(change)
         elif change.kind == PROJECT.name:
             await self._make_project(change, project)
+        elif change.kind == MANAGEMENT.name:
+            path = path_of("clusters", change.key[1][0], "provisioning")
+            await replaced(self._session, path, self._fields(change))
         elif change.action == "create":
             await self._create(change)
         else:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from config.labels import MOST_LABELS, is_label_key, is_label_value
-from proxy.cli.apply.suggestions import unknown_field
+from proxy.cli.suggestions import unknown_field
 
 Check = Callable[[Any], Any]
 
@@ -19,6 +19,9 @@ KEEP: Any = object()
 
 MOST_TEXT = 512
 """Characters of any text in a document: as many as the API accepts anywhere."""
+
+MOST_COUNT = 100_000
+"""The largest limit that the API accepts."""
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -70,6 +73,13 @@ def flag(value: Any) -> bool:
     """Return true or false."""
     if not isinstance(value, bool):
         raise Invalid("must be true or false")
+    return value
+
+
+def count(value: Any) -> int:
+    """Return a number of things."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_COUNT:
+        raise Invalid(f"must be a whole number from 0 to {MOST_COUNT}")
     return value
 
 

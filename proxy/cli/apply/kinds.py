@@ -1,8 +1,8 @@
 """The kinds of documents and their fields. Pure.
 
-Roles and projects are complete: a field that a document leaves out has its default. Users and
-clusters are not: a field that is left out keeps its value, so that a run does not enable a user
-whom an administrator has disabled, nor change the user names in a cluster.
+Roles, projects, and management clusters are complete: a field that a document leaves out has its
+default. Users and clusters are not: a field that is left out keeps its value, so that a run does
+not enable a user whom an administrator has disabled, nor change the user names in a cluster.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from proxy.cli.apply.fields import (
     KEEP,
     Field,
     a_list,
+    count,
     dns_label,
     flag,
     mapping,
@@ -42,6 +43,18 @@ _NAMESPACE = {
     "quota": Field(quantities, "quota", {}),
 }
 
+_CLASS = {
+    "name": Field(name, "name", required=True),
+    "roles": Field(a_list(name, as_set=True), "roles", []),
+    "clusters": Field(count, "clusters"),
+}
+
+_ORDER_LIMITS = {
+    "clustersPerUser": Field(count, "clusters_per_user"),
+    "workersPerCluster": Field(count, "workers_per_cluster"),
+    "workers": Field(count, "workers"),
+}
+
 _SUBJECT = {
     "role": Field(name, "role", required=True, identifies=True),
     "user": Field(name, "user", identifies=True),
@@ -53,12 +66,21 @@ _SUBJECT = {
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind. ``named``: its metadata has a name. ``created``: a run may create and prune it."""
+    """One kind. ``named``: its metadata has a name. ``created``: a run may create it.
+
+    ``labelled``: it has labels of its own. What has none is never pruned.
+    """
 
     name: str
     fields: Mapping[str, Field]
     named: bool = True
     created: bool = True
+    labelled: bool = True
+
+    @property
+    def pruned(self) -> bool:
+        """Whether a run may delete it."""
+        return self.created and self.labelled
 
     def compared(self) -> Mapping[str, Field]:
         """Return the fields whose differences are changes."""
@@ -92,6 +114,15 @@ CLUSTER = Kind(
     },
     created=False,
 )
+MANAGEMENT = Kind(
+    "ManagementCluster",
+    {
+        "namespace": Field(dns_label, "namespace", required=True),
+        "classes": Field(a_list(mapping(_CLASS, complete=False)), "classes", []),
+        "limits": Field(mapping(_ORDER_LIMITS, complete=False), "limits", {}),
+    },
+    labelled=False,
+)
 PROJECT = Kind(
     "Project",
     {
@@ -117,7 +148,7 @@ MEMBER = Kind(
     named=False,
 )
 
-KINDS = {one.name: one for one in (USER, CLUSTER, ROLE, PROJECT, BINDING, MEMBER)}
+KINDS = {one.name: one for one in (USER, CLUSTER, ROLE, MANAGEMENT, PROJECT, BINDING, MEMBER)}
 """In the order in which they are applied. Pruning goes in the reverse order."""
 
 ORDER = {kind: position for position, kind in enumerate(KINDS)}
@@ -146,3 +177,32 @@ def limits_of_api(limits: Mapping[str, Any]) -> dict[str, Any]:
 def limits_to_api(limits: Mapping[str, Any]) -> dict[str, Any]:
     """Return the limits of containers as the API takes them."""
     return api_names(limits, _LIMITS)
+
+
+def class_of_api(one: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return a class that may be ordered from, as a document has it.
+
+    ``names`` are those of roles, by id.
+    """
+    return class_document({**one, "roles": [names.get(role, role) for role in one["roles"]]})
+
+
+def class_document(one: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a class in its canonical form: without what is empty, and with roles in order."""
+    found: dict[str, Any] = {"name": str(one["name"])}
+    if one.get("roles"):
+        found["roles"] = sorted(set(one["roles"]))
+    if one.get("clusters") is not None:
+        found["clusters"] = one["clusters"]
+    return found
+
+
+def order_limits_of_api(limits: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the limits of a management cluster as a document has them."""
+    found = {key: limits.get(one.api) for key, one in _ORDER_LIMITS.items()}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def order_limits_to_api(limits: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the limits of a management cluster as the API takes them; null: the settings'."""
+    return {one.api: limits.get(key) for key, one in _ORDER_LIMITS.items()}

@@ -1,5 +1,7 @@
 """Change and delete one object, without overwriting what another client changed meanwhile."""
 
+from collections.abc import Awaitable, Callable
+
 from proxy.cli.apply.bodies import patch_of
 from proxy.cli.client.problems import Refused
 from proxy.cli.client.server_session import Answer, Item, ServerSession
@@ -14,13 +16,36 @@ async def patched(session: ServerSession, path: str, desired: Item) -> None:
 
     Raises CommandFailed, also if it was changed in between each time.
     """
-    for attempt in range(1, ATTEMPTS + 1):
+
+    async def change() -> None:
         found = await session.read(path)
         patch = patch_of(found.data, desired)
-        if not patch:
-            return
-        try:
+        if patch:
             await session.send("PATCH", path, patch, if_match=found.etag)
+
+    await _until_unchanged(change)
+
+
+async def replaced(session: ServerSession, path: str, desired: Item) -> None:
+    """Replace an object, or create it. It is read again if it was changed in between.
+
+    Limits that this version does not know keep their values. Raises CommandFailed.
+    """
+
+    async def change() -> None:
+        found = await present(session, path)
+        limits = {} if found is None else dict(found.data["limits"])
+        body = {**desired, "limits": limits | desired["limits"]}
+        await session.send("PUT", path, body, if_match=found.etag if found else None)
+
+    await _until_unchanged(change)
+
+
+async def _until_unchanged(change: Callable[[], Awaitable[None]]) -> None:
+    """Read and change an object, again if it was changed in between."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            await change()
             return
         except Refused as exc:
             if exc.status != 412 or attempt == ATTEMPTS:

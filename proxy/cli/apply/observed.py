@@ -11,12 +11,15 @@ from typing import Any
 from proxy.cli.apply.kinds import (
     BINDING,
     CLUSTER,
+    MANAGEMENT,
     MEMBER,
     PROJECT,
     ROLE,
     USER,
     Kind,
+    class_of_api,
     limits_of_api,
+    order_limits_of_api,
     rule_of_api,
 )
 
@@ -34,8 +37,9 @@ class Observed:
     """Items of the API. ``users`` None: the caller may not list them.
 
     ``members`` are those of the clusters and projects that matter to the run. ``namespaces`` are
-    those of all projects that the caller may see. ``unreadable`` is why the caller may not read the
-    members of a place, by its id.
+    those of all projects that the caller may see. ``managements`` are the settings of the
+    management clusters that matter. ``unreadable`` is why the caller may not read the members of a
+    place, or (``unreadable_managements``) the settings of a management cluster, by its id.
     """
 
     me: Item
@@ -47,6 +51,8 @@ class Observed:
     bindings: Sequence[Item] = ()
     members: Sequence[Item] = ()
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    managements: Sequence[Item] = ()
+    unreadable_managements: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,9 @@ def existing(observed: Observed) -> Iterator[Existing]:
     names = {str(one["id"]): str(one["name"]) for one in observed.roles}
     for item in observed.roles:
         yield role_of(item, names)
+    places = {str(one["id"]): str(one["name"]) for one in observed.clusters}
+    for item in observed.managements:
+        yield management_of(item, places[str(item["id"])], names)
     yield from _projects(observed)
     yield from _grants(observed)
 
@@ -135,6 +144,27 @@ def role_of(item: Item, names: Mapping[str, str]) -> Existing:
         refusal="built-in roles cannot be changed: create a role that inherits it"
         if item["built_in"]
         else "",
+    )
+
+
+def management_of(item: Item, cluster: str, names: Mapping[str, str]) -> Existing:
+    """Return the settings of the management cluster with that name.
+
+    ``names`` are those of all roles, by id.
+    """
+    classes = [class_of_api(one, names) for one in item["classes"]]
+    return Existing(
+        MANAGEMENT,
+        (str(item["id"]),),
+        f"managementcluster/{cluster}",
+        str(item["id"]),
+        {},
+        {
+            "namespace": item["namespace"],
+            "classes": sorted(classes, key=lambda one: str(one["name"])),
+            "limits": order_limits_of_api(item["limits"]),
+        },
+        {**item, "name": cluster},
     )
 
 

@@ -47,7 +47,7 @@ def prune_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--prune-kind",
                 "prune_kinds",
                 multiple=True,
-                type=click.Choice([one.name for one in KINDS.values() if one.created]),
+                type=click.Choice([one.name for one in KINDS.values() if one.pruned]),
                 help="Prune this kind, too, if no document is of it. Repeatable.",
             ),
             click.option(

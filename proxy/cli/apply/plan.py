@@ -1,8 +1,8 @@
 """Compare documents with what exists, and list the changes in their order. Pure.
 
 A document is one object, and the executor makes a change of it as a whole. Changes are in the order
-in which they are made: users, settings of clusters, roles (inherited ones first), projects,
-bindings, members. Deletions follow, in the reverse order.
+in which they are made: users, settings of clusters, roles (inherited ones first), management
+clusters, projects, bindings, members. Deletions follow, in the reverse order.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,17 @@ from config.errors import Problem
 from proxy.cli.apply.changes import Change, Plan, Prune, shown_as
 from proxy.cli.apply.documents import Document
 from proxy.cli.apply.fields import KEEP
-from proxy.cli.apply.kinds import BINDING, CLUSTER, MEMBER, ORDER, PROJECT, ROLE, USER
+from proxy.cli.apply.kinds import (
+    BINDING,
+    CLUSTER,
+    MANAGEMENT,
+    MEMBER,
+    ORDER,
+    PROJECT,
+    ROLE,
+    USER,
+    class_document,
+)
 from proxy.cli.apply.observed import Existing, Key, Observed, existing, own_subjects
 from proxy.cli.apply.ordering import Circle, in_order
 from proxy.cli.apply.prune import deletions
@@ -112,9 +122,15 @@ class _Planner:
             scope = str(document.spec["scope"])
             names = [self._references.role(scope, one, "inherits") for one in content["inherits"]]
             content["inherits"] = sorted(set(names))
+        if "classes" in content:
+            content["classes"] = sorted(map(self._class, content["classes"]), key=_named)
         if "namespaces" in content:
-            content["namespaces"] = sorted(content["namespaces"], key=lambda one: str(one["name"]))
+            content["namespaces"] = sorted(content["namespaces"], key=_named)
         return content
+
+    def _class(self, one: Mapping[str, Any]) -> dict[str, Any]:
+        roles = [self._references.role("global", role, "classes") for role in one.get("roles", ())]
+        return class_document({**one, "roles": roles})
 
     def _check_creatable(self, document: Document) -> None:
         if document.kind is CLUSTER:
@@ -135,8 +151,10 @@ class _Planner:
         refer, kind = self._references, document.kind
         if kind is ROLE:
             key: Key = (str(document.spec["scope"]), document.name)
-        elif kind is CLUSTER:
+        elif kind in (CLUSTER, MANAGEMENT):
             key = (refer.cluster(document.name, "name"),)
+            if kind is MANAGEMENT and (why := self.observed.unreadable_managements.get(key[0])):
+                raise Unresolved("name", f"its settings can't be read: {why}")
         elif kind is PROJECT:
             key = (refer.cluster(str(document.spec["cluster"])), document.name)
         elif kind is USER:
@@ -170,9 +188,10 @@ class _Planner:
         """Yield the documents of the run to which this one refers."""
         spec = document.spec
         scope = str(spec.get("scope") or ("project" if "project" in spec else "cluster"))
-        if document.kind is BINDING:
+        if document.kind in (BINDING, MANAGEMENT):
             scope = "global"
         roles = [*spec.get("inherits", ()), *([spec["role"]] if "role" in spec else [])]
+        roles += [role for one in spec.get("classes", ()) for role in one.get("roles", ())]
         names: list[tuple[str, ...]] = [(ROLE.name, scope, one) for one in roles]
         if "user" in spec:
             names.append((USER.name, str(spec["user"])))
@@ -201,6 +220,10 @@ class _Planner:
         return sorted(
             self.documents, key=lambda one: (ORDER[one.kind.name], rank.get(_role_name(one), 0))
         )
+
+
+def _named(one: Mapping[str, Any]) -> str:
+    return str(one["name"])
 
 
 def _role_name(document: Document) -> Key:

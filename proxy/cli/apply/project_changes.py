@@ -9,10 +9,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from proxy.cli.apply.bodies import merge_patch
 from proxy.cli.apply.object_changes import patched
 from proxy.cli.client.problems import Refused
 from proxy.cli.client.server_session import Item, ServerSession, path_of
+from proxy.cli.merge_patch import merge_patch
 
 Namespaces = Sequence[Mapping[str, Any]]
 

@@ -28,7 +28,7 @@ def deletions(
         Change("delete", one.shown, key, existing=one)
         for key, one in found.items()
         if one.kind.name in kinds
-        and one.kind.created
+        and one.kind.pruned
         and key not in wanted
         and not one.refusal
         and prune.selector.matches(one.labels)
@@ -72,7 +72,7 @@ def _in_order(gone: Sequence[Change]) -> list[Change]:
 def _unlabelled(documents: Sequence[Document], selector: Selector) -> Iterator[Problem]:
     """Yield a problem for each document that a later run with --prune would not find."""
     for one in documents:
-        if one.kind.created and not selector.matches(one.labels):
+        if one.kind.pruned and not selector.matches(one.labels):
             message = "does not satisfy the selector of --prune; add the label"
             yield Problem(one.place_of("metadata", "labels"), "metadata.labels", message)
 

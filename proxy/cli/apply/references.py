@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from proxy.cli.apply.documents import Document
 from proxy.cli.apply.kinds import PROJECT, ROLE, USER
 from proxy.cli.apply.observed import Item, Observed
-from proxy.cli.apply.suggestions import nearest
+from proxy.cli.suggestions import nearest
 
 MOST_CANDIDATES = 10
 """How many candidates a problem lists."""

@@ -14,12 +14,16 @@ AT_ONCE = 4
 """Lists of members that are requested at the same time."""
 
 _GRANTS = frozenset({"Binding", "Member"})
-_PLACES = frozenset({"Cluster", "Project", "Member"})
+_MANAGEMENT = "ManagementCluster"
+_PLACES = frozenset({"Cluster", "Project", "Member", _MANAGEMENT})
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to read. ``members_everywhere``: of all places, not only of those in documents."""
+    """What to read; without documents, all of the kinds.
+
+    ``members_everywhere``: of all places, not only of those in documents.
+    """
 
     kinds: frozenset[str]
     documents: Sequence[Document] = ()
@@ -31,8 +35,10 @@ async def read_state(session: ServerSession, wanted: Wanted) -> Observed:
     kinds = wanted.kinds
     me = await session.get("/v1/me")
     users = await _users(session) if kinds & {"User", *_GRANTS} else ()
-    roles = await _all(session, "/v1/roles", kinds & {"Role", *_GRANTS})
-    clusters = await _all(session, "/v1/clusters", kinds & _PLACES)
+    roles = await _all(session, "/v1/roles", kinds & {"Role", _MANAGEMENT, *_GRANTS})
+    listed = await _all(session, "/v1/clusters", kinds & _PLACES)
+    # An order without a cluster has neither members nor settings.
+    clusters = [one for one in listed if (one.get("provision") or {}).get("imported", True)]
     projects = await _all(session, "/v1/projects", kinds & {"Project", "Member"})
     namespaces = await _all(session, "/v1/namespaces", kinds & {"Project"})
     bindings = await _all(session, "/v1/bindings", kinds & {"Binding"})
@@ -41,7 +47,20 @@ async def read_state(session: ServerSession, wanted: Wanted) -> Observed:
     if "Member" in kinds:
         places = dict(_places(clusters, projects, wanted))
         members, unreadable = await _members(session, places)
-    return Observed(me, users, roles, clusters, projects, namespaces, bindings, members, unreadable)
+    managements, hidden = await _managements(session, _managing(clusters, wanted))
+    return Observed(
+        me,
+        users,
+        roles,
+        clusters,
+        projects,
+        namespaces,
+        bindings,
+        members,
+        unreadable,
+        managements,
+        hidden,
+    )
 
 
 async def _all(session: ServerSession, path: str, needed: Collection[str]) -> list[Item]:
@@ -95,3 +114,35 @@ async def _members(
 
     found = await asyncio.gather(*(of(place, path) for place, path in places.items()))
     return [one for members in found for one in members], unreadable
+
+
+def _managing(clusters: Sequence[Item], wanted: Wanted) -> list[str]:
+    """Return the ids of the clusters whose settings as management clusters matter."""
+    if _MANAGEMENT not in wanted.kinds:
+        return []
+    if not wanted.documents:
+        return [str(one["id"]) for one in clusters]
+    named = {one.name for one in wanted.documents if one.kind.name == _MANAGEMENT}
+    return [str(one["id"]) for one in clusters if named & {str(one["id"]), str(one["name"])}]
+
+
+async def _managements(
+    session: ServerSession, ids: Sequence[str]
+) -> tuple[list[Item], dict[str, str]]:
+    """Return the settings of those that are management clusters, and why some can't be read."""
+    gate = asyncio.Semaphore(AT_ONCE)
+    unreadable: dict[str, str] = {}
+
+    async def of(cluster: str) -> list[Item]:
+        async with gate:
+            try:
+                return [await session.get(path_of("clusters", cluster, "provisioning"))]
+            except Refused as exc:
+                if exc.status not in {403, 404}:
+                    raise
+                if exc.status == 403:
+                    unreadable[cluster] = str(exc)
+                return []
+
+    found = await asyncio.gather(*(of(one) for one in ids))
+    return [one for each in found for one in each], unreadable

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from proxy.cli.client.reach import Noun
     from proxy.cli.client.server_session import ServerSession
 
 SECONDS = 2.0
@@ -48,6 +49,20 @@ def suggesting(names: Names) -> Complete:
     return complete
 
 
+def _names_in_reach(noun: "Noun") -> Complete:
+    """Return a function that suggests clusters or projects, with limited credentials, too."""
+
+    async def names(
+        session: "ServerSession", ctx: click.Context, incomplete: str
+    ) -> AsyncIterator[str]:
+        from proxy.cli.client.reach import in_reach
+
+        async for item in in_reach(session, noun, search=incomplete or None):
+            yield str(item.get("name") or "")
+
+    return suggesting(names)
+
+
 async def _within(names: Names, ctx: click.Context, incomplete: str) -> list[str]:
     import asyncio
 
@@ -64,8 +79,8 @@ async def _within(names: Names, ctx: click.Context, incomplete: str) -> list[str
     return sorted(found)
 
 
-CLUSTERS = names_at("/v1/clusters")
-PROJECTS = names_at("/v1/projects")
+CLUSTERS = _names_in_reach("clusters")
+PROJECTS = _names_in_reach("projects")
 NAMESPACES = names_at("/v1/namespaces")
 ROLES = names_at("/v1/roles")
 USERS = names_at("/v1/users", "username")

@@ -59,7 +59,7 @@ def kubeconfig() -> None:
 )
 @click.option("--ttl", type=DURATION, help="The lifetime of the token: 8h, 30d.")
 @click.option("--read-only", is_flag=True, help="A token that only reads.")
-@click.option("--proxy-read", is_flag=True, help="A token that reads, also pages of services.")
+@click.option("--proxy-read", is_flag=True, help="A token that reads, also pages and metrics.")
 @moved_option("--user", to="kubeconfig")
 @server_command
 async def write(

@@ -57,6 +57,7 @@ _FILTERS = (
     click.option(
         "--user", metavar="USER", shell_complete=USERS, help="Of this user: id, name or principal."
     ),
+    click.option("--token", metavar="NAME", help="With this token: its name, which is no secret."),
     click.option("--as", "impersonated", metavar="USER", help="That act as this user."),
     click.option("--verb", metavar="VERB[,…]", help="get, list, create, delete, connect, post, …"),
     click.option("--resource", metavar="RESOURCE", help="pods, deployments.apps, pods/exec."),
@@ -117,6 +118,8 @@ async def audit(
     The newest events come first. You see your own events, and those of the clusters and projects
     that you own; auditors see all.
     """  # noqa: D301 (a mark of click)
+    if filters["token"] is not None:  # A secret behind the name must not be in a URL.
+        filters["token"] = filters["token"].partition(":")[0]
     project = filters["project"]
     if project is not None and not project.startswith("p-"):  # The id of a former one is kept.
         filters["project"] = str((await find_project(session, project, filters["cluster"]))["id"])

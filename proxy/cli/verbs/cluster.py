@@ -1,6 +1,5 @@
 """``sekisho cluster``: clusters at a server."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,59 +8,21 @@ import click
 from proxy.cli.client.name_completion import CLUSTERS
 from proxy.cli.client.server_command import server_command
 from proxy.cli.client.server_session import ServerSession, path_of
-from proxy.cli.output.columns import Column, Item, Kind, age_of, time_of
 from proxy.cli.output.options import printed
 from proxy.cli.output.printer import Printer
-from proxy.cli.prompts import confirmed
 from proxy.cli.verbs.changes import change_and_print
 from proxy.cli.verbs.cluster_agent import agent, reach, rotate_agent_token
+from proxy.cli.verbs.cluster_classes import classes, machines
+from proxy.cli.verbs.cluster_columns import CLUSTER
+from proxy.cli.verbs.cluster_management import management
+from proxy.cli.verbs.cluster_order import COMMANDS as ORDER_COMMANDS
+from proxy.cli.verbs.cluster_remove import remove
+from proxy.cli.verbs.cluster_reports import deprecations, events, usage
+from proxy.cli.verbs.cluster_variables import COMMANDS as VARIABLE_COMMANDS
 from proxy.cli.verbs.listing import Filter, Listing, list_command
-from proxy.cli.verbs.options import given, moved_command, require_change, yes_option
+from proxy.cli.verbs.options import given, moved_command, pairs, require_change
 from proxy.cli.verbs.registration import USERNAME_MAPPINGS, register
 from proxy.cli.verbs.sent_kubeconfig import sent_kubeconfig
-
-
-def _status(item: Item) -> Item:
-    found = item.get("status")
-    return found if isinstance(found, Mapping) else {}
-
-
-def _state(item: Item) -> str:
-    """Return the cluster's state in a few words: the first condition that does not hold."""
-    if item.get("removing_since"):
-        return "being removed"
-    if item.get("pending_until"):
-        return "registration not complete"
-    conditions = _status(item).get("conditions") or ()
-    for one in conditions:
-        if one.get("status") != "True":
-            return f"{one.get('type')}: {one.get('reason') or 'no'}"
-    return "healthy" if conditions else ""
-
-
-def _nodes(item: Item) -> object:
-    totals = _status(item).get("nodes")
-    return f"{totals.get('ready')}/{totals.get('total')}" if isinstance(totals, Mapping) else ""
-
-
-CLUSTER = Kind(
-    "cluster",
-    (
-        Column("NAME", "name"),
-        Column("ROLE", "role"),
-        Column("STATE", _state),
-        Column("VERSION", lambda item: _status(item).get("version")),
-        Column("NODES", _nodes),
-        Column("AGE", age_of("created_at")),
-        Column("ID", "id"),
-        Column("REACH", "reach", wide=True),
-        Column("SERVERS", "servers", wide=True),
-        Column("USERNAMES", "username_mapping", wide=True),
-        Column("IMPERSONATOR", "impersonator", wide=True),
-        Column("TOKENS UNTIL", time_of("tokens_expire_at"), wide=True),
-        Column("URL", "url", wide=True),
-    ),
-)
 
 LIST = Listing(
     CLUSTER,
@@ -91,7 +52,9 @@ async def show(session: ServerSession, printer: Printer, name: str) -> None:
     printer.one(CLUSTER, await session.get(path_of("clusters", name)))
 
 
-for _command in (register, agent, reach, rotate_agent_token):
+for _command in (events, usage, deprecations, register, agent, reach, rotate_agent_token):
+    cluster.add_command(_command)
+for _command in (*ORDER_COMMANDS, *VARIABLE_COMMANDS, classes, machines, management, remove):
     cluster.add_command(_command)
 for _former in ("add", "grant", "revoke"):
     cluster.add_command(moved_command(_former, to=f"cluster {_former}"))
@@ -155,6 +118,8 @@ async def import_cluster(
 @_kubeconfig
 @_context
 @click.option("--tls-server-name", help="The name in the API servers' certificates.")
+@click.option("--label", "labels", multiple=True, metavar="K=V", help="Set a label. Repeatable.")
+@click.option("--unlabel", "unlabelled", multiple=True, metavar="K", help="Remove a label.")
 @server_command
 @printed
 async def edit(
@@ -164,42 +129,19 @@ async def edit(
     kubeconfig: Path | None,
     context: str | None,
     servers: tuple[str, ...],
+    labels: tuple[str, ...],
+    unlabelled: tuple[str, ...],
     **fields: Any,
 ) -> None:
-    """Change a cluster's name, its address, and how Sekisho enters it.
+    """Change a cluster's name, its labels, its address, and how Sekisho enters it.
 
     A new address needs an administrator's kubeconfig: Sekisho doesn't send its tokens there.
     """
     body = given(**fields, servers=list(servers) or None)
+    if labels or unlabelled:
+        body["labels"] = {**pairs(labels, "--label"), **dict.fromkeys(unlabelled)}
     if kubeconfig is not None:
         body["kubeconfig"] = sent_kubeconfig(kubeconfig, context)
     require_change(body)
     before = await session.read(path_of("clusters", cluster_name))
     await change_and_print(session, printer, CLUSTER, before, body)
-
-
-@cluster.command()
-@click.argument("name", metavar="CLUSTER", shell_complete=CLUSTERS)
-@click.option(
-    "--keep-cluster-objects", is_flag=True, help="Leave Sekisho's objects in the cluster."
-)
-@yes_option
-@server_command
-async def remove(session: ServerSession, name: str, keep_cluster_objects: bool, yes: bool) -> None:
-    """Remove a cluster from Sekisho, with Sekisho's objects in it. Users lose access."""
-    path = path_of("clusters", name)
-    before = await session.read(path)
-    what = f"{before.data['name']} ({before.data['id']})"
-    confirmed(
-        f"This removes cluster {what} from Sekisho, with its projects and its members' roles.",
-        yes=yes,
-    )
-    keep = True if keep_cluster_objects else None
-    done = await session.send("DELETE", path, if_match=before.etag, keep_cluster_objects=keep)
-    if done.status == 202:
-        click.echo(
-            f"cluster {what} is being removed: it does not respond, and Sekisho removes its "
-            "objects when it is back. If it never is, add --keep-cluster-objects"
-        )
-    else:
-        click.echo(f"removed cluster {what}")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from proxy.cli.client.problems import Refused
+from proxy.cli.client.reach import in_reach
 from proxy.cli.client.server_session import Answer, Item, ServerSession, path_of
 from proxy.cli.common import CommandFailed
 
@@ -13,15 +14,17 @@ MOST_CANDIDATES = 10
 async def find_project(session: ServerSession, name: str, cluster: str | None = None) -> Item:
     """Return the project with that id, or that name: ``shop`` or ``prod/shop``.
 
+    With a credential that is limited, only its name, id, and cluster are known.
+
     Raises:
         CommandFailed: there is none, or several match.
     """
-    found = [one async for one in session.list("/v1/projects", name=name)]
-    found += [one for one in await _by_id(session, "projects", name) if one not in found]
+    found = [one async for one in in_reach(session, "projects", name=name)]
+    found += [one for one in await _project_by_id(session, name) if one not in found]
     where, slash, inner = name.partition("/")
     if slash and not found:
         cluster = where
-        found = [one async for one in session.list("/v1/projects", name=inner)]
+        found = [one async for one in in_reach(session, "projects", name=inner)]
     if cluster is not None:
         found = [one for one in found if cluster in {one["cluster"], one.get("cluster_name")}]
     return _only(found, "project", name, _of_project)
@@ -73,6 +76,16 @@ async def read_project(session: ServerSession, name: str) -> Answer:
     """Return a project with the ETag for a change."""
     found = await find_project(session, name)
     return await session.read(path_of("projects", str(found["id"])))
+
+
+async def _project_by_id(session: ServerSession, name: str) -> list[Item]:
+    """Return the project with that id, if it exists and the name can be an id."""
+    try:
+        return await _by_id(session, "projects", name)
+    except Refused as exc:
+        if exc.status != 403:
+            raise
+    return [one async for one in in_reach(session, "projects") if one["id"] == name]
 
 
 async def _by_id(session: ServerSession, noun: str, name: str) -> list[Item]:

@@ -78,7 +78,8 @@ token.add_command(list_command(TOKENS, "List your tokens and sessions, newest fi
 @click.option(
     "--proxy-read",
     is_flag=True,
-    help="Allow reading only, including pages of services and pods (GET on their proxy).",
+    help="Allow reading only, including pages of services and pods and metrics of nodes (GET on "
+    "their proxy).",
 )
 @click.option("--description", default="", help="What the token is for.")
 @moved_option("--user", to="token create")

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from proxy.cli.client.reach import in_reach
 from proxy.cli.client.server_command import server_command
 from proxy.cli.client.server_session import ServerSession, path_of
 from proxy.cli.common import CommandFailed, warn
@@ -126,11 +127,11 @@ async def who_can(
 
 
 async def only_cluster(session: ServerSession) -> str:
-    """Return the name of the only cluster that the caller may enter.
+    """Return the name of the only cluster that the caller may enter with this credential.
 
     Raises CommandFailed if there is none, or more than one.
     """
-    found = [one async for one in session.list("/v1/clusters", limit=10)]
+    found = [one async for one in in_reach(session, "clusters", limit=10)]
     if len(found) == 1:
         return str(found[0]["name"])
     if not found:

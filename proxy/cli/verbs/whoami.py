@@ -20,6 +20,16 @@ def _groups(item: Item) -> str:
     return ", ".join(str(one["display_name"] or one["id"]) for one in item["groups"])
 
 
+def _reach(item: Item) -> str:
+    """Return what the token is for: ``everything``, or the places of a limited token."""
+    reach = item.get("token_reach")
+    if reach is None:
+        return "everything"
+    projects = [f"project {one['cluster_name']}/{one['name']}" for one in reach["projects"]]
+    clusters = [f"cluster {one['name']}" for one in reach["clusters"]]
+    return ", ".join(projects or clusters) or "nothing that you may enter"
+
+
 ME = Kind(
     "user",
     (
@@ -30,6 +40,7 @@ ME = Kind(
         Column("PRINCIPALS", _principals),
         Column("GROUPS", _groups),
         Column("TOKEN", "token"),
+        Column("TOKEN FOR", _reach),
         Column("SERVER", "server"),
     ),
     name="username",

@@ -16,6 +16,9 @@ export const session = { me: null, csrf: "" };
 export const may = (permission) => Boolean(session.me?.permissions.includes(permission));
 export const holds = (place, permission) => Boolean(place?.permissions?.includes(permission));
 
+// An ordered cluster is in the lists before it exists.
+export const isImported = (cluster) => cluster.provision?.imported !== false;
+
 export class Problem extends Error {
   constructor(status, data = {}, wait = null) {
     super(
@@ -31,19 +34,33 @@ export class Problem extends Error {
 export async function call(method, path, body, { etag, key, signal } = {}) {
   const answer = await send(method, path, body, { etag, key, signal });
   const text = await answer.text();
-  let data = {};
-  try {
-    data = text ? JSON.parse(text) : {};
-  } catch {
-    // A kubeconfig is YAML.
-  }
+  const data = parsed(text);
   if (answer.ok) return { data, text, status: answer.status, etag: answer.headers.get("ETag") };
-  const problem = new Problem(answer.status, data, answer.headers.get("Retry-After"));
-  if (answer.status === 401 && session.me) emit("signed-out");
+  const problem = refused(answer, data);
   if (answer.status === 403 && session.me && /CSRF/.test(data.detail) && (await sameUser())) {
     return call(method, path, body, { etag, key, signal });
   }
   throw problem;
+}
+
+function parsed(text) {
+  try {
+    return text ? JSON.parse(text) : {};
+  } catch {
+    return {}; // A kubeconfig is YAML.
+  }
+}
+
+function refused(answer, data) {
+  if (answer.status === 401 && session.me) emit("signed-out");
+  return new Problem(answer.status, data, answer.headers.get("Retry-After"));
+}
+
+// The body of a response that is read as it arrives, such as a log, as a reader of texts.
+export async function opened(path, signal) {
+  const answer = await send("GET", path, undefined, { signal });
+  if (!answer.ok) throw refused(answer, parsed(await answer.text()));
+  return answer.body.pipeThrough(new TextDecoderStream()).getReader();
 }
 
 export const get = async (path, options) => (await call("GET", path, undefined, options)).data;

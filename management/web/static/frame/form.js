@@ -21,7 +21,7 @@ function build(field) {
   if (type === "radio") {
     input = h("fieldset", { "aria-describedby": described }, h("legend", null, label),
       options.map(([one, text, more]) => h("label", { class: "choice" },
-        h("input", { type: "radio", name, value: one, checked: one === value }), h("span", null, text, more && h("small", null, more)))));
+        h("input", { type: "radio", name, value: one, checked: one === value, required: rest.required }), h("span", null, text, more && h("small", null, more)))));
   } else if (type === "select") {
     input = h("select", common, options.map(([one, text]) => h("option", { value: one, selected: one === value }, text)));
   } else if (type === "textarea") {
@@ -34,7 +34,7 @@ function build(field) {
   const box = h("div", { class: `field ${type}` },
     type === "checkbox" ? h("label", { class: "choice" }, input, h("span", null, label))
       : type !== "radio" && h("label", { for: element ? element.dataset.input : id }, label), type !== "checkbox" && input, help, error);
-  const target = element ? element.querySelector("input") : input;
+  const target = element ? element.querySelector("input") || element : input;
   return {
     name, box, target,
     read: read || (() => type === "checkbox" ? input.checked : type === "radio" ? input.querySelector("input:checked")?.value : input.value),
@@ -48,8 +48,9 @@ function build(field) {
 }
 
 // form({ fields, submit: "Save", action: async (values, { key }) => …, cancel: f, reload: f, danger })
-// `values` are by name. Problems are shown at their fields, else above the button. For 412, "changed
-// meanwhile", the form offers `reload`. The result is the <form>; form.set(name, text) shows an error.
+// `values` are by name. Problems are shown at their fields, else above the button; a field's name may be
+// a path in the request, such as "limits.workers". For 412, "changed meanwhile", the form offers `reload`.
+// The result is the <form>; form.set(name, text) shows an error.
 export function form({ fields, submit, action, cancel, reload, danger = false, inline = false }) {
   const built = fields.filter(Boolean).map((one) => (one instanceof Node ? { box: one } : build(one)));
   const named = built.filter((one) => one.name);
@@ -86,7 +87,7 @@ export function form({ fields, submit, action, cancel, reload, danger = false, i
     if (!(error instanceof Problem)) console.error(error);
     let first = null;
     for (const { field, message } of error.errors || []) {
-      const one = named.find((other) => other.name === field.split(".")[0]);
+      const [one] = named.filter((other) => `${field}.`.startsWith(`${other.name}.`)).sort((a, b) => b.name.length - a.name.length);
       if (one) {
         one.fail(message);
         first ||= one;

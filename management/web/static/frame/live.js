@@ -57,8 +57,9 @@ export function watch(path, update, { signal, key = "id", failed = () => {} }) {
 }
 
 // Call show(data) with a document of the API, or a page of a list, and again when it differs: what
-// did not change keeps its focus. The first is shown when the promise is resolved.
-export async function live(path, show, { signal, stream = true }) {
+// did not change keeps its focus. The first is shown when the promise is resolved; `first`: it has
+// been read already. `streamed`: it is costly to read, so it comes with the stream.
+export async function live(path, show, { signal, stream = true, first, streamed = false }) {
   let known = "";
   const took = async (data) => {
     const text = JSON.stringify(data);
@@ -67,19 +68,26 @@ export async function live(path, show, { signal, stream = true }) {
     await show(data);
   };
   const read = async (until = signal) => took(await get(path, { signal: until }));
-  await read();
-  follow(path, { signal, read, stream, begin: () => (event, data) => {
-    if (event === "state") took(data);
-    return true;
-  } });
-  return () => read();
+  const again = () => read();
+  if (!streamed) await (first ? took(first) : read());
+  return new Promise((resolve, reject) => {
+    const shown = (taken) => taken.then(() => resolve(again), (error) => {
+      reject(error);
+      throw error;
+    });
+    follow(path, { signal, read: (until) => shown(read(until)), stream, current: !streamed, begin: () => (event, data) => {
+      if (event === "state") shown(took(data));
+      return true;
+    } });
+    if (!streamed) resolve(again);
+  });
 }
 
 // Follow `path` until `signal` is aborted. `read(signal)` reads it as a whole; it is used where there
 // is no stream. `begin` is called when a stream is open, and returns what is called for each event; that
 // returns whether the stream has shown the present state. `stream: false`: the API does not stream
-// the path.
-export function follow(path, { signal, read, begin, failed = () => {}, stream: streamed = true }) {
+// the path. `current`: what was just read needs not be read at once.
+export function follow(path, { signal, read, begin, failed = () => {}, stream: streamed = true, current = false }) {
   let failures = 0;
   let running = null;
 
@@ -98,7 +106,8 @@ export function follow(path, { signal, read, begin, failed = () => {}, stream: s
   }
 
   async function poll(stop) {
-    await read(stop.signal);
+    if (!current) await read(stop.signal);
+    current = false;
     await pause(POLL, stop.signal);
   }
 

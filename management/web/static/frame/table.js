@@ -14,10 +14,11 @@ const PAGE = 50;
 const WAIT = 250;
 
 // Columns: label, cell(item), and optionally sort(item), text(item) for the search, narrow, name
-// (the API's field for order, with `remote`). `remote`: the path of a list; the server then
+// (the API's field for order, with `remote`). `remote()`: the path of a list; the server then
 // searches and sorts. `view` keeps search, order, and page in the address; `search: false` hides
-// the field. `filters`: nodes beside the search field.
-export function table({ caption, columns, view, empty, remote, key = "id", search = true, filters = [], sort }) {
+// the field. `filters`: fields beside the search field; after one of them changed, call `begin`.
+// `noted(page)` gets each page; `failed(problem)` is called if none can be read. `streamed`: see live.js.
+export function table({ caption, columns, view, empty, remote, key = "id", search = true, filters = [], sort, noted = () => {}, failed = fail, streamed = false }) {
   const query = view?.query;
   const state = { search: query?.get("search") || "", sort: query?.get("sort") || sort || "", page: Number(query?.get("page")) || 0 };
   let items = null;
@@ -36,12 +37,14 @@ export function table({ caption, columns, view, empty, remote, key = "id", searc
   let timer;
   field.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(() => {
-      Object.assign(state, { search: field.value.trim(), page: 0 });
-      cursors = [""];
-      changed();
-    }, remote ? WAIT : 50);
+    timer = setTimeout(begin, remote ? WAIT : 50);
   });
+
+  function begin() {
+    Object.assign(state, { search: field.value.trim(), page: 0 });
+    cursors = [""];
+    changed();
+  }
 
   function changed() {
     view?.keep({ search: state.search, sort: state.sort === sort ? "" : state.sort, page: remote ? 0 : state.page });
@@ -81,7 +84,7 @@ export function table({ caption, columns, view, empty, remote, key = "id", searc
     const last = Math.max(0, Math.ceil(found.length / PAGE) - 1);
     state.page = Math.min(state.page, last);
     show(remote ? found : found.slice(state.page * PAGE, (state.page + 1) * PAGE));
-    const none = items.length === 0 && !state.search && (!remote || cursors.length === 1);
+    const none = items.length === 0 && !state.search && !filters.some((one) => one.value) && (!remote || cursors.length === 1);
     nothing.hidden = !none;
     frame.hidden = none;
     bar.hidden = none;
@@ -148,16 +151,22 @@ export function table({ caption, columns, view, empty, remote, key = "id", searc
     if (state.sort) sent.set("sort", state.sort);
     if (cursors.at(-1)) sent.set("continue", cursors.at(-1));
     const shown = (page) => {
+      noted(page);
       state.next = page.continue;
       items = page.items;
       draw();
     };
-    live(`${remote}${remote.includes("?") ? "&" : "?"}${sent}`, shown, reading).catch(fail);
+    const path = remote();
+    live(`${path}${path.includes("?") ? "&" : "?"}${sent}`, shown, { signal: reading.signal, streamed }).catch((error) => {
+      if (error.name === "AbortError") return;
+      count.textContent = "Not read.";
+      failed(error);
+    });
   }
   view?.signal.addEventListener("abort", () => reading.abort());
   drawHead();
   if (remote) load();
-  return { element, update: (found) => ((items = found), draw()) };
+  return { element, begin, update: (found) => ((items = found), draw()) };
 }
 
 function compare(a, b) {

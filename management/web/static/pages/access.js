@@ -1,6 +1,6 @@
 // Who can do something in a cluster, by which chain; and who can reach what, as a picture.
 
-import { every, get } from "../frame/api.js";
+import { every, get, isImported } from "../frame/api.js";
 import { enc, h, plural, put, when } from "../frame/dom.js";
 import { form } from "../frame/form.js";
 import { table } from "../frame/table.js";
@@ -8,7 +8,7 @@ import { badge, empty, heading, panel } from "../frame/ui.js";
 import { chainText } from "./chains.js";
 
 export default async function access(view) {
-  const clusters = await every("/v1/clusters");
+  const clusters = (await every("/v1/clusters")).filter(isImported);
   const head = heading("Who can …?", { note: "From Sekisho's roles and the cluster's own, with the chain that gives it." });
   if (!clusters.length) return [head, empty("You may not enter any cluster yet.")];
   const given = (name, other = "") => view.query.get(name) || other;

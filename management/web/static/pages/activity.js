@@ -20,6 +20,7 @@ export default async function activity(view) {
     fields: [
       text("user", "Who", "Name, id, or principal"), choice("cluster", "Cluster", [["", "Any"], ...clusters.map((one) => [one.name, one.name])]), text("namespace", "Namespace"),
       text("verb", "Verbs", "delete, patch"), text("resource", "Resource", "secrets"), text("name", "Name"), text("path", "Path", "/v1/users*"),
+      text("token", "Token", "Its name"),
       choice("outcome", "Outcome", OUTCOMES), choice("since", "Within", TIMES), text("request_id", "Request"),
     ],
     submit: "Search",

@@ -1,38 +1,43 @@
-// One cluster, in tabs: overview, nodes, events, usage, members, projects, settings.
+// One cluster, in tabs: overview, machines, variables, workloads, nodes, events, usage, members, projects, settings.
 
-import { get, holds } from "../frame/api.js";
+import { get, holds, isImported } from "../frame/api.js";
 import { cores, enc, gib, h, put, when } from "../frame/dom.js";
 import { live, watch } from "../frame/live.js";
+import { navigate } from "../frame/router.js";
 import { table } from "../frame/table.js";
-import { badge, button, empty, facts, heading, linkButton, panel, tabs } from "../frame/ui.js";
+import { badge, button, empty, facts, heading, linkButton, panel, say, tabs } from "../frame/ui.js";
 import { deprecations, events, objectOf, usage } from "./cluster_reports.js";
-import { settings } from "./cluster_settings.js";
 import { usage as meters } from "./clusters.js";
-import { getKubeconfig, health, healthBadge } from "./kubeconfig.js";
+import { canEnter, getKubeconfig, health, healthBadge } from "./kubeconfig.js";
 import { members } from "./members.js";
 
-// [label, path, permission, part(view, cluster)].
+// [label, path, permission, part(view, cluster), when(cluster)]. Without `when`: of imported clusters.
 const TABS = [
-  ["Overview", "", null, overview],
+  ["Overview", "", null, overview, () => true],
+  ["Machines", "machines", null, async (view, one) => (await import("./order.js")).machines(view, one), (one) => one.provision],
+  ["Variables", "variables", "cluster.edit", async (view, one) => (await import("./order_variables.js")).variables(view, one), ({ provision }) => provision && !provision.adopted && !provision.infrastructure],
+  ["Workloads", "workloads", null, async (view, one) => (await import("./workloads.js")).workloads(view, { cluster: one.id })],
   ["Nodes", "nodes", "nodes.read", nodes],
   ["Events", "events", "nodes.read", events],
   ["Usage", "usage", "nodes.read", usage],
   ["Members", "members", "cluster.members.read", (view, one) => members(view, { base: `/v1/clusters/${enc(one.id)}`, scope: "cluster", place: one.name, edit: holds(one, "cluster.members") })],
   ["Projects", "projects", null, projects],
-  ["Settings", "settings", "cluster.edit", settings],
+  ["Provisioning", "provisioning", "cluster.edit", async (view, one) => (await import("./cluster_management.js")).management(view, one), (one) => isImported(one) && one.role === "administrator"],
+  ["Settings", "settings", "cluster.edit", async (view, one) => (await import("./cluster_settings.js")).settings(view, one)],
 ];
 
 export default async function cluster(view) {
   const { cluster: id, tab = "" } = view.params;
   const found = await get(`/v1/clusters/${enc(id)}`);
-  const shown = TABS.filter(([, , needs]) => !needs || holds(found, needs));
+  // An auditor sees the cluster, and may not enter it.
+  const shown = TABS.filter(([, path, needs, , when]) => (!needs || holds(found, needs)) && (path !== "workloads" || found.role !== "auditor") && (when ? when(found) : isImported(found)));
   const [, , , part] = shown.find(([, path]) => path === tab) || shown[0];
   const base = `/clusters/${enc(id)}`;
   return [
     heading(found.name, {
       trail: [["Clusters", "/clusters"]],
       note: `${found.id} · your role: ${found.role}`,
-      actions: [found.role !== "auditor" && button("Kubeconfig", () => getKubeconfig(found))],
+      actions: [canEnter(found) && button("Kubeconfig", () => getKubeconfig(found))],
     }),
     tabs(found.name, shown.map(([label, path]) => [label, path ? `${base}/${path}` : base, path === tab])),
     await part(view, found),
@@ -40,10 +45,19 @@ export default async function cluster(view) {
 }
 
 async function overview(view, first) {
+  const order = first.provision && (await import("./order.js")).orderPanel(view, first);
   const place = h("div");
-  watch(`/v1/clusters?name=${enc(first.name)}`, ([now]) => (now ? put(place, summary(now)) : view.refresh()), view);
-  put(place, summary(first));
-  return [place, await deprecations(view, first), first.agents && (await agents(view, first))];
+  const show = (now) => {
+    order?.update(now);
+    if (isImported(now)) put(place, summary(now));
+  };
+  watch(`/v1/clusters?name=${enc(first.name)}`, ([now]) => {
+    if (now && isImported(now) === isImported(first)) return show(now);
+    if (now || !order) return view.refresh();
+    navigate("/clusters", { replace: true }).then(() => say(`${first.name} is gone.`));
+  }, view);
+  show(first);
+  return [order?.element, place, isImported(first) && (await deprecations(view, first)), first.agents && (await agents(view, first))];
 }
 
 async function agents(view, cluster) {

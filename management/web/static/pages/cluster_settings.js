@@ -63,7 +63,8 @@ export async function settings(view, { id }) {
         },
       })),
     !cluster.pending_until && agent(cluster, path, patch),
-    panel("Remove", h("p", null, "Users lose access immediately. Workloads in the cluster continue."),
+    // An ordered cluster is deleted on its overview, with the choice about its machines.
+    !cluster.provision && panel("Remove", h("p", null, "Users lose access immediately. Workloads in the cluster continue."),
       button("Remove cluster", () => remove(cluster, path, etag), { kind: "danger" })),
   ];
 }

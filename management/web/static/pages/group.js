@@ -25,7 +25,7 @@ export default async function group(view) {
 }
 
 function members(view, path) {
-  const list = table({ caption: "members", view, remote: `${path}/members`, columns: personColumns,
+  const list = table({ caption: "members", view, remote: () => `${path}/members`, columns: personColumns,
     empty: empty("No known members.", "A person is known after the first sign-in.") });
   return panel("Known members", h("p", { class: "faint" }, "Those who have signed in, as the provider named their groups last."), list.element);
 }

@@ -1,7 +1,7 @@
 // The reader's clusters with their health, and kubeconfigs for them.
 
-import { call } from "../frame/api.js";
-import { enc, h } from "../frame/dom.js";
+import { call, isImported } from "../frame/api.js";
+import { enc, h, upper } from "../frame/dom.js";
 import { dialog, formDialog } from "../frame/form.js";
 import { watch } from "../frame/live.js";
 import { table } from "../frame/table.js";
@@ -9,6 +9,8 @@ import { badge, button, empty, panel, secret } from "../frame/ui.js";
 
 // The health of a cluster as [kind, word, reason]; unknown for readers who may not see it.
 export function health(cluster) {
+  const order = cluster.provision;
+  if (order && order.state !== "ready") return [ORDER_KINDS[order.state] || "plain", upper(order.state) + (order.slow ? ", slow" : ""), order.message];
   if (cluster.removing_since) return ["warn", "Being removed"];
   if (cluster.pending_until) return ["warn", "Not registered yet", "The manifest has not been applied, or its Job and agent are not ready."];
   const conditions = cluster.status?.conditions;
@@ -18,8 +20,12 @@ export function health(cluster) {
   if (!bad) return conditions.length ? ["good", "Healthy"] : ["plain", "Not seen yet"];
   return [MILD.includes(bad.type) ? "warn" : "bad", WORDS[bad.type] || bad.type, bad.message || bad.reason];
 }
+const ORDER_KINDS = { refused: "bad", foreign: "bad", degraded: "bad", paused: "warn", deleting: "warn", released: "warn" };
 const MILD = ["RBACReady", "CollectionsSynced", "AgentReady"];
 const WORDS = { AgentReady: "Agent needs attention", Reachable: "Unreachable", Authenticated: "Credential rejected", RBACReady: "Not in sync", CollectionsSynced: "Not in sync", CredentialReadable: "Credential unreadable" };
+
+// An auditor sees a cluster, and may not enter it.
+export const canEnter = (cluster) => cluster.role !== "auditor" && isImported(cluster);
 
 export const healthBadge = (cluster) => badge(...health(cluster).slice(0, 2));
 
@@ -32,7 +38,7 @@ export async function myClusters(view) {
       { label: "Name", cell: (one) => h("a", { href: `/clusters/${one.id}` }, one.name), sort: (one) => one.name, text: (one) => `${one.name} ${one.id}` },
       { label: "Health", cell: healthBadge, sort: (one) => health(one)[1], text: (one) => health(one)[1] },
       { label: "Your role", cell: (one) => one.role, sort: (one) => one.role, text: (one) => one.role },
-      { label: "", narrow: true, cell: (one) => one.role !== "auditor" && button("Kubeconfig", () => getKubeconfig(one), { label: `Get a kubeconfig for ${one.name}` }) },
+      { label: "", narrow: true, cell: (one) => canEnter(one) && button("Kubeconfig", () => getKubeconfig(one), { label: `Get a kubeconfig for ${one.name}` }) },
     ],
     empty: empty("You may not enter any cluster yet.", "Ask an administrator or the owner of a cluster to add you as a member."),
   });

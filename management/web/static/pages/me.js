@@ -51,7 +51,7 @@ async function tokens(view) {
 
 function createToken(clusters) {
   const choices = [...clusters].map(([id, name]) => h("label", { class: "choice" }, h("input", { type: "checkbox", value: id }), h("span", null, name)));
-  const picked = h("fieldset", null, h("legend", null, "Only in these clusters"), choices, h("p", { class: "hint" }, "None: all clusters, and this API. With clusters, the token is not valid for this API."));
+  const picked = h("fieldset", null, h("legend", null, "Only in these clusters"), choices, h("p", { class: "hint" }, "None: all clusters, and this API. With clusters, the token is valid for these and their workloads only."));
   formDialog("Create token", {
     fields: [
       { name: "description", label: "Description", required: true, maxlength: 256, hint: "Where it is used, so that you know what ends when you revoke it." },

@@ -15,7 +15,7 @@ const head = (path, actions) => [
 ];
 
 export default async function people(view) {
-  const list = table({ caption: "people", view, remote: "/v1/users", columns: personColumns, empty: empty("No people yet.", "They appear when they first sign in.") });
+  const list = table({ caption: "people", view, remote: () => "/v1/users", columns: personColumns, empty: empty("No people yet.", "They appear when they first sign in.") });
   return [head("/people", [may("users.manage") && button("Create user", create, { kind: "" })]), list.element];
 }
 

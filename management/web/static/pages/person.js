@@ -1,6 +1,6 @@
 // One person: what they may do and by what, their sessions and tokens, their account.
 
-import { call, every, get, may, session } from "../frame/api.js";
+import { call, every, get, isImported, may, session } from "../frame/api.js";
 import { enc, h, plural, put, when } from "../frame/dom.js";
 import { confirm, form, formDialog } from "../frame/form.js";
 import { live, watch } from "../frame/live.js";
@@ -42,7 +42,7 @@ async function roles(view, user) {
 }
 
 async function inCluster(view, user) {
-  const clusters = (await every("/v1/clusters")).filter((one) => one.permissions.includes("cluster.members.read"));
+  const clusters = (await every("/v1/clusters")).filter(isImported).filter((one) => one.permissions.includes("cluster.members.read"));
   const place = h("div", { role: "status" });
   if (!clusters.length) return h("p", { class: "faint" }, "You manage the members of no cluster.");
   return [form({

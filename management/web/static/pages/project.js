@@ -1,4 +1,4 @@
-// One project, in tabs: namespaces, what is used of the quota, members, settings.
+// One project, in tabs: namespaces, workloads, what is used of the quota, members, settings.
 
 import { call, every, get, holds } from "../frame/api.js";
 import { enc, h, put } from "../frame/dom.js";
@@ -11,7 +11,7 @@ import { LIFETIMES, SCOPES, newToken } from "./kubeconfig.js";
 import { members } from "./members.js";
 import { amounts, amountsText, labelsField, meters, pairs, projectFields, replacing } from "./quota.js";
 
-const TABS = [["Namespaces", "", namespaces], ["Usage", "usage", usage], ["Members", "members", people], ["Settings", "settings", settings]];
+const TABS = [["Namespaces", "", namespaces], ["Workloads", "workloads", workloads], ["Usage", "usage", usage], ["Members", "members", people], ["Settings", "settings", settings]];
 
 export default async function project(view) {
   const { project: id, tab = "" } = view.params;
@@ -19,11 +19,12 @@ export default async function project(view) {
   const { data, etag } = await call("GET", path);
   const cluster = await get(`/v1/clusters/${enc(data.cluster)}`);
   const found = { ...data, path, etag, place: cluster.name, may: (permission) => holds(data, permission) };
-  const shown = TABS.filter(([, one]) => one !== "settings" || found.may("project.edit"));
+  const enters = cluster.role !== "auditor";
+  const shown = TABS.filter(([, one]) => one === "settings" ? found.may("project.edit") : one !== "workloads" || enters);
   const [, , part] = shown.find(([, one]) => one === tab) || shown[0];
   const base = `/projects/${enc(id)}`;
   return [
-    heading(data.name, { trail: [["Projects", "/projects"]], note: [`${id} in `, h("a", { href: `/clusters/${enc(data.cluster)}` }, cluster.name), data.description && `: ${data.description}`], actions: [cluster.role !== "auditor" && button("Create token", () => token(data))] }),
+    heading(data.name, { trail: [["Projects", "/projects"]], note: [`${id} in `, h("a", { href: `/clusters/${enc(data.cluster)}` }, cluster.name), data.description && `: ${data.description}`], actions: [enters && button("Create token", () => token(data))] }),
     tabs(data.name, shown.map(([label, one]) => [label, one ? `${base}/${one}` : base, one === tab])),
     await part(view, found),
   ];
@@ -43,6 +44,10 @@ function token({ id, name }) {
       newToken(data);
     },
   });
+}
+
+async function workloads(view, { id, cluster }) {
+  return (await import("./workloads.js")).workloads(view, { cluster, project: id });
 }
 
 function people(view, { path, name, may }) {

@@ -1,6 +1,6 @@
 // The projects that the reader may see, and new ones.
 
-import { call, every, holds } from "../frame/api.js";
+import { call, every, holds, isImported } from "../frame/api.js";
 import { enc, h } from "../frame/dom.js";
 import { form } from "../frame/form.js";
 import { watch } from "../frame/live.js";
@@ -9,7 +9,7 @@ import { table } from "../frame/table.js";
 import { badge, empty, heading, linkButton, panel, say } from "../frame/ui.js";
 import { amountsText, projectFields } from "./quota.js";
 
-const places = async () => (await every("/v1/clusters")).filter((one) => holds(one, "projects.create") || holds(one, "cluster.projects"));
+const places = async () => (await every("/v1/clusters")).filter(isImported).filter((one) => holds(one, "projects.create") || holds(one, "cluster.projects"));
 
 export default async function projects(view) {
   const create = (await places()).length > 0 && linkButton("Create project", "/projects/new", "");
