@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.kubernetes import Kubernetes, kubectl
 from tests.support.samba import PASSWORD, Samba, dn_of
-from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.sekisho import Sekisho, free_port, make_sekisho, running
 
 WHOAMI = "/k8s/clusters/test/apis/authentication.k8s.io/v1/selfsubjectreviews"
 REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
@@ -29,10 +29,11 @@ def sekisho(
     providers = [{"type": "local", "name": "local"}, settings, down]
     made = make_sekisho(folder, (free_port(), free_port()), f"providers: {json.dumps(providers)}\n")
     made.run("check-config")
-    made.run("admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig))
-    made.start()
-    yield made
-    made.stop()
+    made.change(
+        "admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig)
+    )
+    with running(made):
+        yield made
 
 
 def sign_in(sekisho: Sekisho, name: str) -> str:
@@ -40,7 +41,7 @@ def sign_in(sekisho: Sekisho, name: str) -> str:
     body = {"username": f"CORP\\{name}", "password": PASSWORD}
     response = sekisho.request("POST", "/v1/login/corp", body=body)
     assert response.status == 200, response.body
-    sekisho.run("admin", "cluster", "grant", "test", "--user", name, "--role", "read-only")
+    sekisho.change("admin", "cluster", "grant", "test", "--user", name, "--role", "read-only")
     return str(response.json()["token"])
 
 

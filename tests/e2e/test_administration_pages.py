@@ -108,13 +108,14 @@ def test_activity_is_searched_and_shows_details(pages: Pages) -> None:
     pages.press("Search")
     pages.see(lambda b: "verb=post" in b.current_url)
     pages.shows("/v1/login/local")
-    pages.find("tbody button").click()
+    pages.click("tbody button")
     pages.shows("request id", "dialog")
     pages.check_dialog("Event", "activity-event")
     pages.press("Close", "dialog")
-    pages.type_into("Verbs", "nothing")
+    pages.type_into("Token", "token-of-no-one")
     pages.press("Search")
     pages.shows("No events match.")
+    pages.see(lambda b: "token=token-of-no-one" in b.current_url)
     assert pages.logged() == []
 
 

@@ -12,7 +12,7 @@ import pytest
 from management.http.request_notes import REJECTED
 from proxy.demo.fake_kubelet import Pod
 from tests.support.kubernetes import Kubernetes, kubectl, start_kubectl
-from tests.support.sekisho import PASSWORD, Sekisho, free_port, make_sekisho
+from tests.support.sekisho import PASSWORD, Sekisho, free_port, make_sekisho, running
 
 PODS = "/k8s/clusters/test/api/v1/namespaces/default/pods"
 RULES = """
@@ -27,14 +27,13 @@ audit:
 def audited(tmp_path_factory: pytest.TempPathFactory, kubernetes: Kubernetes) -> Iterator[Sekisho]:
     """Yield a server with audit rules: root is an administrator, bob has no access."""
     sekisho = make_sekisho(tmp_path_factory.mktemp("audited"), (free_port(), free_port()), RULES)
-    sekisho.run(
+    sekisho.change(
         "admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig)
     )
-    sekisho.start()
-    sekisho.create_user("root", "--admin")
-    sekisho.create_user("bob")
-    yield sekisho
-    sekisho.stop()
+    with running(sekisho):
+        sekisho.create_user("root", "--admin")
+        sekisho.create_user("bob")
+        yield sekisho
 
 
 @pytest.fixture(scope="module")

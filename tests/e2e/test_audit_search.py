@@ -62,7 +62,7 @@ def test_every_replica_finds_the_events_of_all_workers_of_all_replicas(
         replica.environment["SEKISHO_SERVER__WORKERS"] = str(number + 1)
         replicas.append(replica)
     first = replicas[0]
-    first.run(
+    first.change(
         "admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig)
     )
     for replica in replicas:

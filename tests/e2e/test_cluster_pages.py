@@ -14,7 +14,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(600)  # the browser may have to be installed first
 
-TABS = ("Nodes", "Events", "Usage", "Members", "Projects", "Settings")
+TABS = ("Workloads", "Nodes", "Events", "Usage", "Members", "Projects", "Settings")
 
 
 def test_cluster_is_shown_with_its_health_nodes_and_conditions(
@@ -40,7 +40,7 @@ def test_reader_sees_only_what_the_role_includes(pages: Pages, proxy: SekishoWit
     pages.sign_in("carol", path="/clusters/test")
     pages.titled("test")
     tabs = [one.text for one in pages.browser.find_elements(By.CSS_SELECTOR, ".tabs a")]
-    assert tabs == ["Overview", "Nodes", "Events", "Usage", "Projects"]
+    assert tabs == ["Overview", "Workloads", "Nodes", "Events", "Usage", "Projects"]
     pages.open("/clusters/test/settings", "test")
     assert "Remove cluster" not in pages.find("#content").text
     pages.browser.get(f"{proxy.url}/clusters/c-0000000000")
@@ -93,7 +93,7 @@ def test_owner_adds_changes_and_removes_a_member_with_the_keyboard(
     pages.says("dave is a member of test")
     pages.shows("dave")
     pages.press("Change the role of dave")
-    pages.find("dialog input[value=cluster-read-only]").click()
+    pages.click("dialog input[value=cluster-read-only]")
     pages.check_dialog("Role of dave", "change-member")
     pages.press("Change role", "dialog")
     pages.see(lambda b: "read-only" in row(b, "dave"))
@@ -192,8 +192,8 @@ def test_kubeconfig_has_the_chosen_scope(pages: Pages, proxy: SekishoWithUsers) 
     pages.press("Get a kubeconfig for test")
     pages.shows("With the sekisho command", "dialog")
     pages.check_dialog("Kubeconfig for test", "kubeconfig")
-    pages.find("dialog input[value=token]").click()
-    pages.find("dialog input[value=read]").click()
+    pages.click("dialog input[value=token]")
+    pages.click("dialog input[value=read]")
     pages.press("Get kubeconfig", "dialog")
     pages.check_dialog("Your kubeconfig for test", "kubeconfig-made")
     file = proxy.folder / "page.kubeconfig"

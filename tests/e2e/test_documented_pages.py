@@ -80,7 +80,7 @@ def test_pictures_for_developers_are_taken(pages: Pages, token: None) -> None:
     pages.shows("Healthy")
     pages.picture("clusters")
     pages.press("Kubeconfig for all")
-    pages.find("dialog input[value=token]").click()
+    pages.click("dialog input[value=token]")
     pages.picture("kubeconfig", "dialog")
     pages.press("Close", "dialog")
     pages.open("/me/tokens", "bob")

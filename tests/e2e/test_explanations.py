@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from proxy.cli.main import main
 from tests.support.kubernetes import Kubernetes, kubectl
-from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.sekisho import Sekisho, free_port, make_sekisho, running
 from tests.support.waiting import wait_until
 
 
@@ -42,13 +42,12 @@ def world(tmp_path_factory: pytest.TempPathFactory, kubernetes: Kubernetes) -> I
     server = make_sekisho(tmp_path_factory.mktemp("why"), (free_port(), free_port()))
     cluster = ("admin", "cluster")
     server.run(*cluster, "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig))
-    server.start()
-    server.create_user("root", "--admin")
-    for name, role in (("alice", "owner"), ("carol", "read-only")):
-        server.create_user(name)
-        server.run(*cluster, "grant", "test", "--user", name, "--role", role)
-    yield World(server, {name: server.kubeconfig(name) for name in ("root", "alice", "carol")})
-    server.stop()
+    with running(server):
+        server.create_user("root", "--admin")
+        for name, role in (("alice", "owner"), ("carol", "read-only")):
+            server.create_user(name)
+            server.run(*cluster, "grant", "test", "--user", name, "--role", role)
+        yield World(server, {name: server.kubeconfig(name) for name in ("root", "alice", "carol")})
 
 
 def named_by(stderr: str, pattern: str) -> str:

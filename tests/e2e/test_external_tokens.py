@@ -45,7 +45,7 @@ class ExternalIssuer:
             "admin", "user", "create", name, "--principal", self.principal(subject), "-o", "json"
         )
         user = str(json.loads(done.stdout)["id"])
-        self.proxy.run("admin", "cluster", "grant", "test", "--user", user, "--role", role)
+        self.proxy.change("admin", "cluster", "grant", "test", "--user", user, "--role", role)
         return user
 
     def exchange(self, token: str, **more: str) -> HttpResponse:
@@ -174,7 +174,7 @@ def test_watch_by_external_token_ends_when_user_or_provider_is_disabled(
         for watch in (amy, ben):
             assert watch.stdout is not None
             assert watch.stdout.readline().startswith('{"type":"ADDED"')
-        external.proxy.run("admin", "user", "disable", users[0])
+        external.proxy.change("admin", "user", "disable", users[0])
         assert amy.wait(120) == 0
         assert ben.poll() is None
         assert (

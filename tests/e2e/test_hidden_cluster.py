@@ -96,7 +96,7 @@ def edge(hidden_cluster: HiddenCluster, tmp_path_factory: pytest.TempPathFactory
         f'server: {{listen: "0.0.0.0:{server.port}", '
         f'external_url: "https://{hidden_cluster.gateway}:{server.port}"}}\n'
         f'metrics: {{listen: "127.0.0.1:{server.metrics_port}"}}\n'
-        "data_dir: data\nlog: {format: json}\n"
+        "data_dir: data\nlog: {format: json}\nimages: {registry: registry.example}\n"
     )
     server.start()
     agents: list[subprocess.Popen[bytes]] = []

@@ -1,20 +1,15 @@
 """Streams of kubectl through the proxy: watch, logs, exec, attach, port-forward, cp, wait."""
 
-import re
-import socket
-import threading
-import time
 import uuid
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from proxy.demo.fake_kubelet import Pod
-from tests.e2e.kubectl_commands import ok
+from tests.e2e.kubectl_commands import assert_logs_follow, assert_port_forward, ok
 from tests.support.kubernetes import Kubernetes, kubectl, start_kubectl
-from tests.support.waiting import wait_until
+from tests.support.waiting import wait_until, within
 
 DEPLOYMENT = """
 apiVersion: apps/v1
@@ -43,16 +38,7 @@ def test_get_watch_prints_a_change_when_it_happens(alice: Path, namespace: str) 
 def test_logs_follow_prints_new_lines(
     alice: Path, namespace: str, running_pod: Callable[..., Pod]
 ) -> None:
-    pod = running_pod("talker", namespace)
-    pod.say("first")
-    with start_kubectl(alice, "-n", namespace, "logs", "-f", "talker") as logs:
-        try:
-            assert logs.stdout is not None
-            assert logs.stdout.readline() == "first\n"
-            pod.say("second")
-            assert logs.stdout.readline() == "second\n"
-        finally:
-            logs.terminate()
+    assert_logs_follow(alice, namespace, running_pod("talker", namespace))
 
 
 @pytest.mark.parametrize("websockets", ["true", "false"], ids=["websocket", "spdy"])
@@ -131,21 +117,7 @@ def test_port_forward_carries_bytes_both_ways(
     alice: Path, namespace: str, running_pod: Callable[..., Pod]
 ) -> None:
     running_pod("server", namespace)
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        port = listener.getsockname()[1]
-        threading.Thread(target=_echo_upper, args=(listener,), daemon=True).start()
-        with start_kubectl(alice, "-n", namespace, "port-forward", "server", f":{port}") as forward:
-            try:
-                assert forward.stdout is not None
-                found = re.search(r":(\d+) ->", forward.stdout.readline())
-                assert found is not None
-                for text in (b"hello", b"x" * 200_000):
-                    with socket.create_connection(("127.0.0.1", int(found[1])), 120) as client:
-                        client.sendall(text)
-                        client.shutdown(socket.SHUT_WR)
-                        assert _read_all(client) == text.upper()
-            finally:
-                forward.terminate()
+    assert_port_forward(alice, namespace, "server")
 
 
 def test_cp_copies_a_file_both_ways(
@@ -162,18 +134,17 @@ def test_cp_copies_a_file_both_ways(
 
 def test_wait_without_the_condition_times_out(alice: Path, namespace: str) -> None:
     ok(alice, "-n", namespace, "create", "configmap", "waited")
-    started = time.monotonic()
-    done = kubectl(
-        alice,
-        "-n",
-        namespace,
-        "wait",
-        "configmap/waited",
-        "--for=jsonpath={.data.x}=1",
-        "--timeout=2s",
-    )
-    assert "timed out waiting" in done.stderr
-    assert time.monotonic() - started < 15
+    with within(15):
+        done = kubectl(
+            alice,
+            "-n",
+            namespace,
+            "wait",
+            "configmap/waited",
+            "--for=jsonpath={.data.x}=1",
+            "--timeout=2s",
+        )
+        assert "timed out waiting" in done.stderr
 
 
 def test_wait_ends_when_the_condition_is_met(alice: Path, namespace: str) -> None:
@@ -222,17 +193,3 @@ def _make_available(kubernetes: Kubernetes, namespace: str) -> None:
             await kubernetes.request("PUT", f"{pods}/{name}/status", pod)
 
     kubernetes.call(ready())
-
-
-def _echo_upper(listener: socket.socket) -> None:
-    while True:
-        try:
-            connection, _ = listener.accept()
-        except OSError:
-            return
-        with connection:
-            connection.sendall(_read_all(connection).upper())
-
-
-def _read_all(connection: socket.socket) -> bytes:
-    return b"".join(iter(lambda: connection.recv(65536), b""))

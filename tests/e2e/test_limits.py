@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from tests.support.kubernetes import Kubernetes
-from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.sekisho import Sekisho, free_port, make_sekisho, running
 from tests.support.waiting import wait_until
 
 NAMESPACES = "/k8s/clusters/test/api/v1/namespaces"
@@ -35,14 +35,13 @@ def limited(tmp_path_factory: pytest.TempPathFactory, kubernetes: Kubernetes) ->
         "server: {", "server: {trusted_proxies: [127.0.0.1], "
     )
     sekisho.config.write_text(text + LIMITS)
-    sekisho.run(
+    sekisho.change(
         "admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig)
     )
-    sekisho.start()
-    for name in ("root", "alice"):
-        sekisho.create_user(name, "--admin")
-    yield sekisho
-    sekisho.stop()
+    with running(sekisho):
+        for name in ("root", "alice"):
+            sekisho.create_user(name, "--admin")
+        yield sekisho
 
 
 def connect(sekisho: Sekisho) -> http.client.HTTPSConnection:

@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from tests.support.kubernetes import Kubernetes
-from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.sekisho import Sekisho, free_port, make_sekisho, running
 from tests.support.waiting import wait_until
 
 NAMESPACES = "/k8s/clusters/test/api/v1/namespaces"
@@ -25,14 +25,13 @@ def overloaded(
     """Yield a server with a lag threshold of zero; root and alice are administrators."""
     folder = tmp_path_factory.mktemp("overloaded")
     sekisho = make_sekisho(folder, (free_port(), free_port()), OVERLOAD)
-    sekisho.run(
+    sekisho.change(
         "admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig)
     )
-    sekisho.start()
-    for name in ("root", "alice"):
-        sekisho.create_user(name, "--admin")
-    yield sekisho
-    sekisho.stop()
+    with running(sekisho):
+        for name in ("root", "alice"):
+            sekisho.create_user(name, "--admin")
+        yield sekisho
 
 
 class Load:

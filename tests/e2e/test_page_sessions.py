@@ -9,7 +9,7 @@ from selenium.webdriver.common.by import By
 
 from tests.support.isolation import free_port
 from tests.support.pages import DESKTOP, PHONE, Pages
-from tests.support.sekisho import PASSWORD, Sekisho, make_sekisho
+from tests.support.sekisho import PASSWORD, Sekisho, make_sekisho, running
 
 pytestmark = pytest.mark.timeout(600)  # the browser may have to be installed first
 
@@ -18,11 +18,12 @@ pytestmark = pytest.mark.timeout(600)  # the browser may have to be installed fi
 def restartable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sekisho]:
     """A server of this module, which tests may stop."""
     server = make_sekisho(tmp_path_factory.mktemp("pages"), (free_port(), free_port()))
-    server.start()
-    for name in ("alice", "bob"):
-        server.create_user(name)
-    yield server
-    server.stop()
+    # A page's event streams would prolong a stop to the end of the grace period.
+    server.environment["SEKISHO_SERVER__SHUTDOWN_GRACE_SECONDS"] = "2"
+    with running(server):
+        for name in ("alice", "bob"):
+            server.create_user(name)
+        yield server
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def test_owner_makes_a_project_with_a_quota_namespaces_and_members(
     pages.press("Members", ".tabs")
     pages.press("Add member", ".panel-head")
     pages.type_into("Person or group", "bo")
-    pages.find("dialog [role=option]").click()
+    pages.click("dialog [role=option]")
     pages.check_dialog("Add a member to bakery", "project-member-add")
     pages.press("Add member", "dialog")
     pages.see(lambda b: cell(pages, "bob", "Role") == "member")
@@ -154,7 +154,7 @@ def test_reader_of_a_project_sees_it_without_buttons(proxy: SekishoWithUsers, pa
     pages.titled("library")
     pages.shows("No namespaces yet.")
     tabs = [one.text for one in pages.browser.find_elements(By.CSS_SELECTOR, ".tabs a")]
-    assert tabs == ["Namespaces", "Usage", "Members"]
+    assert tabs == ["Namespaces", "Workloads", "Usage", "Members"]
     buttons = pages.browser.find_elements(By.CSS_SELECTOR, "#content button")
     assert [one.text for one in buttons if one.is_displayed()] == ["Create token"]
     pages.press("Create token")

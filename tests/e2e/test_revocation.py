@@ -69,11 +69,11 @@ def test_revoked_token_and_revoked_grant_take_effect_within_a_second(
 ) -> None:
     token = proxy.token("carol")
     assert proxy.request("GET", PODS, token=token).status == 200
-    proxy.run("admin", "cluster", "revoke", "test", "--user", "carol")
+    proxy.prepare("admin", "cluster", "revoke", "test", "--user", "carol")
     wait_until(lambda: proxy.request("GET", PODS, token=token).status == 404, 1.5)
-    proxy.run("admin", "cluster", "grant", "test", "--user", "carol", "--role", "read-only")
+    proxy.prepare("admin", "cluster", "grant", "test", "--user", "carol", "--role", "read-only")
     wait_until(lambda: proxy.request("GET", PODS, token=token).status == 200, 1.5)
-    proxy.run("admin", "token", "revoke", token)
+    proxy.prepare("admin", "token", "revoke", token)
     wait_until(lambda: proxy.request("GET", PODS, token=token).status == 401, 1.5)
 
 
@@ -81,7 +81,7 @@ def test_disabled_user_is_rejected_within_a_second(proxy: SekishoWithUsers) -> N
     user_id = proxy.create_user("erin", "--admin")
     token = proxy.token("erin")
     assert proxy.request("GET", PODS, token=token).status == 200
-    proxy.run("admin", "user", "disable", user_id)
+    proxy.prepare("admin", "user", "disable", user_id)
     wait_until(lambda: proxy.request("GET", PODS, token=token).status == 401, 1.5)
 
 
@@ -96,7 +96,7 @@ def test_token_revoked_on_one_replica_is_rejected_by_the_other_within_a_second(
         extra = f"store: {{url: '{postgres_database}', encryption_keys_file: ../keys}}\n"
         replicas.append(make_sekisho(folder, (free_port(), free_port()), extra))
     first, second = replicas
-    first.run(
+    first.prepare(
         "admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig)
     )
     for replica in replicas:

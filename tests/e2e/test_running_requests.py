@@ -22,11 +22,11 @@ def lines(proxy: SekishoWithUsers) -> list[str]:
 
 def revoke(proxy: SekishoWithUsers, revoked: str, user: str, token: str) -> None:
     if revoked == "token":
-        proxy.run("admin", "token", "revoke", token)
+        proxy.prepare("admin", "token", "revoke", token)
     elif revoked == "user":
-        proxy.run("admin", "user", "disable", user)
+        proxy.prepare("admin", "user", "disable", user)
     else:
-        proxy.run("admin", "cluster", "revoke", "test", "--user", user)
+        proxy.prepare("admin", "cluster", "revoke", "test", "--user", user)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def guest(proxy: SekishoWithUsers) -> str:
     """Create a user for this test with the role of an owner of the cluster."""
     name = f"guest-{time.monotonic_ns()}"
     proxy.create_user(name)
-    proxy.run("admin", "cluster", "grant", "test", "--user", name, "--role", "owner")
+    proxy.change("admin", "cluster", "grant", "test", "--user", name, "--role", "owner")
     return name
 
 

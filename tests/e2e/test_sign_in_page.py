@@ -26,7 +26,7 @@ def test_user_signs_in_downloads_a_kubeconfig_and_signs_out(
     pages.titled("alice")
     pages.shows(proxy.users["alice"])
     pages.press("Get a kubeconfig for test")
-    pages.find("dialog input[value=token]").click()
+    pages.click("dialog input[value=token]")
     pages.press("Get kubeconfig", "dialog")
     pages.press("Download", "dialog")
     file = tmp_path / "test.kubeconfig"

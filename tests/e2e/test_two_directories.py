@@ -14,7 +14,7 @@ from tests.support.openldap import (
 )
 from tests.support.openldap import OpenLdap, group_record, user_dn, user_record
 from tests.support.recording_upstream import RecordingUpstream
-from tests.support.sekisho import PASSWORD, HttpResponse, Sekisho, free_port, make_sekisho
+from tests.support.sekisho import PASSWORD, HttpResponse, Sekisho, free_port, make_sekisho, running
 from tests.support.waiting import wait_until
 
 _SUBJECT = (
@@ -72,10 +72,9 @@ def directories(
             *("admin", "cluster", "add", "a", "--server", upstream.url),
             *("--ca-file", str(upstream.ca_file), "--token-file", str(upstream.token_file)),
         )
-        sekisho.start()
-        sekisho.create_user("root", "--admin")
-        yield TwoDirectories(sekisho, upstream, name, group, person_key, group_key)
-        sekisho.stop()
+        with running(sekisho):
+            sekisho.create_user("root", "--admin")
+            yield TwoDirectories(sekisho, upstream, name, group, person_key, group_key)
 
 
 def _config(corp: OpenLdap, lab: OpenLdap) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from proxy.demo.local_cluster import RequestError
 from tests.support.kubernetes import Kubernetes
-from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.sekisho import Sekisho, free_port, make_sekisho, running
 from tests.support.waiting import wait_until
 
 BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
@@ -26,16 +26,13 @@ def replicas(
         folder.mkdir()
         extra = f"store: {{url: '{postgres_database}', encryption_keys_file: ../keys}}\n"
         made.append(make_sekisho(folder, (free_port(), free_port()), extra))
-    made[0].run(
+    made[0].change(
         "admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig)
     )
     made[0].create_user("alice")
-    made[0].run("admin", "cluster", "grant", "test", "--user", "alice", "--role", "member")
-    for one in made:
-        one.start()
-    yield made
-    for one in made:
-        one.stop()
+    made[0].change("admin", "cluster", "grant", "test", "--user", "alice", "--role", "member")
+    with running(made[0]), running(made[1]):
+        yield made
 
 
 def leads(replica: Sekisho) -> bool:

@@ -4,12 +4,17 @@ A cold build takes minutes of all cores, and half of the tests do not need it. T
 other test waits for its build before its timeout starts.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
+
+from proxy.demo.binaries import cached_programs
 
 BUILD = Path(__file__).parents[1] / "kubernetes" / "build.py"
 
@@ -55,6 +60,17 @@ class Builds:
             command = [sys.executable, str(BUILD), *step]
             subprocess.run(command, stdout=self._log, stderr=self._log, check=False)
             self._done[step].set()
+
+
+def built_program(name: str) -> Path:
+    """Return a program that is built on request. If it could not be, fail in CI, else skip."""
+    program = cached_programs(os.environ) / name
+    if not program.exists():
+        message = f"{name} was not built: {BUILDS.output()}"
+        if os.environ.get("CI"):
+            pytest.fail(message, pytrace=False)
+        pytest.skip(message)
+    return program
 
 
 BUILDS = Builds()

@@ -45,8 +45,10 @@ def need_programs(programs: Sequence[str], packages: Sequence[str]) -> dict[str,
 
 
 def _find(programs: Sequence[str]) -> dict[str, Path]:
+    """Return the programs that exist by name; a path is that of a file which a program loads."""
     places = {name: shutil.which(name, path=PLACES) for name in programs}
-    return {name: Path(place) for name, place in places.items() if place}
+    files = {name: Path(name) for name in programs if os.path.isabs(name) and Path(name).exists()}
+    return {name: Path(place) for name, place in places.items() if place} | files
 
 
 def _install(packages: Sequence[str]) -> None:

@@ -407,8 +407,10 @@ async def fake_github(port: int) -> AsyncIterator[FakeGithub]:
     github = FakeGithub(f"http://127.0.0.1:{port}")
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", github.respond)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    yield github
-    await runner.cleanup()
+    runner = web.AppRunner(app, shutdown_timeout=1)
+    try:
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        yield github
+    finally:
+        await runner.cleanup()

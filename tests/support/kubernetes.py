@@ -67,14 +67,15 @@ class Kubernetes(LocalCluster):
         await self.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
         account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
         async with asyncio.timeout(ACCOUNT_SECONDS):
-            while not await self._exists(account):
+            while not await self.exists(account):
                 await asyncio.sleep(0.02)
 
     async def _delete_namespace(self, name: str) -> None:
-        if await self._exists(f"/api/v1/namespaces/{name}"):
+        if await self.exists(f"/api/v1/namespaces/{name}"):
             await self.request("DELETE", f"/api/v1/namespaces/{name}")
 
-    async def _exists(self, path: str) -> bool:
+    async def exists(self, path: str) -> bool:
+        """Return whether the API server has an object at a path."""
         try:
             await self.request("GET", path)
         except RequestError as exc:
@@ -104,7 +105,9 @@ def kubectl(
     )
 
 
-def start_kubectl(kubeconfig: Path, *arguments: str | Path) -> subprocess.Popen[str]:
+def start_kubectl(
+    kubeconfig: Path, *arguments: str | Path, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
     """Start a kubectl that keeps running (``logs -f``, ``port-forward``); use ``with running``."""
     return subprocess.Popen(
         kubectl_command(kubeconfig, *arguments),
@@ -113,7 +116,7 @@ def start_kubectl(kubeconfig: Path, *arguments: str | Path) -> subprocess.Popen[
         stderr=subprocess.PIPE,
         text=True,
         bufsize=1,
-        env=kubectl_environment(kubeconfig),
+        env=kubectl_environment(kubeconfig) | dict(env or {}),
     )
 
 

@@ -14,8 +14,9 @@ SETTLE_SECONDS = 120.0
 """Seconds to wait for resources to be released. Longer than any time limit in tests."""
 
 
-STORE = ("sekisho.db", "/etilqs_")
-"""In the names of the store's files: SQLite's temporary files have the second."""
+STORE = ("sekisho.db", "sekisho-audit.db", "/etilqs_")
+"""In the names of the stores' files, of which there are more when their pools grow. SQLite's
+temporary files have the last."""
 
 
 @dataclass(frozen=True, slots=True)

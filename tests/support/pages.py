@@ -11,6 +11,7 @@ from pathlib import Path
 
 from selenium.common.exceptions import (
     ElementClickInterceptedException,
+    ElementNotInteractableException,
     StaleElementReferenceException,
 )
 from selenium.webdriver import Chrome
@@ -32,6 +33,14 @@ BETWEEN = (1000, 620)
 """Widths of windows, in pixels, just above those at which the layout changes."""
 
 
+PASSING = (
+    ElementClickInterceptedException,
+    ElementNotInteractableException,
+    StaleElementReferenceException,
+)
+"""What a page that is still changing causes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pages:
     """A browser at a running Sekisho."""
@@ -42,13 +51,21 @@ class Pages:
 
     def see(self, wanted: Callable[[Chrome], object]) -> None:
         """Wait until a condition holds; an element that is replaced meanwhile is found again."""
-        ignored = [StaleElementReferenceException, ElementClickInterceptedException]
-        WebDriverWait(self.browser, BUSY_SECONDS, 0.05, ignored).until(wanted)
+        WebDriverWait(self.browser, BUSY_SECONDS, 0.05, PASSING).until(wanted)
 
     def find(self, selector: str) -> WebElement:
         """Return the first element of a CSS selector, when it is there."""
         self.see(lambda b: b.find_elements(By.CSS_SELECTOR, selector))
         return self.browser.find_element(By.CSS_SELECTOR, selector)
+
+    def click(self, selector: str) -> None:
+        """Click the first element of a CSS selector, again if the page replaces it meanwhile."""
+
+        def clicked(browser: Chrome) -> bool:
+            browser.find_element(By.CSS_SELECTOR, selector).click()
+            return True
+
+        self.see(clicked)
 
     def named(self, name: str, within: str = "body") -> WebElement:
         """Return the shown button or link with a text or label, when it is there."""
@@ -104,7 +121,12 @@ class Pages:
 
     def choose(self, label: str, option: str) -> None:
         """Choose an option of the shown list with a label."""
-        Select(self.field(label)).select_by_visible_text(option)
+
+        def chosen(_: Chrome) -> bool:
+            Select(self.field(label)).select_by_visible_text(option)
+            return True
+
+        self.see(chosen)
 
     def shows(self, text: str, selector: str = "main#content") -> None:
         """Wait until an element contains a text."""
@@ -176,7 +198,11 @@ class Pages:
         (taken.screenshot if isinstance(taken, WebElement) else taken.save_screenshot)(str(file))
 
     def accessible(self) -> None:
-        """Assert that axe-core finds no violation."""
+        """Assert that axe-core finds no violation, when the page is loaded.
+
+        Until then the former page is shown, pale.
+        """
+        self.see(lambda b: not b.find_elements(By.CSS_SELECTOR, "#content[aria-busy=true]"))
         script = installed_packages(AXE) / "node_modules" / "axe-core" / "axe.min.js"
         self.browser.execute_script(script.read_text())
         found = self.browser.execute_async_script("axe.run().then(arguments[arguments.length - 1])")

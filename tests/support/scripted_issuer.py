@@ -125,8 +125,10 @@ async def scripted_issuer(port: int) -> AsyncIterator[ScriptedIssuer]:
     }
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", issuer.respond)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    yield issuer
-    await runner.cleanup()
+    runner = web.AppRunner(app, shutdown_timeout=1)
+    try:
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        yield issuer
+    finally:
+        await runner.cleanup()

@@ -1,7 +1,6 @@
 """Run Sekisho as operators do: ``sekisho serve`` as a process, and its commands.
 
-The fixture ``proxy`` is a server of its own for each module of tests, in front of the session's
-cluster, and has users with different roles.
+Tests start a server by ``with running(server)``, which ends its process whatever happens.
 """
 
 import http.client
@@ -15,38 +14,35 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-import pytest
+from click.testing import CliRunner
 
+from proxy.cli import main as cli
 from proxy.workers.child_process import die_with_parent
 from tests.support.addresses import LOOPBACK_SETTING
+from tests.support.http_response import HttpResponse as HttpResponse
 from tests.support.isolation import free_port as free_port  # re-exported for tests that run Sekisho
-from tests.support.kubernetes import Kubernetes
+from tests.support.running import note_started
+from tests.support.running import running as running  # re-exported, too
 from tests.support.waiting import wait_until
 
 START_SECONDS = 300.0
 """Seconds to wait for a server. A limit for hanging servers, not a measurement."""
 
+STOP_SECONDS = 120.0
+"""Seconds to wait for a server that stops."""
+
+IMAGES_SETTING = "images: {registry: registry.example}\n"
+"""For manifests of agents, which are refused if the server does not know its image."""
+
 PASSWORD = "correct horse battery staple"
-
-
-@dataclass
-class HttpResponse:
-    """An HTTP response with any status."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        """Return the body as JSON."""
-        return json.loads(self.body)
-
 
 _KEPT = ("PATH", "HOME", "PYTHONPATH", "PYTHONSAFEPATH")
 """The last two select the compiled request path; see the Makefile."""
@@ -80,6 +76,11 @@ class Sekisho:
         return (self.folder / "stderr.log").read_text()
 
     @property
+    def log_tail(self) -> str:
+        """Return the last forty lines of the log, for the message of a failure."""
+        return "\n".join(self.log.splitlines()[-40:])
+
+    @property
     def output(self) -> str:
         """Return the server's standard output."""
         return (self.folder / "stdout.log").read_text()
@@ -102,6 +103,34 @@ class Sekisho:
             raise AssertionError(f"sekisho {arguments} failed: {done.stderr or done.stdout}")
         return done
 
+    def prepare(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run a command in a thread of this process, without imports; return its output."""
+        if "PYTHONPATH" in self.environment:  # It may name plug-ins, which this process lacks.
+            return self.run(*arguments, stdin=stdin).stdout.strip()
+        with ThreadPoolExecutor(1) as thread:
+            command = ["-c", str(self.config), *arguments]
+            run = partial(CliRunner().invoke, cli.main, command, stdin, env=self.environment)
+            done = thread.submit(run).result()
+        if done.exit_code:
+            raise AssertionError(f"sekisho {arguments} failed: {done.output}") from done.exception
+        return done.stdout.strip()
+
+    def change(self, *arguments: str, stdin: str | None = None) -> None:
+        """Change the store by a command; wait until server and synchronized cluster have it."""
+        self.prepare(*arguments, stdin=stdin)
+        if self.is_running:
+            checks = partial(self.metric, "sekisho_change_feed_checks_total")
+            enough = checks() + 2  # The first check may have begun before the change.
+            wait_until(lambda: checks() >= enough)
+            label = f'{{cluster="{arguments[3]}"}}' if len(arguments) > 3 else ""
+            if self.metric(f"sekisho_controller_synced{label}") == 1:
+                wait_until(lambda: self.metric(f"sekisho_controller_queue_age_seconds{label}") == 0)
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether the server was started and has not ended."""
+        return self.process is not None and self.process.poll() is None
+
     def copied_to(self, folder: Path) -> Self:
         """Return a stopped server with a copy of this one's folder, which is stopped too."""
         shutil.copytree(self.folder, folder)
@@ -121,17 +150,35 @@ class Sekisho:
                 cwd=Path(__file__).parents[2],
                 env=self._environment(),
             )
-        deadline = time.monotonic() + START_SECONDS
-        while not self._ready():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"sekisho did not start:\n{self.output}{self.log}")
-            time.sleep(0.02)
+        note_started(self)
+        try:
+            self._await_ready(self.process)
+        except BaseException:
+            self.kill()
+            raise
 
     def stop(self) -> int:
-        """Stop the server with SIGTERM and return its exit code."""
+        """Stop the server with SIGTERM and return its exit code. Kill it if that takes too long."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(120)
+        try:
+            return self.process.wait(STOP_SECONDS)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """Kill the server's process, if it still runs."""
+        if self.process is not None and self.is_running:
+            self.process.kill()
+            self.process.wait()
+
+    def end(self) -> None:
+        """End the server if it runs. Open streams get five seconds, not the grace period."""
+        if self.process is not None and self.is_running:
+            self.process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(5)
+            self.kill()
 
     def request(
         self,
@@ -169,9 +216,8 @@ class Sekisho:
 
     def metric(self, line: str) -> float:
         """Return the value of a metric by name and labels in Prometheus' format, or 0.0."""
-        url = f"http://127.0.0.1:{self.metrics_port}/metrics"
-        with urllib.request.urlopen(url, timeout=60) as response:
-            found = re.search(rf"^{re.escape(line)} (\S+)$", response.read().decode(), re.MULTILINE)
+        text = self.get_monitoring("/metrics")
+        found = re.search(rf"^{re.escape(line)} (\S+)$", text, re.MULTILINE)
         return float(found[1]) if found else 0.0
 
     def get_monitoring(self, path: str) -> str:
@@ -182,35 +228,32 @@ class Sekisho:
 
     def create_user(self, name: str, *options: str) -> str:
         """Create a user and return the id."""
-        done = self.run(
-            "admin",
-            "user",
-            "create",
-            name,
-            *options,
-            "--password-stdin",
-            "-o",
-            "json",
-            stdin=PASSWORD + "\n",
-        )
-        return str(json.loads(done.stdout)["id"])
+        options = (*options, "--password-stdin", "-o", "json")
+        done = self.prepare("admin", "user", "create", name, *options, stdin=PASSWORD + "\n")
+        return str(json.loads(done)["id"])
 
     def token(self, user: str, *options: str) -> str:
         """Create and return a token of a user."""
-        return self.run("admin", "token", "create", "--user", user, *options).stdout.strip()
+        return self.prepare("admin", "token", "create", "--user", user, *options)
 
     def kubeconfig(self, user: str, cluster: str = "test", *options: str) -> Path:
         """Write a kubeconfig file for a user and return its path."""
         file = self.folder / f"{user}-{cluster}.kubeconfig"
-        file.write_text(self.run("admin", "kubeconfig", cluster, "--user", user, *options).stdout)
+        file.write_text(self.prepare("admin", "kubeconfig", cluster, "--user", user, *options))
         return file
+
+    def _await_ready(self, process: subprocess.Popen[str]) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not self._ready():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"sekisho did not start:\n{self.output}{self.log_tail}")
+            time.sleep(0.02)
 
     def _ready(self) -> bool:
         try:
-            url = f"http://127.0.0.1:{self.metrics_port}/readyz"
-            with urllib.request.urlopen(url, timeout=20) as response:
-                # Ports are opened in sequence, the main port last.
-                return bool(response.status == 200) and '"ready"' in self.log
+            self.get_monitoring("/readyz")  # Raises HTTPError, an OSError, for 503.
+            # Ports are opened in sequence, the main port last.
+            return '"ready"' in self.log
         except OSError:
             return False
 
@@ -229,6 +272,7 @@ def make_sekisho(folder: Path, ports: tuple[int, int], extra: str = "") -> Sekis
         f'metrics: {{listen: "127.0.0.1:{ports[1]}"}}\n'
         f"data_dir: data\nlog: {{format: json}}\n{extra}"
         f"{'' if 'clusters:' in extra else LOOPBACK_SETTING}"
+        f"{'' if 'images:' in extra else IMAGES_SETTING}"
     )
     return configured
 
@@ -245,47 +289,12 @@ class SekishoWithUsers(Sekisho):
     first_password: str = ""
 
 
-@pytest.fixture(scope="module")
-def proxy(
-    prepared_proxy: SekishoWithUsers, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SekishoWithUsers]:
-    """Run a Sekisho with the cluster ``test``.
-
-    alice is its owner, bob a member, carol has read-only access, dave has none, and root is an
-    administrator. Each module has its own server, so that nothing depends on modules before it.
-    """
-    folder = tmp_path_factory.mktemp("proxy") / "sekisho"
-    started = prepared_proxy.copied_to(folder)
-    started.configs = {name: folder / file.name for name, file in prepared_proxy.configs.items()}
-    started.start()
-    await_bindings(started)
-    yield started
-    started.stop()
-
-
-@pytest.fixture(scope="session")
-def prepared_proxy(
-    kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory
-) -> SekishoWithUsers:
-    """Return a stopped server of which ``proxy`` runs copies."""
-    folder = tmp_path_factory.mktemp("sekisho")
-    configured = make_sekisho(folder, (free_port(), free_port()))
-    made = SekishoWithUsers(folder, configured.port, configured.metrics_port)
-    made.run("admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig))
-    made.start()  # makes the certificate, which kubeconfigs contain
-    made.first_password = made.output.partition("one-time password: ")[2].split()[0]
-    for name in ("alice", "bob", "carol", "dave"):
-        made.users[name] = made.create_user(name)
-    made.users["root"] = made.create_user("root", "--admin")
-    for name, role in (("alice", "owner"), ("bob", "member"), ("carol", "read-only")):
-        made.run("admin", "cluster", "grant", "test", "--user", name, "--role", role)
-    for name in ("alice", "bob", "carol", "root"):
-        made.configs[name] = made.kubeconfig(name)
-    made.stop()
-    return made
-
-
 def await_bindings(server: Sekisho) -> None:
     """Wait until the server has written all RBAC objects into the cluster."""
     line = 'sekisho_controller_synced{cluster="test"}'
-    wait_until(lambda: server.metric(line) == 1, START_SECONDS, "the RBAC objects of the cluster")
+
+    def missing() -> str:
+        found = server.run("admin", "doctor", check=False)
+        return f"the RBAC objects of the cluster\n{found.stdout}{found.stderr}\n{server.log_tail}"
+
+    wait_until(lambda: server.metric(line) == 1, START_SECONDS, missing)
