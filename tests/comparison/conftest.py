@@ -95,14 +95,14 @@ def run_proxy(world: World) -> Iterator[None]:
     proxy, kubernetes = world.proxy, world.kubernetes
     with ThreadPoolExecutor() as other:
         filled = other.submit(kubernetes.call, world.create_shared_objects())
-        proxy.run(
+        proxy.change(
             "admin", "cluster", "import", "test", "--kubeconfig", str(kubernetes.admin_kubeconfig)
         )
         proxy.start()
         try:
             for name, role in zip(USERS, ("owner", "member", "read-only"), strict=True):
                 proxy.users[name] = proxy.create_user(name)
-                proxy.run("admin", "cluster", "grant", "test", "--user", name, "--role", role)
+                proxy.change("admin", "cluster", "grant", "test", "--user", name, "--role", role)
                 world.add_user(name)
             filled.result()
             yield

@@ -121,9 +121,9 @@ def informer(side: Side, watchers: Watchers) -> Iterator[None]:
             kind, lambda found, kind=kind: record(log, kind, found.metadata.to_dict())
         )
     created.start()
-    # Wait for the initial list, whose objects are not reported as events.
-    wait_until(lambda: created._resource_version is not None)
     try:
+        # Wait for the initial list, whose objects are not reported as events.
+        wait_until(lambda: created._resource_version is not None)
         yield
     finally:
         # Not stop(): it joins the thread, which waits for an event that never comes.

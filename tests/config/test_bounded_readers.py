@@ -236,6 +236,7 @@ TRUSTED_JSON = {
     "proxy/cli/client/credential.py": "the user's own environment",
     "proxy/cli/client/credential_cache.py": "the user's own files",
     "proxy/cli/client/known_servers.py": "the user's own files",
+    "config/build_origin.py": "what the image's build wrote",
     "proxy/workers/ipc.py": "Sekisho's own processes",
 }
 

@@ -34,6 +34,20 @@ def test_external_url_is_normalized_to_an_origin(url: str, expected: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("images", "expected"),
+    [
+        ({}, ""),
+        ({"registry": "registry.example/a/"}, "registry.example/a/sekisho:1.2"),
+        ({"registry": "registry.example", "agent": "other.example/b:3"}, "other.example/b:3"),
+    ],
+)
+def test_image_of_agents_is_the_one_of_this_version_in_the_registry(
+    images: dict[str, str], expected: str
+) -> None:
+    assert Settings.model_validate({"images": images}).images.agent_image("1.2") == expected
+
+
+@pytest.mark.parametrize(
     ("url", "why"),
     [
         ("gate.example.com", "must be a URL like"),

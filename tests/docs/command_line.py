@@ -76,7 +76,9 @@ def _section(words: tuple[str, ...], command: click.Command) -> Iterator[str]:
 
 def _paragraphs(command: click.Command) -> Iterator[str]:
     for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
-        yield _wrapped(paragraph)
+        marker, _, lines = paragraph.partition("\n")
+        # The marker of paragraphs that click does not wrap, such as examples.
+        yield f"```\n{inspect.cleandoc(lines)}\n```" if marker == "\b" else _wrapped(paragraph)
         yield ""
 
 

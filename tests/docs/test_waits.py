@@ -33,6 +33,30 @@ def test_time_limits_are_long_unless_the_test_expects_them_to_pass(file: Path) -
     assert [f"{file.name}:{line}" for line in found] == []
 
 
+@pytest.mark.parametrize("file", FILES, ids=lambda one: str(one.relative_to(ROOT)))
+def test_durations_are_asserted_with_within(file: Path) -> None:
+    """``within`` allows for a busy machine. Processor time needs no allowance."""
+    found = [
+        one.lineno
+        for one in ast.walk(ast.parse(file.read_text()))
+        if isinstance(one, ast.Assert) and compares_wall_clock(one)
+    ]
+    assert [f"{file.name}:{line}" for line in found] == []
+
+
+def compares_wall_clock(node: ast.Assert) -> bool:
+    """Return whether the assertion compares a duration, as ``time.monotonic() - began < 5``."""
+    clocks = ("monotonic()", "perf_counter()", ".time()")
+    return any(
+        isinstance(one, ast.Compare)
+        and isinstance(one.ops[0], ast.Lt | ast.LtE)
+        and isinstance(one.left, ast.BinOp)
+        and isinstance(one.left.op, ast.Sub)
+        and ast.unparse(one.left.left).endswith(clocks)
+        for one in ast.walk(node.test)
+    )
+
+
 def named_numbers(tree: ast.Module) -> Iterator[tuple[str, float]]:
     """Yield the module's constants that are numbers, by name."""
     for one in tree.body:

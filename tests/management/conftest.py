@@ -16,7 +16,6 @@ from management.kubernetes.manifests import LABELS, NAMESPACE, collection_path
 from proxy.demo.binaries import Binaries
 from proxy.demo.local_cluster import LocalCluster, RequestError
 from proxy.transport.certificates import KeyPair, create_authority, issue_client, issue_server
-from store.database import open_store
 from store.encryption import Keyring, generate_key
 from store.interfaces import Store
 from store.records import Principal, User
@@ -24,7 +23,8 @@ from tests.management.identity.providers import sign_in
 from tests.support.addresses import LOOPBACK_ALLOWED
 from tests.support.kubernetes import kubectl
 from tests.support.loop_thread import LoopThread
-from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.sekisho import Sekisho, free_port, make_sekisho, running
+from tests.support.stores import open_new_store
 
 T = TypeVar("T")
 
@@ -144,12 +144,12 @@ def serve(authority: KeyPair, server_tls: ssl.SSLContext) -> Serve:
 
     @asynccontextmanager
     async def serve(handler: Handler, host: str = "127.0.0.1") -> AsyncIterator[ClusterEndpoint]:
-        runner = web.ServerRunner(web.Server(handler))
+        runner = web.ServerRunner(web.Server(handler), shutdown_timeout=1)
         await runner.setup()
-        await web.TCPSite(runner, host, 0, ssl_context=server_tls).start()
-        port = runner.addresses[0][1]
-        shown = f"[{host}]" if ":" in host else host
         try:
+            await web.TCPSite(runner, host, 0, ssl_context=server_tls).start()
+            port = runner.addresses[0][1]
+            shown = f"[{host}]" if ":" in host else host
             yield ClusterEndpoint(
                 (f"https://{shown}:{port}",),
                 authority.certificate_pem.decode(),
@@ -185,7 +185,7 @@ def clean(kubernetes: OwnCluster) -> OwnCluster:
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     """A store with three users: alice, bob, and carol, who is disabled."""
-    opened = await open_store(
+    opened = await open_new_store(
         f"sqlite:///{tmp_path}/store.db",
         Keyring.parse(generate_key()),
         addresses=LOOPBACK_ALLOWED,
@@ -218,9 +218,8 @@ def server(prepared_server: Sekisho, tmp_path_factory: pytest.TempPathFactory) -
     Each module has its own server, so that nothing depends on modules before it.
     """
     made = prepared_server.copied_to(tmp_path_factory.mktemp("api") / "server")
-    made.start()
-    yield made
-    made.stop()
+    with running(made):
+        yield made
 
 
 @pytest.fixture(scope="session")

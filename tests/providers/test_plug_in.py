@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.providers.test_conformance import EXAMPLE
-from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.sekisho import Sekisho, free_port, make_sekisho, running
 
 
 @pytest.fixture
@@ -39,9 +39,8 @@ def sekisho(tmp_path: Path, installed: Path) -> Iterator[Sekisho]:
         "- {type: example, name: corp, username: zoe, password_file: secret}\n",
     )
     server.environment["PYTHONPATH"] = str(installed)
-    server.start()
-    yield server
-    server.stop()
+    with running(server):
+        yield server
 
 
 def test_user_signs_in_with_installed_provider(sekisho: Sekisho) -> None:

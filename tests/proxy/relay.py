@@ -113,11 +113,11 @@ async def relay(
     running.upstreams = upstreams_of([url], "/k8s/clusters/c-1")
     server = ProxyServer(_handler(running), request_factory=make_request, access_log=None)
     runner = web.ServerRunner(server, shutdown_timeout=1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=to_serve)
-    await site.start()
-    running.port = runner.addresses[0][1]
     try:
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=to_serve)
+        await site.start()
+        running.port = runner.addresses[0][1]
         yield running
     finally:
         await runner.cleanup()

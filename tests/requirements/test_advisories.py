@@ -54,8 +54,10 @@ def source(request: pytest.FixtureRequest) -> Iterator[str]:
     handler = type("Handler", (Source,), {"known": frozenset(request.param)})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/v1/query"
-        server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/v1/query"
+        finally:
+            server.shutdown()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from tests.security.world import World
 from tests.support.recording_upstream import RecordingUpstream
-from tests.support.sekisho import PASSWORD, free_port, make_sekisho
+from tests.support.sekisho import PASSWORD, free_port, make_sekisho, running
 
 GRANTS = (("alice", "a"), ("alice", "b"), ("bob", "a"))
 
@@ -27,10 +27,9 @@ def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         # Controllers would send requests of their own to the upstreams.
         sekisho.environment["SEKISHO_CONTROLLERS__ENABLED"] = "false"
         world = World(sekisho, a, b)
-        sekisho.start()
-        stack.callback(sekisho.stop)
-        _create_clusters_and_users(world)
-        yield world
+        with running(sekisho):
+            _create_clusters_and_users(world)
+            yield world
 
 
 def _upstream(folder: Path) -> RecordingUpstream:

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from tests.security.endpoints import ENDPOINTS, PROBES
-from tests.support.sekisho import PASSWORD, Sekisho, free_port, make_sekisho
+from tests.support.sekisho import PASSWORD, Sekisho, free_port, make_sekisho, running
 from tests.support.wire import Wire
 
 LIMITS = """
@@ -22,10 +22,9 @@ limits:
 def limited_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sekisho]:
     """A server that allows twenty requests without a credential per network."""
     made = make_sekisho(tmp_path_factory.mktemp("limited"), (free_port(), free_port()), LIMITS)
-    made.start()
-    made.create_user("root", "--admin")
-    yield made
-    made.stop()
+    with running(made):
+        made.create_user("root", "--admin")
+        yield made
 
 
 def client(sekisho: Sekisho) -> aiohttp.ClientSession:
@@ -100,10 +99,9 @@ def proxied_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sekisho
     made = make_sekisho(tmp_path_factory.mktemp("proxied"), (free_port(), free_port()), extra)
     text = made.config.read_text().replace("server: {", "server: {trusted_proxies: [127.0.0.1], ")
     made.config.write_text(text)
-    made.start()
-    made.create_user("root", "--admin")
-    yield made
-    made.stop()
+    with running(made):
+        made.create_user("root", "--admin")
+        yield made
 
 
 def test_flood_from_one_address_behind_load_balancer_limits_only_that_address(

@@ -10,7 +10,7 @@ import pytest
 
 from tests.security.world import World
 from tests.support.recording_upstream import RecordingUpstream
-from tests.support.sekisho import PASSWORD, Sekisho, free_port, make_sekisho
+from tests.support.sekisho import PASSWORD, Sekisho, free_port, make_sekisho, running
 
 UNUSUAL_NAMES = [
     "Zoë Müller",
@@ -103,10 +103,9 @@ def _provider_server(
                 ),
                 *("--token-file", str(upstream.token_file), *options),
             )
-        sekisho.start()
-        sekisho.create_user("root", "--admin")
-        yield sekisho, upstream
-        sekisho.stop()
+        with running(sekisho):
+            sekisho.create_user("root", "--admin")
+            yield sekisho, upstream
 
 
 def _install_provider(site: Path) -> Path:

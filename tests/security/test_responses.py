@@ -21,12 +21,28 @@ def test_cookies_and_hop_by_hop_headers_do_not_reach_client(world: World) -> Non
         world,
         *(b"Set-Cookie: __Host-sekisho=other; Path=/; Secure", b"set-cookie2: a=b"),
         *(b"Keep-Alive: timeout=5", b"Proxy-Authenticate: Basic", b"Upgrade: h2c", b"TE: x"),
-        *(b"X-Request-Id: other", b"X-Fine: yes"),
+        *(b"X-Request-Id: other", b"sekisho-RESPONDER: gate", b"X-Fine: yes"),
     )
     response = world.send(world.head())
     names = [line.partition(b":")[0] for line in response.head.split(b"\r\n")[1:] if line]
     assert names == [b"X-Fine", b"Content-Length", b"X-Request-Id"]
     assert response.header_values(b"X-Request-Id") == [b"security-test-0001"]
+
+
+def test_mark_of_the_gates_responses_is_not_passed_on_from_a_cluster(world: World) -> None:
+    """Not in trailers either: a 404 with it means that the gate does not know the cluster."""
+    world.a.responses[b"/api"] = b"\r\n".join(
+        [
+            *(b"HTTP/1.1 404 Not Found", b"Sekisho-Responder: gate", b"Trailer: Sekisho-Responder"),
+            *(b"Transfer-Encoding: chunked", b"", b"2", b"ok", b"0"),
+            *(b"Sekisho-Responder: gate", b"X-Fine: yes", b"", b""),
+        ]
+    )
+    response = world.send(world.head())
+    assert response.status == 404
+    assert b"\r\nSekisho-Responder" not in response.head + response.body
+    of_the_gate = world.send(world.head(target=b"/k8s/clusters/none/api"))
+    assert (of_the_gate.status, of_the_gate.header_values(b"Sekisho-Responder")) == (404, [b"gate"])
 
 
 @pytest.mark.parametrize("status", [b"301 Moved", b"302 Found", b"307 Again", b"308 Moved"])

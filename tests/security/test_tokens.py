@@ -1,6 +1,5 @@
 """What a token allows, and when it ends."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ def test_token_of_disabled_user_is_rejected_within_one_second(world: World) -> N
     user_id = world.sekisho.create_user("fay", "--admin")
     token = world.sekisho.token("fay")
     assert status(world, token) == 200
-    world.sekisho.run("admin", "user", "disable", user_id)
+    world.sekisho.prepare("admin", "user", "disable", user_id)
     wait_until(lambda: status(world, token) == 401, 1.0)
     world.a.reset()
     assert status(world, token) == 401
@@ -31,7 +30,7 @@ def test_token_of_deleted_user_is_rejected(world: World) -> None:
     world.sekisho.create_user("gil", "--admin")
     token = world.sekisho.token("gil")
     assert status(world, token) == 200
-    world.sekisho.run("admin", "user", "delete", "gil")
+    world.sekisho.prepare("admin", "user", "delete", "gil")
     wait_until(lambda: status(world, token) == 401, 1.0)
 
 
@@ -167,7 +166,7 @@ def test_revoked_token_and_disabled_user_are_rejected_by_other_replica_within_on
         _refused_within_a_second(second, tokens[0])
         _refused_within_a_second(second, made)
         assert second.request("GET", API, token=tokens[1]).status == 200
-        first.run("admin", "user", "disable", user_id)
+        first.prepare("admin", "user", "disable", user_id)
         _refused_within_a_second(second, tokens[1])
         world.a.reset()
         assert second.request("GET", API, token=tokens[0]).status == 401
@@ -178,9 +177,7 @@ def test_revoked_token_and_disabled_user_are_rejected_by_other_replica_within_on
 
 
 def _refused_within_a_second(replica: Sekisho, token: str) -> None:
-    started = time.monotonic()
     wait_until(lambda: replica.request("GET", API, token=token).status == 401, 1.0)
-    assert time.monotonic() - started <= 1.0
 
 
 def _replicas(folder: Path, store: str) -> list[Sekisho]:
@@ -195,15 +192,20 @@ def _replicas(folder: Path, store: str) -> list[Sekisho]:
     return replicas
 
 
-def test_proxy_read_token_reads_services_and_pods_only(world: World) -> None:
+def test_proxy_read_token_reads_services_pods_and_node_metrics_only(world: World) -> None:
     token = world.create_token("alice", proxy_read=True)
     service = "/k8s/clusters/a/api/v1/namespaces/n/services/s/proxy/x"
     assert status(world, token, service) == 200
     assert status(world, token, service) == 200  # on the fast path
     assert status(world, token, service, "HEAD") == 200
+    assert status(world, token, "/k8s/clusters/a/api/v1/nodes/n/proxy/metrics/cadvisor") == 200
     world.a.reset()
     assert status(world, token, service, "POST") == 403
-    for forbidden in ("nodes/n/proxy/run/x", "namespaces/n/pods/p/exec?command=sh"):
+    for forbidden in (
+        "nodes/n/proxy/run/x",
+        "nodes/n/proxy/metrics/x",
+        "namespaces/n/pods/p/exec?command=sh",
+    ):
         assert status(world, token, "/k8s/clusters/a/api/v1/" + forbidden) == 403
     world.tokens["pages"] = token
     for protocol in (b"websocket", b"SPDY/3.1"):

@@ -16,7 +16,7 @@ import pytest
 import proxy.forwarding.lifecycle
 from tests.security.world import World
 from tests.support.recording_upstream import RecordingUpstream
-from tests.support.sekisho import free_port, make_sekisho
+from tests.support.sekisho import free_port, make_sekisho, running
 from tests.support.waiting import wait_until
 from tests.support.wire import Wire
 from tests.walk import recorder
@@ -78,12 +78,11 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World,
             *("admin", "cluster", "add", "a", "--server", upstream.url),
             *("--ca-file", str(upstream.ca_file), "--token-file", str(upstream.token_file)),
         )
-        sekisho.start()
-        stack.callback(sekisho.stop)
-        world = World(sekisho, upstream, upstream)
-        world.users["root"] = sekisho.create_user("root", "--admin")
-        world.tokens["root"] = sekisho.token("root")
-        yield world, file
+        with running(sekisho):
+            world = World(sekisho, upstream, upstream)
+            world.users["root"] = sekisho.create_user("root", "--admin")
+            world.tokens["root"] = sekisho.token("root")
+            yield world, file
 
 
 def audited(world: World, target: bytes) -> int:

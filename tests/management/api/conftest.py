@@ -1,5 +1,7 @@
 """Users in every role, and the API that they call. The cluster never responds."""
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -15,6 +17,7 @@ from store.encryption import Keyring, generate_key
 from store.interfaces import Store
 from tests.store.records import NOW, a_binding, a_cluster, a_user
 from tests.support.management_app import Client, make_token_issuer, serve_management
+from tests.support.stores import open_new_store
 
 HELD: dict[str, tuple[str, str | None, str | None] | None] = {
     "plain": None,
@@ -76,10 +79,17 @@ class Api:
             return Answer(answer.status, body, answer.headers)
 
 
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Keyring]:
+    """The file of which ``store`` opens copies, and its key."""
+    file, keyring = tmp_path_factory.mktemp("filled") / "store.db", Keyring.parse(generate_key())
+    asyncio.run(fill(file, keyring))
+    return file, keyring
+
+
+async def fill(file: Path, keyring: Keyring) -> None:
     """Create users, the clusters ``prod`` and ``other``, and the project ``shop`` in ``prod``."""
-    opened = await open_store(f"sqlite:///{tmp_path}/store.db", Keyring.parse(generate_key()))
+    opened = await open_new_store(f"sqlite:///{file}", keyring)
     for name in ("prod", "other"):
         await opened.clusters.create(
             a_cluster(name, servers=(f"https://127.0.0.1:1/{name}",), ca_pem=None)
@@ -90,6 +100,15 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
         if held is not None and name != "admin":
             role, cluster, project = held
             await opened.bindings.create(a_binding(f"u-{name}", role, cluster, project))
+    await opened.close()
+
+
+@pytest.fixture
+async def store(filled: tuple[Path, Keyring], tmp_path: Path) -> AsyncIterator[Store]:
+    """The users, clusters, and projects of :func:`fill`."""
+    file, keyring = filled
+    shutil.copyfile(file, tmp_path / "store.db")
+    opened = await open_store(f"sqlite:///{tmp_path}/store.db", keyring)
     yield opened
     await opened.close()
 

@@ -50,6 +50,8 @@ NOT_SHOWN = {
     "Registration.ca_pem": "a file",
     "NewManifest.manifest": "a file",
     "ManifestForClusters.manifest": "a file",
+    "NewOrder.variables": "checked by the class's schema, and values of any kind",
+    "OrderChange.variables": "checked by the class's schema, and values of any kind",
     "NewNamespace.annotations": "for programs: may have lines",
 }
 

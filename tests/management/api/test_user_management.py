@@ -58,6 +58,7 @@ ELSEWHERE = (
     "/v1/namespaces",
     "/v1/permissions",
     "/v1/provider-",
+    "/v1/provisioning/",
     "/v1/overview",
     "/v1/requests",
     "/v1/audit",

@@ -7,16 +7,16 @@ import pytest
 
 from management.authentication.token_scopes import find_projects, intersect_scope
 from store.access_records import Project
-from store.database import open_store
 from store.encryption import Keyring, generate_key
 from store.interfaces import Store
 from tests.store.records import NOW, a_cluster
+from tests.support.stores import open_new_store
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     """The project ``shop`` in ``prod`` and in ``dev``."""
-    opened = await open_store(f"sqlite:///{tmp_path}/store.db", Keyring.parse(generate_key()))
+    opened = await open_new_store(f"sqlite:///{tmp_path}/store.db", Keyring.parse(generate_key()))
     for name in ("prod", "dev"):
         await opened.clusters.create(a_cluster(name))
         await opened.projects.create(Project(f"p-{name}", f"c-{name}", "shop", NOW))

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from management.caller_client.client import ReadLimits
 from management.caller_client.errors import RequestRefused, ResponseBroken, TooMuch
+from management.http.decisions import GATE, RESPONDER
 from tests.support.scripted_gate import ALICE, lines, listed, origin_of, scripted_gate, status
 from tests.support.waiting import eventually
 
@@ -61,6 +62,22 @@ async def test_refusal_has_the_words_of_the_cluster() -> None:
             await client.get(PODS)
     assert (refused.value.status, refused.value.reason) == (429, "TooManyRequests")
     assert (refused.value.retry_after, refused.value.details) == (3, {"name": "x"})
+
+
+async def test_404_of_the_gate_is_not_one_of_the_cluster() -> None:
+    async def script(request: web.BaseRequest) -> web.StreamResponse:
+        answer = status(404, "not found", reason="NotFound")
+        if request.raw_path.endswith("/gate"):
+            answer.headers[RESPONDER] = GATE
+        return answer
+
+    async with scripted_gate(script) as (gate, _), gate.client("prod", ALICE) as client:
+        with pytest.raises(RequestRefused, match="has not read the cluster") as unknown:
+            await client.get(f"{PODS}/gate")
+        with pytest.raises(RequestRefused, match="not found") as missing:
+            await client.get(f"{PODS}/x")
+    assert (unknown.value.status, unknown.value.retry_after) == (503, 1)
+    assert (missing.value.status, missing.value.reason) == (404, "NotFound")
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[1]", b'{"metadata": 7}', b"[" * 200])

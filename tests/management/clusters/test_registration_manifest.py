@@ -10,7 +10,7 @@ import yaml
 from proxy.demo.local_cluster import RequestError
 from tests.management.conftest import OwnCluster
 from tests.support.kubernetes import kubectl
-from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.sekisho import Sekisho, free_port, make_sekisho, running
 from tests.support.waiting import wait_until
 
 REGISTRAR = "/api/v1/namespaces/sekisho-system/serviceaccounts/sekisho-registrar/token"
@@ -21,13 +21,14 @@ NAMES = ("name", "servers")
 def server(clean: OwnCluster, tmp_path: Path) -> Iterator[Sekisho]:
     """A running Sekisho. nina may import clusters, and root is an administrator."""
     made = make_sekisho(tmp_path, (free_port(), free_port()))
-    made.start()
-    made.create_user("root", "--admin")
-    made.create_user("nina")
-    body = {"role": "standard-user", "user": "nina"}
-    assert made.request("POST", "/v1/bindings", token=made.token("root"), body=body).status == 201
-    yield made
-    made.stop()
+    with running(made):
+        made.create_user("root", "--admin")
+        made.create_user("nina")
+        body = {"role": "standard-user", "user": "nina"}
+        assert (
+            made.request("POST", "/v1/bindings", token=made.token("root"), body=body).status == 201
+        )
+        yield made
 
 
 def manifest(server: Sekisho, kubernetes: OwnCluster) -> str:

@@ -14,11 +14,11 @@ from management.controllers.leader_election import (
     TERM,
     LeaderElection,
 )
-from store.database import open_store
 from store.encryption import Keyring, generate_key
 from store.interfaces import Store
 from tests.store.direct_access import execute
 from tests.store.records import a_cluster
+from tests.support.stores import open_new_store
 from tests.support.waiting import eventually
 
 
@@ -33,7 +33,7 @@ class Clock:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await open_store(f"sqlite:///{tmp_path}/store.db", Keyring.parse(generate_key()))
+    opened = await open_new_store(f"sqlite:///{tmp_path}/store.db", Keyring.parse(generate_key()))
     await opened.clusters.create(a_cluster())
     yield opened
     await opened.close()

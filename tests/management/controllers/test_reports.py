@@ -39,9 +39,9 @@ def metrics_server(
     kubelet, server = FakeKubelet(kubernetes, folder), MetricsServer(kubernetes, folder)
     with suppress(RequestError):
         kubernetes.ask("DELETE", f"/api/v1/nodes/{NODE}")
-    kubernetes.call(kubelet.start())
-    kubernetes.call(kubelet.run_pod("used"))
     try:
+        kubernetes.call(kubelet.start())
+        kubernetes.call(kubelet.run_pod("used"))
         kubernetes.call(server.start())
         yield
     finally:

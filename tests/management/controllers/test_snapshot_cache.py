@@ -7,16 +7,16 @@ import pytest
 
 from management.controllers.snapshot_cache import SnapshotCache
 from management.desired_state.snapshot import Snapshot, take_snapshot
-from store.database import open_store
 from store.encryption import Keyring, generate_key
 from store.interfaces import Store
 from store.records import Change, Cluster
 from tests.store.records import a_binding, a_cluster, a_user
+from tests.support.stores import open_new_store
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await open_store(f"sqlite:///{tmp_path}/store.db", Keyring.parse(generate_key()))
+    opened = await open_new_store(f"sqlite:///{tmp_path}/store.db", Keyring.parse(generate_key()))
     await opened.clusters.create(a_cluster(ca_pem=None))
     await opened.users.create(a_user("alice"))
     yield opened

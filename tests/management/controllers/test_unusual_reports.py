@@ -52,6 +52,7 @@ class Responses:
                 self.sent += len(line)
             if not self.endless or request.transport is None:
                 return response
+            await asyncio.sleep(0)  # A write to a connection that has ended may not wait.
 
 
 @pytest.fixture

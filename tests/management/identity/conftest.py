@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from store.database import SqlStore, open_store
+from store.database import SqlStore
 from store.encryption import Keyring
 from tests.management.identity.refreshes import World
 from tests.management.identity.two_directories import two as two  # for tests of owners
+from tests.support.stores import open_new_store
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
-    opened = await open_store(f"sqlite:///{tmp_path / 'x.db'}", Keyring([b"k" * 32]))
+    opened = await open_new_store(f"sqlite:///{tmp_path / 'x.db'}", Keyring([b"k" * 32]))
     yield opened
     await opened.close()
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.support.sekisho import PASSWORD, HttpResponse, Sekisho, free_port, make_sekisho
+from tests.support.sekisho import PASSWORD, HttpResponse, Sekisho, free_port, make_sekisho, running
 
 LDAP = {
     "servers": ["ldaps://127.0.0.1:1"],
@@ -42,16 +42,15 @@ def serving(folder: Path, extra: str = "") -> Iterator[Sekisho]:
     """A Sekisho with the administrator root, and with manager, who may manage providers."""
     made = make_sekisho(folder, (free_port(), free_port()), extra)
     made.environment["SEKISHO_LOGIN__ATTEMPTS_PER_ADDRESS"] = "1000"
-    made.start()
-    made.create_user("root", "--admin")
-    made.create_user("manager")
-    root = sign_in(made, "root")
-    role = {"scope": "global", "name": "providers", "permissions": ["providers.manage"]}
-    assert made.request("POST", "/v1/roles", token=root, body=role).status == 201
-    binding = {"role": "providers", "user": "manager"}
-    assert made.request("POST", "/v1/bindings", token=root, body=binding).status == 201
-    yield made
-    made.stop()
+    with running(made):
+        made.create_user("root", "--admin")
+        made.create_user("manager")
+        root = sign_in(made, "root")
+        role = {"scope": "global", "name": "providers", "permissions": ["providers.manage"]}
+        assert made.request("POST", "/v1/roles", token=root, body=role).status == 201
+        binding = {"role": "providers", "user": "manager"}
+        assert made.request("POST", "/v1/bindings", token=root, body=binding).status == 201
+        yield made
 
 
 def sign_in(server: Sekisho, name: str) -> str:
@@ -82,7 +81,7 @@ def used(server: Sekisho, name: str, kind: str = "openldap") -> None:
     scheme = f"{kind}_{name}_user" if kind == "oidc" else f"{kind}_user"
     person = f"{scheme}://{uuid.uuid4()}"
     who = f"u{uuid.uuid4().hex[:8]}"
-    server.run("admin", "user", "create", who, "--principal", person, "--provider", name)
+    server.change("admin", "user", "create", who, "--principal", person, "--provider", name)
 
 
 @contextmanager

@@ -64,6 +64,7 @@ async def test_running_request_ends_when_its_user_is_disabled(world: World) -> N
         await ended.wait()
     assert watch.reason == "the token was revoked, or its user disabled"
     following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
 
 
 async def test_principal_removed_from_the_allowed_list_is_disabled(world: World) -> None:

@@ -51,12 +51,14 @@ class World:
 @pytest.fixture
 async def world(store: SqlStore) -> AsyncIterator[World]:
     made = World(store)
-    await made.registry.start()
-    following = asyncio.create_task(made.registry.follow_changes())
-    yield made
-    following.cancel()
-    await asyncio.gather(following, return_exceptions=True)
-    await made.registry.close()
+    try:
+        await made.registry.start()
+        following = asyncio.create_task(made.registry.follow_changes())
+        yield made
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+    finally:
+        await made.registry.close()
 
 
 async def test_added_provider_runs_without_a_restart(world: World) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import sqlite3
-import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.sekisho import PASSWORD, HttpResponse, Sekisho, free_port, make_sekisho
+from tests.support.waiting import wait_until
 
 
 def sign_in(server: Sekisho, username: str = "alice", password: str = PASSWORD) -> HttpResponse:
@@ -18,12 +18,9 @@ def sign_in(server: Sekisho, username: str = "alice", password: str = PASSWORD) 
     return server.request("POST", "/v1/login/local", body=body)
 
 
-def eventually(server: Sekisho, path: str, token: str, status: int) -> float:
-    """Return the seconds until the response has that status; at most one."""
-    started = time.monotonic()
-    while server.request("GET", path, token=token).status != status:
-        assert time.monotonic() - started < 1.5, "a second is the promise"
-    return time.monotonic() - started
+def eventually(server: Sekisho, path: str, token: str, status: int) -> None:
+    """Wait until the response has that status. A second is the promise."""
+    wait_until(lambda: server.request("GET", path, token=token).status == status, 1.5)
 
 
 def test_password_sign_in_returns_a_token_and_the_user(server: Sekisho) -> None:
@@ -49,7 +46,7 @@ def test_every_rejected_sign_in_gets_the_same_response(
 ) -> None:
     if username == "disabled":
         server.create_user("disabled")
-        server.run("admin", "user", "disable", "disabled")
+        server.change("admin", "user", "disable", "disabled")
     answer = sign_in(server, username, password)
     assert answer.status == 401
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -78,7 +75,7 @@ def test_user_disabled_by_another_process_is_rejected_within_a_second(server: Se
     name = f"leaver-{uuid.uuid4().hex[:6]}"
     server.create_user(name)
     token = sign_in(server, name).json()["token"]
-    server.run("admin", "user", "disable", name)
+    server.prepare("admin", "user", "disable", name)
     eventually(server, "/v1/me", token, 401)
 
 
@@ -108,7 +105,7 @@ def test_first_administrators_password_is_shown_once(tmp_path: Path) -> None:
 def test_administrator_set_password_ends_after_a_day(server: Sekisho) -> None:
     name = f"late-{uuid.uuid4().hex[:6]}"
     given = ("--password-stdin", "--must-change")
-    server.run("admin", "user", "create", name, *given, stdin=PASSWORD + "\n")
+    server.change("admin", "user", "create", name, *given, stdin=PASSWORD + "\n")
     database = server.folder / "data" / "sekisho.db"
     with contextlib.closing(sqlite3.connect(database)) as connection, connection:
         where = "FROM passwords WHERE username = ?"
@@ -127,7 +124,7 @@ def test_administrator_set_password_ends_after_a_day(server: Sekisho) -> None:
 def test_session_is_unconfined_once_the_set_password_is_changed(server: Sekisho) -> None:
     name = f"fresh-{uuid.uuid4().hex[:6]}"
     given = ("--password-stdin", "--must-change")
-    server.run("admin", "user", "create", name, *given, stdin=PASSWORD + "\n")
+    server.change("admin", "user", "create", name, *given, stdin=PASSWORD + "\n")
     mine, other = (sign_in(server, name).json()["token"] for _ in range(2))
     assert server.request("GET", "/v1/clusters", token=mine).status == 403
     body = {"current_password": PASSWORD, "new_password": "another long password"}
@@ -217,3 +214,13 @@ def test_logs_contain_no_secrets(server: Sekisho) -> None:
         assert PASSWORD not in line
         assert "hush" not in line
         json.loads(line)
+
+
+@pytest.mark.parametrize(("password", "outcome"), [(PASSWORD, "accepted"), ("wrong", "refused")])
+def test_sign_in_is_counted_by_provider_and_outcome(
+    server: Sekisho, password: str, outcome: str
+) -> None:
+    line = f'sekisho_sign_ins_total{{outcome="{outcome}",provider="local"}}'
+    before = server.metric(line)
+    sign_in(server, password=password)
+    assert server.metric(line) == before + 1

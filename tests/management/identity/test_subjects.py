@@ -8,17 +8,18 @@ import pytest
 
 from management.errors import InvalidRequest, UserNotFound
 from management.identity.subjects import find_group, find_role_subject, find_user
-from store.database import SqlStore, open_store
+from store.database import SqlStore
 from store.encryption import Keyring
 from store.records import Membership, Principal
 from tests.store.records import a_binding, a_user
+from tests.support.stores import open_new_store
 
 GROUP = "openldap_group://1"
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
-    opened = await open_store(f"sqlite:///{tmp_path / 'x.db'}", Keyring([b"k" * 32]))
+    opened = await open_new_store(f"sqlite:///{tmp_path / 'x.db'}", Keyring([b"k" * 32]))
     await opened.users.create(a_user("alice"))
     yield opened
     await opened.close()

@@ -70,7 +70,7 @@ def test_token_revoked_by_another_process_is_rejected_within_a_second(
 ) -> None:
     made = create(server, alice).json()
     assert server.request("GET", "/v1/me", token=made["token"]).status == 200
-    server.run("admin", "token", "revoke", made["name"])
+    server.prepare("admin", "token", "revoke", made["name"])
     eventually(server, "/v1/me", made["token"], 401)
 
 

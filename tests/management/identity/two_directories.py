@@ -89,8 +89,10 @@ class TwoDirectories:
 @pytest.fixture
 async def two(store: SqlStore) -> AsyncIterator[TwoDirectories]:
     made = TwoDirectories(store)
-    await made.registry.start()
-    await made.add("corp")
-    await made.add("lab")
-    yield made
-    await made.registry.close()
+    try:
+        await made.registry.start()
+        await made.add("corp")
+        await made.add("lab")
+        yield made
+    finally:
+        await made.registry.close()

@@ -101,7 +101,7 @@ async def test_server_that_sends_nothing_is_unreachable_after_the_time_limit(ser
 
 
 async def test_server_without_tls_is_reported() -> None:
-    runner = web.ServerRunner(web.Server(answering(200, "{}")))
+    runner = web.ServerRunner(web.Server(answering(200, "{}")), shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:

@@ -14,7 +14,7 @@ from tests.support.certified_issuer import CLIENT, SECRET, BrowserUser, certifie
 from tests.support.isolation import free_port
 from tests.support.loop_thread import LoopThread
 from tests.support.scripted_issuer import ScriptedIssuer, scripted_issuer
-from tests.support.sekisho import Sekisho, make_sekisho
+from tests.support.sekisho import Sekisho, make_sekisho, running
 
 AUDIENCE = "https://sekisho.example.test"
 
@@ -103,9 +103,8 @@ def oidc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         with server.config.open("a") as config:
             yaml.safe_dump({"providers": providers}, config)
         server.create_user("carol", "--admin")
-        server.start()
-        yield World(server, ci, issuer.url)
-        server.stop()
+        with running(server):
+            yield World(server, ci, issuer.url)
 
 
 @pytest.fixture

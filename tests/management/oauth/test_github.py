@@ -12,7 +12,7 @@ import yaml
 from tests.support.fake_github import CLIENT, SECRET, FakeGithub, fake_github
 from tests.support.isolation import free_port
 from tests.support.loop_thread import LoopThread
-from tests.support.sekisho import PASSWORD, HttpResponse, Sekisho, make_sekisho
+from tests.support.sekisho import PASSWORD, HttpResponse, Sekisho, make_sekisho, running
 
 SESSION = "__Host-sekisho"
 
@@ -51,9 +51,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         with server.config.open("a") as config:
             yaml.safe_dump({"providers": providers}, config)
         server.create_user("root", "--admin")
-        server.start()
-        yield World(server, github)
-        server.stop()
+        with running(server):
+            yield World(server, github)
 
 
 def cookie(answer: HttpResponse, name: str) -> str:

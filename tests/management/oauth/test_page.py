@@ -34,7 +34,7 @@ def at_the_issuer(pages: Pages, login: str) -> None:
     pages.find("input[name=login]").send_keys(login)
     pages.find("input[name=password]").send_keys("x" + Keys.ENTER)
     pages.find('input[value="consent"]')
-    pages.find("button[type=submit]").click()
+    pages.click("button[type=submit]")
 
 
 def test_page_sign_in_works_with_the_keyboard(pages: Pages, browser: Chrome) -> None:
@@ -95,8 +95,8 @@ def test_page_links_and_unlinks_a_principal(pages: Pages) -> None:
     principal = "oidc_corp_user://carol-in-the-browser"
     pages.open("/me/account", "carol")
     pages.shows(principal)
-    pages.find('[aria-label^="Unlink carol-in-the-browser"]').click()
-    pages.find("dialog button.danger").click()
+    pages.click('[aria-label^="Unlink carol-in-the-browser"]')
+    pages.click("dialog button.danger")
     pages.says("is unlinked")
     pages.see(lambda b: principal not in b.find_element(By.ID, "content").text)
 

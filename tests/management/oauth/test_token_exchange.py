@@ -177,7 +177,7 @@ def test_unavailable_provider_gets_503(oidc: World) -> None:
 def test_disabled_pipeline_user_gets_no_token(oidc: World) -> None:
     _, said = exchange(oidc, pipeline_token(oidc, repository_id="80", repository="acme/other"))
     user = said["user"]["id"]
-    oidc.server.run("admin", "user", "disable", user)
+    oidc.server.change("admin", "user", "disable", user)
     status, again = exchange(
         oidc, pipeline_token(oidc, repository_id="80", repository="acme/other")
     )

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -16,17 +17,71 @@ def name_of(script: Path) -> str:
 
 
 SCRIPTS = sorted(FOLDER.rglob("*.js"))
-MOST_SCRIPT = 60_000
+FRAME = {name_of(one) for one in SCRIPTS if one.parent.name == "frame"}
+STATIC = re.compile(r"""^(?:import|export) .*?from "(\.[^"]+)";$""", re.MULTILINE)
+DYNAMIC = re.compile(r"""import\("(\.[^"]+)"\)""")
+
+MOST_OF_FRAME = 18_000, 45_000
+"""Bytes of what every page needs, as browsers receive them, and as they parse them."""
+
+MOST_OF_VIEW = 32_000, 80_000
+"""The same for all that one view of a page loads, the frame included."""
+
+MOST_SCRIPT = 100_000
 """Bytes of all scripts together, as browsers receive them."""
 
-MOST_PARSED = 150_000
-"""Bytes of all scripts together, as browsers parse them."""
+
+def imported(name: str, pattern: re.Pattern[str]) -> set[str]:
+    """Return the modules that a module imports: with it, or when they are needed."""
+    script = FOLDER / name
+    found = pattern.findall(script.read_text())
+    return {name_of((script.parent / one).resolve()) for one in found}
 
 
-def test_scripts_together_are_small() -> None:
-    found = [static_files().responses[name_of(one)] for one in SCRIPTS]
-    assert sum(len(one.compressed) for one in found) < MOST_SCRIPT
-    assert sum(len(one.body) for one in found) < MOST_PARSED
+def loaded_with(name: str) -> set[str]:
+    """Return a module and all modules that browsers load before it runs."""
+    found, left = set[str](), [name]
+    while left:
+        one = left.pop()
+        if one not in found:
+            found.add(one)
+            left += imported(one, STATIC)
+    return found
+
+
+def views() -> dict[str, set[str]]:
+    """Return the modules of each view: a page, or a page with a part that it loads for a tab."""
+    found = {}
+    for page in sorted(imported("frame/routes.js", DYNAMIC)):
+        modules = FRAME | loaded_with(page)
+        found[page] = modules
+        for part in sorted(set().union(*(imported(one, DYNAMIC) for one in modules - FRAME))):
+            found[f"{page} with {part}"] = modules | loaded_with(part)
+    return found
+
+
+def size(modules: Iterable[str]) -> tuple[int, int]:
+    """Return the bytes of modules, as browsers receive them, and as they parse them."""
+    found = [static_files().responses[one] for one in modules]
+    return sum(len(one.compressed) for one in found), sum(len(one.body) for one in found)
+
+
+def test_scripts_are_small() -> None:
+    sent, parsed = size(FRAME)
+    assert sent < MOST_OF_FRAME[0]
+    assert parsed < MOST_OF_FRAME[1]
+    assert size(map(name_of, SCRIPTS))[0] < MOST_SCRIPT
+
+
+@pytest.mark.parametrize(("view", "modules"), views().items())
+def test_view_of_a_page_loads_little(view: str, modules: set[str]) -> None:
+    sent, parsed = size(modules)
+    assert sent < MOST_OF_VIEW[0], view
+    assert parsed < MOST_OF_VIEW[1], view
+
+
+def test_every_script_belongs_to_a_view() -> None:
+    assert set().union(*views().values()) == set(map(name_of, SCRIPTS))
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=name_of)

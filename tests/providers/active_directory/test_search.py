@@ -4,9 +4,10 @@ import uuid
 
 import pytest
 
+from providers.base import ProviderUnavailable
 from providers.ldap.directory_provider import DirectoryProvider
 from tests.providers.active_directory.conftest import MakeProvider
-from tests.support.samba import BASE, Samba, group_record, user_record
+from tests.support.samba import BASE, Samba, dn_of, group_record, user_record
 
 
 async def test_search_finds_users_and_groups_by_prefix(
@@ -59,3 +60,19 @@ async def test_search_text_is_no_wildcard_or_filter(corp: DirectoryProvider, tex
 
 async def test_search_without_text_returns_limit_results(corp: DirectoryProvider) -> None:
     assert len(await corp.search("", limit=3)) == 3
+
+
+async def test_entry_is_found_by_its_distinguished_name(
+    corp: DirectoryProvider, samba: Samba
+) -> None:
+    user, group = samba.create_user(), samba.create_group()
+    for name, kind in ((user, "user"), (group, "group")):
+        found = await corp.named(dn_of(name).lower())
+        assert found is not None
+        assert (found.name, found.kind) == (name, kind)
+        [searched] = await corp.search(name, limit=2)
+        assert found.principal_id == searched.principal_id
+    for other in (BASE, dn_of("absent")):
+        assert await corp.named(other) is None
+    with pytest.raises(ProviderUnavailable, match="invalidDNSyntax"):
+        await corp.named("no distinguished name")

@@ -45,7 +45,7 @@ async def request_chunks() -> AsyncIterator[RequestChunks]:
                     await response.write(chunk)
             return response
 
-        runner = web.ServerRunner(web.Server(handler))
+        runner = web.ServerRunner(web.Server(handler), shutdown_timeout=1)
         await runner.setup()
         runners.append(runner)
         await web.TCPSite(runner, "127.0.0.1", 0).start()

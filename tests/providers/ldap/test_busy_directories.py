@@ -1,7 +1,6 @@
 """Sign-ins at directories that are slow, silent, or lose connections."""
 
 import asyncio
-import time
 
 import pytest
 
@@ -20,6 +19,7 @@ from tests.support.scripted_directory import (
     scripted,
     silent_server,
 )
+from tests.support.waiting import within
 
 
 @pytest.mark.parametrize("silent_step", ["the handshake", "the bind", "the search"])
@@ -33,10 +33,8 @@ async def test_silent_directory_is_unavailable_within_timeout(silent_step: str) 
         url = f"ldaps://127.0.0.1:{port}" if silent_step == "the handshake" else directory.url
         provider = make(url, connect_timeout="1s", answer_timeout="1s", sign_in_timeout="10s")
         await provider.start()
-        started = time.monotonic()
-        with pytest.raises(ProviderUnavailable):
+        with within(25), pytest.raises(ProviderUnavailable):
             await sign_in(provider)
-        assert time.monotonic() - started < 25
         await provider.close()
 
 

@@ -17,6 +17,7 @@ from tests.support.directory_pki import make_pki
 from tests.support.openldap import PASSWORD, OpenLdap
 from tests.support.scripted_directory import Request, scripted, silent_server
 from tests.support.tcp_relay import relay
+from tests.support.waiting import within
 
 
 @pytest.fixture(scope="module")
@@ -123,11 +124,10 @@ async def test_unreachable_first_server_costs_its_timeout_once(
     dead = f"ldaps://127.0.0.1:{unused_port}"
     ldap = await make_provider(servers=[dead, silent_url, openldap.url], connect_timeout="1s")
     signed_in(await ldap.authenticate(PasswordAttempt(user, PASSWORD)))
-    started = time.monotonic()
-    for _ in range(5):
-        signed_in(await ldap.authenticate(PasswordAttempt(user, PASSWORD)))
     # Another attempt at the silent server in each sign-in would take longer.
-    assert time.monotonic() - started < 5
+    with within(5):
+        for _ in range(5):
+            signed_in(await ldap.authenticate(PasswordAttempt(user, PASSWORD)))
 
 
 async def test_failed_server_is_replaced_by_next_server(
@@ -214,11 +214,10 @@ async def test_host_with_unreachable_first_addresses_costs_its_timeout_once(
             connect_timeout="2s",
         )
         signed_in(await ldap.authenticate(PasswordAttempt(user, PASSWORD)))
-        started = time.monotonic()
-        for _ in range(4):
-            signed_in(await ldap.authenticate(PasswordAttempt(user, PASSWORD)))
         # Another attempt at the dead addresses would cost more than two seconds each.
-        assert time.monotonic() - started < 8
+        with within(8):
+            for _ in range(4):
+                signed_in(await ldap.authenticate(PasswordAttempt(user, PASSWORD)))
 
 
 @contextmanager

@@ -16,10 +16,11 @@ from proxy.audit.index_writer import AuditIndexWriter, prune_forever
 from proxy.audit.policy import AuditPolicy
 from store.audit_events import SqlAuditEvents
 from store.audit_records import AuditFilter, AuditScope
-from store.database import SqlStore, open_store
+from store.database import SqlStore
 from store.encryption import Keyring, generate_key
 from tests.proxy.request_contexts import request_context
 from tests.store.test_audit_events import an_event
+from tests.support.stores import open_new_store
 from tests.support.waiting import eventually
 
 ALL, EVERY = AuditScope(everything=True), AuditFilter()
@@ -27,7 +28,7 @@ ALL, EVERY = AuditScope(everything=True), AuditFilter()
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
-    opened = await open_store(f"sqlite:///{tmp_path}/sekisho.db", Keyring.parse(generate_key()))
+    opened = await open_new_store(f"sqlite:///{tmp_path}/sekisho.db", Keyring.parse(generate_key()))
     yield opened
     await opened.close()
 
@@ -113,3 +114,4 @@ async def test_oldest_events_are_deleted_in_the_background(store: SqlStore) -> N
 
     await eventually(empty)
     task.cancel()
+    await asyncio.wait([task])  # Its statement ends before the loop does.

@@ -9,8 +9,14 @@ from impersonation.identity import Identity
 from management.authentication.authenticated_token import AuthenticatedToken
 from management.authorization.access import access_of
 from management.authorization.role_catalog import RoleCatalog
-from proxy.auth.authorizer import authorize_cluster, authorize_token_scope
-from proxy.response.status import Forbidden, MethodNotAllowed, ResourceNotFound
+from proxy.auth.authorizer import authorize_cluster, authorize_token_scope, refuse_order
+from proxy.response.status import (
+    Forbidden,
+    MethodNotAllowed,
+    ResourceNotFound,
+    ServiceUnavailable,
+)
+from proxy.upstream.ordered_clusters import OrderedCluster
 from store.records import Token, User
 from tests.store.records import a_binding, a_token, a_user
 
@@ -178,6 +184,9 @@ PAGES = [
     "/api/v1/namespaces/n/services/https%3As%3A443/proxy/a",
     "/api/v1/namespaces/n/pods/p:8080/proxy/metrics",
     "/%61pi/v1/namespaces/n/services/s/%70roxy/",
+    "/api/v1/nodes/n/proxy/metrics",
+    "/api/v1/nodes/n/proxy/metrics/cadvisor?a=b",
+    "/api/v1/nodes/https:n:10250/proxy/metrics%2Fresource",
 ]
 
 
@@ -210,6 +219,13 @@ def test_proxy_read_token_rejects_other_methods_and_upgrades(target: str, method
         "/api/v1/nodes/n/proxy",
         "/api/v1/nodes/https%3An%3A10250/proxy/exec/n/p/c?command=sh",
         "/api/v1/nodes/n/%70roxy/",
+        "/api/v1/nodes/n/proxy/metrics/",
+        "/api/v1/nodes/n/proxy/metrics/../run/n/p/c?cmd=sh",
+        "/api/v1/nodes/n/proxy/metrics/cadvisor/../../exec/n/p/c?command=sh",
+        "/api/v1/nodes/n/proxy/metrics%3Fx/../run",
+        "/api/v1/nodes/n/proxy/logs/",
+        "/api/v1/nodes/n%2Fproxy%2Fmetrics/proxy/run",
+        "/api/v1/nodes/n/proxy/configz",
         "/api/v1/namespaces/n/pods/p/exec?command=sh",
         "/api/v1/namespaces/n/pods/p/attach",
         "/api/v1/namespaces/n/pods/p/portforward",
@@ -231,3 +247,24 @@ def test_proxy_read_token_for_projects_rejects_other_namespaces() -> None:
         authorize_token_scope(
             token, "c-1", "GET", "/api/v1/namespaces/m/services/s/proxy/", upgrade=False
         )
+
+
+def an_ordered(owner: str = "u-alice") -> OrderedCluster:
+    return OrderedCluster("c-1", "prod", owner, "provisioning", "quota exceeded")
+
+
+def test_order_is_refused_with_its_state_to_those_who_see_it() -> None:
+    mine = "on order \\(provisioning\\) and cannot be entered yet: quota exceeded"
+    with pytest.raises(ServiceUnavailable, match=mine) as caught:
+        refuse_order(resolved(), an_ordered())
+    assert caught.value.headers()["Warning"].startswith('299 - "cluster')
+    with pytest.raises(ServiceUnavailable, match=r"cannot be entered yet$"):
+        refuse_order(resolved(administrator=True), an_ordered("u-bob"))
+
+
+def test_order_that_the_caller_may_not_see_is_not_named() -> None:
+    refuse_order(resolved(), None)
+    refuse_order(resolved(), an_ordered("u-bob"))
+    refuse_order(resolved(roles={"c-2": "owner"}), an_ordered("u-bob"))
+    refuse_order(resolved(clusters=("c-2",)), an_ordered())
+    refuse_order(resolved(confined=True), an_ordered())

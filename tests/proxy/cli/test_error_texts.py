@@ -46,8 +46,10 @@ def responding(reply: bytes | None, context: ssl.SSLContext | None = None) -> It
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        yield int(listener.getsockname()[1])
-        listener.shutdown(socket.SHUT_RDWR)
+        try:
+            yield int(listener.getsockname()[1])
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
     thread.join(60)
 
 

@@ -10,17 +10,20 @@ import pytest
 from management.authentication.token_authenticator import TokenAuthenticator
 from proxy.forwarding.active_requests import ActiveRequest, ActiveRequests
 from proxy.request.context import RequestContext
-from store.database import SqlStore, open_store
+from store.database import SqlStore
 from store.encryption import Keyring, generate_key
 from tests.proxy.request_contexts import authenticated_token, request_context
 from tests.store.records import a_cluster, let_in
+from tests.support.stores import open_new_store
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
     """Yield a store with the user ``u-1``, who owns ``c-1``, and the user's ``token-1``."""
     keyring = Keyring.parse(generate_key())
-    opened = await open_store(f"sqlite:///{tmp_path / 'sekisho.db'}", keyring, poll_interval=0.05)
+    opened = await open_new_store(
+        f"sqlite:///{tmp_path / 'sekisho.db'}", keyring, poll_interval=0.05
+    )
     await opened.users.create(authenticated_token().user)
     await opened.clusters.create(a_cluster(id="c-1"))
     await let_in(opened, "c-1", "u-1", "cluster-owner")

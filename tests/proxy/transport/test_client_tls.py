@@ -14,9 +14,9 @@ from proxy.transport.certificates import create_authority
 from proxy.transport.client_tls import ClientTLSContexts
 from proxy.upstream.limits import PoolLimits
 from proxy.upstream.registry import UpstreamRegistry
-from store.database import open_store
 from store.encryption import Keyring
 from tests.proxy.upstream.test_registry import CLUSTER
+from tests.support.stores import open_new_store
 
 
 def authority(name: str) -> str:
@@ -49,7 +49,7 @@ def test_invalid_ca_is_rejected_before_its_use(pem: str) -> None:
 
 
 async def test_loading_clusters_creates_no_contexts(tmp_path: Path) -> None:
-    store = await open_store(f"sqlite:///{tmp_path / 'store.db'}", Keyring([bytes(32)]))
+    store = await open_new_store(f"sqlite:///{tmp_path / 'store.db'}", Keyring([bytes(32)]))
     directory = UpstreamRegistry(store, ProxyMetrics(CollectorRegistry()), PoolLimits())
     try:
         for number in range(20):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from cryptography import x509
 
 from config.problems import ConfigError
@@ -96,15 +97,21 @@ async def test_local_certificate_is_renewed_while_the_server_runs(tmp_path: Path
     assert after.not_valid_after_utc > before.not_valid_after_utc
 
 
-def test_ca_is_renewed_before_it_expires_and_bundle_keeps_the_old_one(tmp_path: Path) -> None:
+async def test_ca_is_renewed_before_it_expires_and_bundle_keeps_the_old_one(tmp_path: Path) -> None:
+    """Kubeconfigs that contain only the old CA verify certificates of the new one."""
     clock = Clock()
+    clock.now -= timedelta(days=2600)
     old = ServerTls(settings(tmp_path), now=clock).ca_pem
     clock.now += timedelta(days=2600)
-    new = ServerTls(settings(tmp_path), now=clock).ca_pem
+    renewed = ServerTls(settings(tmp_path), now=clock)
     assert old is not None
-    assert new is not None
-    assert new != old
-    assert new.endswith(old)
+    assert renewed.ca_pem is not None
+    assert renewed.ca_pem != old
+    assert renewed.ca_pem.endswith(old)
+    assert renewed.context is not None
+    by_old = await presented(renewed.context, old, "localhost")
+    by_new = await presented(renewed.context, renewed.ca_pem, "localhost")
+    assert by_old == by_new
 
 
 def test_changed_name_makes_a_new_certificate_of_the_same_ca(tmp_path: Path) -> None:
@@ -170,3 +177,42 @@ def test_plain_http_has_no_context_and_no_files(tmp_path: Path) -> None:
     tls = ServerTls(settings(tmp_path, plain_http=True))
     assert tls.context is None
     assert not list(tmp_path.iterdir())
+
+
+async def test_more_names_are_in_the_certificate_of_the_local_ca(tmp_path: Path) -> None:
+    tls = ServerTls(settings(tmp_path, names=["former.example.com"]))
+    assert tls.context is not None
+    assert tls.ca_pem is not None
+    for name in ("sekisho.example.com", "former.example.com"):
+        await presented(tls.context, tls.ca_pem, name)
+
+
+def test_more_names_beside_a_configured_certificate_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="names are for the certificate of Sekisho's own CA"):
+        settings(tmp_path, names=["a.example"], cert_file="x.crt", key_file="x.key")
+
+
+@pytest.mark.parametrize(
+    ("names", "warned"),
+    [
+        (["sekisho.example.com"], False),
+        (["*.example.com"], False),
+        (["former.example.com"], True),
+        (["*.sekisho.example.com"], True),
+    ],
+)
+def test_configured_certificate_without_the_external_name_is_reported(
+    tmp_path: Path, names: list[str], *, warned: bool
+) -> None:
+    authority = create_authority("test", lifetime=timedelta(days=1), now=NOW)
+    pair = issue_server(
+        authority, common_name="x", names=names, lifetime=timedelta(days=1), now=NOW
+    )
+    files = {"cert_file": tmp_path / "x.crt", "key_file": tmp_path / "x.key"}
+    files["cert_file"].write_bytes(pair.certificate_pem)
+    files["key_file"].write_bytes(pair.key_pem)
+    files["key_file"].chmod(0o600)
+    with structlog.testing.capture_logs() as logged:
+        ServerTls(settings(tmp_path, **{name: str(file) for name, file in files.items()}))
+    said = [one["host"] for one in logged if "not valid for server.external_url" in one["event"]]
+    assert said == (["sekisho.example.com"] if warned else [])

@@ -15,6 +15,7 @@ from aiohttp import web
 from config.problems import ConfigError
 from proxy.transport.server_tls import ServerTls, read_ca
 from tests.proxy.transport.tls_listener import ConfiguredFiles, handshake, settings, trusting
+from tests.support.tasks import beside
 
 
 def test_key_without_its_certificate_keeps_the_previous_pair(files: ConfiguredFiles) -> None:
@@ -102,12 +103,11 @@ async def serving(tls: ServerTls) -> AsyncIterator[int]:
     runner = web.ServerRunner(web.Server(hello), shutdown_timeout=1)
     await runner.setup()
     listener = socket.create_server(("127.0.0.1", 0))
-    await web.SockSite(runner, listener, ssl_context=tls.context).start()
-    task = asyncio.create_task(tls.refresh_forever(every=0.01))
     try:
-        yield listener.getsockname()[1]
+        async with beside(tls.refresh_forever(every=0.01)):
+            await web.SockSite(runner, listener, ssl_context=tls.context).start()
+            yield listener.getsockname()[1]
     finally:
-        task.cancel()
         await runner.cleanup()
 
 

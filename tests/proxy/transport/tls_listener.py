@@ -29,7 +29,10 @@ class ConfiguredFiles:
         self.ca_pem = authority.certificate_pem.decode()
         self.write()
         self.settings = settings(
-            folder / "data", cert_file=str(self.certificate), key_file=str(self.key)
+            folder / "data",
+            "https://localhost:8443",
+            cert_file=str(self.certificate),
+            key_file=str(self.key),
         )
 
     def write(self, *, certificate: bool = True, key: bool = True) -> None:

@@ -19,6 +19,7 @@ from proxy.upstream.limits import PoolLimits
 from proxy.upstream.pool import ConnectionPool
 from tests.proxy.tls import tls_contexts
 from tests.proxy.upstream.test_pool import filled
+from tests.support.waiting import within
 
 NAME = "upstream.test"
 FIRST, SECOND = "127.0.0.2", "127.0.0.3"
@@ -111,10 +112,9 @@ async def connected(broken: Broken, tls: tuple[ssl.SSLContext, ssl.SSLContext] |
                 limits=LIMITS,
                 resolver=BOTH,
             )
-            began = pool.loop.time()
-            connection = await pool.connect()
-            assert peer(connection) == SECOND
-            assert pool.loop.time() - began < 20, "not the whole of connect_timeout"
+            with within(20):
+                connection = await pool.connect()
+                assert peer(connection) == SECOND
             assert pool.hosts[0].failures == 0
             await pool.connect()
             pool.abort()
@@ -172,8 +172,7 @@ async def test_failed_address_is_tried_last_for_a_while() -> None:
         with silent(FIRST, port):
             pool = ConnectionPool([f"http://{NAME}:{port}"], None, limits=LIMITS, resolver=BOTH)
             await pool.connect()
-            began = pool.loop.time()
-            for _ in range(20):
-                assert peer(await pool.connect()) == SECOND
-            assert pool.loop.time() - began < 20 * 0.25
+            with within(20 * 0.25):
+                for _ in range(20):
+                    assert peer(await pool.connect()) == SECOND
             pool.abort()

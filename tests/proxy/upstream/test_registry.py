@@ -17,10 +17,10 @@ from proxy.upstream.errors import UpstreamConnectError
 from proxy.upstream.limits import PoolLimits
 from proxy.upstream.pool import ConnectionPool
 from proxy.upstream.registry import UpstreamRegistry
-from store.database import open_store
 from store.encryption import Keyring
 from store.interfaces import Store
 from store.records import Cluster, CredentialSource
+from tests.support.stores import open_new_store
 
 CLUSTER = Cluster(
     id="c-aaaaaaaaaa",
@@ -39,7 +39,7 @@ CLUSTER = Cluster(
 async def test_missed_change_is_applied_later(tmp_path: Path) -> None:
     """Otherwise a cluster removed while the store was down would stay accessible."""
     file = tmp_path / "store.db"
-    store = await open_store(f"sqlite:///{file}", Keyring([bytes(32)]), upgrade=True)
+    store = await open_new_store(f"sqlite:///{file}", Keyring([bytes(32)]), upgrade=True)
     directory = UpstreamRegistry(store, ProxyMetrics(CollectorRegistry()), PoolLimits())
     following = asyncio.create_task(directory.poll())
     try:
@@ -70,7 +70,7 @@ async def test_clusters_that_exchange_names_are_found_by_the_new_ones(
     tmp_path: Path, after: tuple[str, ...]
 ) -> None:
     """The changes may arrive in any order."""
-    store = await open_store(f"sqlite:///{tmp_path}/store.db", Keyring([bytes(32)]))
+    store = await open_new_store(f"sqlite:///{tmp_path}/store.db", Keyring([bytes(32)]))
     try:
         clusters = [
             replace(CLUSTER, id=f"c-{letter * 10}", name=name)
@@ -95,7 +95,7 @@ async def test_clusters_that_exchange_names_are_found_by_the_new_ones(
 
 
 async def test_name_of_a_renamed_or_removed_cluster_is_free(tmp_path: Path) -> None:
-    store = await open_store(f"sqlite:///{tmp_path}/store.db", Keyring([bytes(32)]))
+    store = await open_new_store(f"sqlite:///{tmp_path}/store.db", Keyring([bytes(32)]))
     directory = UpstreamRegistry(store, ProxyMetrics(CollectorRegistry()), PoolLimits())
     try:
         other = replace(CLUSTER, id="c-bbbbbbbbbb", name="two")
@@ -124,7 +124,7 @@ async def rename(store: Store, clusters: list[Cluster], names: tuple[str, ...]) 
 
 
 async def test_cluster_that_is_reached_in_another_way_gets_another_pool(tmp_path: Path) -> None:
-    store = await open_store(f"sqlite:///{tmp_path}/store.db", Keyring([bytes(32)]))
+    store = await open_new_store(f"sqlite:///{tmp_path}/store.db", Keyring([bytes(32)]))
     store.clusters.use_dialers(lambda cluster: NO_WAY)
     directory = UpstreamRegistry(store, ProxyMetrics(CollectorRegistry()), PoolLimits())
 

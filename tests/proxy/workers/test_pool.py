@@ -49,8 +49,8 @@ async def running(*by_number: str) -> AsyncIterator[WorkerPool]:
     """Run a pool that restarts workers without a pause; stop it at the end."""
     pool = WorkerPool(len(by_number), scripts(*by_number), restart_delay=lambda early_ends: 0.0)
     pool.start()
-    pool.go()
     try:
+        pool.go()
         yield pool
     finally:
         await pool.stop(0.1)

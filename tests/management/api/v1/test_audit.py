@@ -106,6 +106,14 @@ async def test_project_owner_sees_what_others_did_but_not_from_where(api: Api) -
     assert item["details"] == {"groups": ["github_team://42"]}
 
 
+async def test_search_by_token_does_not_tell_a_token_that_is_hidden(api: Api, store: Store) -> None:
+    every = {who: await ids(api, who) for who in HELD}
+    found = {who: await ids(api, who, "token=token-a") for who in HELD}
+    assert found == {**every, "p-owner": []}
+    await store.audit.append([of("p-owner", 7, **PROD, namespace="shop")])
+    assert await ids(api, "p-owner", "token=token-a") == [7]
+
+
 async def test_reasons_and_annotations_that_responses_hide_are_for_those_who_see_all(
     api: Api, store: Store
 ) -> None:
@@ -135,6 +143,17 @@ async def test_sign_in_has_the_name_of_its_user(api: Api, store: Store) -> None:
     assert first["username"] == "plain"
 
 
+@pytest.mark.parametrize("name", ["plain", "u-plain", "local://u-plain"])
+async def test_sign_ins_of_a_user_are_found_by_every_name(
+    api: Api, store: Store, name: str
+) -> None:
+    """Events of sign-ins have the id only: there was no identity before."""
+    sign_in = of("", 7, user_id="u-plain", sign_in=True, principal_id="")
+    await store.audit.append([sign_in])
+    assert await ids(api, "auditor", f"user={name}&sign_in=true") == [7]
+    assert await ids(api, "p-owner", f"user={name}&sign_in=true") == []
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -157,6 +176,9 @@ async def test_sign_in_has_the_name_of_its_user(api: Api, store: Store) -> None:
         ("since=2026-11-23T12:00:05Z", [6, 5]),
         ("until=2026-11-23T13:00:02%2B01:00", [1]),
         ("since=1h", []),
+        ("token=token-a&limit=2", [6, 5]),
+        ("token=token-a&user=x&cluster=prod", [4, 3]),
+        ("token=token-", []),
     ],
 )
 async def test_query_selects_events(api: Api, query: str, expected: list[int]) -> None:
@@ -174,6 +196,7 @@ async def test_query_selects_events(api: Api, query: str, expected: list[int]) -
         ("outcome=bad", "outcome must be one of success"),
         ("outcome=4%C2%B2%C2%B2", "outcome must be one of"),
         ("answered_by=me", "answered_by must be one of"),
+        ("token=token-a:secret", "the part before the colon"),
         ("sign_in=1", "sign_in must be true or false"),
         ("since=yesterday", "since must be a time"),
         ("since=", "since must be a time"),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.sekisho import PASSWORD, HttpResponse, Sekisho, free_port, make_sekisho
+from tests.support.sekisho import PASSWORD, HttpResponse, Sekisho, free_port, make_sekisho, running
 
 LDAP = {
     "servers": ["ldaps://127.0.0.1:1"],
@@ -19,11 +19,10 @@ LDAP = {
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sekisho]:
     made = make_sekisho(tmp_path_factory.mktemp("identities"), (free_port(), free_port()))
     made.environment["SEKISHO_LOGIN__ATTEMPTS_PER_ADDRESS"] = "1000"
-    made.start()
-    made.create_user("alice")
-    made.create_user("root", "--admin")
-    yield made
-    made.stop()
+    with running(made):
+        made.create_user("alice")
+        made.create_user("root", "--admin")
+        yield made
 
 
 def sign_in(server: Sekisho, name: str) -> str:

@@ -11,7 +11,7 @@ from schemathesis import checks, openapi
 
 from management.api.v1.openapi import document
 from management.api.v1.route_table import TABLE
-from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.sekisho import Sekisho, free_port, make_sekisho, running
 
 CHECKS = (
     checks.not_a_server_error,
@@ -40,10 +40,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sekisho, 
     folder = tmp_path_factory.mktemp("described")
     made = make_sekisho(folder, (free_port(), free_port()))
     made.environment["SEKISHO_LOGIN__ATTEMPTS_PER_ADDRESS"] = "1000000"
-    made.start()
-    made.create_user("root", "--admin")
-    yield made, made.token("root")
-    made.stop()
+    with running(made):
+        made.create_user("root", "--admin")
+        yield made, made.token("root")
 
 
 def test_openapi_document_needs_no_credential(server: tuple[Sekisho, str]) -> None:

@@ -22,8 +22,8 @@ def prepared_world(tmp_path_factory: pytest.TempPathFactory, kubernetes: Kuberne
     server = make_sekisho(folder, (free_port(), free_port()))
     users = {"root": server.create_user("root", "--admin"), "alice": server.create_user("alice")}
     kubeconfig = str(kubernetes.admin_kubeconfig)
-    server.run("admin", "cluster", "import", "prod", "--kubeconfig", kubeconfig)
-    server.run("admin", "cluster", "grant", "prod", "--user", "alice", "--role", "owner")
+    server.change("admin", "cluster", "import", "prod", "--kubeconfig", kubeconfig)
+    server.change("admin", "cluster", "grant", "prod", "--user", "alice", "--role", "owner")
     return World(server, folder, users)
 
 

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from management.http.merge_patch import merge
-from proxy.cli.apply.bodies import merge_patch, patch_of
+from proxy.cli.apply.bodies import patch_of
+from proxy.cli.merge_patch import merge_patch
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.booleans() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=2),

@@ -85,7 +85,7 @@ apiVersion: sekisho.io/v1
         "b.yaml:6: spec.container_limits: is not a field; did you mean containerLimits?",
         "b.yaml:4: spec: cluster is missing",
         "b.yaml:7: spec.quota.pods: must be a quantity, such as 10, 500m, or 4Gi",
-        "b.yaml:9: kind: must be one of User, Cluster, Role, Project, Binding, Member; did you mean Project?",  # noqa: E501
+        "b.yaml:9: kind: must be one of User, Cluster, Role, ManagementCluster, Project, Binding, Member; did you mean Project?",  # noqa: E501
     ]
 
 

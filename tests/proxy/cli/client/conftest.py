@@ -5,16 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.sekisho import Sekisho, free_port, make_sekisho
+from tests.support.sekisho import Sekisho, free_port, make_sekisho, running
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sekisho]:
     made = make_sekisho(tmp_path_factory.mktemp("server"), (free_port(), free_port()))
     made.create_user("alice")
-    made.start()
-    yield made
-    made.stop()
+    with running(made):
+        yield made
 
 
 @pytest.fixture

@@ -52,8 +52,10 @@ def scripted(*replies: bytes) -> Iterator[Scripted]:
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        yield made
-        listener.shutdown(socket.SHUT_RDWR)
+        try:
+            yield made
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
     thread.join(60)
 
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from proxy.cli.admin.database import offline_store
 from proxy.cli.main import main
 from tests.store.records import a_cluster
-from tests.support.sekisho import PASSWORD, Sekisho, free_port, make_sekisho
+from tests.support.sekisho import PASSWORD, Sekisho, free_port, make_sekisho, running
 
 
 @dataclass
@@ -85,9 +85,8 @@ def world(prepared_world: World, tmp_path_factory: pytest.TempPathFactory) -> It
 def running_copy(prepared: World, folder: Path) -> Iterator[World]:
     """Run a copy of a world in a folder that does not exist yet."""
     server = prepared.server.copied_to(folder)
-    server.start()
-    yield World(server, folder, prepared.users)
-    server.stop()
+    with running(server):
+        yield World(server, folder, prepared.users)
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +97,7 @@ def prepared_world(tmp_path_factory: pytest.TempPathFactory) -> World:
     users = {"root": server.create_user("root", "--admin")}
     users |= {name: server.create_user(name) for name in ("alice", "bob")}
     asyncio.run(_add_clusters(server))
-    server.run("admin", "cluster", "grant", "prod", "--user", "alice", "--role", "owner")
+    server.change("admin", "cluster", "grant", "prod", "--user", "alice", "--role", "owner")
     return World(server, folder, users)
 
 

@@ -39,6 +39,10 @@ def test_refusals_are_found_by_those_who_may_see_them(
     request_id = str(found[0]["request_id"])
     assert request_id in root.run("audit", "--request-id", request_id, "-o", "wide").stdout
     assert root.json("audit", "--request-id", request_id) == [found[0]]
+    token = str(found[0]["token"])
+    assert found[0] in root.json("audit", "--token", token)
+    assert found[0] in root.json("audit", "--token", f"{token}:secret", "--user", "alice")
+    assert root.json("audit", "--token", "token-other") == []
 
 
 def test_sign_ins_are_listed_and_a_limit_is_reported(root: CommandLine) -> None:

@@ -34,3 +34,16 @@ def test_cluster_is_shown_by_name_and_id(alice: CommandLine) -> None:
     assert '"test"' in alice.fails("cluster", "show", "test")
     assert "can't be a name" in alice.fails("cluster", "show", "..")
     assert '"a/b c"' in alice.fails("cluster", "show", "a/b c")
+
+
+def test_labels_of_a_cluster_are_set_and_removed(alice: CommandLine) -> None:
+    edit = ("cluster", "edit", "prod")
+    assert alice.json(*edit, "--label", "env=prod", "--label", "team=shop")["labels"] == {
+        "env": "prod",
+        "team": "shop",
+    }
+    changed = alice.json(*edit, "--label", "env=test", "--unlabel", "team", "--unlabel", "none")
+    assert changed["labels"] == {"env": "test"}
+    assert "env=test" in alice.run("cluster", "show", "prod").stdout
+    assert "write it like KEY=VALUE" in alice.fails(*edit, "--label", "env", code=2)
+    assert "labels" in alice.fails(*edit, "--label", "a b=c")

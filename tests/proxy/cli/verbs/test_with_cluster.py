@@ -8,28 +8,27 @@ import yaml
 
 from tests.proxy.cli.verbs.conftest import World
 from tests.support.kubernetes import Kubernetes
-from tests.support.sekisho import free_port, make_sekisho
+from tests.support.sekisho import free_port, make_sekisho, running
 
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory, kubernetes: Kubernetes) -> Iterator[World]:
     """A server without clusters. root is an administrator; alice and bob hold nothing."""
     folder = tmp_path_factory.mktemp("fleet")
-    server = make_sekisho(folder, (free_port(), free_port()))
+    server = make_sekisho(folder, (free_port(), free_port()), "images: {}\n")
     users = {"root": server.create_user("root", "--admin")}
     users |= {name: server.create_user(name) for name in ("alice", "bob")}
-    server.start()
-    made = World(server, folder, users)
-    root = made.of("root")
-    kubeconfig = str(kubernetes.admin_kubeconfig)
-    assert (
-        "imported cluster prod"
-        in root.run("cluster", "import", "prod", "--kubeconfig", kubeconfig).stdout
-    )
-    yield made
-    # Other servers of this test process have imported the same cluster, with the same accounts.
-    root.run("cluster", "remove", "prod", "--yes", "--keep-cluster-objects")
-    server.stop()
+    with running(server):
+        made = World(server, folder, users)
+        root = made.of("root")
+        kubeconfig = str(kubernetes.admin_kubeconfig)
+        assert (
+            "imported cluster prod"
+            in root.run("cluster", "import", "prod", "--kubeconfig", kubeconfig).stdout
+        )
+        yield made
+        # Other servers of this test process have imported the same cluster, with the same accounts.
+        root.run("cluster", "remove", "prod", "--yes", "--keep-cluster-objects")
 
 
 def test_cluster_is_shown_changed_and_registered(fleet: World) -> None:
@@ -40,7 +39,12 @@ def test_cluster_is_shown_changed_and_registered(fleet: World) -> None:
     refused = root.fails("cluster", "edit", "prod", "--api-server", "https://10.0.0.9:6443")
     assert "credential of that cluster" in refused
     for words in (("registration", "create"), ("cluster", "register")):
-        manifest = root.run(*words, "edge", "--api-server", "https://edge.example:6443").stdout
+        command = (*words, "edge", "--api-server", "https://edge.example:6443")
+        refused = root.fails(*command)
+        assert "does not know from where clusters pull its image" in refused
+        assert f"No pod reaches this server at {fleet.server.url}" in refused
+        assert "`sekisho demo --agent` shows an agent" in refused
+        manifest = root.run(*command, "--image", "registry.example/sekisho:1").stdout
         assert "Namespace" in {one["kind"] for one in yaml.safe_load_all(manifest)}
     assert "--yes" in root.fails("cluster", "remove", "prod", code=2)
 
@@ -99,7 +103,7 @@ def test_options_of_a_registration_that_exclude_each_other_are_refused(fleet: Wo
 
 def test_cluster_without_a_connected_agent_stays_direct(fleet: World) -> None:
     root = fleet.of("root")
-    manifest = root.run("cluster", "agent", "prod").stdout
+    manifest = root.run("cluster", "agent", "prod", "--image", "registry.example/sekisho:1").stdout
     kinds = {one["kind"] for one in yaml.safe_load_all(manifest)}
     assert "Deployment" in kinds
     assert "Job" not in kinds
