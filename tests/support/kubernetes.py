@@ -6,6 +6,7 @@ in the background, so that minutes of build time count against no test's timeout
 
 import asyncio
 import os
+import re
 import subprocess
 import uuid
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
@@ -14,16 +15,21 @@ from typing import Any, TypeVar
 
 import pytest
 
+from management.kubernetes.manifests import NAMESPACE as SEKISHO_NAMESPACE
 from proxy.demo.binaries import Binaries, BinariesMissing, find_assets
 from proxy.demo.fake_kubelet import FakeKubelet, Pod
 from proxy.demo.local_cluster import LocalCluster, RequestError
 from tests.support.builds import BUILDS
 from tests.support.loop_thread import LoopThread
+from tests.support.waiting import wait_until
 
 T = TypeVar("T")
 
 NAMESPACE = "parts"
 """The shared namespace, for tests that do not need a separate one."""
+
+KEPT = re.compile(rf"^(default|kube-.*|{NAMESPACE}|{SEKISHO_NAMESPACE})$|-[0-9a-f]{{10}}$")
+"""Namespaces that every module may use, and those whose names no other module gets."""
 
 ACCOUNT_SECONDS = 120.0
 """Seconds to wait for the service account of a new namespace, which pods need."""
@@ -63,6 +69,19 @@ class Kubernetes(LocalCluster):
         """Delete a namespace. Its controller removes the content later."""
         self.call(self._delete_namespace(name))
 
+    def remove_namespaces(self, *names: str) -> None:
+        """Delete namespaces and wait until they are gone, so that others can use the names."""
+        for name in names:
+            self.delete_namespace(name)
+        wait_until(
+            lambda: not set(names) & self.namespaces(), 120, f"the end of {', '.join(names)}"
+        )
+
+    def namespaces(self) -> set[str]:
+        """Return the names of all namespaces."""
+        found = self.call(self.request("GET", "/api/v1/namespaces"))
+        return {one["metadata"]["name"] for one in found["items"]}
+
     async def _create_namespace(self, name: str) -> None:
         await self.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
         account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
@@ -71,8 +90,11 @@ class Kubernetes(LocalCluster):
                 await asyncio.sleep(0.02)
 
     async def _delete_namespace(self, name: str) -> None:
-        if await self.exists(f"/api/v1/namespaces/{name}"):
+        try:
             await self.request("DELETE", f"/api/v1/namespaces/{name}")
+        except RequestError as exc:
+            if exc.status not in (404, 409):  # 409: it is being deleted
+                raise
 
     async def exists(self, path: str) -> bool:
         """Return whether the API server has an object at a path."""
@@ -83,6 +105,10 @@ class Kubernetes(LocalCluster):
                 return False
             raise
         return True
+
+
+_shared: list[Kubernetes] = []
+"""The session's cluster, if a test has started it."""
 
 
 def kubectl(
@@ -169,10 +195,25 @@ def kubernetes(
         try:
             loop.call(cluster.kubelet.start())
             cluster.create_namespace(NAMESPACE)
+            _shared.append(cluster)
             yield cluster
         finally:
+            _shared.clear()
             loop.call(cluster.kubelet.stop())
             loop.call(cluster.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _namespaces_end_with_their_module() -> Iterator[None]:
+    """Remove the namespaces with fixed names that a module leaves in the session's cluster.
+
+    Which modules share the cluster is chance, and some use the names of the same documented page.
+    """
+    yield
+    for cluster in _shared:
+        left = {one for one in cluster.namespaces() if not KEPT.search(one)}
+        if left:
+            cluster.remove_namespaces(*left)
 
 
 @pytest.fixture
