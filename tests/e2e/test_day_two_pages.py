@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,32 +88,17 @@ def test_page_about_a_provider_that_is_down(site: Site) -> None:
         session.passwords["breakglass"] = "a password for one day"
         session.follow(page, "2. Get in without the provider")
         session.follow(page, "3. Let a few users work")
-        whoami = session.server.request("GET", "/v1/me", token=session_token(session, "maria"))
+        whoami = session.server.request("GET", "/v1/me", token=session.token("maria"))
         assert whoami.status == 200, "sessions of the provider's users work meanwhile"
     finally:
         site.directory.clear_faults()
     session.follow(page, "4. When it is back")
 
 
-def session_token(session: PageSession, who: str) -> str:
-    """Return the token of a person's sign-in."""
-    environment = dict(session.environment(who))
-    command = ["sekisho", "credential", "--server", session.server.url]
-    done = subprocess.run(
-        command,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=environment["HOME"],
-    )
-    return str(json.loads(done.stdout)["status"]["token"])
-
-
 def test_page_about_a_cluster_that_is_lost(site: Site) -> None:
     session, page = site.session, TASKS / "cluster-lost.md"
     admin = session.home("administrator") / "prod-admin.kubeconfig"
-    root = session_token(session, "administrator")
+    root = session.token("administrator")
     made = session.server.request(
         "POST", "/v1/projects", token=root, body={"cluster": "prod", "name": "shop"}
     )
@@ -196,7 +180,7 @@ def test_page_about_a_person_who_leaves(site: Site, openldap: OpenLdap) -> None:
     created = server.request(
         "POST",
         "/k8s/clusters/prod/api/v1/namespaces/default/serviceaccounts/default/token",
-        token=session_token(session, "maria"),
+        token=session.token("maria"),
         body={"spec": {}},
     )
     assert created.status == 201, created.body
@@ -217,7 +201,7 @@ def test_page_about_a_person_who_leaves(site: Site, openldap: OpenLdap) -> None:
 
 def clusters(session: PageSession) -> list[str]:
     """Return the ids of the server's clusters."""
-    token = session_token(session, "administrator")
+    token = session.token("administrator")
     found = session.server.request("GET", "/v1/clusters", token=token).json()["items"]
     return [str(one["id"]) for one in found]
 

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,20 +174,6 @@ def _signed_in(site: Site, provider: str, name: str, password: str) -> str:
     return str(made.json()["token"])
 
 
-def _token(session: PageSession, who: str) -> str:
-    """Return what kubectl sends for a person who has signed in."""
-    environment = dict(session.environment(who))
-    done = subprocess.run(
-        ["sekisho", "credential", "--server", session.server.url],
-        env=environment,
-        cwd=environment["HOME"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return str(json.loads(done.stdout)["status"]["token"])
-
-
 def test_page_moves_users_who_keep_their_access(site: Site) -> None:
     session = site.session
     for heading in SERVER_STEPS:
@@ -199,7 +184,7 @@ def test_page_moves_users_who_keep_their_access(site: Site) -> None:
     assert "kubeconfig-u-lena" not in written, "tokens are not read"
     session.new = "another long password"
     session.follow(PAGE, "5. Switch kubeconfigs")
-    lena = _token(session, "lena")
+    lena = session.token("lena")
     expected = _allowed_at_rancher(site)
     assert True in expected.values()
     wait_until(lambda: _allowed_at_sekisho(site, lena) == expected, what="the access of lena")

@@ -7,9 +7,11 @@ In printed text, ``…`` stands for anything, and the width of white space does 
 follows a prompt is typed; nothing there means the person's password.
 """
 
+import json
 import os
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -162,6 +164,19 @@ class PageSession:
         """Sign a person in at the server."""
         login = f"sekisho login --server {SERVER_URL} --username {username or who}"
         self.type(Command(who, login, ("Password:",)))
+
+    def token(self, who: str) -> str:
+        """Return the token that kubectl sends for a person who has signed in."""
+        environment = dict(self.environment(who))
+        done = subprocess.run(
+            ["sekisho", "credential", "--server", self.server.url],
+            env=environment,
+            cwd=environment["HOME"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return str(json.loads(done.stdout)["status"]["token"])
 
     def _homes(self) -> list[Path]:
         return [self.home(who) for who in sorted({*self.passwords, SERVER})]
