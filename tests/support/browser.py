@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
+from tests.support.debian import apt_get, explained
 from tests.support.isolation import exclusive_lock
 
 FLAGS = (
@@ -46,15 +46,10 @@ def _install() -> str:
         pytest.skip(hint)
     if os.geteuid() == 0:
         with exclusive_lock("install"):
-            _apt_get()
+            if shutil.which("chromedriver") is None:
+                apt_get("update")
+                apt_get("install", "chromium", "chromium-driver", options=("--yes",))
     found = shutil.which("chromedriver")
     if found is None:
-        pytest.fail(hint, pytrace=False)
+        pytest.fail(explained(hint), pytrace=False)
     return found
-
-
-def _apt_get() -> None:
-    if shutil.which("chromedriver") is None:
-        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update"], ["install", "-y", "chromium", "chromium-driver"]):
-            subprocess.run(["apt-get", "-q", *command], env=env, check=False, capture_output=True)

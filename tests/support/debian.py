@@ -12,8 +12,14 @@ import pytest
 from tests.support.isolation import exclusive_lock
 
 OPTIONS = ("--yes", "--no-install-recommends")
+LOCK = ("-o", "DPkg::Lock::Timeout=600")
+"""Seconds that apt waits for another one, such as the daily upgrade of a new machine."""
 POLICY = Path("/usr/sbin/policy-rc.d")
 PLACES = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+
+
+_failures: list[str] = []
+"""What apt-get said about what it could not install."""
 
 
 def install_for(
@@ -40,7 +46,7 @@ def need_programs(programs: Sequence[str], packages: Sequence[str]) -> dict[str,
         return found
     hint = f"{', '.join(programs)} are needed: apt-get install {' '.join(packages)}"
     if os.environ.get("CI"):
-        pytest.fail(hint, pytrace=False)
+        pytest.fail(explained(hint), pytrace=False)
     pytest.skip(hint)
 
 
@@ -51,14 +57,30 @@ def _find(programs: Sequence[str]) -> dict[str, Path]:
     return {name: Path(place) for name, place in places.items() if place} | files
 
 
+def explained(hint: str) -> str:
+    """Return ``hint`` with what apt-get said about what it could not install."""
+    return "\n".join((hint, *_failures))
+
+
+def apt_get(*words: str, options: Sequence[str] = OPTIONS) -> None:
+    """Run apt-get without questions. What it refuses is kept for :func:`explained`."""
+    done = subprocess.run(
+        ["apt-get", "-q", *LOCK, *options, *words],
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        _failures.append(f"apt-get {' '.join(words)}: {done.stderr.strip()}")
+
+
 def _install(packages: Sequence[str]) -> None:
     """Install packages one by one, because Debian releases split Samba differently."""
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with _services_disabled():
-        for command in (["update"], *(["install", *OPTIONS, name] for name in packages)):
-            subprocess.run(
-                ["apt-get", "-q", *command], env=environment, check=False, capture_output=True
-            )
+        apt_get("update")
+        for name in packages:
+            apt_get("install", name)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from proxy.demo.pki import write_private
+from tests.support.debian import OPTIONS, apt_get, explained
 from tests.support.isolation import exclusive_lock
 from tests.support.isolation import free_port as free_port
 
@@ -26,6 +27,7 @@ START_SECONDS = 300.0
 """Seconds to wait for the server, which normally needs less than one."""
 
 USER = "sekisho"
+KEEP_CONFIGURATION = (*OPTIONS, "-o", "Dpkg::Options::=--force-confold")
 CLUSTER_CONFIG = Path("/etc/postgresql-common/createcluster.conf")
 
 
@@ -63,7 +65,7 @@ def find_programs() -> Path:
                 install()
     if found := installed_programs():
         return found
-    pytest.fail("PostgreSQL is not installed and could not be installed", pytrace=False)
+    pytest.fail(explained("PostgreSQL could not be installed"), pytrace=False)
 
 
 def installed_programs() -> Path | None:
@@ -77,15 +79,13 @@ def installed_programs() -> Path | None:
 
 def install() -> None:
     """Install Debian's package without creating its default cluster."""
-    apt = ["apt-get", "--yes", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold"]
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update"], [*apt, "install", "postgresql-common"]):
-        subprocess.run(command, env=environment, check=True, capture_output=True)
+    apt_get("update")
+    apt_get("install", "postgresql-common", options=KEEP_CONFIGURATION)
+    if not CLUSTER_CONFIG.exists():
+        return
     with CLUSTER_CONFIG.open("a") as config:
         config.write("\ncreate_main_cluster = false\n")
-    subprocess.run(
-        [*apt, "install", "postgresql"], env=environment, check=True, capture_output=True
-    )
+    apt_get("install", "postgresql", options=KEEP_CONFIGURATION)
 
 
 @contextlib.contextmanager
