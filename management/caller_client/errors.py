@@ -77,7 +77,7 @@ def refusal(status: int, data: bytes, retry_after: str | None) -> RequestRefused
     except (InvalidJsonBody, BodyTooLarge):
         sent = {}
     message = quoted(text(sent.get("message"), 2_000)) or f"the cluster responded with {status}"
-    wait = int(retry_after) if retry_after and retry_after.isdecimal() else 0
+    wait = int(retry_after[:9]) if retry_after and retry_after.isdecimal() else 0
     return RequestRefused(
         status,
         message,

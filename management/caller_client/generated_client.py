@@ -5,7 +5,9 @@ first caller needs it.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, cast
 
 import aiohttp
 from kubernetes_asyncio.client import ApiClient, Configuration
@@ -18,11 +20,15 @@ class _RestClient(RESTClientObject):
     """Sends requests on a given session.
 
     Its base class would create one with a TLS context of its own, which takes 26 ms, with the
-    environment's proxies, and with the system's certificates.
+    environment's proxies, and with the system's certificates. No redirect is followed: a cluster
+    could lead the request and the caller's credential to another cluster of the gate.
     """
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
-        self.pool_manager = session
+        direct = partial(session.request, allow_redirects=False)
+        self.pool_manager = cast(
+            aiohttp.ClientSession, SimpleNamespace(request=direct, close=session.close)
+        )
         self.server_hostname = self.proxy = ""
         self.proxy_headers: dict[str, str] = {}
 

@@ -64,6 +64,37 @@ async def test_refusal_has_the_words_of_the_cluster() -> None:
     assert (refused.value.retry_after, refused.value.details) == (3, {"name": "x"})
 
 
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+@pytest.mark.parametrize(
+    "location", ["http://gate/k8s/clusters/other/api/v1/pods/x", "/k8s/clusters/other/api/v1/pods"]
+)
+async def test_redirect_of_a_cluster_leads_to_no_other_cluster(method: str, location: str) -> None:
+    seen = []
+
+    async def script(request: web.BaseRequest) -> web.StreamResponse:
+        seen.append(request.path)
+        return web.Response(status=307, headers={"Location": location})
+
+    async with scripted_gate(script) as (gate, _), gate.client("prod", ALICE) as client:
+        with pytest.raises(RequestRefused, match="the cluster responded with 307") as refused:
+            await client.request(method, f"{PODS}/x")
+    assert refused.value.status == 307
+    assert seen == ["/k8s/clusters/prod/api/v1/pods/x"]
+
+
+@pytest.mark.parametrize("sent", ["9" * 5_000, "٣٠", "-1", "Wed, 21 Oct 2026 07:28:00 GMT"])
+async def test_odd_time_to_wait_is_bounded_or_ignored(sent: str) -> None:
+    async def script(request: web.BaseRequest) -> web.StreamResponse:
+        answer = status(429, "too many requests", reason="TooManyRequests")
+        answer.headers["Retry-After"] = sent
+        return answer
+
+    async with scripted_gate(script) as (gate, _), gate.client("prod", ALICE) as client:
+        with pytest.raises(RequestRefused) as refused:
+            await client.get(PODS)
+    assert 0 <= refused.value.retry_after <= 600
+
+
 async def test_404_of_the_gate_is_not_one_of_the_cluster() -> None:
     async def script(request: web.BaseRequest) -> web.StreamResponse:
         answer = status(404, "not found", reason="NotFound")
