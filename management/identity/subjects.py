@@ -1,14 +1,16 @@
 """Find the user or group that a name refers to.
 
 Users choose their names at issuers that may allow any. So an exact id wins, then a principal, then
-a username, and a username only if exactly one user has it. A new user's name therefore makes no
-other user hard to name, and no grant goes to a new user by mistake: responses show the provider
+a username, and a username only if exactly one user has it. A name that has the form of an id or of
+a principal is never a username (``impersonation.exact_names``). A new user's name therefore makes
+no other user hard to name, and no grant goes to a new user by mistake: responses show the provider
 beside the name.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from impersonation.exact_names import is_exact
 from impersonation.reserved_names import ReservedName, reject_reserved
 from management.errors import InvalidRequest, UserNotFound
 from store.claim_records import ProviderClaim
@@ -45,7 +47,7 @@ async def find_user(store: Store, name: str, provider: str | None = None) -> Use
         for one in found:
             if exact(one, name):
                 return one
-    if not found:
+    if not found or is_exact(name):
         at = f" at {provider}" if provider is not None else ""
         raise UserNotFound(f'user "{name}" not found{at}')
     if len(found) > 1:
@@ -71,19 +73,17 @@ def at_providers(user: User) -> str:
 async def find_role_subject(store: Store, name: str) -> RoleSubject:
     """Return the user or the known group that ``name`` refers to.
 
-    The id of a known group takes precedence over a username.
-
     Raises:
         UserNotFound: neither is found.
     """
-    found = await store.users.find(name)
-    exact = any(_with_id(one, name) or _with_principal(one, name) for one in found)
-    if "://" in name and not exact:
+    try:
+        user = await find_user(store, name)
+    except UserNotFound as exc:
+        if "://" not in name:
+            raise
         if await store.bindings.is_known_group(name):
             return RoleSubject(name, name)
-        if not found:
-            raise UserNotFound(f'user "{name}" not found, and no user is in a group with that id')
-    user = await find_user(store, name)
+        raise UserNotFound(f"{exc}, and no user is in a group with that id") from exc
     return RoleSubject(user.id, user.username, user)
 
 

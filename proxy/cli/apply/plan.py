@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from config.errors import Problem
+from impersonation.exact_names import is_exact
 from proxy.cli.apply.changes import Change, Plan, Prune, shown_as
 from proxy.cli.apply.documents import Document
 from proxy.cli.apply.fields import KEEP
@@ -139,7 +140,7 @@ class _Planner:
             provider = document.spec.get("provider", "local")
             if self.observed.users is None:
                 raise Unresolved("name", "you may not list users: this needs users.manage")
-            if provider != "local" or "://" in document.name:
+            if provider != "local" or is_exact(document.name):
                 raise Unresolved(
                     "name",
                     f'user "{document.name}" not found: users of {provider} exist after their '

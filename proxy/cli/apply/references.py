@@ -1,12 +1,14 @@
 """Find what the names in documents refer to: at the server, or in the same run. Pure.
 
 Names of users work as at the server: an id, else a principal, else a username, and a username only
-if one user has it (``management.identity.subjects``).
+if one user has it (``management.identity.subjects``). A name that has the form of an id or of a
+principal is never a username.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from impersonation.exact_names import is_exact
 from proxy.cli.apply.documents import Document
 from proxy.cli.apply.kinds import PROJECT, ROLE, USER
 from proxy.cli.apply.observed import Item, Observed
@@ -111,12 +113,13 @@ class References:
             for one in found:
                 if exact(one):
                     return str(one["id"])
-        if len(found) > 1:
-            raise Unresolved(key, _ambiguous(name, found))
-        if found:
-            return str(found[0]["id"])
-        if provider in {None, "local"} and self.in_run(USER.name, name) is not None:
-            return planned(name)
+        if not is_exact(name):
+            if len(found) > 1:
+                raise Unresolved(key, _ambiguous(name, found))
+            if found:
+                return str(found[0]["id"])
+            if provider in {None, "local"} and self.in_run(USER.name, name) is not None:
+                return planned(name)
         if self.observed.users is None:
             return None
         at = f" at {provider}" if provider else ""
@@ -186,7 +189,7 @@ class Names:
     def reference(self, user: Item) -> dict[str, str]:
         """Return the fields by which a document names a user: ``user``, perhaps ``provider``."""
         username = str(user["username"])
-        if username not in self.exact:
+        if username not in self.exact and not is_exact(username):
             if self.counts.get(username, 0) <= 1:
                 return {"user": username}
             for provider in sorted(providers(user)):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from impersonation.exact_names import is_exact
 from proxy.cli.client.problems import Refused
 from proxy.cli.client.reach import in_reach
 from proxy.cli.client.server_session import Answer, Item, ServerSession, path_of
@@ -34,8 +35,8 @@ async def find_user(session: ServerSession, name: str) -> Item:
     """Return the user with that id, principal or username. Raises CommandFailed."""
     if name.startswith("u-"):
         found = await _by_id(session, "users", name)
-        if found:
-            return found[0]
+        if found or is_exact(name):
+            return _only(found, "user", name, _of_user)
     if "://" in name:
         held = [one async for one in session.list("/v1/users", principal=name)]
         return _only(held, "user", name, _of_user)

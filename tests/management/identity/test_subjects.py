@@ -42,6 +42,20 @@ async def test_id_and_principal_take_precedence_over_usernames(
     assert (await find_role_subject(store, called)).id == "u-alice"
 
 
+@pytest.mark.parametrize("called", ["u-7hx2kqm3va", "github_user://42", GROUP])
+async def test_username_with_the_text_of_an_unknown_id_or_principal_is_not_found(
+    store: SqlStore, called: str
+) -> None:
+    for number in (1, 2):
+        other = await squatter(store, called, number)
+        for provider in (None, "wild"):
+            with pytest.raises(UserNotFound, match=f'user "{called}" not found'):
+                await find_user(store, called, provider)
+        with pytest.raises(UserNotFound, match=f'user "{called}" not found'):
+            await find_role_subject(store, called)
+        assert (await find_user(store, other)).username == called
+
+
 async def test_username_of_two_users_is_ambiguous_and_lists_both(
     store: SqlStore,
 ) -> None:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from proxy.cli.apply.diff import diff_text
 from tests.proxy.cli.apply.plans import (
     ALICE,
@@ -78,6 +80,23 @@ def test_ambiguous_user_is_refused_with_candidates_and_named_by_provider() -> No
     assert change.key == ("Member", ("c-1", "member", "u-2"))
     (change,) = planned(a_member("github://u-2"), state).changes
     assert change.key == ("Member", ("c-1", "member", "u-2"))
+
+
+@pytest.mark.parametrize("name", ["github_user://42", "u-7hx2kqm3va"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_username_with_the_text_of_an_unknown_principal_or_id_gets_no_grant(
+    name: str, count: int
+) -> None:
+    squatters = tuple(a_user(f"u-{n}", name, "wild") for n in range(count))
+    state = replace(STATE, users=(ALICE, *squatters))
+    for more in ("", ", provider: wild"):
+        (problem,) = problems(planned(a_member(name, more), state))
+        assert f'user "{name}" not found' in problem
+    created = f"{HEAD}User\nmetadata: {{name: {name}}}\n---\n{a_member(name)}"
+    assert len(problems(planned(created, state))) == 2
+    unlisted = replace(state, users=None, members=(a_grant("b-1", "member", squatters[0]),))
+    (change,) = planned(a_member(name), unlisted).changes
+    assert change.key == ("Member", ("c-1", "member", f"?{name}"))
 
 
 def test_two_names_of_one_object_are_refused() -> None:

@@ -45,7 +45,9 @@ def states(draw: st.DrawFn) -> Observed:
             draw(
                 st.lists(
                     st.tuples(
-                        st.sampled_from(["alice", "bob", "u-0", "123", "true"]),
+                        st.sampled_from(
+                            ["alice", "bob", "u-0", "123", "true", "x://1", "u-7hx2kqm3va"]
+                        ),
                         st.lists(st.sampled_from(["local", "github"]), min_size=1, unique=True),
                     ),
                     max_size=5,
