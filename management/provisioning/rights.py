@@ -35,6 +35,11 @@ USERNAME = f"system:serviceaccount:{NAMESPACE}:{PROVISIONER}"
 READ = ("get", "list", "watch")
 
 
+def account() -> Manifest:
+    """Return the account."""
+    return _object("ServiceAccount", PROVISIONER, NAMESPACE)
+
+
 def account_objects(namespace: str) -> list[Manifest]:
     """Return the account with its role, and the binding in the namespace of the Clusters."""
     rules = [
@@ -50,7 +55,7 @@ def account_objects(namespace: str) -> list[Manifest]:
         },
     ]
     return [
-        _object("ServiceAccount", PROVISIONER, NAMESPACE),
+        account(),
         {**_object("ClusterRole", PROVISIONER), "rules": rules},
         _binding(PROVISIONER, namespace),
     ]

@@ -38,7 +38,7 @@ from management.kubernetes.manifests import (
 )
 from management.provisioning.account_check import require_classes, verify_account
 from management.provisioning.guard import guard
-from management.provisioning.rights import account_objects, order_name
+from management.provisioning.rights import account, account_objects, order_name
 from management.provisioning.suitability import UnsuitableCluster, require_engine, require_namespace
 from store.records import Cluster
 
@@ -56,8 +56,8 @@ async def set_up(
 ) -> ProvisionerToken:
     """Make the account, its rights, and the guard; return a verified token. May be repeated.
 
-    If a step fails, what was created is deleted again. The guard keeps the namespace ``before``
-    out of projects as well, until :func:`leave_namespace`: it is the one in use if a step fails.
+    If a step fails, what was created is deleted again. The guard keeps the namespace ``before`` out
+    of projects as well, until :func:`leave_other_namespaces`: it is the one in use if a step fails.
 
     Raises:
         UnsuitableCluster: the cluster has no Cluster API that Sekisho supports, or no admission
@@ -82,38 +82,36 @@ async def set_up(
     return ProvisionerToken(token, expires_at)
 
 
-async def tear_down(cluster: Cluster, namespace: str) -> list[str]:
+async def tear_down(cluster: Cluster) -> list[str]:
     """Remove the account, its rights, and the guard. Return the titles of what existed.
+
+    Rights are found in every namespace, so that no record is needed: a request that ended half-way
+    may have left them. May be repeated.
 
     Raises:
         ClusterOperationFailed: the cluster rejected a deletion or did not respond.
     """
     async with cluster_operation(cluster.name), controller_client(cluster) as client:
-        removed = [
-            title(one)
-            for one in await _order_objects(client, namespace)
-            if await client.delete(path_of(one))
-        ]
         # Bindings before the account, and the guard last: a token never has rights without it.
-        objects = [*reversed(account_objects(namespace)), *reversed(guard(namespace))]
-        for one in objects:
+        rights = [*await _rights(client, "RoleBinding"), *await _rights(client, "ClusterRole")]
+        removed = [title(one) for one in rights if await client.delete(path_of(one))]
+        for one in (account(), *reversed(guard())):
             found = await client.find(path_of(one))
             if found is not None and is_managed(found) and await client.delete(path_of(one)):
                 removed.append(title(one))
     return removed
 
 
-async def leave_namespace(cluster: Cluster, namespace: str, used: str) -> None:
-    """Remove the account's rights from a namespace that is not used, and guard the used one only.
+async def leave_other_namespaces(cluster: Cluster, used: str) -> None:
+    """Remove the account's rights from all namespaces but the used one, and guard that one only.
 
     Raises:
         ClusterOperationFailed: the cluster rejected a change or did not respond.
     """
     async with cluster_operation(cluster.name), controller_client(cluster) as client:
-        binding = account_objects(namespace)[-1]
-        found = await client.find(path_of(binding))
-        if found is not None and is_managed(found):
-            await client.delete(path_of(binding))
+        for binding in await _rights(client, "RoleBinding"):
+            if binding["metadata"]["namespace"] != used:
+                await client.delete(path_of(binding))
         uid = await sekisho_namespace_uid(client)
         changes = [with_owner_reference(one, uid) for one in guard(used)]
         await apply_install(client, await plan_install(client, changes), [])
@@ -146,10 +144,11 @@ async def _install(
     await apply_install(client, changes, created)
 
 
-async def _order_objects(client: ClusterClient, namespace: str) -> list[Manifest]:
-    """Return the roles and bindings of orders, the bindings first."""
-    found: list[Manifest] = []
-    for kind, place in (("RoleBinding", namespace), ("ClusterRole", None)):
-        items, _ = await client.list_all(collection_path(kind, place), SELECTOR)
-        found += [{**one, "kind": kind} for one in items]
-    return [one for one in found if one["metadata"]["name"].startswith(order_name(""))]
+async def _rights(client: ClusterClient, kind: str) -> list[Manifest]:
+    """Return the account's roles or bindings, with those of orders, in every namespace."""
+    items, _ = await client.list_all(collection_path(kind), SELECTOR)
+    return [{**one, "kind": kind} for one in items if _is_right(one["metadata"]["name"])]
+
+
+def _is_right(name: str) -> bool:
+    return name == PROVISIONER or name.startswith(order_name(""))

@@ -1,5 +1,6 @@
 """Management clusters: where clusters can be ordered, from which classes, and how many."""
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated
 
@@ -20,7 +21,7 @@ from management.http.body import read_body
 from management.http.problem import ApiProblem
 from management.http.request_notes import add_audit_note
 from management.kubernetes.errors import ClusterHeld
-from management.provisioning.setup import leave_namespace, set_up, tear_down
+from management.provisioning.setup import leave_other_namespaces, set_up, tear_down
 from store.errors import Conflict, RecordNotFound, StaleRevision
 from store.interfaces import Store
 from store.order_records import AllowedClass, ManagementCluster, OrderLimits
@@ -122,13 +123,12 @@ async def enable(request: web.Request) -> web.Response:
             wanted, revision=known.revision if known is not None else 0
         )
     except (StaleRevision, RecordNotFound, Conflict) as exc:
-        await _leave(request, cluster, body.namespace)
+        await _clean(request, cluster)
         if isinstance(exc, Conflict):
             raise
         raise conflict(request) from None
     add_audit_note(request, changed=cluster.id, namespace=stored.namespace)
-    if before != stored.namespace:
-        await _leave(request, cluster, before)
+    await _clean(request, cluster)
     return _shown(stored, 200 if known is not None else 201)
 
 
@@ -137,12 +137,17 @@ async def disable(request: web.Request) -> web.Response:
     """Make a management cluster an ordinary one. 409 while it has orders.
 
     Sekisho removes its account for orders from the cluster. If the cluster will never respond
-    again, ``?keep_cluster_objects=true`` leaves the account there.
+    again, ``?keep_cluster_objects=true`` leaves the account there. A repeated request removes an
+    account that was left there.
     """
     store, cluster = services_of(request).store, cluster_of(request)
-    known = await _existing(store, cluster)
-    check_match(request, known.revision)
     keep = query_flag(request, "keep_cluster_objects")
+    known = await store.management_clusters.get(cluster.id)
+    if known is None:
+        if keep or cluster.controller_token is None:
+            raise _none(cluster)
+        return await _finish(request, cluster)
+    check_match(request, known.revision)
     # First: from here on, nothing can be ordered that would need the account.
     await store.management_clusters.delete(cluster.id)
     add_audit_note(request, deleted=cluster.id)
@@ -150,21 +155,33 @@ async def disable(request: web.Request) -> web.Response:
         return web.Response(status=204)
     try:
         async with cluster_problems(request, PROVISIONING):
-            await tear_down(cluster, known.namespace)
+            await tear_down(cluster)
     except BaseException:
-        await store.management_clusters.put(known)
+        with suppress(StaleRevision):  # Another request has made it one again.
+            await store.management_clusters.put(known, revision=0)
         raise
     return web.Response(status=204)
 
 
-async def _leave(request: web.Request, cluster: Cluster, namespace: str) -> None:
-    """Remove what Sekisho has in the cluster for a namespace, unless it is the one in use."""
+async def _finish(request: web.Request, cluster: Cluster) -> web.Response:
+    """Remove the account that a request left when it ended between the record and the account."""
+    check_match(request, 0)
+    async with cluster_problems(request, PROVISIONING):
+        removed = await tear_down(cluster)
+    if not removed:
+        raise _none(cluster)
+    add_audit_note(request, deleted=cluster.id)
+    return web.Response(status=204)
+
+
+async def _clean(request: web.Request, cluster: Cluster) -> None:
+    """Remove what Sekisho has outside of the namespace in use, also from earlier requests."""
     used = await services_of(request).store.management_clusters.get(cluster.id)
     async with cluster_problems(request, PROVISIONING):
         if used is None:
-            await tear_down(cluster, namespace)
-        elif used.namespace != namespace:
-            await leave_namespace(cluster, namespace, used.namespace)
+            await tear_down(cluster)
+        else:
+            await leave_other_namespaces(cluster, used.namespace)
 
 
 def _require_changeable(cluster: Cluster) -> None:
@@ -178,8 +195,12 @@ def _require_changeable(cluster: Cluster) -> None:
 async def _existing(store: Store, cluster: Cluster) -> ManagementCluster:
     known = await store.management_clusters.get(cluster.id)
     if known is None:
-        raise ApiProblem(404, f'"{cluster.name}" is no management cluster')
+        raise _none(cluster)
     return known
+
+
+def _none(cluster: Cluster) -> ApiProblem:
+    return ApiProblem(404, f'"{cluster.name}" is no management cluster')
 
 
 async def _classes(store: Store, body: Provisioning) -> tuple[AllowedClass, ...]:

@@ -141,10 +141,11 @@ async def show(session: ServerSession, printer: Printer, name: str) -> None:
 async def disable(session: ServerSession, name: str, keep_cluster_objects: bool, yes: bool) -> None:
     """Make a management cluster an ordinary one. It must have no ordered clusters."""
     path = path_of("clusters", name, "provisioning")
-    before = await session.read(path)
+    before = await _present(session, name)  # None: an account may have been left in the cluster
     confirmed(plain(f"No cluster can be ordered in cluster {name} afterwards."), yes=yes)
     keep = True if keep_cluster_objects else None
-    await session.send("DELETE", path, if_match=before.etag, keep_cluster_objects=keep)
+    etag = before.etag if before is not None else None
+    await session.send("DELETE", path, if_match=etag, keep_cluster_objects=keep)
     click.echo(plain(f"cluster {name} is an ordinary cluster"))
 
 

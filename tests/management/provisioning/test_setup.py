@@ -49,7 +49,7 @@ async def account(management: Cluster) -> AsyncIterator[ClusterClient]:
     """A client with the account's token."""
     token = (await set_up(management, NAMESPACE, [CLASS])).token
     yield ClusterClient(endpoint_of(management), ClusterCredential(token=token))
-    await tear_down(management, NAMESPACE)
+    await tear_down(management)
 
 
 QUESTIONS = {
@@ -202,7 +202,7 @@ async def test_teardown_leaves_nothing_of_the_account(
 ) -> None:
     async with controller_client(management) as controller:
         await grant_kubeconfig(controller, "c-abcdefghij", "three", NAMESPACE)
-    removed = await tear_down(management, NAMESPACE)
+    removed = await tear_down(management)
     assert f"ServiceAccount sekisho-system/{PROVISIONER}" in removed
     assert "ClusterRole sekisho-order-c-abcdefghij" in removed
     kinds = "serviceaccounts,clusterroles,rolebindings,validatingadmissionpolicies"
@@ -212,7 +212,7 @@ async def test_teardown_leaves_nothing_of_the_account(
     async with account:
         with pytest.raises(ApiForbidden):
             await account.get(engine_path(CLUSTERS, NAMESPACE))
-    assert await tear_down(management, NAMESPACE) == []
+    assert await tear_down(management) == []
 
 
 async def test_setup_without_the_namespace_says_so(management: Cluster) -> None:

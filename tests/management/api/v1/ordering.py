@@ -42,7 +42,7 @@ async def management(
     )
     await store.bindings.create(a_binding("u-plain", "provisioner", None))
     yield await store.management_clusters.put(record)
-    await tear_down(imported.cluster, NAMESPACE)
+    await tear_down(imported.cluster)
 
 
 @pytest.fixture
