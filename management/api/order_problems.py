@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from management.http.problem import ApiProblem
 from management.provisioning.class_catalog import EngineAway
 from management.provisioning.classes import InvalidOrder
-from management.provisioning.orders import EngineRefused
+from management.provisioning.orders import EngineConflict, EngineRefused
 from management.provisioning.quotas import explained
 from store.errors import QuotaExceeded, RecordNotFound
 
@@ -27,6 +27,8 @@ def order_problems() -> Iterator[None]:
         raise ApiProblem(422, str(exc), errors=errors, note=f"not valid: {fields}") from exc
     except EngineRefused as exc:
         raise ApiProblem(422, str(exc), note="the engine refused the order") from exc
+    except EngineConflict as exc:
+        raise ApiProblem(409, str(exc), note="the engine reports a conflict") from exc
     except QuotaExceeded as exc:
         raise ApiProblem(422, explained(exc)) from exc
     except EngineAway as exc:

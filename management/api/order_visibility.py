@@ -11,6 +11,7 @@ from aiohttp import web
 from management.api.authentication import Caller
 from management.authorization.permissions import EDIT_CLUSTER, NODES, READ_CLUSTER
 from management.http.problem import ApiProblem
+from management.provisioning.engine_errors import without_refusal
 from store.interfaces import Store
 from store.order_records import Order, OrderSummary
 
@@ -19,6 +20,9 @@ OF_ORDERER = frozenset({EDIT_CLUSTER, READ_CLUSTER, NODES})
 
 REFUSED = "The engine refused the order; users with cluster.edit can read why."
 """Shown in place of the engine's sentence about a refusal, which may repeat values of variables."""
+
+REFUSES = "The engine refuses it; users with cluster.edit can read why."
+"""The same for a refusal of something else than what is wanted, such as a deletion."""
 
 ORDER = web.RequestKey("order", Order)
 
@@ -42,7 +46,9 @@ def order_permissions(caller: Caller, order: OrderSummary) -> frozenset[str]:
 
 def shown_message(order: OrderSummary, held: Collection[str]) -> str:
     """Return what a caller who holds ``held`` may read of why an order is in its state."""
-    return order.message if EDIT_CLUSTER in held or order.state != "refused" else REFUSED
+    if EDIT_CLUSTER in held:
+        return order.message
+    return REFUSED if order.state == "refused" else without_refusal(order.message, REFUSES)
 
 
 def not_imported(caller: Caller, order: OrderSummary) -> ApiProblem:

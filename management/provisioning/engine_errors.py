@@ -21,6 +21,10 @@ class ForeignCluster(ManagementError):
     """The Cluster is not the order's. The message is a sentence for users."""
 
 
+REFUSES = "The engine refuses it: "
+"""What precedes the engine's words in a message of an order. They may repeat a variable's value, so
+that readers of the order do not get what follows (:func:`without_refusal`)."""
+
 Outcome = Literal["refused", "foreign", "away"]
 
 REFUSALS = frozenset({400, 403, 413, 422})
@@ -35,11 +39,25 @@ on within a quarter of its length."""
 
 @dataclass(frozen=True, slots=True)
 class EngineFailure:
-    """A failed request. ``kind`` is a label of metrics; ``message`` is one sentence for users."""
+    """A failed request. ``kind`` is a label of metrics; ``message`` is one sentence for users.
+
+    A refusal's and a conflict's is the engine's own, for those who may read values of variables.
+    """
 
     outcome: Outcome
     kind: str
     message: str
+
+    @property
+    def stored(self) -> str:
+        """The message for an order's record, in which the engine's words are marked as such."""
+        return self.message if self.outcome == "away" else REFUSES + self.message
+
+
+def without_refusal(message: str, instead: str) -> str:
+    """Return an order's message with ``instead`` in place of words by which the engine refused."""
+    before, mark, _ = message.partition(REFUSES)
+    return before + instead if mark else message
 
 
 def failure_of(error: ClusterApiError) -> EngineFailure:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from management.errors import ManagementError
 from management.kubernetes.errors import ClusterApiError
 from management.kubernetes.validation import mapping, mappings, moment
 from management.provisioning.engine_errors import ForeignCluster, failure_of, pause_seconds
@@ -27,13 +28,16 @@ REFUSED_SECONDS = 300.0
 AGAIN_SECONDS = 60.0
 """Shortest interval between two imports of a cluster that was imported before."""
 
-
 STORED_AT_ONCE = 20
 """Observations of one order that are stored without a pause. A creation has about fifteen."""
 
 STORED_SECONDS = 2.0
 """Time after which another one may be stored. Each is a transaction, and news for every replica,
 and an engine could report something else with each event."""
+
+
+INTERNAL = "Sekisho cannot go on with it now, and tries again; its log has the reason."
+"""What users read of an error that is not for them, such as one of the store."""
 
 
 @dataclass(slots=True)
@@ -90,13 +94,16 @@ class Follower:
             self.taken = str(error)
             return "foreign"
         failure = failure_of(error) if isinstance(error, ClusterApiError) else None
-        message = failure.message if failure is not None else str(error)
+        if failure is not None:
+            message = failure.stored
+        else:
+            message = str(error) if isinstance(error, ManagementError) else INTERNAL
         if step == "import":
             self.import_problem = message
         elif failure is not None and failure.outcome == "foreign":
             self.taken = message
         elif failure is not None and failure.outcome == "refused" and step == "apply":
-            self.refused_revision, self.refusal, self.away = revision, message, ""
+            self.refused_revision, self.refusal, self.away = revision, failure.message, ""
             self.next_at = now + REFUSED_SECONDS
         else:
             self.away = message

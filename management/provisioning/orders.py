@@ -32,6 +32,10 @@ class EngineRefused(ManagementError):
     """The engine's own sentence about what it refused. It may repeat values of variables."""
 
 
+class EngineConflict(Conflict):
+    """The engine's own sentence about a conflict. It may repeat values of variables, too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Orderer:
     """The user who orders. ``roles`` are the ids of the global roles that they hold."""
@@ -195,7 +199,7 @@ def require_changeable(order: Order) -> None:
     if order.is_ending:
         raise Conflict(f"the order of {order.name} is being removed")
     if order.state == "foreign":
-        raise Conflict(f"Sekisho does not change it: {order.message}")
+        raise EngineConflict(f"Sekisho does not change it: {order.message}")
     if order.unreadable:
         raise Conflict(UNREADABLE)
 
@@ -214,5 +218,5 @@ def _translated(error: ClusterApiError) -> ManagementError | Conflict:
     if failure.outcome == "refused":
         return EngineRefused(failure.message)
     if failure.outcome == "foreign":
-        return Conflict(failure.message)
+        return EngineConflict(failure.message)
     return EngineAway(failure.message)

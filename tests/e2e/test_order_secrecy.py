@@ -146,6 +146,11 @@ def _refused_by_the_controller(world: World, orderer: Orderer) -> None:
     assert SENTINEL not in str(world.server.request("GET", gate, token=bob.token).body)
     assert orderer.send("DELETE", "/locked?infrastructure=delete").status == 202
     orderer.await_provision("locked", "deleting", LOCKED)
+    # Its condition repeats the value: that is a report, which has no mark of a refusal.
+    assert SENTINEL not in bob.provision("locked")["message"]
+    assert "users with cluster.edit can read why" in bob.provision("locked")["message"]
+    (listed,) = [one for one in bob.send("GET", "").json()["items"] if one["name"] == "locked"]
+    assert SENTINEL not in str(listed)
     world.of("alice").run("cluster", "remove", "later", "--infrastructure", "delete", "--yes")
 
 

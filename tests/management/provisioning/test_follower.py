@@ -1,13 +1,26 @@
 """What is remembered about an order between passes."""
 
+from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
+from management.api.order_visibility import shown_message
 from management.errors import InvalidRequest
 from management.kubernetes.errors import ApiUnreachable
 from management.kubernetes.responses import response_error
-from management.provisioning.engine_errors import ForeignCluster
-from management.provisioning.follower import STORED_AT_ONCE, STORED_SECONDS, Follower
-from tests.management.provisioning.things import NOW
+from management.provisioning.engine_errors import REFUSES, ForeignCluster
+from management.provisioning.engine_view import EngineState
+from management.provisioning.follower import (
+    INTERNAL,
+    STORED_AT_ONCE,
+    STORED_SECONDS,
+    Follower,
+)
+from management.provisioning.observation import facts_of
+from management.provisioning.states import judge
+from management.provisioning.steps import Step
+from tests.management.provisioning.things import NOW, an_order
 
 REFUSED = response_error("https://s", "PATCH", "/p", 422, b'{"message": "bad version"}')
 AWAY = ApiUnreachable("https://s: can't connect")
@@ -44,6 +57,27 @@ def test_failures_of_each_kind_are_kept_apart() -> None:
     assert "does not respond" in follower.away
     follower.succeeded("delete", 1, 4.0)
     assert (follower.taken, follower.away) == ("", "")
+    follower.failed("delete", ValueError("a password"), 1, 5.0)
+    assert follower.away == INTERNAL
+
+
+@pytest.mark.parametrize("step", ["import", "delete", "forget", "vanished", "release"])
+@pytest.mark.parametrize("status", [403, 409, 422])
+def test_words_of_a_refusal_are_marked_so_that_readers_do_not_get_them(
+    step: Step, status: int
+) -> None:
+    follower = Follower()
+    error = response_error("https://s", "DELETE", "/p", status, b'{"message": "size s3cret"}')
+    follower.failed(step, error, 1, 1.0)
+    known = facts_of(an_order(), follower, EngineState(), "")
+    for deleting_since in (None, NOW):
+        order = an_order(deleting_since=deleting_since)
+        seen = replace(order, message=judge(order, known, NOW).message)
+        for shown in (seen, replace(seen, message=follower.import_problem or "")):
+            assert "s3cret" not in shown_message(shown, ["cluster.read", "nodes.read"])
+            assert shown_message(shown, ["cluster.edit"]) == shown.message
+    words = (follower.away, follower.taken, follower.import_problem or "")
+    assert f"{REFUSES}size s3cret" in words
 
 
 def test_observations_without_end_are_stored_at_a_bounded_rate() -> None:
