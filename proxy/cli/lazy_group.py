@@ -7,15 +7,15 @@ from typing import Any
 
 import click
 
+from proxy.cli.command_group import CommandGroup
 from proxy.cli.common import fail
 
 
-class LazyGroup(click.Group):
+class LazyGroup(CommandGroup):
     """A group whose commands are named by ``module:attribute`` in ``table``.
 
     ``unlisted`` commands work and are not in the help. ``moved`` has, for a former command, the
-    sentence that says where it is now. ``headings`` divide the help: each is for the commands from
-    the named one to the next heading.
+    sentence that says where it is now.
     """
 
     def __init__(
@@ -24,14 +24,12 @@ class LazyGroup(click.Group):
         table: Mapping[str, str],
         unlisted: Mapping[str, str] | None = None,
         moved: Mapping[str, str] | None = None,
-        headings: Mapping[str, str] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(*args, **options)
         self.table = table
         self.unlisted = unlisted or {}
         self.moved = moved or {}
-        self.headings = headings or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names, in the order of the table."""
@@ -60,21 +58,6 @@ class LazyGroup(click.Group):
             meant = f" Did you mean {close[0]}?" if close else ""
             ctx.fail(self.moved.get(args[0]) or f"No such command '{args[0]}'.{meant}")
         return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands below their headings."""
-        heading = "Commands"
-        sections: dict[str, list[tuple[str, str]]] = {}
-        names = self.list_commands(ctx)
-        limit = formatter.width - 6 - max((len(name) for name in names), default=0)
-        for name in names:
-            heading = self.headings.get(name, heading)
-            command = self.get_command(ctx, name)
-            if command is not None and not command.hidden:
-                sections.setdefault(heading, []).append((name, command.get_short_help_str(limit)))
-        for heading, rows in sections.items():
-            with formatter.section(heading):
-                formatter.write_dl(rows)
 
 
 def _of_the_server(name: str) -> click.Command:

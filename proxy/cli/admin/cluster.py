@@ -8,6 +8,7 @@ import click
 from proxy.cli.admin.cluster_members import grant, revoke
 from proxy.cli.admin.cluster_output import cluster_json, import_json, print_import, until
 from proxy.cli.admin.database import offline_store
+from proxy.cli.command_group import CommandGroup
 from proxy.cli.common import (
     config_option,
     one_line_errors,
@@ -43,7 +44,7 @@ _username_mapping = click.option(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def cluster() -> None:
     """Add clusters, and give users access to them."""
 

@@ -3,6 +3,7 @@
 import click
 
 from proxy.cli.admin.database import offline_store, settings_of_database
+from proxy.cli.command_group import CommandGroup
 from proxy.cli.common import (
     config_option,
     one_line_errors,
@@ -10,7 +11,7 @@ from proxy.cli.common import (
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def db() -> None:
     """Upgrade the schema, rotate encryption keys."""
 

@@ -6,6 +6,7 @@ import click
 
 from proxy.cli.admin.database import offline_store
 from proxy.cli.admin.principal import KnownProvider, known_providers
+from proxy.cli.command_group import CommandGroup
 from proxy.cli.common import (
     CommandFailed,
     config_option,
@@ -17,7 +18,7 @@ from proxy.cli.common import (
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def provider() -> None:
     """List providers, and confirm that they have the same users as before."""
 

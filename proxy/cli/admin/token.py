@@ -3,6 +3,7 @@
 import click
 
 from proxy.cli.admin.database import offline_store
+from proxy.cli.command_group import CommandGroup
 from proxy.cli.common import (
     CommandFailed,
     config_option,
@@ -15,7 +16,7 @@ from proxy.cli.common import (
 from proxy.cli.durations import DURATION, Ttl
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def token() -> None:
     """Create, list and revoke API tokens."""
 

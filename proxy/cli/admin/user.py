@@ -7,6 +7,7 @@ import click
 
 from proxy.cli.admin.database import offline_store
 from proxy.cli.admin.principal import owned_principal
+from proxy.cli.command_group import CommandGroup
 from proxy.cli.common import (
     CommandFailed,
     config_option,
@@ -23,7 +24,7 @@ from store.interfaces import Store
 from store.records import NewPassword, Principal, User
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def user() -> None:
     """Create, list and change users."""
 

@@ -4,6 +4,7 @@ import click
 
 from proxy.cli.client import credential_cache, known_servers
 from proxy.cli.client.known_servers import KnownServer
+from proxy.cli.command_group import CommandGroup
 from proxy.cli.common import (
     CommandFailed,
     one_line_errors,
@@ -14,7 +15,7 @@ from proxy.cli.common import (
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def server() -> None:
     """List the servers that you know, and choose the one in use."""
 

@@ -66,7 +66,7 @@ class Reply:
         sent = next((one for one in texts if isinstance(one, str) and one), None)
         detail = sent or _unexplained(self.status)
         if self.status in {429, 503} and self.wait and self.wait not in detail:
-            return f"{detail}; try again in {self.wait} seconds"
+            return f"{detail.removesuffix('; try again')}; try again in {self.wait} seconds"
         return detail
 
     @property

@@ -10,6 +10,7 @@ import click
 
 from proxy.cli.client.server_command import server_command
 from proxy.cli.client.server_session import ServerSession
+from proxy.cli.command_group import CommandGroup
 from proxy.cli.common import CommandFailed, warn
 from proxy.cli.durations import DURATION, Ttl
 from proxy.cli.kubeconfig import file as kubeconfig_file
@@ -25,7 +26,7 @@ NO_CLUSTER = "you may enter no cluster yet: ask a cluster's owner for access"
 FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-class _WriteByDefault(click.Group):
+class _WriteByDefault(CommandGroup):
     """A group whose command ``write`` needs no name."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

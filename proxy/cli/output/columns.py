@@ -1,5 +1,6 @@
 """What is shown of one kind of object. Pure."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,6 +57,22 @@ class Kind:
         return plain(f"{self.noun}/{item.get(self.name)}")
 
 
+def ranks_of(kind: Kind, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Sequence[int]:
+    """Return how late each column is cut: names and ids last, for other commands need them.
+
+    A time without its end says little, so times are cut after texts.
+    """
+    return [
+        2
+        if one.value in {kind.name, "id"}
+        else int(any(_TIME.fullmatch(row[number]) for row in rows))
+        for number, one in enumerate(columns)
+    ]
+
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?")
+
+
 def text_of(value: object) -> str:
     """Return a value as the text of a cell."""
     if value is None or value == "" or value == [] or value == {}:
@@ -94,12 +111,12 @@ def local_time(text: object) -> str:
     return f"{when.astimezone():%Y-%m-%d %H:%M}" if when is not None else ""
 
 
-def age_of(field: str) -> Value:
+def age_of(field: str, missing: str = "") -> Value:
     """Return a function for the time since the time in a field, like kubectl: ``5d``, ``3h``."""
 
     def shown(item: Item) -> str:
         when = _parsed(item.get(field))
-        return "" if when is None else age(datetime.now(UTC) - when)
+        return missing if when is None else age(datetime.now(UTC) - when)
 
     return shown
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import click
 
 from proxy.cli.client.server_session import Change
-from proxy.cli.output.columns import Column, Item, Kind
+from proxy.cli.output.columns import Column, Item, Kind, ranks_of
 from proxy.cli.output.table import fitted, line_of, measured, width_of
 
 Format = Literal["table", "wide", "json", "yaml", "name"]
@@ -86,7 +86,7 @@ class Printer:
                 waiting.append({**change.item, "event": change.kind})
             # The first rows are laid out together, when the server has sent all that exist.
             if widths or change.kind == "synced" or len(waiting) >= BATCH:
-                widths = self._lines(columns, waiting, widths)
+                widths = self._lines(kind, columns, waiting, widths)
                 waiting = []
 
     async def stream(self, kind: Kind, items: AsyncIterator[Item]) -> None:
@@ -104,7 +104,7 @@ class Printer:
                 _write([kind.name_of(item)])
             else:
                 row = [one.cell(item) for one in columns]
-                widths = fitted(measured([row], widths), self.width)
+                widths = fitted(measured([row], widths), self.width, ranks_of(kind, columns, [row]))
                 _write([line_of(row, widths, cut=self._cuts)])
 
     async def _table(self, kind: Kind, items: AsyncIterator[Item], empty: str) -> None:
@@ -114,14 +114,14 @@ class Printer:
         async for item in items:
             batch.append(item)
             if len(batch) >= BATCH:
-                widths, batch = self._lines(columns, batch, widths), []
+                widths, batch = self._lines(kind, columns, batch, widths), []
         if batch or widths or not empty:
-            self._lines(columns, batch, widths)
+            self._lines(kind, columns, batch, widths)
         else:
             click.echo(empty, err=True)
 
     def _lines(
-        self, columns: tuple[Column, ...], items: list[Item], widths: list[int]
+        self, kind: Kind, columns: tuple[Column, ...], items: list[Item], widths: list[int]
     ) -> list[int]:
         """Print rows; before the first ones, the headings. Return the columns' widths."""
         rows = [[one.cell(item) for one in columns] for item in items]
@@ -129,7 +129,7 @@ class Printer:
         cut = self.width if self._cuts else None
         if not widths or cut is None:
             least = widths or [width_of(one.heading) for one in columns]
-            widths = fitted(measured(rows, least), cut)
+            widths = fitted(measured(rows, least), cut, ranks_of(kind, columns, rows))
         _write(line_of(row, widths, cut=cut is not None) for row in [*headings, *rows])
         return widths
 

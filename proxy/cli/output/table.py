@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Sequence
 
-GAP = "   "
+GAP = "  "
 SMALLEST = 8
 """A column is not cut below this width, in character cells."""
 
@@ -19,27 +19,36 @@ def width_of(text: str) -> int:
     return sum(_cells(one) for one in text)
 
 
-def fitted(widths: Sequence[int], available: int | None) -> list[int]:
-    """Return the columns' widths, the widest cut first, so that a line has ``available`` cells.
+def fitted(widths: Sequence[int], available: int | None, ranks: Sequence[int] = ()) -> list[int]:
+    """Return the columns' widths, some cut, so that a line has ``available`` cells.
 
-    None: as wide as needed. Columns of the smallest width are not cut.
+    None: as wide as needed. Columns of the lowest of ``ranks`` are cut first, of these the widest.
+    Columns of the smallest width are not cut.
     """
     found = list(widths)
     if available is None or not found:
         return found
+    ranks = ranks or [0] * len(found)
     excess = sum(found) + len(GAP) * (len(found) - 1) - available
+    for rank in sorted(set(ranks)):
+        excess = _cut(found, [one for one in range(len(found)) if ranks[one] == rank], excess)
+    return found
+
+
+def _cut(widths: list[int], columns: Sequence[int], excess: int) -> int:
+    """Cut ``excess`` cells from some columns, the widest first; return how many are left."""
     while excess > 0:
-        widest = max(found)
+        widest = max(widths[one] for one in columns)
         if widest <= SMALLEST:
             break
-        second = max([SMALLEST, *(one for one in found if one < widest)])
-        cut = [number for number, one in enumerate(found) if one == widest]
+        second = max([SMALLEST, *(widths[one] for one in columns if widths[one] < widest)])
+        cut = [one for one in columns if widths[one] == widest]
         step = max(1, min(widest - second, -(-excess // len(cut))))
         for number in cut:
             taken = min(step, excess)
-            found[number] -= taken
+            widths[number] -= taken
             excess -= taken
-    return found
+    return excess
 
 
 def measured(rows: Sequence[Row], at_least: Sequence[int]) -> list[int]:

@@ -4,6 +4,7 @@ import click
 
 from proxy.cli.client.server_command import server_command
 from proxy.cli.client.server_session import Item, ServerSession, path_of
+from proxy.cli.command_group import CommandGroup
 from proxy.cli.common import CommandFailed, read_password
 from proxy.cli.output.columns import Column, Kind
 from proxy.cli.output.options import printed
@@ -25,7 +26,7 @@ ACCOUNT = Kind(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def account() -> None:
     """Work with the accounts at providers that are you.
 

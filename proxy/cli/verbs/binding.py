@@ -5,6 +5,7 @@ import click
 from proxy.cli.client.name_completion import ROLES, USERS
 from proxy.cli.client.server_command import server_command
 from proxy.cli.client.server_session import Item, ServerSession, path_of
+from proxy.cli.command_group import CommandGroup
 from proxy.cli.common import CommandFailed
 from proxy.cli.output.columns import Column, Kind, time_of
 from proxy.cli.output.options import printed
@@ -41,7 +42,7 @@ LIST = Listing(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def binding() -> None:
     """Work with the holders of global roles, such as administrator."""
 

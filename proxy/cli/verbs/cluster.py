@@ -8,6 +8,7 @@ import click
 from proxy.cli.client.name_completion import CLUSTERS
 from proxy.cli.client.server_command import server_command
 from proxy.cli.client.server_session import ServerSession, path_of
+from proxy.cli.command_group import CommandGroup
 from proxy.cli.output.options import printed
 from proxy.cli.output.printer import Printer
 from proxy.cli.verbs.changes import change_and_print
@@ -35,7 +36,7 @@ LIST = Listing(
 clusters = list_command(LIST, "List the clusters that you may enter.", "clusters")
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def cluster() -> None:
     """Work with clusters."""
 

@@ -9,6 +9,7 @@ from proxy.cli.client.name_completion import CLUSTERS
 from proxy.cli.client.problems import Refused
 from proxy.cli.client.server_command import server_command
 from proxy.cli.client.server_session import Answer, Item, ServerSession, path_of
+from proxy.cli.command_group import CommandGroup
 from proxy.cli.common import plain
 from proxy.cli.output.columns import Column, Kind, time_of
 from proxy.cli.output.options import printed
@@ -48,7 +49,7 @@ MANAGEMENT = Kind(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def management() -> None:
     """Make imported clusters management clusters, in which others are ordered."""
 

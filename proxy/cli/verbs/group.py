@@ -4,6 +4,7 @@ import click
 
 from proxy.cli.client.server_command import server_command
 from proxy.cli.client.server_session import ServerSession, path_of
+from proxy.cli.command_group import CommandGroup
 from proxy.cli.common import warn
 from proxy.cli.output.columns import Column, Kind
 from proxy.cli.output.options import printed
@@ -32,7 +33,7 @@ LIST = Listing(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def group() -> None:
     """Work with groups of the providers."""
 

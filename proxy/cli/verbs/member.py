@@ -7,6 +7,7 @@ import click
 from proxy.cli.client.name_completion import CLUSTERS, PROJECTS, ROLES, USERS
 from proxy.cli.client.server_command import server_command
 from proxy.cli.client.server_session import Item, ServerSession, path_of
+from proxy.cli.command_group import CommandGroup
 from proxy.cli.common import warn
 from proxy.cli.output.columns import Column, Kind, time_of
 from proxy.cli.output.options import printed
@@ -96,7 +97,7 @@ _role = click.option(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def member() -> None:
     """Work with the members of a cluster or a project."""
 

@@ -7,6 +7,7 @@ import click
 from proxy.cli.client.name_completion import NAMESPACES, PROJECTS
 from proxy.cli.client.server_command import server_command
 from proxy.cli.client.server_session import Item, ServerSession, path_of
+from proxy.cli.command_group import CommandGroup
 from proxy.cli.common import CommandFailed, warn
 from proxy.cli.output.columns import Column, Kind
 from proxy.cli.output.options import printed
@@ -43,7 +44,7 @@ LIST = Listing(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def namespace() -> None:
     """Work with the namespaces of projects."""
 

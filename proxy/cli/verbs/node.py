@@ -3,6 +3,7 @@
 import click
 
 from proxy.cli.client.server_session import Item
+from proxy.cli.command_group import CommandGroup
 from proxy.cli.output.columns import Column, Kind, Value, age_of
 from proxy.cli.verbs.listing import Filter, Listing, list_command
 
@@ -52,7 +53,7 @@ LIST = Listing(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def node() -> None:
     """Look at the nodes of clusters."""
 

@@ -8,6 +8,7 @@ import click
 from proxy.cli.client.name_completion import CLUSTERS, PROJECTS
 from proxy.cli.client.server_command import server_command
 from proxy.cli.client.server_session import ServerSession, path_of
+from proxy.cli.command_group import CommandGroup
 from proxy.cli.output.columns import Column, Item, Kind, age_of
 from proxy.cli.output.options import printed
 from proxy.cli.output.printer import Printer
@@ -46,7 +47,7 @@ LIST = Listing(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def project() -> None:
     """Work with projects: namespaces of a cluster with one access policy."""
 

@@ -9,6 +9,7 @@ from proxy.cli.client.name_completion import PROVIDERS
 from proxy.cli.client.problems import Refused
 from proxy.cli.client.server_command import server_command
 from proxy.cli.client.server_session import Item, ServerSession, path_of
+from proxy.cli.command_group import CommandGroup
 from proxy.cli.common import read_password, warn
 from proxy.cli.output.columns import Column, Kind
 from proxy.cli.output.options import printed
@@ -74,7 +75,7 @@ async def _path(session: ServerSession) -> str:
 LIST = Listing(PROVIDER, _path, empty="There is no provider.", watchable=False, plain=True)
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def provider() -> None:
     """Work with providers: the ways to sign in."""
 

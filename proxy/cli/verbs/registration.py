@@ -6,12 +6,13 @@ import click
 
 from proxy.cli.client.server_command import server_command
 from proxy.cli.client.server_session import ServerSession
+from proxy.cli.command_group import CommandGroup
 from proxy.cli.verbs.agent_options import NAMES, agent_body, agent_options
 
 USERNAME_MAPPINGS = ("id", "principal", "username")
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def registration() -> None:
     """Let clusters register themselves."""
 

@@ -8,6 +8,7 @@ import click
 from proxy.cli.client.name_completion import ROLES
 from proxy.cli.client.server_command import server_command
 from proxy.cli.client.server_session import Item, ServerSession, path_of
+from proxy.cli.command_group import CommandGroup
 from proxy.cli.common import CommandFailed
 from proxy.cli.output.columns import Column, Kind
 from proxy.cli.output.options import printed
@@ -67,7 +68,7 @@ LIST = Listing(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def role() -> None:
     """Work with roles: what their holders may do."""
 

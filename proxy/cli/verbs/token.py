@@ -5,8 +5,9 @@ import click
 from proxy.cli.client.name_completion import CLUSTERS, PROJECTS
 from proxy.cli.client.server_command import server_command
 from proxy.cli.client.server_session import Item, ServerSession, path_of
+from proxy.cli.command_group import CommandGroup
 from proxy.cli.durations import DURATION, Ttl
-from proxy.cli.output.columns import Column, Kind, time_of
+from proxy.cli.output.columns import Column, Kind, age_of, time_of
 from proxy.cli.output.options import printed
 from proxy.cli.output.printer import Printer
 from proxy.cli.prompts import confirmed
@@ -23,9 +24,9 @@ TOKEN = Kind(
     "token",
     (
         Column("NAME", "name"),
-        Column("KIND", "kind"),
+        Column("KIND", "kind", wide=True),  # The name begins with it.
         Column("EXPIRES", time_of("expires_at", "never")),
-        Column("LAST USED", time_of("last_used_at", "never")),
+        Column("LAST USED", age_of("last_used_at", "never")),
         Column("CLUSTERS", lambda item: item["clusters"] or "all"),
         Column("READ-ONLY", _scope),
         Column("DESCRIPTION", "description"),
@@ -50,7 +51,7 @@ TOKENS = Listing(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def token() -> None:
     """Work with your API tokens."""
 

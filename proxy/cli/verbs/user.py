@@ -5,6 +5,7 @@ import click
 from proxy.cli.client.name_completion import USERS
 from proxy.cli.client.server_command import server_command
 from proxy.cli.client.server_session import Item, ServerSession, path_of
+from proxy.cli.command_group import CommandGroup
 from proxy.cli.output.columns import Column, Kind, age_of
 from proxy.cli.output.options import printed
 from proxy.cli.output.printer import Printer
@@ -53,7 +54,7 @@ _password_stdin = click.option(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def user() -> None:
     """Work with users. To act on a user, you must hold all that the user holds."""
 

@@ -5,6 +5,7 @@ import click
 from proxy.cli.client.name_completion import CLUSTERS, NAMESPACES, PROJECTS
 from proxy.cli.client.server_command import server_command
 from proxy.cli.client.server_session import ServerSession, path_of, with_query
+from proxy.cli.command_group import CommandGroup
 from proxy.cli.common import CommandFailed, warn
 from proxy.cli.output.options import printed
 from proxy.cli.output.printer import Printer
@@ -77,7 +78,7 @@ LIST = Listing(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def workload() -> None:
     """Work with what runs in a cluster: Deployments, Jobs, and others.
 

@@ -94,6 +94,7 @@ def test_login_at_an_unreachable_server_is_reported_on_one_line(laptop: Sekisho)
         (502, b"<html>bad gateway", "the server responded 502"),
         (302, b"", "the server responded 302"),
         (503, b'{"detail": "corp is down"}', "corp is down; try again in 7 seconds"),
+        (503, b'{"detail": "down; try again"}', "down; try again in 7 seconds"),
         (401, b'{"detail": "no\\u001b[2J\\nway"}', "no [2J way"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from proxy.cli.client.server_session import Change
-from proxy.cli.output.columns import Column, Item, Kind
+from proxy.cli.output.columns import Column, Item, Kind, time_of
 from proxy.cli.output.printer import BATCH, Format, Printer
 
 THING = Kind("thing", (Column("NAME", "name"), Column("ON", "on"), Column("MORE", "x", wide=True)))
@@ -62,3 +62,14 @@ async def test_changes_are_printed_as_they_arrive(capsys: pytest.CaptureFixture[
 
     await Printer("table").changes(THING, changes())
     assert capsys.readouterr().out.split() == ["deleted", "a", "yes"]
+
+
+async def test_names_and_times_are_cut_after_texts(capsys: pytest.CaptureFixture[str]) -> None:
+    columns = (Column("NAME", "name"), Column("ENDS", time_of("ends")), Column("TEXT", "text"))
+    item = {"name": "session-4faev6gjba", "ends": "2026-12-01T09:20:46+00:00", "text": "x " * 50}
+    await Printer("table", 60).rows(Kind("token", columns), [item])
+    shown = capsys.readouterr().out.splitlines()[1]
+    assert shown.startswith("session-4faev6gjba  2026-12-01 ")
+    assert columns[1].cell(item) in shown
+    assert shown.endswith("…")
+    assert len(shown) <= 60

@@ -7,10 +7,16 @@ from proxy.cli.output.table import GAP, SMALLEST, fitted, line_of, shortened, wi
 
 
 def test_widest_columns_are_cut_first() -> None:
-    assert fitted([5, 40, 20], 50) == [5, 19, 20]
-    assert fitted([5, 40, 20], 60) == [5, 29, 20]
+    assert fitted([5, 40, 20], 50) == [5, 21, 20]
+    assert fitted([5, 40, 20], 60) == [5, 31, 20]
     assert fitted([5, 10], 100) == [5, 10]
     assert fitted([5, 1000], None) == [5, 1000]
+
+
+def test_columns_of_a_higher_rank_are_cut_last() -> None:
+    assert fitted([18, 30, 16], 60, [2, 0, 1]) == [18, 22, 16]
+    assert fitted([18, 30, 16], 42, [2, 0, 1]) == [18, 8, 12]
+    assert fitted([18, 30, 16], 30, [2, 0, 1]) == [10, 8, 8]
 
 
 @given(st.lists(st.integers(0, 300), max_size=12), st.integers(1, 300))
@@ -33,4 +39,4 @@ def test_shortened_text_is_not_wider_than_its_column(text: str, width: int) -> N
 def test_wide_letters_take_two_cells() -> None:
     assert width_of("日本") == 4
     assert shortened("日本語", 5) == "日本…"
-    assert line_of(["日本", "x"], [5, 1], cut=False) == "日本    x"
+    assert line_of(["日本", "x"], [5, 1], cut=False) == "日本   x"
