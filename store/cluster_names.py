@@ -72,7 +72,7 @@ async def forget_released(connection: AsyncConnection, cluster_id: str) -> None:
 
 async def require_free_engine_name(connection: AsyncConnection, order: Order) -> None:
     """Raise Conflict if another order has the object, unless that is released to be adopted."""
-    same = same_engine_name(order)
+    same = same_engine_name(order) & (orders.c.id != order.id)
     if order.adopted:
         same &= orders.c.release.is_not(true())
     wanted = select(orders.c.name, orders.c.release).where(same)

@@ -116,6 +116,20 @@ class Orders(Protocol):
             QuotaExceeded: the order exceeds a limit that it did not exceed before.
         """
 
+    async def attach(
+        self, order_id: str, *, management_id: str, engine_uid: str, revision: int
+    ) -> Order:
+        """Attach an order to the object with that uid in a management cluster: a moved one.
+
+        What is wanted and ``revision`` stay. Return the order as stored.
+
+        Raises:
+            RecordNotFound: the order or the management cluster does not exist.
+            StaleRevision: the order has another revision.
+            Conflict: the order or the management cluster is being removed, or another order has
+                the object.
+        """
+
     async def observe(
         self, order_id: str, *, revision: int | None = None, **seen: Unpack[OrderObservation]
     ) -> bool:

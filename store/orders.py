@@ -21,8 +21,8 @@ from store.errors import Conflict, RecordNotFound, StaleRevision, StoreUnavailab
 from store.keyset import Place, page_of
 from store.management_clusters import find_management
 from store.order_limits import require_within_limits
+from store.order_observations import differences
 from store.order_records import (
-    ENDING_STATES,
     Infrastructure,
     ManagementCluster,
     Order,
@@ -41,9 +41,6 @@ from store.order_rows import (
 from store.records import Change
 from store.rotation import rotate_column
 from store.tables import clusters, is_storable, orders
-
-_JUDGED = frozenset({"state", "state_since", "message", "slow"})
-"""What an observation says about what was wanted."""
 
 
 class SqlOrders:
@@ -131,11 +128,7 @@ class SqlOrders:
         changes = () if only_check else (Change("order", order.id),)
         async with self._connections.write(*changes) as connection:
             await lock_orders(connection)
-            known = await self._known(connection, order.id)
-            if known.revision != revision:
-                raise StaleRevision("the order was changed meanwhile")
-            if known.is_ending:
-                raise Conflict(f"the order of {known.name} is being removed")
+            known = await self._changeable(connection, order.id, revision)
             changed = replace(
                 known,
                 wanted=order.wanted,
@@ -147,12 +140,30 @@ class SqlOrders:
                 await require_within_limits(connection, changed, management, quotas, before=known)
             if only_check:
                 return changed
-            seen = _differences(known, announced or {})
+            seen = differences(known, announced or {})
             if "state" in seen:
                 seen["state_since"] = await database_time(connection)
             row = wanted_row(changed, self._keyring) | {"revision": changed.revision} | seen
             await connection.execute(update(orders).where(orders.c.id == order.id).values(**row))
         return replace(changed, **seen)
+
+    async def attach(
+        self, order_id: str, *, management_id: str, engine_uid: str, revision: int
+    ) -> Order:
+        """Attach an order to another object. Raises RecordNotFound, StaleRevision, Conflict."""
+        async with self._connections.write(Change("order", order_id)) as connection:
+            await lock_orders(connection)
+            known = await self._changeable(connection, order_id, revision)
+            await self._management(connection, management_id)
+            changed = replace(
+                known, management_id=management_id, engine_uid=engine_uid, engine_away_since=None
+            )
+            await require_free_engine_name(connection, changed)
+            await self._make_room(connection, changed)
+            attached = update(orders).where(orders.c.id == order_id)
+            place = {"management_id": management_id, "engine_uid": engine_uid}
+            await connection.execute(attached.values(**place, engine_away_since=None))
+        return changed
 
     async def observe(
         self, order_id: str, *, revision: int | None = None, **seen: Unpack[OrderObservation]
@@ -161,7 +172,7 @@ class SqlOrders:
         known: OrderSummary | None = await self.summary(order_id)
         if known is None:
             return False
-        if not _differences(known, seen, revision):
+        if not differences(known, seen, revision):
             return True
         async with self._connections.write(Change("order", order_id)) as connection:
             # Not the lock of names: neither names nor sizes change.
@@ -169,7 +180,7 @@ class SqlOrders:
                 known = await self._known(connection, order_id, lock=True)
             except RecordNotFound:
                 return False
-            row = _differences(known, seen, revision)
+            row = differences(known, seen, revision)
             if not row:
                 return True
             if "state" in row and "state_since" not in seen:
@@ -255,6 +266,15 @@ class SqlOrders:
             raise RecordNotFound(f"there is no order {order_id}")
         return order_of(row, self._keyring)
 
+    async def _changeable(self, connection: AsyncConnection, order_id: str, revision: int) -> Order:
+        """Return an order that stays. Raises RecordNotFound, StaleRevision, and Conflict."""
+        known = await self._known(connection, order_id)
+        if known.revision != revision:
+            raise StaleRevision("the order was changed meanwhile")
+        if known.is_ending:
+            raise Conflict(f"the order of {known.name} is being removed")
+        return known
+
     async def _management(self, connection: AsyncConnection, cluster_id: str) -> ManagementCluster:
         """Return a management cluster that stays. Raises RecordNotFound and Conflict."""
         found = await find_management(connection, cluster_id, self._keyring)
@@ -274,24 +294,3 @@ class SqlOrders:
         await connection.execute(delete(orders).where(same, orders.c.release))
         named = update(orders).where(orders.c.name == order.name, orders.c.release)
         await connection.execute(named.values(name=orders.c.id))
-
-
-def _differences(
-    known: OrderSummary, seen: OrderObservation, revision: int | None = None
-) -> dict[str, Any]:
-    """Return what was observed and differs. A removal that began is not taken back.
-
-    ``revision`` None: nothing that was observed depends on what is wanted.
-    """
-    is_outdated = revision not in {None, known.revision}
-    row: dict[str, Any] = {
-        name: value
-        for name, value in seen.items()
-        if getattr(known, name) != value and not (is_outdated and name in _JUDGED)
-    }
-    state = row.get("state")
-    if known.release or (known.deleting_since and state not in ENDING_STATES):
-        row.pop("state", None)
-    if "state" not in row and "state" in seen:
-        row.pop("state_since", None)
-    return row

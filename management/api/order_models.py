@@ -80,8 +80,13 @@ class Adoption(RequestModel):
 
 
 class OrderChange(OrderModel):
-    """A change of what is ordered, as a merge patch. ``workers`` is the size of the only pool."""
+    """A change of what is ordered, as a merge patch. ``workers`` is the size of the only pool.
 
+    ``management`` comes alone: it attaches the order to its Cluster in that management cluster,
+    after the Cluster was moved there or restored.
+    """
+
+    management: Reference | None = None
     version: Version | None = None
     control_plane: ControlPlane | None = None
     workers: Count | None = None

@@ -24,7 +24,7 @@ _LOG = get_logger(__name__)
 
 MOVED = (
     "The Cluster is not in the management cluster any longer, but its API server responds, or it "
-    "was paused: it was moved, or a backup was restored. Release the order, and adopt the Cluster "
+    "was paused: it was moved, or a backup was restored. Attach the order to the Cluster "
     "where it is now."
 )
 

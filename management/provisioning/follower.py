@@ -47,7 +47,7 @@ class Follower:
     Times are seconds of the event loop's clock. ``waiting`` is the step and the revision that are
     repeated at ``next_at``; others do not wait. ``import_problem`` None: no import was tried.
     ``left``: the right to read a released order's kubeconfig is removed. ``stored_until`` is when
-    the observations that were stored will no longer count.
+    the observations that were stored will no longer count. ``engine_uid`` is the order's Cluster.
     """
 
     task: asyncio.Task[None] | None = None
@@ -64,6 +64,12 @@ class Follower:
     rejected_since: datetime | None = None
     unreachable_since: datetime | None = None
     stored_until: float = 0.0
+    engine_uid: str | None = None
+
+    def meet(self, engine_uid: str | None) -> None:
+        """Forget what was found about another Cluster, if the order is attached to one now."""
+        if engine_uid != self.engine_uid:
+            self.engine_uid, self.taken, self.waiting = engine_uid, "", None
 
     def may_store(self, now: float) -> bool:
         """Return whether an observation may be stored now, and count it if so."""

@@ -89,12 +89,9 @@ class OrderService:
         orderer: Orderer,
     ) -> Order:
         """Store an order for a Cluster that exists, and that Sekisho will only read."""
-        found = await self._find(management, engine_name)
+        found = await find_cluster(self.store, management, engine_name)
         if found is None:
-            raise EngineRefused(
-                f'there is no Cluster "{engine_name}" in the namespace "{management.namespace}" of '
-                "the management cluster"
-            )
+            raise no_cluster(engine_name, management)
         # One of a released order, or of an order that a restored database lost, may be adopted.
         ordered = found.order_id and await self.store.orders.get(found.order_id)
         if ordered and not ordered.release:
@@ -178,17 +175,6 @@ class OrderService:
         except ClusterApiError as exc:
             raise _translated(exc) from exc
 
-    async def _find(
-        self, management: ManagementCluster, engine_name: str
-    ) -> ObservedCluster | None:
-        try:
-            async with await engine_client(self.store, management) as client:
-                return await _cluster_at(
-                    client, engine_path(CLUSTERS, management.namespace, engine_name)
-                )
-        except ClusterApiError as exc:
-            raise _translated(exc) from exc
-
 
 def require_changeable(order: Order) -> None:
     """Raise Conflict unless Sekisho may change the order's Cluster."""
@@ -202,6 +188,27 @@ def require_changeable(order: Order) -> None:
         raise EngineConflict(f"Sekisho does not change it: {order.message}")
     if order.unreadable:
         raise Conflict(UNREADABLE)
+
+
+async def find_cluster(
+    store: Store, management: ManagementCluster, engine_name: str
+) -> ObservedCluster | None:
+    """Return a Cluster of a management cluster. Raises EngineAway, EngineRefused, and Conflict."""
+    try:
+        async with await engine_client(store, management) as client:
+            return await _cluster_at(
+                client, engine_path(CLUSTERS, management.namespace, engine_name)
+            )
+    except ClusterApiError as exc:
+        raise _translated(exc) from exc
+
+
+def no_cluster(engine_name: str, management: ManagementCluster) -> EngineRefused:
+    """Return the error of a Cluster that does not exist."""
+    return EngineRefused(
+        f'there is no Cluster "{engine_name}" in the namespace "{management.namespace}" of the '
+        "management cluster"
+    )
 
 
 async def _cluster_at(client: ClusterClient, path: str) -> ObservedCluster | None:

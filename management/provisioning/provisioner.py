@@ -209,6 +209,7 @@ class Provisioner:
     ) -> None:
         """Store what is seen of an order, and begin its next act."""
         follower = self._follower(order.id)
+        follower.meet(order.engine_uid)
         cluster = state.clusters.get(order.engine_name)
         facts = facts_of(order, follower, state, away)
         seen = observation(

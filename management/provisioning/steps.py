@@ -26,7 +26,8 @@ def why_foreign(order: Order, cluster: ObservedCluster) -> str:
     if order.engine_uid is not None and order.engine_uid != cluster.uid:
         return (
             f'The Cluster "{cluster.name}" in the management cluster is another one than before '
-            "(its uid has changed): Sekisho does not touch it."
+            "(its uid has changed): Sekisho does not touch it. If it was restored from a backup, "
+            "attach the order to it."
         )
     return (
         f'There is a Cluster "{cluster.name}" in the management cluster that is not this order\'s '

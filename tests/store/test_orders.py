@@ -114,6 +114,46 @@ async def test_replaced_order_changes_only_what_is_wanted(store: SqlStore) -> No
         await store.orders.replace(an_order("other"), revision=1)
 
 
+async def test_attached_order_keeps_what_is_wanted_and_is_announced(store: SqlStore) -> None:
+    order = await _ordered(store, an_order(engine_uid="uid-1", state="foreign"))
+    await with_management(store, "new")
+    async with store.changes.subscribe() as changes:
+        attached = await store.orders.attach(
+            order.id, management_id="c-new", engine_uid="uid-2", revision=1
+        )
+        assert await anext(changes) == Change("order", order.id)
+    assert attached == replace(order, management_id="c-new", engine_uid="uid-2")
+    assert await _found(store) == attached
+    assert await store.orders.of_management("c-mgmt") == []
+    assert await store.orders.of_management("c-new") == [attached]
+
+
+async def test_order_is_attached_once_and_only_where_it_can_stay(store: SqlStore) -> None:
+    order = await _ordered(store)
+    await with_management(store, "new")
+    await store.orders.create(
+        an_order("other", engine_name="shop", management_id="c-new"), NO_LIMITS
+    )
+
+    async def attach(management_id: str, order_id: str = order.id, revision: int = 1) -> Order:
+        return await store.orders.attach(
+            order_id, management_id=management_id, engine_uid="uid-2", revision=revision
+        )
+
+    with pytest.raises(Conflict, match="other has the cluster shop already"):
+        await attach("c-new")
+    with pytest.raises(RecordNotFound, match="c-nope is no management cluster"):
+        await attach("c-nope")
+    with pytest.raises(RecordNotFound):
+        await attach("c-mgmt", "c-nope")
+    with pytest.raises(StaleRevision):
+        await attach("c-mgmt", revision=2)
+    assert (await attach("c-mgmt")).engine_uid == "uid-2"
+    await store.orders.delete_requested(order.id, "delete")
+    with pytest.raises(Conflict, match="is being removed"):
+        await attach("c-mgmt")
+
+
 async def test_change_is_announced_until_it_is_observed(store: SqlStore) -> None:
     order = await _ordered(store)
     await store.orders.observe("c-shop", revision=1, state="ready", message="as ordered")

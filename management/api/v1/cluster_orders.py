@@ -6,30 +6,28 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from management.api.access_requirements import require_token_for
 from management.api.authentication import Caller, caller_of
+from management.api.management_choice import managements, owned_management
 from management.api.order_access import imported
 from management.api.order_models import Adoption, NewOrder, OrderChange, OrderContent, WorkerPool
 from management.api.order_problems import order_problems
 from management.api.preconditions import check_match, conflict
 from management.api.request_models import query_flag
-from management.api.services import Services, services_of
+from management.api.services import services_of
 from management.api.v1.cluster_responses import revision_of, shown, shown_order
-from management.authorization.builtin_roles import BUILT_IN, OWNER_OF, USER_BASE
-from management.authorization.escalation import lacking_for
-from management.authorization.role_catalog import RoleCatalog
+from management.authorization.builtin_roles import USER_BASE
 from management.clusters.cluster_identity import ID, NameTaken
 from management.clusters.service import ClusterService
-from management.errors import printable
 from management.http.body import validated
 from management.http.merge_patch import merge
 from management.http.problem import ApiProblem
 from management.http.request_notes import add_audit_note
+from management.provisioning.attaching import attach
 from management.provisioning.class_choice import choose, class_of
 from management.provisioning.classes import ClusterClass, InvalidOrder, Problem
 from management.provisioning.orders import Orderer, require_changeable
 from store.errors import StaleRevision
-from store.order_records import ManagementCluster, Order, Pool, WantedCluster
+from store.order_records import Order, Pool, WantedCluster
 
 POOL = "workers"
 """The name of the pool of an order that has a number of workers and no pools."""
@@ -40,8 +38,8 @@ async def place(request: web.Request, name: str, body: NewOrder, *, dry_run: boo
     services, caller = services_of(request), caller_of(request)
     orderer = _orderer(caller)
     with order_problems():
-        managements = await _managements(services, body.management)
-        choice = await choose(services.orders.classes, managements, body.class_name, orderer.roles)
+        possible = await managements(services, body.management)
+        choice = await choose(services.orders.classes, possible, body.class_name, orderer.roles)
         wanted = WantedCluster(
             class_name=choice.chosen.name,
             version=body.version,
@@ -65,19 +63,9 @@ async def adopt(request: web.Request, name: str, body: Adoption) -> web.Response
     if ID.fullmatch(name):
         raise ApiProblem(409, NameTaken.hidden)
     with order_problems():
-        (management,) = await _managements(services, body.management)
-        cluster = await services.store.clusters.get(management.cluster_id)
-        if cluster is None or not caller.access.sees_cluster(cluster.id):
-            raise _no_management(body.management)
-        require_token_for(caller, cluster)
-        catalog = RoleCatalog(await services.store.roles.list_all())
-        owner = BUILT_IN[OWNER_OF["cluster"]]
-        if missing := lacking_for(owner, catalog, caller.access, cluster_id=cluster.id):
-            raise ApiProblem(
-                403,
-                "who adopts becomes the owner, so it needs all that an owner of the management "
-                f"cluster holds; you lack: {', '.join(missing[:5])}",
-            )
+        management = await owned_management(
+            services, caller, body.management, "who adopts becomes the owner, so it needs"
+        )
         order = await services.orders.adopt(
             name, body.cluster, body.reach, management, _orderer(caller)
         )
@@ -88,7 +76,9 @@ async def adopt(request: web.Request, name: str, body: Adoption) -> web.Response
 async def change(
     request: web.Request, order: Order, patch: Mapping[str, object], *, dry_run: bool
 ) -> web.Response:
-    """Change what an order wants, by a merge patch of ``provision``."""
+    """Change what an order wants, by a merge patch of ``provision``, or where its Cluster is."""
+    if "management" in patch:
+        return await _attach(request, order, patch, dry_run=dry_run)
     services, cluster = services_of(request), imported(request)
     check_match(request, revision_of(cluster, order))
     with order_problems():
@@ -103,10 +93,39 @@ async def change(
         except StaleRevision:
             raise conflict(request) from None
     _note(request, _act(order.wanted, wanted), changed, dry_run=dry_run)
-    status = 200 if dry_run else 202
+    return await _shown(request, changed, 200 if dry_run else 202)
+
+
+async def _attach(
+    request: web.Request, order: Order, patch: Mapping[str, object], *, dry_run: bool
+) -> web.Response:
+    """Attach an order to its Cluster in another management cluster, or to a restored one.
+
+    Its kubeconfig there lets Sekisho in, so this needs what adopting it would need.
+    """
+    services, caller = services_of(request), caller_of(request)
+    check_match(request, revision_of(imported(request), order))
+    named = validated(OrderChange, json.dumps(patch)).management
+    if named is None or len(patch) > 1:
+        raise ApiProblem(422, "provision: management is given alone, with a cluster's name")
+    with order_problems():
+        management = await owned_management(
+            services, caller, named, "attaching an order to a Cluster needs"
+        )
+        try:
+            attached = await attach(services.store, order, management, dry_run=dry_run)
+        except StaleRevision:
+            raise conflict(request) from None
+    _note(request, "cluster.reattach", attached, dry_run=dry_run)
+    return await _shown(request, attached, 200 if dry_run else 202)
+
+
+async def _shown(request: web.Request, order: Order, status: int) -> web.Response:
+    """Return the cluster of a changed order, or the order while it is not imported."""
+    cluster = imported(request)
     if cluster is None:
-        return shown_order(request, changed, status)
-    return await shown(request, cluster, status, order=changed)
+        return shown_order(request, order, status)
+    return await shown(request, cluster, status, order=order)
 
 
 async def remove(request: web.Request, order: Order) -> web.Response:
@@ -146,22 +165,6 @@ async def remove(request: web.Request, order: Order) -> web.Response:
 def _orderer(caller: Caller) -> Orderer:
     roles: Collection[str] = {*caller.access.roles.get("", ()), USER_BASE}
     return Orderer(caller.user.id, caller.user.username, roles)
-
-
-async def _managements(services: Services, named: str | None) -> Sequence[ManagementCluster]:
-    """Return the management cluster of that id or name, or all. Raises InvalidOrder."""
-    if named is None:
-        return await services.store.management_clusters.list_all()
-    cluster = await services.store.clusters.get(named)
-    found = cluster and await services.store.management_clusters.get(cluster.id)
-    if not found:
-        raise _no_management(named)
-    return [found]
-
-
-def _no_management(named: str) -> InvalidOrder:
-    shown_name = printable(named[:100])
-    return InvalidOrder(Problem("management", f'there is no management cluster "{shown_name}"'))
 
 
 def _pools(

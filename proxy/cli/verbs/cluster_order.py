@@ -1,4 +1,4 @@
-"""``sekisho cluster provision``, ``adopt``, ``scale``, and ``upgrade``: orders of clusters."""
+"""``sekisho cluster provision``, ``adopt``, ``reattach``, ``scale``, and ``upgrade``: orders."""
 
 from datetime import timedelta
 from typing import Any
@@ -149,7 +149,44 @@ async def upgrade(
     print_order(printer, f"{'has' if wait else 'is to have'} {version}", changed)
 
 
-COMMANDS = (provision, adopt, scale, upgrade)
+@click.command()
+@_cluster
+@click.option(
+    "--management",
+    metavar="CLUSTER",
+    shell_complete=CLUSTERS,
+    help="The management cluster that has it now. Default: the one before.",
+)
+@wait_options
+@click.option("--dry-run", is_flag=True, help="Only check whether it can be attached.")
+@server_command
+@printed
+async def reattach(
+    session: ServerSession,
+    printer: Printer,
+    name: str,
+    management: str | None,
+    wait: bool,
+    timeout: timedelta | None,
+    dry_run: bool,
+) -> None:
+    """Attach an order to its Cluster again, after that was moved or restored.
+
+    `clusterctl move` takes a Cluster to another management cluster, and a restored backup has it
+    with another uid: the order is then foreign. Members, projects, and kubeconfigs stay.
+    """
+    check_timeout(wait, timeout)
+    if wait and dry_run:
+        raise click.UsageError("--wait waits for a cluster, and --dry-run attaches nothing")
+    before = await session.read(path_of("clusters", name))
+    place = {"management": management or str(order_in(before.data)["management"])}
+    changed = await change_order(session, before, place, dry_run=dry_run)
+    if wait:
+        changed = await wait_until(session, changed, timeout)
+    print_order(printer, "would be attached (dry run)" if dry_run else "is attached", changed)
+
+
+COMMANDS = (provision, adopt, reattach, scale, upgrade)
 
 
 async def _order(session: ServerSession, body: Item, *, dry_run: bool = False) -> Item:

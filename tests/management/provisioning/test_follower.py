@@ -80,6 +80,17 @@ def test_words_of_a_refusal_are_marked_so_that_readers_do_not_get_them(
     assert f"{REFUSES}size s3cret" in words
 
 
+def test_order_that_is_attached_to_another_cluster_forgets_the_former_one() -> None:
+    follower = Follower()
+    follower.meet("uid-1")
+    follower.failed("vanished", ForeignCluster("it was moved"), 1, 100.0)
+    follower.meet("uid-1")
+    assert follower.taken == "it was moved"
+    follower.meet("uid-2")
+    assert follower.taken == ""
+    assert follower.may_run("vanished", 1, 100.1)
+
+
 def test_observations_without_end_are_stored_at_a_bounded_rate() -> None:
     follower = Follower()
     times = [1000.0 + n / 10 for n in range(600)]

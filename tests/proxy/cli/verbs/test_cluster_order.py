@@ -211,6 +211,16 @@ def test_adopted_cluster_is_not_changed_and_its_machines_stay(alice: CommandLine
     assert "its machines stay" in done
 
 
+def test_order_is_attached_only_where_its_management_cluster_responds(
+    root: CommandLine, alice: CommandLine, bob: CommandLine
+) -> None:
+    reattach = ("cluster", "reattach", "shop")
+    assert 'no cluster "shop"' in bob.fails(*reattach)
+    assert "The engine does not respond" in alice.fails(*reattach)
+    assert 'no management cluster "nope"' in root.fails(*reattach, "--management", "nope")
+    assert "--dry-run attaches nothing" in root.fails(*reattach, "--dry-run", "--wait", code=2)
+
+
 def test_variables_of_an_order_are_shown_without_the_engine(
     world: World, alice: CommandLine, bob: CommandLine
 ) -> None:
