@@ -23,6 +23,7 @@ from store.encryption import Keyring, Undecryptable
 from store.errors import RecordNotFound, StaleRevision, StoreUnavailable
 from store.keyset import Place, page_of
 from store.records import Change, Cluster, CredentialSource
+from store.sealed_values import sealing_context
 from store.standing import lock_user
 from store.tables import clusters, is_storable, orders
 
@@ -228,4 +229,4 @@ async def _hold_cluster(connection: AsyncConnection, cluster_id: str) -> None:
 
 def _context(cluster_id: str, column: str) -> str:
     """Return the context to which an encrypted value is bound."""
-    return f"clusters.{column}/{cluster_id}"
+    return sealing_context(clusters.c[column], cluster_id)

@@ -38,6 +38,7 @@ from store.provider_claims import SqlProviderClaims
 from store.providers import SqlProviders
 from store.roles import SqlRoles
 from store.schema import bring_up, has_schema
+from store.sealed_values import SealedTable, check_sealed_values
 from store.tokens import SqlTokens
 from store.tunnels import SqlTunnels
 from store.users import SqlUsers
@@ -102,6 +103,11 @@ class SqlStore:
             changed += await self.orders.rotate(connection)
             await renew_check(connection, self._keyring)
         return changed
+
+    async def check_sealed_values(self) -> list[SealedTable]:
+        """Decrypt every encrypted value. Return what was found, by table."""
+        async with self._connections.read() as connection:
+            return [one async for one in check_sealed_values(connection, self._keyring)]
 
     async def close(self) -> None:
         """Close every connection."""

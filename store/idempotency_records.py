@@ -8,6 +8,7 @@ from store.connections import Database
 from store.encryption import Keyring, Undecryptable
 from store.inserts import insert_missing
 from store.records import StoredResponse
+from store.sealed_values import sealing_context
 from store.tables import answers
 
 
@@ -66,4 +67,4 @@ class SqlIdempotencyRecords:
 
 def _context(key: bytes) -> str:
     """Return the context to which an encrypted response is bound."""
-    return f"answers.body/{key.hex()}"
+    return sealing_context(answers.c.body, key)

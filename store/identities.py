@@ -29,6 +29,7 @@ from store.connections import Database
 from store.encryption import Keyring, Undecryptable
 from store.errors import Conflict, RecordNotFound, StoreUnavailable
 from store.records import Change, Check, NamedPrincipal, Principal, PrincipalRecord, User
+from store.sealed_values import sealing_context
 from store.standing import lock_checked, lock_user
 from store.tables import is_storable, memberships, principals, tokens, users
 from store.users import select_users
@@ -328,15 +329,6 @@ class SqlIdentities:
             changed += 1
         return changed
 
-    async def sealed(self) -> tuple[int, list[str]]:
-        """Return how many secrets are stored, and the principals whose secret no key opens."""
-        wanted = select(principals.c.id, principals.c.secret).where(
-            principals.c.secret.is_not(None)
-        )
-        async with self._connections.read() as connection:
-            rows = (await connection.execute(wanted.order_by(principals.c.id))).all()
-        return len(rows), [row.id for row in rows if self._opened(row.id, row.secret) is None]
-
     async def _select(self, *where: ColumnElement[bool]) -> list[PrincipalRecord]:
         async with self._connections.read() as connection:
             wanted = select(principals).where(*where).order_by(principals.c.id)
@@ -411,7 +403,7 @@ async def _revoke(connection: AsyncConnection, *where: ColumnElement[bool]) -> i
 
 def _context(principal_id: str) -> str:
     """Return the context to which an encrypted secret is bound."""
-    return f"principals.secret/{principal_id}"
+    return sealing_context(principals.c.secret, principal_id)
 
 
 def _begins(name: Column[str], beginning: str) -> ColumnElement[bool]:

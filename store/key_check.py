@@ -6,11 +6,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from config.loggers import get_logger
 from store.encryption import Keyring, Undecryptable
 from store.errors import KeyMismatch
+from store.sealed_values import sealing_context
 from store.tables import clusters, management_clusters, orders, providers, secrets
 
 _LOG = get_logger(__name__)
 _NAME = "keyring-check"
-_CONTEXT = f"secrets.value/{_NAME}"
+_CONTEXT = sealing_context(secrets.c.value, _NAME)
 _CHECK = secrets.c.name == _NAME
 
 _BY_RECORD = (

@@ -19,7 +19,8 @@ from store.order_records import (
     WantedCluster,
     WantedSummary,
 )
-from store.tables import orders
+from store.sealed_values import sealing_context
+from store.tables import management_clusters, orders
 
 _COUNTED = ("class_name", "workers")
 """Columns that repeat a part of ``wanted``."""
@@ -141,9 +142,9 @@ def management_of(row: Any, keyring: Keyring) -> ManagementCluster:
 
 def variables_context(order_id: str) -> str:
     """Return the context to which the encrypted variables are bound."""
-    return f"orders.variables/{order_id}"
+    return sealing_context(orders.c.variables, order_id)
 
 
 def token_context(cluster_id: str) -> str:
     """Return the context to which the encrypted token is bound."""
-    return f"management_clusters.token/{cluster_id}"
+    return sealing_context(management_clusters.c.token, cluster_id)

@@ -12,6 +12,7 @@ from store.encryption import Keyring, Undecryptable
 from store.errors import RecordNotFound, StoreUnavailable
 from store.records import Change, StoredProvider
 from store.rotation import rotate_column
+from store.sealed_values import sealing_context
 from store.tables import is_storable, providers
 
 
@@ -103,4 +104,4 @@ class SqlProviders:
 
 def _context(name: str) -> str:
     """Return the context to which the encrypted settings are bound."""
-    return f"providers.settings/{name}"
+    return sealing_context(providers.c.settings, name)

@@ -14,7 +14,7 @@ from proxy.doctor.machine import check_machine
 from proxy.doctor.names import check_names, hosts_in
 from proxy.doctor.providers import check_providers, specs_of
 from proxy.doctor.running import NotRunning, scrape
-from proxy.doctor.stored import check_clock, check_sealed, check_sealed_identities, open_for_reading
+from proxy.doctor.stored import check_clock, check_sealed, open_for_reading
 from proxy.startup.configuration import LoadedConfig, load_config
 from proxy.startup.providers import configured_specs, create_provider_registry
 from store.database import SqlStore
@@ -89,8 +89,8 @@ async def _examine_store(made: Examination, loaded: LoadedConfig, store: SqlStor
     made.statuses = await store.fleet.statuses()
     stored = await store.providers.list_all()
     made.managements = await store.management_clusters.list_all()
-    findings += check_sealed(made.clusters, stored, made.managements)
-    findings += check_sealed_identities(*await store.identities.sealed())
+    names = {one.id: one.name for one in made.clusters}
+    findings += check_sealed(await store.check_sealed_values(), names)
     registry = create_provider_registry(loaded, store)
     made.specs = list(specs_of(registry, configured_specs(loaded), stored, findings))
     findings += await check_providers(registry, made.specs)

@@ -1,7 +1,8 @@
 """Check the database: reach, schema, encryption keys, sealed records, and its clock."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,9 +14,8 @@ from store.database import SqlStore, database_exists
 from store.encrypted_file import holds_secrets
 from store.errors import KeyMismatch, SchemaTooNew, SchemaTooOld
 from store.locations import Location, locate
-from store.order_records import ManagementCluster
-from store.records import Cluster, StoredProvider
 from store.schema import HEAD
+from store.sealed_values import SealedTable
 
 SKEW = timedelta(seconds=2)
 """A difference of clocks that delays nothing. Tokens and leases last much longer."""
@@ -29,11 +29,36 @@ MAX_SHOWN = 5
 KEYS = "put the missing key back into store.encryption_keys_file"
 
 
-_OTHER_REMEDIES = {
-    "cluster": "import the cluster again",
-    "provider": "add it again",
-    "management cluster": "wait: the leader of the cluster requests another token",
+@dataclass(frozen=True, slots=True)
+class SealedKind:
+    """Records with encrypted values. ``remedy`` is what helps if their key is lost.
+
+    ``summarized``: there are many, and each is replaced in use, so that one finding is a warning
+    about all of them.
+    """
+
+    name: str
+    remedy: str
+    summarized: str = ""
+
+
+SEALED = {
+    "answers": SealedKind(
+        "stored response", "wait for a day, after which they are deleted", "stored responses"
+    ),
+    "clusters": SealedKind("cluster", "import the cluster again"),
+    "management_clusters": SealedKind(
+        "management cluster", "wait: the leader of the cluster requests another token"
+    ),
+    "orders": SealedKind(
+        "order", "remove it with --infrastructure keep, and adopt its Cluster, which has the values"
+    ),
+    # Without its secret, a sign-in is not refreshed at its provider.
+    "principals": SealedKind("sign-in", "let these users sign in again", "secrets of sign-ins"),
+    "providers": SealedKind("provider", "add it again"),
+    "secrets": SealedKind("secret", "restore a backup"),
 }
+"""What to do about the records of each table with encrypted values."""
 
 
 async def open_for_reading(
@@ -96,36 +121,26 @@ def clock_finding(subject: str, difference: timedelta) -> Finding:
     return level("clock", subject, message, "synchronize both clocks, for example by chrony")
 
 
-def check_sealed_identities(count: int, broken: Sequence[str]) -> Iterator[Finding]:
-    """Yield the secrets of users' sign-ins that no key opens, or that all can be opened.
+def check_sealed(tables: Sequence[SealedTable], names: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield records with values that no key opens, or that all can be opened.
 
-    ``count`` is the number of all. Without its secret, a sign-in is not refreshed at its provider.
+    ``names`` are those of clusters, by id.
     """
-    if broken:
-        shown = ", ".join(broken[:MAX_SHOWN]) + (", …" if len(broken) > MAX_SHOWN else "")
-        message = f"{len(broken)} of {count} secrets of sign-ins cannot be decrypted: {shown}"
-        remedy = f"{KEYS}; or let these users sign in again"
-        yield warning("keys", "identities", message, remedy)
-    else:
-        yield ok("keys", "identities", f"open all {count} secrets of sign-ins")
-
-
-def check_sealed(
-    clusters: Sequence[Cluster],
-    providers: Sequence[StoredProvider],
-    managements: Sequence[ManagementCluster] = (),
-) -> Iterator[Finding]:
-    """Yield records that no key opens, or that all can be opened."""
-    names = {one.id: one.name for one in clusters}
-    sealed = [("cluster", one.name, one.unreadable) for one in clusters]
-    sealed += [("provider", one.name, one.unreadable) for one in providers]
-    sealed += [
-        ("management cluster", names.get(one.cluster_id, one.cluster_id), one.unreadable)
-        for one in managements
-    ]
-    broken = [one for one in sealed if one[2]]
-    for kind, name, why in broken:
-        remedy = f"{KEYS}; or {_OTHER_REMEDIES[kind]}"
-        yield error("keys", f"{kind} {name}", f"cannot be decrypted ({why})", remedy)
-    if not broken:
-        yield ok("keys", "records", f"open all {len(sealed)} sealed records")
+    for table in tables:
+        kind = SEALED[table.table]
+        remedy = f"{KEYS}; or {kind.remedy}"
+        if kind.summarized and table.closed:
+            shown = ", ".join(name for name, _ in table.closed[:MAX_SHOWN])
+            more = ", …" if table.closed_count > MAX_SHOWN else ""
+            message = f"{table.closed_count} of {table.count} {kind.summarized} cannot be decrypted"
+            yield warning("keys", table.table, f"{message}: {shown}{more}", remedy)
+            continue
+        for name, why in table.closed:
+            subject = f"{kind.name} {names.get(name, name)}"
+            yield error("keys", subject, f"cannot be decrypted ({why})", remedy)
+        if table.closed_count > len(table.closed):
+            others = f"{table.closed_count - len(table.closed)} others cannot be decrypted"
+            yield error("keys", table.table, others, remedy)
+    if not any(one.closed for one in tables):
+        count = sum(one.count for one in tables)
+        yield ok("keys", "records", f"open all {count} sealed records")

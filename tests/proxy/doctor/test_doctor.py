@@ -51,7 +51,6 @@ def test_healthy_installation_has_no_error(installed: ScrapedSekisho) -> None:
         ("store", "sqlite"),
         ("schema", "sqlite"),
         ("keys", "records"),
-        ("keys", "identities"),
         ("certificate", "server"),
         ("provider", "provider local"),
         ("cluster", "cluster test"),

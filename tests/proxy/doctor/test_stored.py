@@ -5,16 +5,12 @@ from datetime import timedelta
 import pytest
 
 from proxy.doctor.findings import Status
-from proxy.doctor.stored import (
-    check_clock,
-    check_sealed,
-    check_sealed_identities,
-    clock_finding,
-)
+from proxy.doctor.stored import SEALED, check_clock, check_sealed, clock_finding
 from store.database import SqlStore
+from store.sealed_values import SEALED_TABLES, SealedTable
 from tests.store import conftest
 from tests.store.direct_access import execute
-from tests.store.order_records import a_management
+from tests.store.order_records import NO_LIMITS, a_management, an_order
 from tests.store.principals import LOCAL
 from tests.store.records import NOW, a_cluster, a_user
 
@@ -38,11 +34,36 @@ async def test_clock_of_the_database_of_this_machine_agrees(store: SqlStore, url
 
 
 def test_record_that_no_key_opens_is_an_error_of_its_own() -> None:
-    clusters = [a_cluster(), a_cluster("broken", unreadable="no key opens it")]
-    managements = [a_management("broken", unreadable="no key opens it"), a_management("prod")]
-    found = list(check_sealed(clusters, [], managements))
+    why = "no key opens it"
+    tables = [
+        SealedTable("clusters", 2, 1, (("broken", why),)),
+        SealedTable("management_clusters", 2, 1, (("c-broken", why),)),
+        SealedTable("orders", 500, 300, (("shop", why),)),
+    ]
+    found = list(check_sealed(tables, {"c-broken": "broken"}))
     assert {one.status for one in found} == {Status.ERROR}
-    assert [one.subject for one in found] == ["cluster broken", "management cluster broken"]
+    named = ["cluster broken", "management cluster broken", "order shop", "orders"]
+    assert [one.subject for one in found] == named
+    assert "299 others" in found[-1].message
+
+
+def test_every_table_with_encrypted_values_has_a_remedy() -> None:
+    assert SEALED.keys() == {one.name for one in SEALED_TABLES}
+
+
+async def test_variables_of_an_order_that_no_key_opens_are_an_error(
+    store: SqlStore, url: str
+) -> None:
+    await store.clusters.create(a_cluster("mgmt"))
+    await store.management_clusters.put(a_management("mgmt"))
+    for name in ("shop", "blog"):
+        await store.orders.create(an_order(name, management_id="c-mgmt"), NO_LIMITS)
+    await execute(url, "UPDATE orders SET variables = (SELECT token FROM management_clusters)")
+    found = list(check_sealed(await store.check_sealed_values(), {}))
+    assert [(one.status, one.subject) for one in found] == [
+        (Status.ERROR, "order blog"),
+        (Status.ERROR, "order shop"),
+    ]
 
 
 async def test_secret_of_a_sign_in_that_no_key_opens_is_a_warning(
@@ -51,13 +72,13 @@ async def test_secret_of_a_sign_in_that_no_key_opens_is_a_warning(
     for name in ("alice", "bob"):
         await store.users.create(a_user(name))
         await store.identities.seen(f"local://u-{name}", NOW, "refresh-me")
-    [found] = check_sealed_identities(*await store.identities.sealed())
-    assert (found.status, found.message) == (Status.OK, "open all 2 secrets of sign-ins")
+    [found] = check_sealed(await store.check_sealed_values(), {})
+    assert (found.status, found.message) == (Status.OK, "open all 3 sealed records")
     await execute(
         url,
         "UPDATE principals SET secret = (SELECT secret FROM principals WHERE id = 'local://u-bob') "
         f"WHERE id = '{LOCAL}'",
     )
-    [found] = check_sealed_identities(*await store.identities.sealed())
+    [found] = check_sealed(await store.check_sealed_values(), {})
     assert found.status is Status.WARNING
     assert f"1 of 2 secrets of sign-ins cannot be decrypted: {LOCAL}" in found.message
