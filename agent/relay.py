@@ -8,9 +8,10 @@ import asyncio
 import os
 from dataclasses import dataclass
 
-from agent.tunnel.connection import StreamHandler, TunnelConnection
+from agent.tunnel.connection import TunnelConnection
 from agent.tunnel.relayed_stream import RelayedStream
 from agent.tunnel.status import Status, encode_status
+from agent.tunnel.stream_handler import StreamHandler
 
 CONNECT_SECONDS = 5.0
 

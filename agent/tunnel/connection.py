@@ -7,9 +7,12 @@ as the transport drains, so that a stream never waits behind more than a few fra
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import cast
 
+from agent.tunnel.frame_rate import FrameRate
 from agent.tunnel.read_buffer import read_buffer
+from agent.tunnel.read_pace import ReadPace
+from agent.tunnel.stream_handler import StreamHandler, deliver
 from agent.tunnel.timing import TunnelTiming
 from agent.websocket.codec import (
     Close,
@@ -40,28 +43,13 @@ HIGH_WATER = 64 * 1024
 """Bytes that may wait in the transport. More would delay small frames of other streams."""
 
 
-class StreamHandler(Protocol):
-    """Handles the events of one stream."""
-
-    def stream_data(self, data: bytes) -> None:
-        """Handle received bytes. Call ``consume`` when they were passed on."""
-
-    def stream_finished(self) -> None:
-        """Handle the end of the received bytes."""
-
-    def stream_reset(self) -> None:
-        """Handle the end of the stream in both directions. No other call follows."""
-
-    def stream_writable(self) -> None:
-        """Continue to send: the queue of the stream has room."""
-
-
 class TunnelConnection(asyncio.BufferedProtocol):
     """A tunnel on an upgraded connection. ``client`` is the side that connected: the agent.
 
     ``accept`` returns the handler of a stream that the peer opened. ``lost`` is called once, with
     the reason, when the tunnel has ended. ``leaves`` is called when the peer accepts no more
-    streams. ``awaits``: bytes were sent since the last ones arrived.
+    streams. ``rate`` limits the frames that are read. ``awaits``: bytes were sent since the last
+    ones arrived.
     """
 
     def __init__(
@@ -73,6 +61,7 @@ class TunnelConnection(asyncio.BufferedProtocol):
         leaves: Callable[[], None] = lambda: None,
         limits: Limits | None = None,
         timing: TunnelTiming | None = None,
+        rate: FrameRate | None = None,
     ) -> None:
         self.session = Session(client=client, limits=limits)
         self.timing = timing or TunnelTiming()
@@ -87,6 +76,8 @@ class TunnelConnection(asyncio.BufferedProtocol):
         self._handlers: dict[int, StreamHandler] = {}
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
+        self._pace = ReadPace(rate)
+        self._pong: bytes | None = None
         self._paused = self._flushing = False
         self._dispatching = 0
         self._last_byte = self._pinged_at = self._loop.time()
@@ -142,6 +133,10 @@ class TunnelConnection(asyncio.BufferedProtocol):
         self.session.reset(stream_id)
         self.flush()
 
+    def count(self, frames: int) -> None:
+        """Count what the bytes of the peer cost beside their frames, as so many frames."""
+        self._pace.count(frames)
+
     def ping(self) -> None:
         """Send a ping, unless the last one is unanswered."""
         self._pinged_at = self._loop.time()
@@ -174,7 +169,7 @@ class TunnelConnection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return a buffer for the next read."""
-        return read_buffer()
+        return read_buffer()[: self._pace.read_bytes]
 
     def buffer_updated(self, nbytes: int) -> None:
         """Process bytes in the buffer."""
@@ -192,7 +187,7 @@ class TunnelConnection(asyncio.BufferedProtocol):
                 if isinstance(frame, Payload):
                     self.session.receive(frame.data, self._last_byte)
                 elif isinstance(frame, Ping):
-                    self._write(encode(Opcode.PONG, frame.data, masked=self._masked))
+                    self._pong = frame.data  # The last of several is enough (RFC 6455 §5.5.3).
                 elif isinstance(frame, Close):
                     self.close(f"the peer closed: {frame.code} {frame.reason}".rstrip())
         except WebSocketError as exc:
@@ -205,6 +200,9 @@ class TunnelConnection(asyncio.BufferedProtocol):
         else:
             self._dispatch()
             self.flush()
+            if self._transport is not None:
+                frames = self._decoder.frames + self.session.reader.frames
+                self._pace.after_read(self._transport, len(data), frames)
 
     def pause_writing(self) -> None:
         """Stop writing: the transport's buffer is full."""
@@ -221,6 +219,7 @@ class TunnelConnection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End all streams."""
         self._transport = None
+        self._pace.end()
         if self._timer is not None:
             self._timer.cancel()
         handlers, self._handlers = list(self._handlers.values()), {}
@@ -235,6 +234,9 @@ class TunnelConnection(asyncio.BufferedProtocol):
             return  # a handler called this during an event
         self._flushing = True
         try:
+            if self._pong is not None and not self._paused:
+                self._write(encode(Opcode.PONG, self._pong, masked=self._masked))
+                self._pong = None
             while not self._paused and self.session.has_output and self._transport is not None:
                 parts = self.session.take_output(HIGH_WATER)
                 self._write(encode(Opcode.BINARY, *parts, masked=self._masked))
@@ -272,7 +274,7 @@ class TunnelConnection(asyncio.BufferedProtocol):
         elif isinstance(event, DataReceived | StreamFinished | StreamWritable | StreamAccepted):
             handler = self._handlers.get(event.stream_id)
             if handler is not None:
-                _tell(handler, event)
+                deliver(handler, event)
 
     def _on_timer(self) -> None:
         remaining = self._quiet - (silent := self.silent_for)
@@ -288,13 +290,3 @@ class TunnelConnection(asyncio.BufferedProtocol):
     def _abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
-
-
-def _tell(handler: StreamHandler, event: Event) -> None:
-    """Call the method of the handler for an event."""
-    if isinstance(event, DataReceived):
-        handler.stream_data(event.data)
-    elif isinstance(event, StreamFinished):
-        handler.stream_finished()
-    elif isinstance(event, StreamWritable):
-        handler.stream_writable()

@@ -15,6 +15,9 @@ from agent.tunnel.read_buffer import read_buffer
 _READ_BYTES = 64 * 1024
 """The most that is read at a time, and so what a stream's queue holds beyond its bound."""
 
+_MOST_PIECES = 64
+"""Pieces that may wait in the socket's buffer. One of a few bytes takes a hundred there."""
+
 
 class StreamEnd(asyncio.BufferedProtocol):
     """The protocol of the socket, and the handler of the stream.
@@ -30,7 +33,8 @@ class StreamEnd(asyncio.BufferedProtocol):
         self._half_close = half_close
         self._stream_id = 0
         self._socket: asyncio.Transport | None = None
-        self._early = bytearray()
+        self._held = bytearray()
+        self._pieces = 0
         self._unread = 0
         self._paused = False
         self._socket_ended = self._stream_finished = self._over = False
@@ -50,9 +54,8 @@ class StreamEnd(asyncio.BufferedProtocol):
         if self._over:
             self._socket.abort()
             return
-        if self._early:
-            early, self._early = bytes(self._early), bytearray()
-            self._pass_on(early)
+        self._write_held()
+        self._give_credit()
         if self._stream_finished:
             self.stream_finished()
 
@@ -87,8 +90,11 @@ class StreamEnd(asyncio.BufferedProtocol):
         self._paused = True
 
     def resume_writing(self) -> None:
-        """Give the peer credit for what was passed on."""
-        self._paused = False
+        """Pass on what was held, and give the peer credit for what was passed on."""
+        self._paused, self._pieces = False, 0
+        if self._socket is not None and not self._socket.is_closing():
+            self._socket.set_write_buffer_limits(HIGH_WATER)
+            self._write_held()
         self._give_credit()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -101,17 +107,20 @@ class StreamEnd(asyncio.BufferedProtocol):
     # The stream
 
     def stream_data(self, data: bytes) -> None:
-        """Pass bytes on to the socket, or keep them until it is connected."""
-        if self._socket is None:
-            self._early += data  # at most the initial window
+        """Pass bytes on to the socket, or hold them until it is connected or has drained."""
+        self._unread += len(data)
+        if self._socket is None or self._paused:
+            self._held += data  # at most the window
         else:
-            self._pass_on(data)
+            self._write(data)
+            self._give_credit()
 
     def stream_finished(self) -> None:
         """Pass on that the peer sends nothing more."""
         self._stream_finished = True
         if self._socket is None:
             return
+        self._write_held()
         if self._socket_ended or not self._socket.can_write_eof():
             self._end()
             return
@@ -136,14 +145,24 @@ class StreamEnd(asyncio.BufferedProtocol):
             self._socket.resume_reading()
             self._cancel_check()
 
-    def _pass_on(self, data: bytes) -> None:
+    def _write(self, data: bytes) -> None:
         assert self._socket is not None
-        self._unread += len(data)
         self._socket.write(data)
-        if not self._paused:
-            self._give_credit()
+        self._pieces += 1
+        if self._pieces >= _MOST_PIECES:
+            self._pieces = 0
+            if self._socket.get_write_buffer_size():
+                self._socket.set_write_buffer_limits(0)  # pauses, until all has drained
+
+    def _write_held(self) -> None:
+        """Write what was held as one piece."""
+        if self._held:
+            held, self._held = bytes(self._held), bytearray()
+            self._write(held)
 
     def _give_credit(self) -> None:
+        if self._paused or self._socket is None:
+            return
         size, self._unread = self._unread, 0
         if size and not self._over:
             self._tunnel.consume(self._stream_id, size)
@@ -187,7 +206,7 @@ class StreamEnd(asyncio.BufferedProtocol):
 
     def _stop(self) -> None:
         self._over = True
-        self._early.clear()
+        self._held.clear()
         self._cancel_check()
         if self._linger is not None:
             self._linger.cancel()

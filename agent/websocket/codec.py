@@ -101,10 +101,14 @@ def encode_close(code: CloseCode, reason: str = "", *, masked: bool) -> bytes:
 
 
 class Decoder:
-    """Split received bytes into frames. It holds less than one head, or one control frame."""
+    """Split received bytes into frames. It holds less than one head, or one control frame.
+
+    ``frames`` is the number of frames that have begun.
+    """
 
     def __init__(self, *, masked: bool) -> None:
         """Expect frames with a mask (from a client), or without one."""
+        self.frames = 0
         self._masked = masked
         self._head = bytearray()
         self._opcode = Opcode.BINARY
@@ -144,6 +148,7 @@ class Decoder:
             if not self._missing():
                 self._begin(bytes(self._head))
                 self._head.clear()
+                self.frames += 1
                 break
         return taken
 

@@ -81,10 +81,11 @@ class FrameReader:
     """Split a stream of bytes into headers and pieces of payload.
 
     It holds at most an incomplete header: the payload of a data frame is passed on as it arrives,
-    so that a large frame costs no memory.
+    so that a large frame costs no memory. ``frames`` is the number of frames that have begun.
     """
 
     def __init__(self) -> None:
+        self.frames = 0
         self._partial = bytearray()
         self._left = 0
 
@@ -109,6 +110,7 @@ class FrameReader:
                 return
             header = decode_header(self._partial)
             self._partial.clear()
+            self.frames += 1
             if header.type is FrameType.DATA:
                 self._left = header.length
             yield header

@@ -49,7 +49,7 @@ class Session:
 
     def __init__(self, *, client: bool, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
-        self._reader = FrameReader()
+        self.reader = FrameReader()
         self._streams: dict[int, Stream] = {}
         self._next_id = 1 if client else 2
         self._remote_parity = 0 if client else 1
@@ -82,7 +82,7 @@ class Session:
         Raises:
             ProtocolError: the session is unusable. Send ``go_away`` and close the connection.
         """
-        for part in self._reader.read(data):
+        for part in self.reader.read(data):
             if isinstance(part, Header):
                 self._receive_header(part, now)
             else:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from agent.tunnel.connection import StreamHandler, TunnelConnection
+from agent.tunnel.connection import TunnelConnection
 from agent.tunnel.control import (
     ControlError,
     ControlReader,
@@ -20,6 +20,8 @@ from agent.tunnel.control import (
     Welcome,
     encode,
 )
+from agent.tunnel.frame_rate import FrameRate
+from agent.tunnel.stream_handler import StreamHandler
 from agent.tunnel.timing import TunnelTiming
 from agent.websocket.codec import CloseCode
 from agent.yamux.limits import Limits
@@ -28,6 +30,9 @@ from store.agent_records import Trust, Tunnel
 
 _LIMITS = Limits(remote_streams=2)
 """An agent opens the control stream. One more is seen, and ends the tunnel."""
+
+BYTES_OF_A_FRAME = 64
+"""Bytes of messages that cost as much as a frame to read."""
 
 HELLO_SECONDS = 10.0
 """How long an agent may take to send its first message."""
@@ -47,8 +52,8 @@ class AgentTunnel:
     """One tunnel. ``connection`` gets the transport.
 
     ``ready`` is called when the agent has introduced itself, ``ended`` once with the reason when
-    the tunnel has ended. ``suspended``: it does not answer, and other ways are used; see
-    :mod:`~.suspension`.
+    the tunnel has ended. ``rate`` limits the agent's frames. ``suspended``: it does not answer, and
+    other ways are used; see :mod:`~.suspension`.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class AgentTunnel:
         ready: Callable[["AgentTunnel"], None],
         ended: Callable[["AgentTunnel", str], None],
         timing: TunnelTiming | None = None,
+        rate: FrameRate | None = None,
         hello_seconds: float = HELLO_SECONDS,
     ) -> None:
         self.id = f"t-{secrets.token_hex(8)}"
@@ -69,7 +75,12 @@ class AgentTunnel:
         self.trust = Trust.UNVERIFIED
         self.reason = ""
         self.connection = TunnelConnection(
-            client=False, accept=self._accept, lost=self._lost, limits=_LIMITS, timing=timing
+            client=False,
+            accept=self._accept,
+            lost=self._lost,
+            limits=_LIMITS,
+            timing=timing,
+            rate=rate,
         )
         self.answers = Answers(self.connection)
         self._welcome = welcome
@@ -119,6 +130,7 @@ class AgentTunnel:
     def stream_data(self, data: bytes) -> None:
         """Handle messages of the agent."""
         assert self._control is not None
+        self.connection.count(data.count(b"\n") + len(data) // BYTES_OF_A_FRAME)
         try:
             for message in self._reader.read(data):
                 self._handle(message)

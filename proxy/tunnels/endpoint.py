@@ -13,6 +13,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from agent.tunnel.control import Welcome
+from agent.tunnel.frame_rate import FrameRate
 from agent.websocket.handshake import HandshakeError, response_headers
 from config.loggers import get_logger
 from management.http.client_address import ClientAddresses
@@ -55,6 +56,7 @@ class TunnelEndpoint:
         replica = directory.replica
         self._welcome = Welcome(importlib.metadata.version("sekisho"), replica.id, replica.machine)
         self._open: Counter[str] = Counter()
+        self._rates: dict[str, FrameRate] = {}
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Open a tunnel, or respond with a problem (RFC 9457)."""
@@ -118,14 +120,12 @@ class TunnelEndpoint:
         def ended(tunnel: AgentTunnel, reason: str) -> None:
             if permit is not None:
                 permit.release()
-            self._open[owner.cluster_id] -= 1
-            if not self._open[owner.cluster_id]:
-                del self._open[owner.cluster_id]
+            self._left(owner.cluster_id)
             self._directory.remove(tunnel)
             self._records.ended(tunnel, asked, reason)
 
-        self._open[owner.cluster_id] += 1
-        tunnel = AgentTunnel(owner, self._welcome, ready=self._ready, ended=ended)
+        rate = self._entered(owner.cluster_id)
+        tunnel = AgentTunnel(owner, self._welcome, ready=self._ready, ended=ended, rate=rate)
         transport.write(head)
         transport.set_protocol(tunnel.connection)
         tunnel.connection.connection_made(transport)
@@ -133,3 +133,20 @@ class TunnelEndpoint:
             request, response, asked, tunnel=tunnel.id, agent_token=owner.token_id
         )
         return RELAYED[False]
+
+    def _entered(self, cluster_id: str) -> FrameRate:
+        """Count a new tunnel of a cluster. Return the limit that its tunnels share."""
+        self._open[cluster_id] += 1
+        now = asyncio.get_running_loop().time()
+        return self._rates.setdefault(cluster_id, FrameRate(now))
+
+    def _left(self, cluster_id: str) -> None:
+        """Count the end of a tunnel. A limit that was exceeded is kept for the next one."""
+        self._open[cluster_id] -= 1
+        if not self._open[cluster_id]:
+            del self._open[cluster_id]
+            now = asyncio.get_running_loop().time()
+            idle = [one for one in self._rates if one not in self._open]
+            for one in idle:
+                if self._rates[one].is_full(now):
+                    del self._rates[one]

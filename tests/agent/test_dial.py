@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.dial import MAX_RETRY_AFTER, DialError, Target, dialed
-from agent.tunnel.connection import StreamHandler, TunnelConnection
+from agent.tunnel.connection import TunnelConnection
+from agent.tunnel.stream_handler import StreamHandler
 from tests.agent.connect_proxy import connect_proxy
 from tests.agent.tunnel_peer import TunnelServer, tunnel_server
 from tests.support.directory_pki import make_pki

@@ -13,7 +13,8 @@ from typing import cast
 
 import pytest
 
-from agent.tunnel.connection import StreamHandler, TunnelConnection
+from agent.tunnel.connection import TunnelConnection
+from agent.tunnel.stream_handler import StreamHandler
 from agent.tunnel.timing import TunnelTiming
 from agent.websocket.handshake import response_headers
 from agent.yamux.limits import Limits

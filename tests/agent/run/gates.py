@@ -11,9 +11,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from agent.dialer import dial_through
-from agent.tunnel.connection import StreamHandler, TunnelConnection
+from agent.tunnel.connection import TunnelConnection
 from agent.tunnel.control import Drain, Hello, Message, Welcome
 from agent.tunnel.control_stream import ControlStream
+from agent.tunnel.stream_handler import StreamHandler
 from agent.tunnel.timing import TunnelTiming
 from tests.agent.tunnel_peer import TunnelServer, tunnel_server
 
