@@ -10,7 +10,12 @@ from typing import Protocol
 from aiohttp import web
 
 from management.api.authentication import Caller, caller_of
-from management.api.order_visibility import not_imported, order_named, sees_order
+from management.api.order_visibility import (
+    caller_after_import,
+    not_imported,
+    order_named,
+    sees_order,
+)
 from management.api.services import services_of
 from management.api.user_management import require_reach
 from management.authorization.permissions import (
@@ -164,11 +169,16 @@ class InCluster:
         """Store the cluster in the request. Raise ApiProblem with 404 or 403."""
         name = request.match_info["cluster"]
         caller = caller_of(request)
-        cluster = await services_of(request).store.clusters.get(name)
-        access = caller.access.can_enter if self.entering else caller.access.sees_cluster
+        store = services_of(request).store
+        cluster = await store.clusters.get(name)
         if cluster is None:
             await _refuse_order(request, name)
-        if cluster is None or not access(cluster.id):
+            raise no_such_cluster(name)
+        if not caller.access.sees_cluster(cluster.id):
+            order = await store.orders.summary(cluster.id)
+            caller = await caller_after_import(request, *([order] if order is not None else ()))
+        access = caller.access.can_enter if self.entering else caller.access.sees_cluster
+        if not access(cluster.id):
             raise no_such_cluster(name)
         # First, so that the audit log has the cluster of a refused request.
         request[CLUSTER] = cluster

@@ -13,7 +13,13 @@ from management.api.access_requirements import (
     require_token_for,
 )
 from management.api.authentication import caller_of
-from management.api.order_visibility import ORDER, order_named, order_permissions, sees_order
+from management.api.order_visibility import (
+    ORDER,
+    caller_after_import,
+    order_named,
+    order_permissions,
+    sees_order,
+)
 from management.api.services import services_of
 from management.authorization.permissions import CREATE_CLUSTERS, PROVISION_CLUSTERS
 from store.order_records import Order
@@ -41,12 +47,13 @@ class InClusterOrOrder:
             request[ORDER] = order
             require_held_in_cluster(order_permissions(caller, order), self.permission)
             return
-        if not caller.access.sees_cluster(cluster.id):
-            raise no_such_cluster(name)
-        request[CLUSTER] = cluster
         order = await store.orders.get(cluster.id)
         if order is not None:
             request[ORDER] = order
+            caller = await caller_after_import(request, order)
+        if not caller.access.sees_cluster(cluster.id):
+            raise no_such_cluster(name)
+        request[CLUSTER] = cluster
         require_token_for(caller, cluster)
         require_in_cluster(caller, cluster, self.permission)
 

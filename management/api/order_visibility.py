@@ -5,10 +5,12 @@ and remove the order. Afterwards the roles in the cluster decide, as for every c
 """
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from aiohttp import web
 
-from management.api.authentication import Caller
+from management.api.authentication import CALLER, Caller, caller_of
+from management.api.services import services_of
 from management.authorization.permissions import EDIT_CLUSTER, NODES, READ_CLUSTER
 from management.http.problem import ApiProblem
 from management.provisioning.engine_errors import without_refusal
@@ -31,6 +33,25 @@ async def order_named(store: Store, id_or_name: str) -> Order | None:
     """Return the order with that id, or else with that name, unless it is released."""
     found = await store.orders.get(id_or_name) or await store.orders.by_name(id_or_name)
     return None if found is None or found.release else found
+
+
+async def caller_after_import(request: web.Request, *orders: OrderSummary) -> Caller:
+    """Return the caller. ``orders`` are of clusters that have a record.
+
+    The access of a request is read before the clusters. An import stores the cluster and the access
+    of its orderer at the same moment, which can be in between. So the access of an orderer who does
+    not see the cluster is read again.
+    """
+    caller = caller_of(request)
+    if any(_may_be_new(caller, one) for one in orders):
+        current = await services_of(request).authenticator.revalidate(caller.authenticated)
+        if current is not None:
+            request[CALLER] = caller = replace(caller, authenticated=current)
+    return caller
+
+
+def _may_be_new(caller: Caller, order: OrderSummary) -> bool:
+    return order.owner_id == caller.user.id and not caller.access.sees_cluster(order.id)
 
 
 def sees_order(caller: Caller, order: OrderSummary) -> bool:

@@ -21,7 +21,7 @@ from management.api.listing import Item, Listing, PageRequest
 from management.api.openapi_metadata import FLAG, openapi
 from management.api.order_access import imported, order_of
 from management.api.order_models import OrderChange
-from management.api.order_visibility import not_imported, sees_order
+from management.api.order_visibility import caller_after_import, not_imported, sees_order
 from management.api.preconditions import PATCHES, check_match, conflict, read_patch
 from management.api.request_models import Labels, query_flag
 from management.api.services import services_of
@@ -86,10 +86,12 @@ async def read_page(request: web.Request, page: PageRequest) -> Sequence[Item]:
     found: list[Item] = []
     while len(found) < size:
         wanted: Any = {"descending": page.descending, "after": after, "limit": size}
-        read: list[Cluster | OrderSummary] = [
-            *await store.clusters.page(field, **wanted),
+        # Orders first: one that is imported in between is read twice, and not missed.
+        both: list[Cluster | OrderSummary] = [
             *await store.orders.page(field, **wanted),
+            *await store.clusters.page(field, **wanted),
         ]
+        read = list({one.id: one for one in both}.values())
         read.sort(key=lambda one: (getattr(one, page.field), one.id), reverse=page.descending)
         del read[size:]
         found += [one for one in await _items(request, read, orders) if page.matches(one)]
@@ -105,7 +107,9 @@ async def _items(
     orders: Mapping[str, OrderSummary],
 ) -> list[Item]:
     """Return those of the clusters, and of the orders without one, that the caller may see."""
-    services, caller = services_of(request), caller_of(request)
+    services = services_of(request)
+    records = [one.id for one in found if isinstance(one, Cluster)]
+    caller = await caller_after_import(request, *(orders[one] for one in records if one in orders))
     statuses = await services.store.fleet.statuses()
     catalog = RoleCatalog(await services.store.roles.list_all())
     items = []
