@@ -10,12 +10,7 @@ from typing import Protocol
 from aiohttp import web
 
 from management.api.authentication import Caller, caller_of
-from management.api.order_visibility import (
-    caller_after_import,
-    not_imported,
-    order_named,
-    sees_order,
-)
+from management.api.order_visibility import caller_after_import, refuse_order
 from management.api.services import services_of
 from management.api.user_management import require_reach
 from management.authorization.permissions import (
@@ -172,7 +167,7 @@ class InCluster:
         store = services_of(request).store
         cluster = await store.clusters.get(name)
         if cluster is None:
-            await _refuse_order(request, name)
+            await refuse_order(request, name)
             raise no_such_cluster(name)
         if not caller.access.sees_cluster(cluster.id):
             order = await store.orders.summary(cluster.id)
@@ -247,13 +242,6 @@ def require_token_for(caller: Caller, cluster: Cluster) -> None:
     token = caller.authenticated.token
     if token.clusters and cluster.id not in token.clusters:
         raise ApiProblem(403, f'the token "{token.name}" is not for cluster "{cluster.name}"')
-
-
-async def _refuse_order(request: web.Request, name: str) -> None:
-    """Raise ApiProblem with 409 for an order that is not imported yet, if the caller may see it."""
-    order, caller = await order_named(services_of(request).store, name), caller_of(request)
-    if order is not None and sees_order(caller, order):
-        raise not_imported(caller, order)
 
 
 def no_such_cluster(name: str) -> ApiProblem:

@@ -77,3 +77,10 @@ def not_imported(caller: Caller, order: OrderSummary) -> ApiProblem:
     state = f'cluster "{order.name}" is on order ({order.state}) and not imported'
     message = shown_message(order, order_permissions(caller, order))
     return ApiProblem(409, f"{state}: {message}", note=state)
+
+
+async def refuse_order(request: web.Request, name: str) -> None:
+    """Raise ApiProblem with 409 for an order that is not imported yet, if the caller may see it."""
+    order, caller = await order_named(services_of(request).store, name), caller_of(request)
+    if order is not None and sees_order(caller, order):
+        raise not_imported(caller, order)
