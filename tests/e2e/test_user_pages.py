@@ -118,6 +118,23 @@ def test_administrator_creates_a_user_gives_and_takes_a_role_and_disables(
     assert pages.logged() == []
 
 
+def test_page_with_long_names_breaks_no_other_word(proxy: SekishoWithUsers, pages: Pages) -> None:
+    name = "maximilian-alexander.von-und-zu.contractor@subsidiary.example.com"
+    user = proxy.create_user(name, "--admin")
+    pages.sign_in("root", path="/people")
+    pages.shows(name)
+    pages.check("people-long-name")
+    pages.open(f"/people/{user}/account", name)
+    pages.press("Reset password")
+    pages.field("New password")
+    pages.check_dialog(
+        "New password for maximilian-alexander.von-und-zu.contractor@subsidiary.example.com",
+        "person-long-name",
+    )
+    pages.press("Cancel", "dialog")
+    assert pages.logged() == []
+
+
 def test_groups_and_global_roles_are_listed(pages: Pages) -> None:
     pages.sign_in("root", path="/groups")
     pages.titled("People and groups")

@@ -130,7 +130,7 @@ def test_owner_changes_a_workload_and_deletes_it(
     pages.accessible()
     pages.press("Cancel", "dialog")
     pages.press("Resume")
-    pages.says("web goes on")
+    pages.says("web is resumed")
     pages.press("Roll back to revision 1")
     pages.shows("example.invalid/web:1", "dialog")
     pages.check_dialog("Roll back web to revision 1", "workload-roll-back")

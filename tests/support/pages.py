@@ -33,6 +33,27 @@ BETWEEN = (1000, 620)
 """Widths of windows, in pixels, just above those at which the layout changes."""
 
 
+BROKEN = """
+const found = [], page = document.querySelector("#content");
+const texts = document.createTreeWalker(page, NodeFilter.SHOW_TEXT);
+while (texts.nextNode()) {
+  for (const word of texts.currentNode.data.matchAll(/(?<=^|\\s)[A-Za-z]{3,14}(?=$|\\s)/g)) {
+    const range = document.createRange();
+    range.setStart(texts.currentNode, word.index);
+    range.setEnd(texts.currentNode, word.index + word[0].length);
+    if (new Set([...range.getClientRects()].map((one) => one.top)).size > 1) found.push(word[0]);
+  }
+}
+return found;
+"""
+"""A script that returns the short words of the page that are broken at the end of a line."""
+BLANK = """
+return [...document.querySelectorAll("#content .panel")].filter((one) =>
+  !one.innerText.slice(one.querySelector(".panel-head")?.innerText.length || 0).trim()
+  && !one.querySelector("input, select, textarea, img")).map((one) => one.innerText);
+"""
+"""A script that returns the panels that have nothing below their title."""
+
 PASSING = (
     ElementClickInterceptedException,
     ElementNotInteractableException,
@@ -173,6 +194,8 @@ class Pages:
             self.accessible()
             wide = self.browser.execute_script("return document.documentElement.scrollWidth")
             assert wide <= size[0], f"{name} is {wide} pixels wide on a {look}"
+            assert self.browser.execute_script(BROKEN) == [], f"{name} on a {look}"
+            assert self.browser.execute_script(BLANK) == [], f"{name} on a {look}"
             self.picture(f"{name}-{look}")
         for width in BETWEEN:
             self.look((width, 700))
@@ -188,6 +211,9 @@ class Pages:
         heading = "dialog[open]:last-of-type h2"
         self.see(lambda b: b.find_element(By.CSS_SELECTOR, heading).text == title)
         self.check(name)
+        close = self.find("dialog[open]:last-of-type .close").rect
+        text = self.browser.find_element(By.CSS_SELECTOR, heading).rect
+        assert close["x"] >= text["x"] + text["width"], "the close button is below the title"
 
     def picture(self, name: str, selector: str = "") -> None:
         """Save a picture of the window, or of one element."""

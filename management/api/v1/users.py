@@ -22,7 +22,8 @@ from management.http.body import read_body
 from management.http.problem import ApiProblem
 from management.http.request_notes import add_audit_note
 from management.identity.users import MAX_USERNAME_LENGTH, checked_username, new_user
-from store.errors import StaleRevision
+from store.errors import Conflict, StaleRevision
+from store.interfaces import Store
 from store.page_records import UserFilter, UserOrder
 from store.records import Principal, User
 
@@ -123,6 +124,7 @@ async def create_user(request: web.Request) -> web.Response:
         username = checked_username(body.username)
     except ValueError as exc:
         raise ApiProblem(422, f"username: {exc}") from None
+    await _check_free(services.store, username)
     user = replace(new_user(username, display_name=body.display_name), labels=body.labels)
     password = None
     if body.password is not None:
@@ -130,6 +132,17 @@ async def create_user(request: web.Request) -> web.Response:
     await services.store.users.create(user, password=password)
     add_audit_note(request, created=user.id)
     return json_with_etag(user_json(user), user.revision, 201)
+
+
+async def _check_free(store: Store, username: str) -> None:
+    """Raise Conflict if a local user has the name, also one who has no password yet.
+
+    Two requests at the same moment may both pass. The database gives only one of them a password.
+    """
+    named = [one for user in await store.users.find(username) for one in user.principals]
+    taken = any(one.provider == "local" and one.name == username for one in named)
+    if taken or await store.users.password(username) is not None:
+        raise Conflict(f'a local user "{username}" exists already')
 
 
 @openapi(body=UserSpec, response=response_models.UserResponse, revised=True)

@@ -215,7 +215,7 @@ async def test_user_is_created_changed_and_deleted(api: Api) -> None:
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        ({"username": "plain"}, 201),
+        ({"username": "dora"}, 201),
         ({"username": ""}, 422),
         ({"username": "u-alike"}, 422),
         ({"username": "system:admin"}, 422),
@@ -226,6 +226,17 @@ async def test_user_is_created_changed_and_deleted(api: Api) -> None:
 )
 async def test_invalid_user_is_rejected(api: Api, body: Any, status: int) -> None:
     assert (await api("admin", "POST", "/v1/users", body)).status == status
+
+
+@pytest.mark.parametrize("first", [{}, {"password": "long-enough-12"}])
+@pytest.mark.parametrize("second", [{}, {"password": "long-enough-13"}])
+async def test_local_users_have_different_names(api: Api, first: Any, second: Any) -> None:
+    assert (await api("admin", "POST", "/v1/users", {"username": "dora", **first})).status == 201
+    refused = await api("admin", "POST", "/v1/users", {"username": "dora", **second})
+    assert (refused.status, refused.body["detail"]) == (
+        409,
+        'a local user "dora" exists already',
+    )
 
 
 LARGER: tuple[dict[str, Any], ...] = (

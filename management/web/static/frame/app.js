@@ -25,7 +25,7 @@ export async function enter() {
   if (me.must_change_password) return showPasswordChange();
   document.body.dataset.state = "in";
   $("account").textContent = me.display_name;
-  put($("sections"), SECTIONS.filter((one) => one.show(me, may)).map((one) => h("li", null, h("a", { href: one.path }, one.label))));
+  put($("sections"), SECTIONS.filter((one) => one.show(me, may)).map((one) => h("li", null, h("a", { href: one.path, "data-also": one.also }, one.label))));
   const next = sessionStorage.getItem(NEXT);
   sessionStorage.removeItem(NEXT);
   if (next && next !== location.pathname + location.search) await navigate(next, { replace: true });

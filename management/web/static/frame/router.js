@@ -59,8 +59,7 @@ export async function render(y = scrollY) {
   document.body.classList.remove("menu-open");
   $("menu").setAttribute("aria-expanded", "false");
   for (const one of document.querySelectorAll("#sections a")) {
-    const section = one.getAttribute("href");
-    const here = path === section || (section !== "/" && path.startsWith(`${section}/`));
+    const here = [one.getAttribute("href"), one.dataset.also].some((own) => path === own || (own !== "/" && path.startsWith(`${own}/`)));
     if (here) one.setAttribute("aria-current", "page");
     else one.removeAttribute("aria-current");
   }

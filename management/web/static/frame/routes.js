@@ -1,11 +1,11 @@
 // The pages, and the sections of the navigation. A page is loaded when it is first shown.
 
-// Sections: show(me, may) decides whether the signed-in person may use it.
+// Sections: show(me, may) decides whether the signed-in person may use it. `also`: a path of its pages.
 export const SECTIONS = [
   { path: "/", label: "Overview", show: () => true },
   { path: "/clusters", label: "Clusters", show: () => true },
   { path: "/projects", label: "Projects", show: () => true },
-  { path: "/people", label: "People and groups", show: (me, may) => may("users.read") },
+  { path: "/people", also: "/groups", label: "People and groups", show: (me, may) => may("users.read") },
   { path: "/roles", label: "Roles", show: () => true },
   { path: "/providers", label: "Providers", show: (me, may) => may("providers.read") },
   { path: "/access", label: "Who can …?", show: () => true },

@@ -95,7 +95,7 @@ function summary(cluster) {
         ["API servers", cluster.servers?.map((one) => h("div", null, h("code", null, one)))],
         ["Certificate of API servers ends", status?.certificate && when(status.certificate.ends_at)],
         ["Tokens of Sekisho end", cluster.tokens_expire_at && when(cluster.tokens_expire_at)],
-      ), !status && word === "Unknown" && h("p", { class: "faint" }, "Your role does not include the state of this cluster.")),
+      ), !status && word === "Unknown" && h("p", { class: "faint" }, holds(cluster, "nodes.read") ? "Sekisho has not read the state of this cluster yet." : "Your role does not include the state of this cluster.")),
       status?.nodes && panel("Capacity", meters(cluster), !status.usage && h("p", { class: "faint" }, "Install metrics-server in the cluster to see what is used."))),
     status?.conditions?.length > 0 && panel("Conditions", conditions(status.conditions)),
     unread.length > 0 && panel("Not read", conditions(unread)),

@@ -28,9 +28,9 @@ export async function usage(view, { id }) {
     { label: "CPU", cell: (one) => cores(one.cpu), sort: (one) => quantity(one.cpu) },
     { label: "Memory", cell: (one) => `${gib(one.memory)} GiB`, sort: (one) => quantity(one.memory) },
   ];
-  const none = empty("Nothing is known of the usage.", "Sekisho reads it from metrics-server once a minute.");
-  const nodes = table({ caption: "usage of nodes", key: "name", sort: "Name", columns: columns(), empty: none });
-  const namespaces = table({ caption: "usage of namespaces", key: "name", sort: "Name", columns: columns({ label: "Pods", cell: (one) => one.pods, sort: (one) => one.pods }), empty: none });
+  const none = () => empty("Nothing is known of the usage.", "Sekisho reads it from metrics-server once a minute.");
+  const nodes = table({ caption: "usage of nodes", key: "name", sort: "Name", columns: columns(), empty: none() });
+  const namespaces = table({ caption: "usage of namespaces", key: "name", sort: "Name", columns: columns({ label: "Pods", cell: (one) => one.pods, sort: (one) => one.pods }), empty: none() });
   const show = (now) => {
     put(note, now.read_at && h("p", { class: "faint" }, "Read ", when(now.read_at), "."), now.problems.map((one) => h("p", null, badge("warn", one.reason), " ", one.message)));
     nodes.update(now.nodes || []);

@@ -1,6 +1,6 @@
 // The reader's account, in tabs: clusters, tokens, sessions, and linked accounts.
 
-import { call, get, session } from "../frame/api.js";
+import { call, every, get, session } from "../frame/api.js";
 import { enc, h, upper, when } from "../frame/dom.js";
 import { confirm, form, formDialog } from "../frame/form.js";
 import { watch } from "../frame/live.js";
@@ -8,6 +8,7 @@ import { table } from "../frame/table.js";
 import { badge, button, empty, heading, panel, say, tabs } from "../frame/ui.js";
 import { LIFETIMES, SCOPES, myClusters, newToken } from "./kubeconfig.js";
 
+const MANY = 8; // Choices that need no search.
 const TABS = [["Clusters", ""], ["Tokens", "tokens"], ["Sessions", "sessions"], ["Account", "account"]];
 const PARTS = { "": myClusters, tokens, sessions, account };
 
@@ -36,7 +37,7 @@ const scope = (one, clusters) => [
 ];
 
 async function tokens(view) {
-  const clusters = new Map((await get("/v1/clusters")).items.map((one) => [one.id, one.name]));
+  const clusters = new Map((await every("/v1/clusters", view.signal)).map((one) => [one.id, one.name]));
   const columns = [
     { label: "Description", cell: (one) => [one.description || "No description", h("small", null, one.name)], sort: (one) => one.description, text: (one) => `${one.description} ${one.name}` },
     { label: "Scope", cell: (one) => scope(one, clusters) },
@@ -51,7 +52,10 @@ async function tokens(view) {
 
 function createToken(clusters) {
   const choices = [...clusters].map(([id, name]) => h("label", { class: "choice" }, h("input", { type: "checkbox", value: id }), h("span", null, name)));
-  const picked = h("fieldset", null, h("legend", null, "Only in these clusters"), choices, h("p", { class: "hint" }, "None: all clusters, and this API. With clusters, the token is valid for these and their workloads only."));
+  const search = h("input", { type: "search", placeholder: "Search", "aria-label": "Search clusters", autocomplete: "off", oninput: () => choices.forEach((one) => {
+    one.hidden = !one.textContent.toLowerCase().includes(search.value.trim().toLowerCase()) && !one.control.checked;
+  }) });
+  const picked = h("fieldset", null, h("legend", null, "Only in these clusters"), choices.length > MANY && search, h("div", { class: "choices" }, choices), h("p", { class: "hint" }, "None: all clusters, and this API. With clusters, the token is valid for these and their workloads only."));
   formDialog("Create token", {
     fields: [
       { name: "description", label: "Description", required: true, maxlength: 256, hint: "Where it is used, so that you know what ends when you revoke it." },

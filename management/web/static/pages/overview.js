@@ -27,7 +27,7 @@ function parts({ clusters, projects, users, tokens, ending, providers, overload 
     panel("Problems", clusters.problems.length + down.length ? h("ul", { class: "rows" },
       clusters.problems.map((one) => row(badge("bad", one.condition), h("a", { href: `/clusters/${enc(one.id)}` }, one.name), one.message || one.reason, one.since && when(one.since))),
       down.map((one) => row(badge("bad", "Provider down"), h("a", { href: `/providers/${enc(one.name)}` }, one.name), one.error)))
-      : badge("good", "No problems are known.")),
+      : clusters.unknown ? badge("plain", `No problems are known. The state of ${plural(clusters.unknown, "cluster")} is unknown.`) : badge("good", "No problems are known.")),
     panel("Ends soon", ending.length ? h("ul", { class: "rows" }, ending.map((one) => row(badge(new Date(one.ends_at) < Date.now() ? "bad" : "warn", KINDS[one.kind]),
       one.kind === "token" ? h("a", { href: one.user ? "/me/tokens" : "/people" }, one.name) : one.id ? h("a", { href: `/clusters/${enc(one.id)}/settings` }, one.name) : one.name, one.user && `of ${one.user}`, when(one.ends_at))))
       : h("p", { class: "faint" }, "No certificate ends within 30 days, and no token within 14.")),

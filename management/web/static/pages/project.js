@@ -1,7 +1,7 @@
 // One project, in tabs: namespaces, workloads, what is used of the quota, members, settings.
 
 import { call, every, get, holds } from "../frame/api.js";
-import { enc, h, put } from "../frame/dom.js";
+import { enc, h, put, when } from "../frame/dom.js";
 import { confirm, form, formDialog } from "../frame/form.js";
 import { live, watch } from "../frame/live.js";
 import { navigate } from "../frame/router.js";
@@ -145,7 +145,7 @@ function settings(view, project) {
   const { fields, read } = projectFields(project);
   const inside = project.namespaces.length;
   return [
-    panel("Settings", facts(["Created", new Date(project.created_at).toLocaleDateString()]), form({
+    panel("Settings", facts(["Created", when(project.created_at)]), form({
       fields,
       submit: "Save",
       reload: view.refresh,

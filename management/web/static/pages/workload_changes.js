@@ -15,7 +15,7 @@ export function actionButtons(target, { state, desired, conditions, containers }
     target.may("restart") && button("Restart", () => restart(target, read)),
     target.may(paused ? "resume" : "pause") && button(paused ? "Resume" : "Pause", async () => {
       await change(target, paused ? "resume" : "pause");
-      say(paused ? `${target.name} goes on.` : `${target.name} is paused.`);
+      say(paused ? `${target.name} is resumed.` : `${target.name} is paused.`);
       await read();
     }),
     target.may("delete") && button("Delete", () => remove(target), { kind: "quiet danger" }),

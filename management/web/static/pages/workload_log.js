@@ -79,7 +79,7 @@ export async function log(view, target) {
     while (!own.signal.aborted) {
       try {
         await read(own.signal, () => (failures = 0));
-        return stop(previous.checked ? "This is the whole log of the last run." : "The log has ended.");
+        return stop(previous.checked ? "This is the whole log of the previous run." : "The log has ended.");
       } catch (error) {
         if (own.signal.aborted) return;
         // A refusal stays one; a connection that broke off is opened again.
@@ -165,6 +165,6 @@ export async function log(view, target) {
   await live(target.path, show, { ...view, stream: false, first: target.first });
   return panel("Log",
     h("div", { class: "inline" }, labelled("Pod", pod), labelled("Container", container),
-      h("div", { class: "field checkbox" }, check("The last run", previous), check("Times", times)), h("div", { class: "actions" }, toggle)),
+      h("div", { class: "field checkbox" }, check("Previous run", previous), check("Times", times)), h("div", { class: "actions" }, toggle)),
     state, older, box);
 }
