@@ -62,6 +62,9 @@ class ReadLimits:
     max_pages: int = 200
     """Pages of one list."""
 
+    max_list_bytes: int = 64 * 1024 * 1024
+    """Estimated memory of a list that is held as a whole."""
+
 
 DEFAULT_LIMITS = ReadLimits()
 
@@ -142,12 +145,19 @@ class CallerClient:
     async def list_all(
         self, path: str, query: Mapping[str, str] | None = None, *, most: int = 2_000
     ) -> list[Manifest]:
-        """Return the objects of a collection. Raises TooMuch if there are more than ``most``."""
+        """Return the objects of a collection.
+
+        Raises TooMuch if there are more than ``most``, or if they take too much memory.
+        """
         found: list[Manifest] = []
+        weight = 0
         async for page in self.pages(path, query):
             found += page.items
-            if len(found) > most:
-                raise TooMuch(f"{path}: more than {most} objects; narrow the request")
+            weight += page.weight
+            if len(found) > most or weight > self._limits.max_list_bytes:
+                raise TooMuch(
+                    f"{path}: more than {most} objects, or larger ones than Sekisho reads"
+                )
         return found
 
     async def pages(

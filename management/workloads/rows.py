@@ -19,6 +19,9 @@ Row = dict[str, Any]
 
 MAX_IMAGES = 32
 MAX_LABELS = 64
+MAX_LABEL_KEY, MAX_LABEL_VALUE = 317, 63
+"""Characters in Kubernetes. A cluster that sends longer ones would fill the memory with rows."""
+
 MAX_CONDITIONS = 16
 MAX_IMAGE_LENGTH = 500
 MAX_MESSAGE = 500
@@ -134,7 +137,9 @@ def conditions_of(status: Mapping[str, Any]) -> list[Row]:
 def _labels(metadata: Mapping[str, Any]) -> dict[str, str]:
     labels = mapping(metadata.get("labels"))
     return {
-        key: value for key, value in list(labels.items())[:MAX_LABELS] if isinstance(value, str)
+        key[:MAX_LABEL_KEY]: value[:MAX_LABEL_VALUE]
+        for key, value in list(labels.items())[:MAX_LABELS]
+        if isinstance(value, str)
     }
 
 

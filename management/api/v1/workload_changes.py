@@ -56,7 +56,7 @@ async def apply_manifest(request: web.Request) -> web.Response:
     field manager owns a field: ``errors`` has all fields with their owners.
     """
     body = await read_body(request, NewManifest)
-    objects = manifest_objects(body)
+    objects = await manifest_objects(body)
     async with caller_client(request, cluster_of(request).id) as client:
         result = await ManifestApplication(client, objects).run(dry_run=body.dry_run)
     problem = manifest_problem(result)

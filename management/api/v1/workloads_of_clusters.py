@@ -93,7 +93,7 @@ async def apply_to_clusters(request: web.Request) -> web.Response:
     ``Idempotency-Key``, failures included; applying a manifest again changes nothing twice.
     """
     body = await read_body(request, ManifestForClusters)
-    objects = manifest_objects(body)
+    objects = await manifest_objects(body)
     targets = await _targets(request, body)
 
     async def work(target: _Target) -> _Answer:

@@ -143,6 +143,24 @@ async def test_list_reads_every_page_and_halves_a_page_that_is_too_large() -> No
     assert limits[:2] == [200, 100]
 
 
+async def test_list_whose_objects_together_are_too_large_is_too_much() -> None:
+    asked = 0
+
+    async def script(request: web.BaseRequest) -> web.StreamResponse:
+        nonlocal asked
+        asked += 1
+        return listed([f"p-{asked}"], str(asked), status={"message": "x" * 10_000})
+
+    small = ReadLimits(max_list_bytes=100_000)
+    async with (
+        scripted_gate(script, limits=small) as (gate, _),
+        gate.client("prod", ALICE) as client,
+    ):
+        with pytest.raises(TooMuch, match="larger ones than Sekisho reads"):
+            await client.list_all(PODS)
+    assert asked == 10
+
+
 async def test_list_that_does_not_end_is_too_much() -> None:
     async def script(request: web.BaseRequest) -> web.StreamResponse:
         return listed(["a"], "same")

@@ -106,6 +106,17 @@ async def test_cluster_that_floods_is_read_up_to_a_limit() -> None:
     assert [gap.reason for gap in found.gaps] == ["TooMany"]
 
 
+async def test_labels_of_a_row_have_the_size_that_kubernetes_allows() -> None:
+    async def script(request: web.BaseRequest) -> web.StreamResponse:
+        labels = {f"{number}{'k' * 10_000}": "v" * 100_000 for number in range(70)}
+        item = {"metadata": {"name": "a", "uid": "a", "labels": labels}}
+        return web.json_response({"metadata": {"resourceVersion": "1"}, "items": [item]})
+
+    found = await collected(script, Scope((JOB,), None, frozenset()))
+    [row] = found.rows
+    assert len(str(row["labels"])) < 64 * (317 + 63 + 10)
+
+
 async def test_huge_object_is_a_gap() -> None:
     async def script(request: web.BaseRequest) -> web.StreamResponse:
         if "/pods" in request.path:
