@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from config.listen import Listen, parse_listen
 from config.section import Duration, Lag, Networks, Section
@@ -31,6 +38,20 @@ def _workers(value: Any) -> Any:
     if not _COUNT.fullmatch(text) or int(text) > MAX_WORKERS:
         raise ValueError(f"must be a number from 1 to {MAX_WORKERS}, or auto")
     return int(text)
+
+
+def _not_everywhere(value: tuple[str, ...]) -> tuple[str, ...]:
+    for one in value:
+        if ipaddress.ip_network(one).prefixlen == 0:
+            raise ValueError(
+                f"{one!r} is every address: each client could choose the address that Sekisho "
+                "limits and logs; name the networks of the load balancers"
+            )
+    return value
+
+
+Balancers = Annotated[Networks, AfterValidator(_not_everywhere)]
+"""Addresses and networks of load balancers, whose word about clients' addresses counts."""
 
 
 def origin(url: str) -> str:
@@ -103,10 +124,10 @@ class ServerSettings(Section):
     workers: Annotated[int | Literal["auto"], BeforeValidator(_workers)] = 1
     """Processes that share the listener; ``auto``: the number of usable CPUs."""
 
-    trusted_proxies: Networks = ()
+    trusted_proxies: Balancers = ()
     """Addresses or networks of load balancers whose ``X-Forwarded-For`` is trusted."""
 
-    proxy_protocol_from: Networks = ()
+    proxy_protocol_from: Balancers = ()
     """Addresses or networks of load balancers that announce each client's address by the PROXY
     protocol. Their connections must begin with its header; those from elsewhere must not."""
 

@@ -30,13 +30,27 @@ _BY_RECORD = (
 async def check_keys(connection: AsyncConnection, keyring: Keyring, shown: str) -> None:
     """Decrypt the check value with the keys, or create it.
 
-    Writes in both cases, to detect a read-only database as well. Raises
-    KeyMismatch.
+    Writes in both cases, to detect a read-only database as well. Raises KeyMismatch.
     """
-    value = (await connection.execute(select(secrets.c.value).where(_CHECK))).scalar_one_or_none()
+    value = await refuse_other_keys(connection, keyring, shown)
     if value is None:
         await connection.execute(insert(secrets).values(name=_NAME, value=_sealed(keyring)))
         return
+    await connection.execute(update(secrets).where(_CHECK).values(value=value))
+
+
+async def refuse_other_keys(
+    connection: AsyncConnection, keyring: Keyring, shown: str
+) -> bytes | None:
+    """Decrypt the check value with the keys, and return its envelope; None if there is none.
+
+    Writes nothing. Raises KeyMismatch.
+    """
+    value: bytes | None = (
+        await connection.execute(select(secrets.c.value).where(_CHECK))
+    ).scalar_one_or_none()
+    if value is None:
+        return None
     try:
         keyring.decrypt(value, _CONTEXT)
     except Undecryptable:
@@ -45,7 +59,7 @@ async def check_keys(connection: AsyncConnection, keyring: Keyring, shown: str) 
             "configure the key it was made with (store.encryption_keys_file)"
         ) from None
     await _check_credentials(connection, keyring, shown)
-    await connection.execute(update(secrets).where(_CHECK).values(value=value))
+    return value
 
 
 async def renew_check(connection: AsyncConnection, keyring: Keyring) -> None:

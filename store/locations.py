@@ -110,6 +110,8 @@ def _sqlite(url: URL) -> Location:
 
 def _postgresql(url: URL, listed: str) -> Location:
     """Return the location; only asyncpg gets the query. ``listed`` are hosts of the authority."""
+    if "@" in (url.host or ""):  # A part of the password would be shown as the host.
+        raise StoreError("store.url: the password has an @; write that as %40")
     unknown = sorted(url.query.keys() - _PARAMETERS)
     if unknown:
         raise StoreError(f"store.url: the parameter {unknown[0]!r} is not supported")

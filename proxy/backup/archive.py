@@ -47,6 +47,12 @@ class Header:
     key: dict[str, Any]
     format: int = FORMAT
 
+    def __post_init__(self) -> None:
+        wanted = (str, str, str, dict)
+        values: tuple[object, ...] = (self.schema, self.created_at, self.product, self.key)
+        if not all(map(isinstance, values, wanted)):
+            raise TypeError("a value of the header has the wrong type")
+
 
 class ArchiveWriter:
     """Writes a backup. Call :meth:`finish` at the end."""

@@ -1,17 +1,15 @@
 """Write and verify backups."""
 
-import os
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from proxy.backup.archive import ArchiveWriter, Header, UnusableBackup, read_records
 from proxy.backup.files import SavedFile
 from proxy.backup.key_wrapping import KeyWrapping
+from proxy.files.unfinished import unfinished_file
+from store.encryption import Keyring
 from store.locations import locate
 from store.schema import HEAD
 from store.transfer.dump import dump
@@ -42,32 +40,18 @@ async def write_backup(
     the events of the audit search.
 
     Raises:
+        KeyMismatch: ``keys`` don't open the database.
         StoreError, WrongKey, OSError: no backup was written.
     """
-    with _new_file(file) as output:
-        archive = ArchiveWriter(output, HEAD, wrapping)
-        summary = Summary(archive.header)
-        await _write(archive, summary, url, keys, files, audit=audit)
-        archive.finish()
-    return summary
-
-
-@contextmanager
-def _new_file(file: Path) -> Iterator[BinaryIO]:
-    """Create a file with mode 0600. It gets its name at the end, so a named one is complete."""
-    if file.exists():
-        raise UnusableBackup(f"{file} exists: name another file")
-    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    temporary = Path(name)
     try:
-        with os.fdopen(descriptor, "wb") as output:
-            yield output
-            output.flush()
-            os.fsync(output.fileno())
-        temporary.rename(file)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        with unfinished_file(file) as output:
+            archive = ArchiveWriter(output, HEAD, wrapping)
+            summary = Summary(archive.header)
+            await _write(archive, summary, url, keys, files, audit=audit)
+            archive.finish()
+    except FileExistsError:
+        raise UnusableBackup(f"{file} exists: name another file") from None
+    return summary
 
 
 async def _write(
@@ -84,6 +68,7 @@ async def _write(
         archive.write(saved.record())
         summary.files.append(saved.path)
     async with open_snapshot(locate(url), audit=audit) as snapshot:
+        await snapshot.check_keys(Keyring.parse(keys))
         async for record in dump(snapshot):
             archive.write(record)
             if record["kind"] == "rows":

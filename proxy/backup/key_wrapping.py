@@ -29,8 +29,8 @@ MAX_WRAPPED = 64 * 1024
 _COST = {"n": 2**17, "r": 8, "p": 1}
 """128 MiB of memory and about half a second, as OWASP recommends for scrypt (RFC 7914)."""
 
-_MAX_COST = {"n": 2**20, "r": 16, "p": 16}
-"""A header may not ask for more: it is read before it can be verified."""
+_MAX_COST = {"n": 2**19, "r": 8, "p": 4}
+"""A header may not ask for more, 512 MiB and ten seconds: it is read before it can be verified."""
 
 _CONTEXT = b"sekisho backup data key"
 

@@ -1,15 +1,25 @@
 """Put files of a backup in place, all of them or none."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 from config.errors import UserError
 from proxy.backup.files import SavedFile
 from proxy.files.private_files import make_private_folder, write_private
 
-SET_ASIDE = "before-restore"
-"""The end of the name of a file that was replaced."""
+
+def set_aside_name(path: Path) -> Path:
+    """Return the name for a file that is replaced: ``x.before-restore-20261130T031700Z``.
+
+    It is new, so that a second restore keeps what the first one set aside.
+    """
+    name = f"{path.name}.before-restore-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    names = (path.with_name(f"{name}-{number}" if number else name) for number in count())
+    return next(one for one in names if not os.path.lexists(one))
 
 
 @contextmanager
@@ -32,7 +42,7 @@ def placed(files: Sequence[tuple[Path, SavedFile]], *, replace: bool) -> Iterato
     try:
         for path, file in missing:
             make_private_folder(path.parent)
-            aside = path.with_name(f"{path.name}.{SET_ASIDE}") if path.exists() else None
+            aside = set_aside_name(path) if path.exists() else None
             if aside is not None:
                 path.rename(aside)
             undo.append((path, aside))

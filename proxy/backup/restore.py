@@ -1,11 +1,9 @@
 """Restore a backup into an empty database and an empty data directory."""
 
-import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +13,10 @@ from proxy.backup.archive import UnusableBackup, read_records
 from proxy.backup.create import check_end
 from proxy.backup.files import SavedFile
 from proxy.backup.key_wrapping import KeyWrapping
-from proxy.backup.placing import SET_ASIDE, placed
+from proxy.backup.placing import placed, set_aside_name
 from proxy.files.data_dir import KEY_FILE, ensure_data_dir
 from proxy.files.private_files import replace as rename
+from proxy.files.unfinished import unfinished_folder
 from store.encryption import Keyring
 from store.locations import Location, locate
 from store.transfer.load import Loaded, Loader
@@ -120,14 +119,15 @@ async def _target(location: Location, options: RestoreOptions) -> AsyncIterator[
             yield target
         return
     events = location.beside("audit")
-    for one in (location, events) if options.audit else (location,):
+    replaced = (location, events) if options.audit else (location,)
+    for one in replaced:
         await _refuse(one, options)
-    with tempfile.TemporaryDirectory(
-        dir=location.file.parent, prefix=f".{location.file.name}."
-    ) as folder:
-        temporary = location.renamed(Path(folder) / location.file.name)
+    with unfinished_folder(location.file) as folder:
+        temporary = location.renamed(folder / location.file.name)
         async with open_target(temporary) as target:
             yield target
+        for one in replaced:  # A server may have started meanwhile.
+            await _refuse(one, options)
         # The events first: without the database, nothing reads them.
         if target.has_events:
             _replace(events, temporary.beside("audit"))
@@ -138,18 +138,31 @@ async def _refuse(location: Location, options: RestoreOptions) -> None:
     """Raise UserError if SQLite's file exists and may not be replaced, or is in use."""
     assert location.file is not None
     if not location.file.exists():
+        for rest in _of_database(location.file)[1:]:
+            if rest.exists() and not options.replace:
+                raise UserError(
+                    f"{rest} exists without its database: it has that one's last changes, and "
+                    "would damage a restored one. Move it to where that database is, or add "
+                    "--replace"
+                )
         return
     if not options.replace:
         raise UserError(f"{location.shown} exists: move it away, or add --replace")
     await refuse_use(location)
 
 
+def _of_database(file: Path) -> list[Path]:
+    """Return SQLite's file, and those in which it has changes that were not merged."""
+    return [file, *(file.with_name(f"{file.name}{end}") for end in ("-wal", "-shm", "-journal"))]
+
+
 def _replace(location: Location, temporary: Location) -> None:
-    """Give SQLite's temporary file its name, and set aside the one that had it."""
+    """Give SQLite's temporary file its name, and set aside those of the database that had it."""
     file = location.file
     assert file is not None
     assert temporary.file is not None
-    if file.exists():
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        rename(file, file.with_name(f"{file.name}.{SET_ASIDE}-{stamp}"))
+    aside = _of_database(set_aside_name(file))
+    for one, name in zip(_of_database(file), aside, strict=True):
+        if one.exists():
+            rename(one, name)
     rename(temporary.file, file)

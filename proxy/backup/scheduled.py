@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+LEAST_KEPT = 7
+"""Backups that are kept however old they are: by a wrong clock, every backup is too old."""
+
 _FORMAT = "sekisho-%Y%m%dT%H%M%SZ.backup"
 _NAME = re.compile(r"sekisho-[0-9]{8}T[0-9]{6}Z\.backup")
 
@@ -16,14 +19,16 @@ def name_at(now: datetime) -> str:
 def expired(names: Iterable[str], now: datetime, keep: timedelta) -> list[str]:
     """Return the names of backups that were made longer than ``keep`` ago, oldest first.
 
-    Their names count, not the times of the files, because a copy has another time. Other files
-    never count.
+    The newest LEAST_KEPT are never among them. Their names count, not the times of the files,
+    because a copy has another time. Other files never count.
     """
-    return sorted(one for one in names if _NAME.fullmatch(one) and _made_at(one) < now - keep)
+    made = ((_made_at(one), one) for one in names if _NAME.fullmatch(one))
+    oldest_first = sorted((time, one) for time, one in made if time is not None)
+    return [one for time, one in oldest_first[:-LEAST_KEPT] if time < now - keep]
 
 
-def _made_at(name: str) -> datetime:
+def _made_at(name: str) -> datetime | None:
     try:
         return datetime.strptime(name, _FORMAT).replace(tzinfo=UTC)
     except ValueError:  # Digits that are no time: not a backup.
-        return datetime.max.replace(tzinfo=UTC)
+        return None

@@ -7,8 +7,11 @@ what only some commands need.
 import functools
 import json
 import os
+import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import click
@@ -106,9 +109,30 @@ def run_async(command: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
     def run(*args: P.args, **options: P.kwargs) -> T:
         import asyncio
 
-        return asyncio.run(command(*args, **options))
+        with _ended_in_order():
+            return asyncio.run(command(*args, **options))
 
     return run
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let SIGTERM end a command by an exception, so that its temporary files are removed.
+
+    systemd, Kubernetes and ``timeout`` send it. Commands that serve handle it themselves.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Only the main thread may handle signals.
+        return
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def warn(line: str) -> None:

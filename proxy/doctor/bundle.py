@@ -6,17 +6,18 @@ Every text is made by this module and passes the scrubber; no file is copied int
 import gzip
 import io
 import json
+import os
 import platform
 import sys
 import tarfile
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+from config.errors import UserError
 from proxy.doctor.examination import Examination
 from proxy.doctor.redaction import (
     Scrubber,
@@ -26,24 +27,35 @@ from proxy.doctor.redaction import (
     without_secrets,
 )
 from proxy.files.data_dir import KEY_FILE
-from proxy.files.private_files import write_private
+from proxy.files.unfinished import unfinished_file
 from proxy.startup.configuration import LoadedConfig
 from store.schema import HEAD
 
 LOG_LINES, LINE_CHARACTERS = 2000, 8192
 """The last lines of a log that are included, and the length at which a line is cut."""
 
+MAX_LOG_BYTES = 16 << 20
+"""How much of a log is read, from its end."""
+
 FOLDER = "sekisho-support"
 
 
-def write_bundle(file: Path, made: Examination, logs: Iterable[Path]) -> list[str]:
+def write_bundle(file: Path, made: Examination, logs: Sequence[Path]) -> list[str]:
     """Write a tar archive, compressed by gzip, with mode 0600. Return the names in it.
 
     Raises:
+        UserError: the file exists, or there are logs and the secrets to remove are unknown.
         OSError: a log cannot be read, or the file cannot be written.
     """
+    if logs and made.loaded is None:
+        raise UserError(
+            "the configuration is invalid, so the secrets to remove from logs are unknown: correct "
+            "it, or leave out --log"
+        )
     scrubber = Scrubber(secrets_of(made))
-    contents = {name: scrubber.clean(text) for name, text in _contents(made, logs)}
+    contents = {name: scrubber.clean(text) for name, text in _contents(made)}
+    for number, log in enumerate(logs):
+        contents[f"log-{number}.txt"] = _cut(scrubber.clean(_end_of(log)))
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for name, text in contents.items():
@@ -52,7 +64,11 @@ def write_bundle(file: Path, made: Examination, logs: Iterable[Path]) -> list[st
             entry.size, entry.mode = len(data), 0o600
             entry.mtime = int(datetime.now(UTC).timestamp())
             archive.addfile(entry, io.BytesIO(data))
-    write_private(file, gzip.compress(packed.getvalue()))
+    try:
+        with unfinished_file(file) as output:
+            output.write(gzip.compress(packed.getvalue()))
+    except FileExistsError:
+        raise UserError(f"{file} exists: name another file") from None
     return list(contents)
 
 
@@ -84,7 +100,7 @@ def _secrets_of_configuration(loaded: LoadedConfig) -> Iterator[str]:
             continue  # What cannot be read is in no text.
 
 
-def _contents(made: Examination, logs: Iterable[Path]) -> Iterator[tuple[str, str]]:
+def _contents(made: Examination) -> Iterator[tuple[str, str]]:
     yield "versions.json", _json(_versions())
     yield "doctor.json", _json([asdict(one) for one in made.findings])
     if made.loaded is not None:
@@ -107,10 +123,24 @@ def _contents(made: Examination, logs: Iterable[Path]) -> Iterator[tuple[str, st
     yield "clusters.json", _json(_clusters(made))
     if made.metrics:
         yield "metrics.txt", made.metrics
-    for number, log in enumerate(logs):
-        with log.open(encoding="utf-8", errors="replace") as stream:
-            last = deque((line[:LINE_CHARACTERS].rstrip("\n") for line in stream), LOG_LINES)
-        yield f"log-{number}.txt", "\n".join(last) + "\n"
+
+
+def _end_of(log: Path) -> str:
+    """Return whole lines from the end of a log of any size. Raises UserError and OSError."""
+    if not log.is_file():
+        raise UserError(f"{log} is no regular file: write the log to one first")
+    with log.open("rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        before = stream.seek(max(0, size - MAX_LOG_BYTES))
+        text = stream.read(MAX_LOG_BYTES).decode("utf-8", "replace")
+    # The rest of a line could be the rest of a secret, which is not found.
+    return text.partition("\n")[2] if before else text
+
+
+def _cut(text: str) -> str:
+    """Return the last lines, and the beginning of long ones, of a text without secrets."""
+    lines = text.splitlines()[-LOG_LINES:]
+    return "".join(f"{line[:LINE_CHARACTERS]}\n" for line in lines)
 
 
 def _versions() -> dict[str, Any]:

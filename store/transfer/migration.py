@@ -28,6 +28,7 @@ async def copy_database(source: Location, target: Location) -> dict[str, int]:
     ):
         await filled.refuse_rows()
         await bring_up(filled.connection, target.shown, upgrade=True)
+        await filled.refuse_rows()  # bring_up waits for another migration, which has filled it
         copied = {one.name: await _copy(snapshot, filled, one) for one in snapshot.shapes}
         await filled.continue_numbers(snapshot.shapes)
         for shape in snapshot.shapes:

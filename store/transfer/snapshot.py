@@ -8,9 +8,11 @@ from typing import Any
 from sqlalchemy import Row, event, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from store.encryption import Keyring
 from store.engine import DEFAULT_TIMEOUTS, MIGRATION_SECONDS, make_engines
 from store.error_translation import translated
 from store.errors import StoreError, StoreUnavailable
+from store.key_check import refuse_other_keys
 from store.locations import Location
 from store.schema import has_schema, refuse_other_schema
 from store.transfer.shapes import AUDIT_TABLES, TableShape, as_table, current_shapes
@@ -38,6 +40,11 @@ class Snapshot:
         """Return the tables, without those that this database does not have."""
         has_audit = self._audit is not None
         return [one for one in current_shapes() if has_audit or one.name not in AUDIT_TABLES]
+
+    async def check_keys(self, keyring: Keyring) -> None:
+        """Raise KeyMismatch unless the keys open what the database has."""
+        with translated(self._shown):
+            await refuse_other_keys(self._connection, keyring, self._shown)
 
     async def batches(self, shape: TableShape) -> AsyncIterator[Sequence[Row[Any]]]:
         """Yield the rows of a table in the order of its key. Raises StoreUnavailable."""

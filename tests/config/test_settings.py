@@ -140,3 +140,10 @@ def test_settings_are_frozen_and_show_no_secret() -> None:
     assert "hunter" not in repr(settings)
     with pytest.raises(ValidationError):
         settings.store.url = "sqlite:///x"
+
+
+@pytest.mark.parametrize("setting", ["trusted_proxies", "proxy_protocol_from"])
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0"])
+def test_every_address_is_no_load_balancer(setting: str, network: str) -> None:
+    found = errors_of(server={setting: ["10.0.0.0/8", network]})
+    assert f"'{network}' is every address" in found

@@ -124,6 +124,13 @@ def test_errors_show_no_password(password: str, rest: str) -> None:
         assert "another" not in str(other.value)
 
 
+@pytest.mark.parametrize("host", ["h:5433", "h"])
+def test_password_with_unescaped_at_sign_is_refused_without_showing_it(host: str) -> None:
+    with pytest.raises(StoreError, match="write that as %40") as caught:
+        locate(f"postgresql://u:first@second@{host}/x")
+    assert "second" not in str(caught.value)
+
+
 def _driver_options(location: Location) -> tuple[str, str, str]:
     """Return user, password and database that asyncpg reads from the URL."""
     read = getattr(connect_utils, "_parse_connect_dsn_and_args")  # noqa: B009 - not in the stubs

@@ -40,7 +40,9 @@ EVENTS = "audit_events"
     help="Write a backup into this folder, named after the time, and verify it.",
 )
 @click.option(
-    "--keep", type=DURATION, help="Then delete backups in the folder that are older: 30d."
+    "--keep",
+    type=DURATION,
+    help="Then delete backups in the folder that are older: 30d. The newest seven are kept.",
 )
 @click.option("--verify", is_flag=True, help="Read the backup FILE to its end, and change nothing.")
 @click.option(
@@ -122,7 +124,7 @@ def _delete_old(folder: Path, now: datetime, keep: timedelta) -> int:
 
     old = expired((one.name for one in folder.iterdir()), now, keep)
     for name in old:
-        (folder / name).unlink()
+        (folder / name).unlink(missing_ok=True)
     return len(old)
 
 
@@ -130,7 +132,9 @@ async def _written(
     file: Path, passphrase_file: str | None, config_file: str | None, *, audit: bool
 ) -> "Summary":
     from proxy.backup.create import write_backup
+    from proxy.cli.admin.database import log_to_stderr
 
+    log_to_stderr()
     loaded = await _loaded(config_file)
     settings = loaded.settings
     return await write_backup(

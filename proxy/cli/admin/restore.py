@@ -83,8 +83,10 @@ async def _restore(
 ) -> "Loaded":
     from proxy.backup.placing import placed
     from proxy.backup.restore import restore_backup
+    from proxy.cli.admin.database import log_to_stderr
     from proxy.startup.configuration import load_config
 
+    log_to_stderr()
     if configuration is None:
         found = load_config(config_file, os.environ)
         if found.file is None and found.bare:

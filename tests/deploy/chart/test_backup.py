@@ -5,6 +5,7 @@ from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from proxy.backup.scheduled import LEAST_KEPT
 from proxy.transport.certificates import create_authority, issue_server
 from tests.deploy.chart.values import POSTGRESQL
 from tests.support.helm import Helm
@@ -30,11 +31,14 @@ def test_backup_pod_writes_verified_backup_and_deletes_old_one(
     objects = helm.objects(values)
     pod = pod_of(objects, "CronJob", "sekisho-backup", tmp_path / "pod", contents)
     pod.run("admin", "db", "upgrade")
-    old = pod.folder / "backups" / "sekisho-20200101T000000Z.backup"
-    old.touch()
+    backups = pod.folder / "backups"
+    old = [backups / f"sekisho-2020010{one}T000000Z.backup" for one in range(1, LEAST_KEPT + 1)]
+    for one in old:
+        one.touch()
     pod.run_to_its_end()
-    [made] = (pod.folder / "backups").iterdir()
-    assert made != old
+    [made] = set(backups.iterdir()) - set(old)
+    assert not old[0].exists()
+    assert old[1].exists()
     verified = pod.run("admin", "backup", "--verify", str(made))
     assert "is complete and genuine" in verified
     assert server.key_pem not in made.read_bytes()

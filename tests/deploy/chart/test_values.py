@@ -11,11 +11,12 @@ from typing import Any, get_args
 
 import pytest
 import yaml
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
+from config.settings import Settings
 from deploy.render_chart import MANIFESTS, documented, made, readme
 from providers.discovery import discover
-from tests.deploy.chart.values import MATRIX, POSTGRESQL, SQLITE, changed
+from tests.deploy.chart.values import MATRIX, OIDC, POSTGRESQL, SQLITE, changed
 from tests.support.helm import CHART, Helm, Refused
 
 ROOT = Path(__file__).parents[3]
@@ -134,6 +135,28 @@ REFUSED = {
         "/backup/passphraseSecret/name",
     ),
     "backups at no time": (changed(SQLITE, "backup.schedule", "daily"), "/backup/schedule"),
+    "network policy without a word": (
+        changed(SQLITE, "networkPolicy.enabled", None),
+        "missing property 'enabled'",
+    ),
+    "TLS without a word": (changed(SQLITE, "tls.source", None), "missing property 'source'"),
+    "no group of values": (changed(SQLITE, "metrics", None), "missing property 'metrics'"),
+    "label of the selector": (
+        changed(SQLITE, "podLabels", {"app.kubernetes.io/instance": "another"}),
+        "/podLabels",
+    ),
+    "label that the chart sets": (
+        changed(SQLITE, "commonLabels", {"app.kubernetes.io/name": "another"}),
+        "/commonLabels",
+    ),
+    "every client as a proxy": (
+        changed(SQLITE, "server.trustedProxies", ["10.0.0.0/8", "0.0.0.0/0"]),
+        "/server/trustedProxies/1",
+    ),
+    "secret in another folder": (
+        changed(SQLITE, "providers", [{**OIDC, "secrets": {"../x": {"secret": "a", "key": "b"}}}]),
+        "'../x' not allowed",
+    ),
     "issuer without a name": (
         changed(POSTGRESQL, "tls.certManager.issuerRef.name", ""),
         "/tls/certManager/issuerRef/name",
@@ -146,6 +169,37 @@ def test_values_that_cannot_work_are_refused_with_their_place(helm: Helm, what: 
     values, message = REFUSED[what]
     with pytest.raises(Refused, match=re.escape(message)):
         helm.text(values)
+
+
+def sections_of(schema: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
+    yield at, schema
+    for name, inner in schema["properties"].items():
+        if inner.get("additionalProperties") is False and inner.get("properties"):
+            yield from sections_of(inner, f"{at}{name}.")
+
+
+def test_values_that_are_deleted_by_null_are_refused() -> None:
+    # Helm deletes a default by null. A rule that compares values would then not apply.
+    for path, section in sections_of(SCHEMA):
+        assert set(section["required"]) == set(section["properties"]) - {"global"}, path
+
+
+def secrets_of(model: type[BaseModel], at: str = "config") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        kinds = (field.annotation, *get_args(field.annotation))
+        if SecretStr in kinds:
+            yield f"{at}.{name}"
+        for one in kinds:
+            if isinstance(one, type) and issubclass(one, BaseModel):
+                yield from secrets_of(one, f"{at}.{name}")
+
+
+def test_secrets_in_the_configuration_are_refused(helm: Helm) -> None:
+    found = list(secrets_of(Settings))
+    assert "config.backup.passphrase" in found
+    for path in found:
+        with pytest.raises(Refused, match="/config"):
+            helm.text(changed(SQLITE, path, "a secret text of sixteen"))
 
 
 def test_secrets_of_providers_in_the_values_are_refused(helm: Helm) -> None:

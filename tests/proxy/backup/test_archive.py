@@ -74,10 +74,16 @@ def test_changed_header_makes_the_stream_unreadable(archive: bytes) -> None:
 
 def test_costly_parameters_of_a_header_are_refused(archive: bytes) -> None:
     header, _ = read_header(io.BytesIO(archive))
-    for cost in ({"n": 2**30}, {"r": 2**20}, {"n": "many"}, {"p": 0}):
+    for cost in ({"n": 2**20}, {"r": 16}, {"n": "many"}, {"p": 0}, {"p": 16}):
         changed = _with_header(archive, key=header.key | cost)
         with pytest.raises(WrongKey, match="scrypt"):
             read_records(io.BytesIO(changed), PASSPHRASE)
+
+
+@pytest.mark.parametrize("values", [{"key": []}, {"key": "x"}, {"schema": 22}, {"product": None}])
+def test_header_of_wrong_types_is_damaged(archive: bytes, values: dict[str, Any]) -> None:
+    with pytest.raises(UnusableBackup, match="header is damaged"):
+        read_header(io.BytesIO(_with_header(archive, **values)))
 
 
 @pytest.mark.parametrize(

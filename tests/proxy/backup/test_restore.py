@@ -1,7 +1,9 @@
 """Backups of both databases, restored into both."""
 
+import sqlite3
 import stat
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -143,9 +145,60 @@ async def test_database_and_files_that_exist_are_kept_without_replace(
     options = RestoreOptions(replace=True, revoke_tokens=True)
     loaded = await restore_backup(file, settings, WRAPPING, options)
     assert loaded.tokens_revoked == 4
-    aside = settings.data_dir / "tls" / "ca.crt.before-restore"
+    [aside] = (settings.data_dir / "tls").glob("ca.crt.before-restore-*")
     assert aside.read_text() == "another CA"
     assert await rows(source, "SELECT count(*) FROM users") == [(4,)]
+
+
+async def test_second_restore_keeps_what_the_first_one_set_aside(
+    tmp_path: Path, old_data: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'sekisho.db'}"
+    await fill(url, KEYRING)
+    file = await _backup(tmp_path, url, old_data)
+    settings, options = _settings(tmp_path), RestoreOptions(replace=True)
+    await restore_backup(file, settings, WRAPPING, options)
+    for content in ("first key", "second key"):
+        (settings.data_dir / "encryption.key").write_text(content)
+        await restore_backup(file, settings, WRAPPING, options)
+    kept = settings.data_dir.glob("encryption.key.before-restore-*")
+    assert {one.read_text() for one in kept} == {"first key", "second key"}
+    assert len(list(settings.data_dir.glob("sekisho.db.before-restore-*"))) == 2
+
+
+async def test_changes_of_a_database_that_was_moved_away_are_not_merged(
+    tmp_path: Path, old_data: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'sekisho.db'}"
+    await fill(url, KEYRING)
+    file = await _backup(tmp_path, url, old_data)
+    settings = _settings(tmp_path)
+    settings.data_dir.mkdir()
+    await fill(settings.store_url, KEYRING)
+    rest = _without_database(settings.data_dir / "sekisho.db")
+    before = rest.read_bytes()
+    with pytest.raises(UserError, match=r"sekisho.db-wal exists without its database"):
+        await restore_backup(file, settings, WRAPPING, RestoreOptions())
+    assert rest.read_bytes() == before
+    await restore_backup(file, settings, WRAPPING, RestoreOptions(replace=True))
+    names = await rows(settings.store_url, "SELECT DISTINCT display_name FROM users")
+    assert ("stale",) not in names
+    assert await rows(settings.store_url, "PRAGMA integrity_check") == [("ok",)]
+    [aside] = settings.data_dir.glob("sekisho.db.before-restore-*-wal")
+    assert aside.read_bytes() == before
+
+
+def _without_database(file: Path) -> Path:
+    """Delete a database, but not the changes of a process that was killed. Return their file."""
+    rest = file.with_name(f"{file.name}-wal")
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute("UPDATE users SET display_name = 'stale'")
+        connection.commit()
+        content = rest.read_bytes()
+    file.unlink()
+    rest.write_bytes(content)
+    return rest
 
 
 async def test_database_in_use_is_not_replaced(source: str, tmp_path: Path, old_data: Path) -> None:

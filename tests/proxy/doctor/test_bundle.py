@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
+from proxy.doctor.bundle import LINE_CHARACTERS, MAX_LOG_BYTES
 from proxy.files.data_dir import open_keyring
 from proxy.startup.configuration import load_config
 from store.database import open_store
@@ -168,6 +169,52 @@ def test_bundle_has_the_last_lines_of_the_log(bundle: dict[str, bytes]) -> None:
     assert len(lines) == 2000
     assert "line 2999" in lines
     assert "line 0" not in lines
+
+
+def test_secret_at_the_end_of_what_is_read_of_a_log_is_not_cut(tmp_path: Path) -> None:
+    server = make_sekisho(tmp_path, (free_port(), free_port()), CONFIG)
+    log, file = tmp_path / "log", tmp_path / "bundle.tar.gz"
+    secret = SECRETS["client"]
+    cut = "x" * (LINE_CHARACTERS - 5) + secret
+    # The first bytes that are read are the second half of the secret.
+    rest = f"{secret[-6:]}\n{cut}\n"
+    filling = "y\n" * ((MAX_LOG_BYTES - len(rest)) // 2)
+    log.write_text(f"{secret[:-6]}{rest}{filling}".rjust(MAX_LOG_BYTES + len(secret) - 6, "z"))
+    log.write_text(log.read_text() + f"{cut}\n")
+    server.run("admin", "support-bundle", str(file), "--log", str(log))
+    lines = unpacked(file)["log-0.txt"].decode().splitlines()
+    assert lines[-1] == "x" * (LINE_CHARACTERS - 5) + "[reda"
+    assert leaks(unpacked(file)["log-0.txt"]) == []
+
+
+def test_bundle_replaces_no_file(tmp_path: Path) -> None:
+    server = make_sekisho(tmp_path, (free_port(), free_port()))
+    before = server.config.read_text()
+    done = server.run("admin", "support-bundle", str(server.config), check=False)
+    assert done.returncode == 1
+    assert "exists: name another file" in done.stderr
+    assert server.config.read_text() == before
+
+
+def test_log_is_refused_if_its_secrets_are_unknown(tmp_path: Path) -> None:
+    server = make_sekisho(tmp_path, (free_port(), free_port()), f"{CONFIG}metricz: {{}}\n")
+    log, file = tmp_path / "log", tmp_path / "bundle.tar.gz"
+    log.write_text(a_log())
+    done = server.run("admin", "support-bundle", str(file), "--log", str(log), check=False)
+    assert done.returncode == 1
+    assert "the secrets to remove from logs are unknown" in done.stderr
+    assert not file.exists()
+    server.run("admin", "support-bundle", str(file))
+    assert "metricz" in unpacked(file)["doctor.json"].decode()
+
+
+def test_log_without_an_end_is_refused(tmp_path: Path) -> None:
+    server = make_sekisho(tmp_path, (free_port(), free_port()))
+    file = tmp_path / "bundle.tar.gz"
+    done = server.run("admin", "support-bundle", str(file), "--log", "/dev/zero", check=False)
+    assert done.returncode == 1
+    assert "is no regular file" in done.stderr
+    assert not file.exists()
 
 
 def test_bundle_has_no_password_of_the_database(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Copies of a SQLite database in PostgreSQL."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -66,6 +67,20 @@ async def test_target_with_rows_is_refused_and_unchanged(
     with pytest.raises(Conflict, match=r"not empty .table secrets"):
         await copy_database(locate(sqlite_url), locate(postgres_database))
     assert await rows(postgres_database, "SELECT name FROM secrets") == [("keyring-check",)]
+
+
+async def test_second_migration_at_the_same_time_is_refused(
+    tmp_path: Path, postgres_database: str, keyring: Keyring
+) -> None:
+    sources = [f"sqlite:///{tmp_path / name}" for name in ("a.db", "b.db")]
+    for url in sources:
+        await fill(url, keyring)
+    target = locate(postgres_database)
+    copies = [copy_database(locate(url), target) for url in sources]
+    done = await asyncio.gather(*copies, return_exceptions=True)
+    [refused] = [one for one in done if not isinstance(one, dict)]
+    assert isinstance(refused, Conflict)
+    assert "is not empty" in str(refused)
 
 
 async def test_target_with_tables_of_another_program_is_refused(

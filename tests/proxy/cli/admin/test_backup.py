@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from store.encryption import generate_key
 from tests.support.sekisho import Sekisho, free_port, make_sekisho
 
 OLD = "sekisho-20200101T000000Z.backup"
+LESS_OLD = [f"sekisho-2020010{day}T000000Z.backup" for day in range(2, 7)]
 YOUNG = "sekisho-29990101T000000Z.backup"
 
 
@@ -22,7 +24,7 @@ def server(tmp_path: Path) -> Sekisho:
 def folder(tmp_path: Path) -> Path:
     made = tmp_path / "backups"
     made.mkdir()
-    for name in (OLD, YOUNG, "notes.txt"):
+    for name in (OLD, *LESS_OLD, YOUNG, "notes.txt"):
         (made / name).touch()
     return made
 
@@ -35,7 +37,7 @@ def test_backup_into_folder_is_verified_and_deletes_old_ones(server: Sekisho, fo
     said = server.prepare("admin", "backup", "--into", str(folder), "--keep", "30d")
     assert "wrote and verified" in said
     assert "deleted 1 older" in said
-    [made] = names(folder) - {YOUNG, "notes.txt"}
+    [made] = names(folder) - {YOUNG, *LESS_OLD, "notes.txt"}
     assert made != OLD
     assert "is complete" in server.prepare("admin", "backup", "--verify", str(folder / made))
 
@@ -56,7 +58,17 @@ def test_failed_backup_deletes_nothing(server: Sekisho, folder: Path) -> None:
     server.environment["SEKISHO_BACKUP__PASSPHRASE"] = "short"
     done = server.run("admin", "backup", "--into", str(folder), "--keep", "30d", check=False)
     assert done.returncode == 1
-    assert names(folder) == {OLD, YOUNG, "notes.txt"}
+    assert names(folder) == {OLD, *LESS_OLD, YOUNG, "notes.txt"}
+
+
+def test_backup_with_another_key_than_the_database_is_refused(
+    server: Sekisho, folder: Path
+) -> None:
+    (server.folder / "data" / "encryption.key").write_text(generate_key())
+    done = server.run("admin", "backup", "--into", str(folder), "--keep", "30d", check=False)
+    assert done.returncode == 1
+    assert "none of the encryption keys opens" in done.stderr
+    assert names(folder) == {OLD, *LESS_OLD, YOUNG, "notes.txt"}
 
 
 @pytest.mark.parametrize(
