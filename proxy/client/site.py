@@ -205,13 +205,10 @@ class ClientSite(web.BaseSite):
         except InvalidHeader:
             permit.release()
             self._refuse(accepted, "header")
-        except OSError:
-            permit.release()
-            accepted.close()
-        except BaseException:
-            permit.release()
-            accepted.close()
-            raise
+        except BaseException as exc:
+            _end(accepted, permit)
+            if not isinstance(exc, OSError):
+                raise
         else:
             await self._serve(accepted, permit, address)
 
@@ -229,11 +226,13 @@ class ClientSite(web.BaseSite):
                 ssl=self._tls,
                 ssl_handshake_timeout=HANDSHAKE_SECONDS if self._tls else None,
             )
-        except Exception:
+        except BaseException as exc:
+            _end(accepted, permit)
             # No TLS, too late, or gone: an error of an anonymous client needs no log line.
-            permit.release()
-            accepted.close()
-        except BaseException:
-            permit.release()
-            accepted.close()
-            raise
+            if not isinstance(exc, Exception):
+                raise
+
+
+def _end(accepted: socket.socket, permit: ConnectionPermit) -> None:
+    permit.release()
+    accepted.close()

@@ -1,6 +1,5 @@
 """The pages about people who leave and about incidents, followed with real programs."""
 
-import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,8 +14,8 @@ from tests.support.kubernetes import Kubernetes, kubectl, start_kubectl
 from tests.support.loop_thread import LoopThread
 from tests.support.openldap import PASSWORD as DIRECTORY_PASSWORD
 from tests.support.openldap import OpenLdap, user_dn
-from tests.support.page_session import ROOT, PageSession
-from tests.support.sekisho import PASSWORD, Sekisho, free_port, make_sekisho, running
+from tests.support.page_session import ROOT, PageSession, with_directory
+from tests.support.sekisho import PASSWORD, free_port, make_sekisho, running
 from tests.support.waiting import BUSY_SECONDS, wait_until
 
 pytestmark = pytest.mark.timeout(600)
@@ -32,10 +31,6 @@ class Site:
     directory: FaultProxy
     cluster: FaultProxy
 
-    @property
-    def server(self) -> Sekisho:
-        return self.session.server
-
 
 @pytest.fixture(scope="module")
 def site(
@@ -44,14 +39,8 @@ def site(
     folder = tmp_path_factory.mktemp("day-two")
     api_server = int(kubernetes.servers[0].rpartition(":")[2])
     with FaultProxy(openldap.tls_port) as directory, FaultProxy(api_server) as cluster:
-        settings = openldap.config(servers=[f"ldaps://127.0.0.1:{directory.port}"])
-        providers = [
-            {"type": "local", "name": "local"},
-            {"type": "openldap", "name": "corp", **settings, "ca_file": str(openldap.pki.ca)},
-        ]
-        server = make_sekisho(
-            folder, (free_port(), free_port()), f"providers: {json.dumps(providers)}\n"
-        )
+        providers = with_directory(openldap, servers=[f"ldaps://127.0.0.1:{directory.port}"])
+        server = make_sekisho(folder, (free_port(), free_port()), providers)
         kubeconfig = folder / "prod-admin.kubeconfig"
         shutil.copy(kubernetes.admin_kubeconfig, kubeconfig)
         text = kubeconfig.read_text().replace(f":{api_server}", f":{cluster.port}")

@@ -12,7 +12,7 @@ import pytest
 from tests.support.kubernetes import Kubernetes
 from tests.support.openldap import PASSWORD as DIRECTORY_PASSWORD
 from tests.support.openldap import OpenLdap, group_dn, user_dn
-from tests.support.page_session import ROOT, PageSession
+from tests.support.page_session import ROOT, PageSession, with_directory
 from tests.support.rancher import Rancher, rancher
 from tests.support.rancher_objects import (
     CLUSTER,
@@ -74,13 +74,7 @@ def site(
     kubernetes: Kubernetes, openldap: OpenLdap, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("rancher")
-    providers = [
-        {"type": "local", "name": "local"},
-        {"type": "openldap", "name": "corp", **openldap.config(ca_file=str(openldap.pki.ca))},
-    ]
-    server = make_sekisho(
-        folder, (free_port(), free_port()), f"providers: {json.dumps(providers)}\n"
-    )
+    server = make_sekisho(folder, (free_port(), free_port()), with_directory(openldap))
     maria = openldap.create_user()
     team = openldap.create_group("groupOfNames", member=[user_dn(maria)])
     with rancher(kubernetes) as objects:

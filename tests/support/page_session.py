@@ -16,8 +16,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.support.kubernetes import pinned_assets
+from tests.support.openldap import OpenLdap
 from tests.support.sekisho import Sekisho
 from tests.support.typed import TypedCommand
 from tests.support.waiting import wait_until
@@ -205,6 +207,13 @@ class PageSession:
             script.chmod(0o755)
             (folder / "kubectl").symlink_to(pinned_assets().path("kubectl"))
         return folder
+
+
+def with_directory(directory: OpenLdap, **changes: Any) -> str:
+    """Return the setting ``providers``: local accounts, and a directory as ``corp``."""
+    settings = directory.config(**{"ca_file": str(directory.pki.ca), **changes})
+    corp = {"type": "openldap", "name": "corp", **settings}
+    return f"providers: {json.dumps([{'type': 'local', 'name': 'local'}, corp])}\n"
 
 
 def section(text: str, heading: str) -> str:
