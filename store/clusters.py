@@ -111,7 +111,8 @@ class SqlClusters:
 
         Raises RecordNotFound, Conflict, and StaleRevision where ``revision`` isn't the cluster's.
         """
-        async with self._connections.write(Change("cluster", cluster.id)) as connection:
+        changes = (Change("cluster", cluster.id), Change("order", cluster.id))
+        async with self._connections.write(*changes) as connection:
             await lock_orders(connection)
             await require_free_name(connection, cluster.id, cluster.name)
             if cluster.removing_since is not None:

@@ -20,10 +20,15 @@ class SqlFleet:
     def __init__(self, connections: Database) -> None:
         self._connections = connections
 
-    async def statuses(self) -> Mapping[str, ClusterStatus]:
-        """Return the status of every cluster, by id."""
+    async def statuses(
+        self, cluster_ids: Sequence[str] | None = None
+    ) -> Mapping[str, ClusterStatus]:
+        """Return the status of every cluster, or of those with some ids, by id."""
+        wanted = select(cluster_status)
+        if cluster_ids is not None:
+            wanted = wanted.where(cluster_status.c.cluster_id.in_(cluster_ids))
         async with self._connections.read() as connection:
-            rows = await connection.execute(select(cluster_status))
+            rows = await connection.execute(wanted)
             return {row.cluster_id: ClusterStatus(**row._mapping) for row in rows}
 
     async def status(self, cluster_id: str) -> ClusterStatus | None:

@@ -10,8 +10,10 @@ from store.records import ClusterReport, ClusterStatus, Node, ReportKind
 class Fleet(Protocol):
     """Observed state of clusters and nodes, written by the replica that holds the lease."""
 
-    async def statuses(self) -> Mapping[str, ClusterStatus]:
-        """Return the status of every cluster, by id."""
+    async def statuses(
+        self, cluster_ids: Sequence[str] | None = None
+    ) -> Mapping[str, ClusterStatus]:
+        """Return the status of every cluster, or of those with some ids, by id."""
 
     async def status(self, cluster_id: str) -> ClusterStatus | None:
         """Return the status of a cluster; None if it is unknown."""

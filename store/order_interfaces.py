@@ -1,6 +1,6 @@
 """Protocols of the repositories of management clusters and orders. No SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Literal, Protocol, Unpack
 
@@ -92,8 +92,13 @@ class Orders(Protocol):
         Parameters are those of :meth:`store.cluster_interfaces.Clusters.page`.
         """
 
-    async def of_management(self, cluster_id: str) -> Sequence[Order]:
-        """Return the orders in a management cluster, ordered by name."""
+    async def of_management(
+        self, cluster_id: str, only: Collection[str] | None = None
+    ) -> Sequence[Order]:
+        """Return the orders in a management cluster, ordered by name.
+
+        ``only``: those with these ids. No other one is decrypted.
+        """
 
     async def replace(
         self,

@@ -1,6 +1,6 @@
 """Orders of clusters, in SQL; the values of their variables are encrypted."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, Literal, Unpack
 
@@ -77,10 +77,8 @@ class SqlOrders:
         """Return the order with that id, without the values of its variables."""
         if not is_storable(order_id):
             return None
-        wanted = select(*SUMMARY_COLUMNS).where(orders.c.id == order_id)
         async with self._connections.read() as connection:
-            row = (await connection.execute(wanted)).one_or_none()
-        return None if row is None else summary_of(row)
+            return await _found_summary(connection, order_id)
 
     async def list_all(self) -> Sequence[OrderSummary]:
         """Return every order, ordered by name. Nothing is decrypted."""
@@ -88,12 +86,15 @@ class SqlOrders:
         async with self._connections.read() as connection:
             return [summary_of(row) for row in await connection.execute(wanted)]
 
-    async def of_management(self, cluster_id: str) -> Sequence[Order]:
-        """Return the orders in a management cluster, ordered by name."""
+    async def of_management(
+        self, cluster_id: str, only: Collection[str] | None = None
+    ) -> Sequence[Order]:
+        """Return the orders in a management cluster, or those with some ids, ordered by name."""
         if not is_storable(cluster_id):
             return []
-        here = orders.c.management_id == cluster_id
-        wanted = select(orders).where(here).order_by(orders.c.name)
+        wanted = select(orders).where(orders.c.management_id == cluster_id).order_by(orders.c.name)
+        if only is not None:
+            wanted = wanted.where(orders.c.id.in_([one for one in only if is_storable(one)]))
         async with self._connections.read() as connection:
             return [order_of(row, self._keyring) for row in await connection.execute(wanted)]
 
@@ -169,16 +170,15 @@ class SqlOrders:
         self, order_id: str, *, revision: int | None = None, **seen: Unpack[OrderObservation]
     ) -> bool:
         """Store what was observed. Return False if the order does not exist."""
-        known: OrderSummary | None = await self.summary(order_id)
+        known = await self.summary(order_id)
         if known is None:
             return False
         if not differences(known, seen, revision):
             return True
         async with self._connections.write(Change("order", order_id)) as connection:
             # Not the lock of names: neither names nor sizes change.
-            try:
-                known = await self._known(connection, order_id, lock=True)
-            except RecordNotFound:
+            known = await _found_summary(connection, order_id, lock=True)
+            if known is None:
                 return False
             row = differences(known, seen, revision)
             if not row:
@@ -294,3 +294,14 @@ class SqlOrders:
         await connection.execute(delete(orders).where(same, orders.c.release))
         named = update(orders).where(orders.c.name == order.name, orders.c.release)
         await connection.execute(named.values(name=orders.c.id))
+
+
+async def _found_summary(
+    connection: AsyncConnection, order_id: str, *, lock: bool = False
+) -> OrderSummary | None:
+    """Return the order with that id. Nothing is decrypted."""
+    wanted = select(*SUMMARY_COLUMNS).where(orders.c.id == order_id)
+    if lock:
+        wanted = wanted.with_for_update()
+    row = (await connection.execute(wanted)).one_or_none()
+    return None if row is None else summary_of(row)

@@ -217,8 +217,13 @@ class ClusterService:
 
     async def _require_no_orders(self, cluster: Cluster) -> None:
         """Raise Conflict before anything is uninstalled; the store checks it again."""
-        if ordered := await self._store.orders.of_management(cluster.id):
-            names = ", ".join(one.name for one in ordered[:SHOWN_ORDERS])
+        ordered = [
+            one.name
+            for one in await self._store.orders.list_all()
+            if one.management_id == cluster.id and not one.release
+        ]
+        if ordered:
+            names = ", ".join(ordered[:SHOWN_ORDERS])
             raise Conflict(
                 f'cluster "{cluster.name}" is a management cluster with {len(ordered)} orders '
                 f"({names}): delete or release them first"

@@ -132,6 +132,7 @@ class Acts:
         machines that still cost money: while its API server responds, the order is kept in sight.
         """
         if await live_cluster(self.client, self.management.namespace, order) is not None:
+            await asyncio.sleep(WRITTEN_SECONDS)  # The watch has not reported it yet.
             return
         if order.state in {"paused", "foreign"} or await self.ending.responds(order):
             raise ForeignCluster(MOVED)

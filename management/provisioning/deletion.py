@@ -13,9 +13,10 @@ from management.clusters.service import ClusterService
 from management.errors import ClusterNotFound, ManagementError
 from management.kubernetes.client import ClusterClient
 from management.kubernetes.cluster_client import controller_client
-from management.kubernetes.errors import ApiNotFound, ClusterApiError
+from management.kubernetes.errors import ClusterApiError
 from management.kubernetes.validation import MalformedObject
 from management.provisioning.engine import CLUSTERS, engine_path
+from management.provisioning.engine_errors import ForeignCluster
 from management.provisioning.observed import ObservedCluster, observed_cluster
 from management.provisioning.order_rights import grant_kubeconfig, revoke_kubeconfig
 from management.provisioning.steps import owns
@@ -23,6 +24,11 @@ from store.errors import RecordNotFound, StaleRevision
 from store.interfaces import Store
 from store.order_records import ManagementCluster, Order
 from store.records import Cluster
+
+MALFORMED = (
+    'The Cluster "{name}" in the management cluster has metadata that Sekisho does not accept, '
+    "such as an annotation with a NUL character: it is not touched until that is repaired there."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +100,29 @@ async def live_cluster(
 ) -> ObservedCluster | None:
     """Return the Cluster of an order from the API server, also one of another owner, or None.
 
-    A list is read, not the object: it tells an absent object from an absent API. Raises
-    ClusterApiError.
+    A list is read, not the object: it tells an absent object from an absent API.
+
+    Raises:
+        ForeignCluster: there is one that Sekisho cannot read. It is not absent: its machines cost
+            money.
+        ClusterApiError: the management cluster does not respond.
     """
     fields = f"metadata.name={order.engine_name}"
-    items, _ = await client.list_all(engine_path(CLUSTERS, namespace), fields=fields)
-    for item in items:
+    async for page in client.pages(engine_path(CLUSTERS, namespace), fields=fields):
         try:
-            return observed_cluster(item)
-        except MalformedObject as exc:
-            raise ApiNotFound(f"the Cluster {order.engine_name}: {exc}") from exc
+            found = [observed_cluster(one) for one in page.items]
+        except MalformedObject:
+            raise ForeignCluster(MALFORMED.format(name=order.engine_name)) from None
+        if page.left_out:
+            raise ForeignCluster(MALFORMED.format(name=order.engine_name))
+        if found:
+            return found[0]
     return None
 
 
 async def own_live_cluster(
     client: ClusterClient, namespace: str, order: Order
 ) -> ObservedCluster | None:
-    """Return the Cluster of an order if it is the order's. Raises ClusterApiError."""
+    """Return the Cluster of an order if it is the order's. Raises as :func:`live_cluster` does."""
     found = await live_cluster(client, namespace, order)
     return found if found is not None and owns(order, found) else None

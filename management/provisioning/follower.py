@@ -5,7 +5,7 @@ All of it may be lost: another replica finds out again, by the same attempts.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,20 +40,31 @@ INTERNAL = "Sekisho cannot go on with it now, and tries again; its log has the r
 """What users read of an error that is not for them, such as one of the store."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """When a step for one revision of an order may be repeated. Other revisions do not wait.
+
+    ``failing_since`` None: it has succeeded.
+    """
+
+    revision: int
+    next_at: float
+    failing_since: float | None
+
+
 @dataclass(slots=True)
 class Follower:
     """One order's running task, its failures, and when it may be tried again.
 
-    Times are seconds of the event loop's clock. ``waiting`` is the step and the revision that are
-    repeated at ``next_at``; others do not wait. ``import_problem`` None: no import was tried.
-    ``left``: the right to read a released order's kubeconfig is removed. ``stored_until`` is when
-    the observations that were stored will no longer count. ``engine_uid`` is the order's Cluster.
+    Times are seconds of the event loop's clock. Each step has a pause of its own in ``pauses``: two
+    steps that fail in turn would otherwise end each other's pause. ``import_problem`` None: no
+    import was tried. ``left``: the right to read a released order's kubeconfig is removed.
+    ``stored_until`` is when the observations that were stored will no longer count. ``engine_uid``
+    is that of the order's Cluster.
     """
 
     task: asyncio.Task[None] | None = None
-    next_at: float = 0.0
-    waiting: tuple[str, int] | None = None
-    failing_since: float | None = None
+    pauses: dict[Step, Pause] = field(default_factory=dict)
     refused_revision: int | None = None
     refusal: str = ""
     taken: str = ""
@@ -69,7 +80,8 @@ class Follower:
     def meet(self, engine_uid: str | None) -> None:
         """Forget what was found about another Cluster, if the order is attached to one now."""
         if engine_uid != self.engine_uid:
-            self.engine_uid, self.taken, self.waiting = engine_uid, "", None
+            self.engine_uid, self.taken = engine_uid, ""
+            self.pauses.clear()
 
     def may_store(self, now: float) -> bool:
         """Return whether an observation may be stored now, and count it if so."""
@@ -81,21 +93,21 @@ class Follower:
 
     def succeeded(self, step: Step, revision: int, now: float) -> None:
         """Record that a step has succeeded."""
-        self.failing_since = self.waiting = None
+        self.pauses.pop(step, None)
         self.away = self.taken = ""
         if step == "apply":
             self.refused_revision, self.refusal = None, ""
         if step == "import":
             self.import_problem = None
             self.rejected_since = self.unreachable_since = None
-            self.waiting, self.next_at = (step, revision), now + AGAIN_SECONDS
+            self.pauses[step] = Pause(revision, now + AGAIN_SECONDS, None)
 
     def failed(self, step: Step, error: Exception, revision: int, now: float) -> str:
         """Record that a step has failed. Return the kind of failure, for metrics."""
-        if self.failing_since is None or self.waiting != (step, revision):
-            self.failing_since = now
-        self.waiting = step, revision
-        self.next_at = now + pause_seconds(now - self.failing_since)
+        before = self.pauses.get(step)
+        since = before.failing_since if before is not None and before.revision == revision else None
+        since = now if since is None else since
+        self.pauses[step] = Pause(revision, now + pause_seconds(now - since), since)
         if isinstance(error, ForeignCluster):
             self.taken = str(error)
             return "foreign"
@@ -110,18 +122,25 @@ class Follower:
             self.taken = message
         elif failure is not None and failure.outcome == "refused" and step == "apply":
             self.refused_revision, self.refusal, self.away = revision, failure.message, ""
-            self.next_at = now + REFUSED_SECONDS
+            self.pauses[step] = Pause(revision, now + REFUSED_SECONDS, since)
         else:
             self.away = message
         return failure.kind if failure is not None else "sekisho"
 
     def is_refused(self, revision: int, now: float) -> bool:
         """Return whether the engine has refused a revision, and not long ago."""
-        return self.refused_revision == revision and now < self.next_at
+        return self.refused_revision == revision and now < self.next_at("apply")
 
     def may_run(self, step: Step, revision: int, now: float) -> bool:
         """Return whether a step may begin now."""
-        return self.task is None and (self.waiting != (step, revision) or now >= self.next_at)
+        pause = self.pauses.get(step)
+        is_due = pause is None or pause.revision != revision or now >= pause.next_at
+        return self.task is None and is_due
+
+    def next_at(self, step: Step) -> float:
+        """Return when a step may be repeated; 0: it does not wait."""
+        pause = self.pauses.get(step)
+        return 0.0 if pause is None else pause.next_at
 
     def read_status(self, status: Mapping[str, Any]) -> None:
         """Take the status of the imported cluster, which its observer stores."""

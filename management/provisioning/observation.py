@@ -5,7 +5,7 @@ from datetime import datetime
 from management.provisioning.engine_view import EngineState
 from management.provisioning.follower import Follower
 from management.provisioning.states import Facts, Judgement
-from management.provisioning.steps import is_pending, why_foreign
+from management.provisioning.steps import is_pending, owns, why_foreign
 from store.order_records import Order, OrderObservation
 
 
@@ -48,17 +48,21 @@ def machine_counts(facts: Facts) -> tuple[int, int]:
 def facts_of(order: Order, follower: Follower, state: EngineState, away: str) -> Facts:
     """Return what is known of an order.
 
-    ``away`` is why the engine does not respond; empty: it does.
+    ``away`` is why the engine does not respond; empty: it does. That the Cluster was taken or has
+    gone is outdated where the order's Cluster is seen and has what is wanted.
     """
     cluster = state.clusters.get(order.engine_name)
+    pending = is_pending(order, cluster)
+    is_back = cluster is not None and owns(order, cluster) and not pending
+    taken = "" if is_back else follower.taken
     return Facts(
         cluster=cluster,
         pools=state.pools.get(order.engine_name, ()),
         machines=state.machines.get(order.engine_name, ()),
         refusal=follower.refusal if follower.refused_revision == order.revision else "",
-        taken=follower.taken or (why_foreign(order, cluster) if cluster is not None else ""),
+        taken=taken or (why_foreign(order, cluster) if cluster is not None else ""),
         away=away or follower.away,
-        pending=is_pending(order, cluster),
+        pending=pending,
         import_problem=follower.import_problem,
         rejects_sekisho=follower.rejected_since is not None,
     )

@@ -2,7 +2,8 @@
 
 A pass compares each order with what the engine reports, stores the order's state, and begins the
 next act. Each order has at most one act at a time, and waits after a failure by itself, so that an
-order that fails does not delay another one.
+order that fails does not delay another one. A pass over orders that have not changed uses neither
+the store nor the engine.
 
 The file is longer than 300 lines because it is one class, whose parts share the state of a pass.
 """
@@ -23,6 +24,7 @@ from management.provisioning.deletion import OrderEnding
 from management.provisioning.engine_view import EngineState, EngineView
 from management.provisioning.follower import Follower
 from management.provisioning.importing import ClusterImporter
+from management.provisioning.known_orders import KnownOrders
 from management.provisioning.observation import facts_of, observation
 from management.provisioning.observed import ObservedCluster
 from management.provisioning.reporting import Reports
@@ -54,7 +56,7 @@ _LOG = get_logger(__name__)
 class Provisioner:
     """The loop of one management cluster. Call :meth:`run` once.
 
-    ``client`` is that of Sekisho's account there. ``orders`` are those that were read last.
+    ``client`` is that of Sekisho's account there.
     """
 
     def __init__(
@@ -71,7 +73,7 @@ class Provisioner:
     ) -> None:
         self.cluster = cluster
         self.reports = reports
-        self.orders: dict[str, Order] = {}
+        self._known = KnownOrders(store, cluster.id)
         self._store = store
         self._client = client
         self._now = now
@@ -90,9 +92,13 @@ class Provisioner:
             now,
         )
         self._followers: dict[str, Follower] = {}
-        self._stale = True
         self._absent_since: float | None = None
         self._slots = asyncio.Semaphore(MOST_ACTS)
+
+    @property
+    def orders(self) -> dict[str, Order]:
+        """Return the orders that were read last, by their ids."""
+        return self._known.by_id
 
     @property
     def engine_problem(self) -> str:
@@ -139,27 +145,19 @@ class Provisioner:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def on_store_change(self, change: Change) -> None:
+    def on_store_change(self, change: Change) -> None:
         """Take a change of the store: of an order, or of the status of an imported cluster."""
         if change.kind in {"order", "all"}:  # A new order is not known yet.
-            self._stale = True
+            self._known.changed(change.key if change.kind == "order" else None)
             self._dirty.set()
         elif change.kind == "status" and change.key in self.orders:
-            await self._read_status(change.key)
+            self._known.status_changed(change.key)
+            self._dirty.set()
         elif change.kind == "tunnels" and change.key in self._followers:
-            self._followers[change.key].next_at = 0.0  # Its agent has connected, perhaps.
+            self._followers[change.key].pauses.pop("import", None)  # Perhaps its agent connected.
             self._dirty.set()
         elif change.kind == "tunnels" and change.key == self.cluster.id:
             self._client.retry_now()
-
-    async def _read_status(self, order_id: str) -> None:
-        order = self.orders[order_id]
-        if order.imported_at is None or order.is_ending:
-            return
-        found = await self._store.fleet.status(order_id)
-        if found is not None:
-            self._follower(order_id).read_status(found.data)
-            self._dirty.set()
 
     async def _pass_forever(self) -> None:
         while True:
@@ -173,20 +171,20 @@ class Provisioner:
             self._dirty.clear()
             self._leadership.require()
             try:
-                await self._pass()
+                await self.compare()
             except StoreError as exc:
-                self._stale = True
+                self._known.changed()
                 _LOG.warning("orders not followed", cluster=self.cluster.name, error=str(exc))
                 await asyncio.sleep(TICK_SECONDS)
 
-    async def _pass(self) -> None:
-        if self._stale:
-            self._stale = False
-            found = await self._store.orders.of_management(self.cluster.id)
-            self.orders = {one.id: one for one in found}
+    async def compare(self) -> None:
+        """Compare each order with what the engine reports, once. Raises StoreError."""
+        if await self._known.read():
             for one in self._followers.keys() - self.orders.keys():
                 if self._followers[one].task is None:
                     del self._followers[one]
+        for order_id, status in (await self._known.statuses()).items():
+            self._follower(order_id).read_status(status)
         away = self._away()
         is_current = self.follows
         state = self._view.state() if self._view.synced else EngineState()
@@ -233,7 +231,7 @@ class Provisioner:
         if "engine_uid" not in seen and not follower.may_store(now):
             return True
         if not await self._store.orders.observe(order.id, revision=order.revision, **seen):
-            self._stale = True
+            self._known.changed(order.id)
             return False
         self.orders[order.id] = replace(order, **seen)
         return True
@@ -267,7 +265,7 @@ class Provisioner:
         except Exception as exc:
             kind = follower.failed(step, exc, order.revision, loop.time())
             self.reports.errors[kind] += 1
-            loop.call_at(follower.next_at, self._dirty.set)
+            loop.call_at(follower.next_at(step), self._dirty.set)
             expected = isinstance(exc, ClusterApiError | ManagementError | StoreError)
             _LOG.log(
                 20 if expected else 40,
@@ -282,7 +280,7 @@ class Provisioner:
             follower.succeeded(step, order.revision, loop.time())
         finally:
             follower.task = None
-            self._stale = True
+            self._known.changed(order.id)
             self._dirty.set()
 
     def _announce(self, order: Order, follower: Follower, step: Step) -> None:

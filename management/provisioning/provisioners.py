@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,8 +74,7 @@ class Provisioners:
 
     async def _on_change(self, change: Change) -> None:
         for one in self.running:
-            with suppress(StoreError):
-                await one.on_store_change(change)
+            one.on_store_change(change)
         if change.kind in {"management-cluster", "all"} or (
             change.kind == "cluster" and change.key in self._running
         ):

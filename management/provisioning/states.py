@@ -188,7 +188,7 @@ def _operation(
 def _deleting(facts: Facts) -> str:
     cluster = facts.cluster
     if cluster is None:
-        return facts.away or "The engine is asked to delete the Cluster."
+        return facts.taken or facts.away or "The engine is asked to delete the Cluster."
     if cluster.paused:
         return (
             "The Cluster is paused in the management cluster (spec.paused): the engine deletes it "

@@ -78,7 +78,10 @@ async def test_name_of_a_cluster_or_an_order_is_taken_for_both(store: SqlStore) 
 async def test_renamed_cluster_renames_its_order(store: SqlStore) -> None:
     order = await _ordered(store)
     await store.clusters.create(a_cluster("shop"))
-    await store.clusters.replace(replace(a_cluster("shop"), name="store"))
+    async with store.changes.subscribe() as changes:
+        await store.clusters.replace(replace(a_cluster("shop"), name="store"))
+        announced = {await anext(changes) for _ in range(2)}
+    assert announced == {Change("cluster", "c-shop"), Change("order", "c-shop")}
     assert await store.orders.by_name("store") == replace(order, name="store")
     await store.clusters.create(a_cluster("shop", id="c-new"))
 

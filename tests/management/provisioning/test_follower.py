@@ -47,6 +47,20 @@ def test_refused_order_is_sent_again_after_minutes_or_when_it_changes() -> None:
     assert follower.refusal == ""
 
 
+def test_refused_change_and_failing_import_do_not_end_the_pauses_of_each_other() -> None:
+    """An imported cluster is unreachable, and the engine refuses its upgrade."""
+    follower, tried = Follower(), {"apply": 0, "import": 0}
+    for now in range(600):
+        if not follower.is_refused(2, now) and follower.may_run("apply", 2, now):
+            tried["apply"] += 1
+            follower.failed("apply", REFUSED, 2, now)
+        elif follower.may_run("import", 2, now):
+            tried["import"] += 1
+            follower.failed("import", AWAY, 2, now)
+    assert tried["apply"] == 2
+    assert tried["import"] < 30
+
+
 def test_failures_of_each_kind_are_kept_apart() -> None:
     follower = Follower()
     assert follower.failed("import", InvalidRequest("no user"), 1, 1.0) == "sekisho"

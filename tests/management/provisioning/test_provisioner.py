@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,7 +10,9 @@ from management.kubernetes.manifests import NAMESPACE
 from management.provisioning.rights import order_name
 from store.interfaces import Store
 from store.order_records import Pool
-from tests.management.provisioning.running import Running, running
+from store.records import ClusterStatus
+from tests.management.provisioning.one_provisioner import followed
+from tests.management.provisioning.running import Running, enabled, replica, running
 from tests.support.capi.management_cluster import (
     CREATION_SECONDS,
     DELETION_SECONDS,
@@ -73,6 +76,29 @@ async def test_cluster_with_ended_tokens_and_a_new_kubeconfig_is_entered_again(
         await store.orders.delete_requested(order.id, "delete")
         await one.await_gone(order.id)
         await await_nothing_left(one, order.id)
+
+
+async def test_cluster_that_rejected_sekisho_before_a_replica_led_is_imported_again(
+    store: Store, management_cluster: ManagementCluster
+) -> None:
+    """Its status is announced once: the observer does not repeat what does not change."""
+    cluster = await enabled(store, management_cluster)
+    async with replica(store, management_cluster, cluster) as one:
+        order = await one.order("before", workers=0)
+        await one.await_state(order.id, "ready")
+    before = await store.clusters.get(order.id)
+    assert before is not None
+    since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    rejected = {"type": "Authenticated", "status": "False", "reason": "x", "since": since}
+    status = ClusterStatus(order.id, {"conditions": [rejected]}, datetime.now(UTC))
+    await store.fleet.put_status(status)
+    async with followed(store, management_cluster, cluster):
+
+        async def renewed() -> bool:
+            found = await store.clusters.get(order.id)
+            return found is not None and found.controller_token != before.controller_token
+
+        await eventually(renewed, 60, "new tokens")
 
 
 async def await_nothing_left(one: Running, order_id: str) -> None:

@@ -194,3 +194,14 @@ async def test_management_cluster_with_orders_is_not_removed(api: Api, store: St
     assert (response.status, "has orders: shop" in response.body["detail"]) == (409, True)
     cluster = await store.clusters.get("c-prod")
     assert cluster == replace(cluster, removing_since=None)  # type: ignore[type-var]
+
+
+async def test_management_cluster_with_released_orders_only_is_removed(
+    api: Api, store: Store
+) -> None:
+    await store.orders.delete_requested("c-shop", "keep")
+    response = await api("admin", "DELETE", "/v1/clusters/prod")
+    assert response.status == 202, response.body  # It does not respond.
+    kept = await api("admin", "DELETE", "/v1/clusters/prod?keep_cluster_objects=true")
+    assert kept.status == 204, kept.body
+    assert await store.orders.get("c-shop") is None
