@@ -108,11 +108,13 @@ class Orders(Protocol):
         quotas: OrderLimits | None = None,
         only_check: bool = False,
         announced: OrderObservation | None = None,
+        after: int = 0,
     ) -> Order:
         """Store ``order.wanted``, and nothing else of ``order``. Return the order as stored.
 
         ``quotas`` None: limits are not checked. ``only_check``: store nothing. ``announced`` is
-        what users see of the order until a controller observes it again.
+        what users see of the order until a controller observes it again. The new revision is newer
+        than ``after``, too.
 
         Raises:
             RecordNotFound: the order does not exist.

@@ -124,6 +124,7 @@ class SqlOrders:
         quotas: OrderLimits | None = None,
         only_check: bool = False,
         announced: OrderObservation | None = None,
+        after: int = 0,
     ) -> Order:
         """Store ``order.wanted``. Raises RecordNotFound, StaleRevision, Conflict, QuotaExceeded."""
         changes = () if only_check else (Change("order", order.id),)
@@ -134,7 +135,7 @@ class SqlOrders:
                 known,
                 wanted=order.wanted,
                 unreadable="" if order.wanted.variables else known.unreadable,
-                revision=revision + 1,
+                revision=max(revision, after) + 1,
             )
             if quotas is not None and not known.adopted:
                 management = await self._management(connection, known.management_id)

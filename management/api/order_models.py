@@ -82,6 +82,8 @@ class Adoption(RequestModel):
 class OrderChange(OrderModel):
     """A change of what is ordered, as a merge patch. ``workers`` is the size of the only pool.
 
+    ``pools`` null is refused: clients send null for what they leave out, and all machines would go.
+
     ``management`` comes alone: it attaches the order to its Cluster in that management cluster,
     after the Cluster was moved there or restored.
     """
@@ -92,3 +94,9 @@ class OrderChange(OrderModel):
     workers: Count | None = None
     pools: Pools | None = None
     variables: Variables | None = None
+
+    @model_validator(mode="after")
+    def _keeps_machines(self) -> "OrderChange":
+        if "pools" in self.model_fields_set and self.pools is None and self.workers is None:
+            raise ValueError("pools: null would remove all machines; send [] to remove all pools")
+        return self

@@ -118,6 +118,7 @@ class Follower:
             message = str(error) if isinstance(error, ManagementError) else INTERNAL
         if step == "import":
             self.import_problem = message
+            self.has_rights = False  # They may be gone: they are given again before the next one.
         elif failure is not None and failure.outcome == "foreign":
             self.taken = message
         elif failure is not None and failure.outcome == "refused" and step == "apply":

@@ -5,7 +5,7 @@ from datetime import datetime
 from management.provisioning.engine_view import EngineState
 from management.provisioning.follower import Follower
 from management.provisioning.states import Facts, Judgement
-from management.provisioning.steps import is_pending, owns, why_foreign
+from management.provisioning.steps import is_newer, is_pending, owns, why_foreign
 from store.order_records import Order, OrderObservation
 
 
@@ -64,5 +64,6 @@ def facts_of(order: Order, follower: Follower, state: EngineState, away: str) ->
         away=away or follower.away,
         pending=pending,
         import_problem=follower.import_problem,
+        newer=cluster is not None and owns(order, cluster) and is_newer(order, cluster),
         rejects_sekisho=follower.rejected_since is not None,
     )

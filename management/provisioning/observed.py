@@ -25,6 +25,9 @@ MAX_SHORT = 128
 MAX_MACHINE_MESSAGE = 300
 """Characters of a Machine's message: an order may have hundreds of Machines."""
 
+MAX_REVISION_DIGITS = 9
+"""Digits of an order's revision, so that the next ones fit into a column of 32 bits."""
+
 _TOPOLOGY_NAMES = (
     "topology.cluster.x-k8s.io/deployment-name",
     "topology.cluster.x-k8s.io/pool-name",
@@ -227,7 +230,9 @@ def _label(manifest: Manifest, name: str) -> str | None:
 
 def _revision(manifest: Manifest) -> int | None:
     written = (manifest["metadata"].get("annotations") or {}).get(REVISION, "")
-    return int(written) if len(written) <= 10 and written.isascii() and written.isdigit() else None
+    if not (written.isascii() and written.isdigit() and len(written) <= MAX_REVISION_DIGITS):
+        return None
+    return int(written)
 
 
 def _cluster_of(manifest: Manifest) -> str:

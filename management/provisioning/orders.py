@@ -116,7 +116,7 @@ class OrderService:
         await self.store.orders.replace(
             changed, revision=order.revision, quotas=self.limits, only_check=True
         )
-        await self._check_in_engine(changed, choice.management, must_respond=dry_run)
+        written = await self._check_in_engine(changed, choice.management, must_respond=dry_run)
         if dry_run:
             return changed
         return await self.store.orders.replace(
@@ -124,6 +124,7 @@ class OrderService:
             revision=order.revision,
             quotas=self.limits,
             announced=announced(order, wanted),
+            after=written,
         )
 
     def _order(
@@ -150,18 +151,20 @@ class OrderService:
 
     async def _check_in_engine(
         self, order: Order, management: ManagementCluster, *, must_respond: bool
-    ) -> None:
+    ) -> int:
         """Send the order as a dry run. Without ``must_respond``, an engine that is away is passed.
 
-        Raises EngineRefused, EngineAway, and Conflict.
+        Return the revision that the Cluster has; 0: none is known. Raises EngineRefused,
+        EngineAway, and Conflict.
         """
         try:
-            await self._dry_run(order, management)
+            return await self._dry_run(order, management)
         except EngineAway:
             if must_respond:
                 raise
+            return 0
 
-    async def _dry_run(self, order: Order, management: ManagementCluster) -> None:
+    async def _dry_run(self, order: Order, management: ManagementCluster) -> int:
         path = engine_path(CLUSTERS, management.namespace, order.engine_name)
         try:
             async with await engine_client(self.store, management) as client:
@@ -172,6 +175,7 @@ class OrderService:
                         "choose another name"
                     )
                 await client.apply(path, manifest_of(order, management.namespace), dry_run=True)
+                return (found.revision if found is not None else None) or 0
         except ClusterApiError as exc:
             raise _translated(exc) from exc
 

@@ -53,6 +53,13 @@ _NO_PROBLEMS = frozenset({"ClusterCreating", "ControlPlaneUpgradePending", "NoWo
 """Reasons of conditions that are False while all is well."""
 
 
+NEWER = (
+    "The Cluster has a newer revision of this order than Sekisho's database, which was restored: "
+    "nothing is written. Compare its version, sizes and variables with the order's, and change the "
+    "order."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is known about an order beside its record.
@@ -61,6 +68,7 @@ class Facts:
     not the order's. ``away``: why the engine does not respond. ``pending``: what is wanted was not
     written yet. ``import_problem``: why the last attempt to import the cluster failed; None: there
     was none. ``rejects_sekisho``: the imported cluster does not accept Sekisho's credentials.
+    ``newer``: the Cluster has a newer revision than the order.
     """
 
     cluster: ObservedCluster | None = None
@@ -72,6 +80,7 @@ class Facts:
     pending: bool = False
     import_problem: str | None = None
     rejects_sekisho: bool = False
+    newer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +183,8 @@ def _operation(
             "The cluster does not accept Sekisho's credentials; it is imported again with the "
             "engine's kubeconfig."
         )
+    if facts.newer:
+        return "degraded", NEWER
     if facts.pending:
         return "updating", CHANGE_SENT
     progress = updating(cluster, facts.pools, facts.machines, now)

@@ -77,5 +77,16 @@ def is_pending(order: Order, cluster: ObservedCluster | None) -> bool:
     return cluster is not None and owns(order, cluster) and _is_outdated(order, cluster)
 
 
+def is_newer(order: Order, cluster: ObservedCluster) -> bool:
+    """Return whether the Cluster has a revision of the order that the store has lost.
+
+    The database was restored from a backup, or has failed over to a server that was behind. What
+    the order wanted before is not written over what was wanted afterwards.
+    """
+    return not order.adopted and cluster.revision is not None and cluster.revision > order.revision
+
+
 def _is_outdated(order: Order, cluster: ObservedCluster) -> bool:
-    return not order.adopted and not order.unreadable and cluster.revision != order.revision
+    if order.adopted or order.unreadable:
+        return False
+    return cluster.revision is None or cluster.revision < order.revision

@@ -157,6 +157,16 @@ async def test_order_is_attached_once_and_only_where_it_can_stay(store: SqlStore
         await attach("c-mgmt")
 
 
+async def test_revision_that_a_restored_database_has_lost_is_not_used_again(
+    store: SqlStore,
+) -> None:
+    order = await _ordered(store)
+    changed = await store.orders.replace(replace(order, wanted=wanting(5)), revision=1, after=7)
+    assert (changed.revision, (await _found(store)).revision) == (8, 8)
+    changed = await store.orders.replace(replace(order, wanted=wanting(4)), revision=8, after=7)
+    assert changed.revision == 9
+
+
 async def test_change_is_announced_until_it_is_observed(store: SqlStore) -> None:
     order = await _ordered(store)
     await store.orders.observe("c-shop", revision=1, state="ready", message="as ordered")

@@ -81,6 +81,7 @@ async def change(
         return await _attach(request, order, patch, dry_run=dry_run)
     services, cluster = services_of(request), imported(request)
     check_match(request, revision_of(cluster, order))
+    validated(OrderChange, json.dumps(patch))
     with order_problems():
         require_changeable(order)
         management = await services.store.management_clusters.get(order.management_id)
@@ -202,8 +203,7 @@ def _pools(
 def _changed(
     wanted: WantedCluster, patch: Mapping[str, object], chosen: ClusterClass
 ) -> WantedCluster:
-    """Return what is wanted after a merge patch (RFC 7396)."""
-    validated(OrderChange, json.dumps(patch))
+    """Return what is wanted after a merge patch (RFC 7396), which is an ``OrderChange``."""
     if patch.get("workers") is not None and patch.get("pools") is not None:
         raise ApiProblem(422, "provision: give either workers or pools")
     current = OrderContent(
@@ -224,7 +224,7 @@ def _changed(
         wanted,
         version=merged.version,
         control_plane_replicas=merged.control_plane.replicas,
-        pools=pools if "pools" not in patch or patch["pools"] is not None else (),
+        pools=pools,
         variables=merged.variables,
     )
 

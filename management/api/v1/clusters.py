@@ -239,7 +239,7 @@ async def delete_cluster(request: web.Request) -> web.Response:
     cluster needs `?infrastructure=delete`, which deletes its machines, or `keep` (202).
     """
     cluster, order = imported(request), order_of(request)
-    if order is not None and not order.release:
+    if order is not None and (not order.release or "infrastructure" in request.query):
         return await cluster_orders.remove(request, order)
     assert cluster is not None, "the requirement has found one of both"
     if "infrastructure" in request.query:

@@ -42,6 +42,7 @@ CASES = [
     ({}, facts(refusal="version must be a valid semantic version"), "refused", "semantic version"),
     ({"adopted": True}, facts(), "ordered", "no Cluster"),
     ({**IMPORTED, "state": "ready"}, facts(), "ready", "not in the management cluster"),
+    (IMPORTED, facts(a_cluster(), newer=True), "degraded", "newer revision"),
     ({}, facts(a_cluster(), taken="not this order's"), "foreign", "not this order's"),
     ({}, facts(a_cluster(status={"phase": ""})), "accepted", "accepted"),
     ({}, facts(a_cluster()), "provisioning", "makes the cluster"),

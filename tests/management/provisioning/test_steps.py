@@ -30,6 +30,9 @@ CASES: list[tuple[dict[str, Any], ObservedCluster | None, Step | None]] = [
     ({}, seen(metadata=OTHER), None),
     ({"adopted": True}, seen(metadata=OTHER), None),
     ({**MADE, "revision": 2}, seen(), "apply"),
+    (MADE, seen(metadata={"annotations": {REVISION: "2"}}), None),  # The database was restored.
+    (MADE, seen(metadata={"annotations": {REVISION: "9" * 10}}), "apply"),
+    (MADE, seen(metadata={"annotations": {}}), "apply"),
     ({**MADE, "revision": 2, "unreadable": "key"}, seen(), None),
     ({**MADE, "revision": 2, "adopted": True}, seen(), None),
     (MADE, seen(status=INITIALIZED), "import"),

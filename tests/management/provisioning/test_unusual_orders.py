@@ -17,7 +17,7 @@ from management.provisioning.rights import order_name
 from store.interfaces import Store
 from store.order_records import Order
 from store.records import Change
-from tests.management.provisioning.running import Running, enabled, replica, running
+from tests.management.provisioning.running import Running, running
 from tests.management.provisioning.test_provisioner import await_nothing_left
 from tests.support.capi.management_cluster import (
     CLUSTERS,
@@ -171,32 +171,6 @@ async def test_cluster_that_is_deleted_without_sekisho_ends_its_order(
         assert [action for action, *_ in one.acts] == ["cluster.vanished"]
 
 
-async def test_cluster_that_cannot_be_read_is_not_forgotten(
-    store: Store, management_cluster: ManagementCluster
-) -> None:
-    """A replica that begins to lead lists the Clusters, and leaves out what it does not accept."""
-    management = management_cluster
-    cluster = await enabled(store, management)
-    try:
-        async with replica(store, management, cluster) as one:
-            order = await one.order("unreadable", variables={"fail": QUOTA})
-            await one.await_state(order.id, "provisioning")
-        note = {"metadata": {"annotations": {"note": "a\0"}}}
-        await request(one, "PATCH", "unreadable", note)
-        async with replica(store, management, cluster) as other:
-            foreign = await other.await_state(order.id, "foreign")
-            assert "does not accept" in foreign.message
-            await store.orders.delete_requested(order.id, "delete")
-            await with_message(other, order, "does not accept")
-            kept = await request(one, "GET", "unreadable")
-            assert "deletionTimestamp" not in kept["metadata"]
-            await request(one, "PATCH", "unreadable", {"metadata": {"annotations": {"note": None}}})
-            await other.await_gone(order.id)
-            await await_nothing_left(other, order.id)
-    finally:
-        await asyncio.to_thread(management.delete_all)
-
-
 async def test_released_cluster_stays_and_its_order_ends_with_it(
     store: Store, management_cluster: ManagementCluster
 ) -> None:
@@ -290,27 +264,3 @@ async def test_orders_go_on_after_the_management_clusters_api_was_frozen_and_res
         await store.orders.delete_requested(before.id, "delete")
         await one.await_gone(before.id)
         assert (await one.read(during.id)).state == "provisioning"
-
-
-async def test_cluster_that_is_moved_away_keeps_its_order_in_sight(
-    store: Store, management_cluster: ManagementCluster
-) -> None:
-    """As ``clusterctl move`` does: it pauses a Cluster, and deletes it without its machines."""
-    management = management_cluster
-    async with running(store, management) as one:
-        order = await one.order("moved", workers=None, variables={"fail": QUOTA})
-        await with_message(one, order, QUOTA)
-        await request(one, "PATCH", "moved", {"spec": {"paused": True}})
-        await one.await_state(order.id, "paused")
-        try:
-            arguments = ("cluster", "moved", "--cascade=orphan", "--wait=false")
-            await asyncio.to_thread(management.kubectl, "delete", *arguments)
-            await request(one, "PATCH", "moved", {"metadata": {"finalizers": None}})
-            foreign = await one.await_state(order.id, "foreign", seconds=60)
-            assert "it was moved" in foreign.message
-            await store.orders.delete_requested(order.id, "keep")
-            await one.await_gone(order.id)
-            assert [action for action, *_ in one.acts] == ["cluster.gone"]
-        finally:
-            kinds = "processcontrolplanes,processclusters"
-            await asyncio.to_thread(management.kubectl, "delete", kinds, "--all", "--wait=false")

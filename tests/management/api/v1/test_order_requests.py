@@ -64,6 +64,24 @@ async def test_imported_cluster_is_shut_by_its_removal(api: Api, store: Store) -
     assert (await api("admin", "DELETE", kept)).status == 422  # it was not ordered
 
 
+async def test_pools_that_a_client_leaves_out_as_null_are_not_removed(
+    api: Api, store: Store
+) -> None:
+    unset = {"version": "v1.37.0", "workers": None, "pools": None}
+    response = await api("plain", "PATCH", "/v1/clusters/shop", {"provision": unset})
+    assert (response.status, "remove all machines" in str(response.body)) == (422, True)
+
+
+async def test_repeated_release_of_an_imported_cluster_has_the_same_answer(
+    api: Api, store: Store
+) -> None:
+    await store.clusters.create(a_cluster("shop"))
+    path = "/v1/clusters/shop?infrastructure="
+    for how, status in (("keep", 202), ("keep", 202), ("delete", 409)):
+        response = await api("admin", "DELETE", f"{path}{how}")
+        assert response.status == status, response.body
+
+
 async def test_paused_order_is_not_deleted(api: Api, store: Store) -> None:
     await store.orders.observe("c-shop", state="paused", message="The Cluster is paused.")
     response = await api("plain", "DELETE", "/v1/clusters/shop?infrastructure=delete")
@@ -144,6 +162,7 @@ async def test_changes_of_an_order_are_sent_alone_and_need_cluster_edit(
         ("plain", {"provision": {"class": "other"}}, 422),
         ("plain", {"provision": {"workers": -1}}, 422),
         ("plain", {"provision": {"workers": 1, "pools": []}}, 422),
+        ("plain", {"provision": {"version": None, "pools": None}}, 422),
         ("plain", change, 503),
         ("auditor", change, 403),
         ("c-owner", change, 404),

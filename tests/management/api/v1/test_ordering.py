@@ -125,7 +125,7 @@ async def test_change_is_refused_by_the_engine_before_anything_changes(
             response = await api("plain", "PATCH", "/v1/clusters/shop", body)
             assert (response.status, words in response.body["detail"]) == (422, True), response.body
         assert (await store.orders.get(order_id)).revision == 1  # type: ignore[union-attr]
-        wider = {"workers": 4, "variables": {"machineSize": "large"}}
+        wider = {"workers": 4, "pools": None, "variables": {"machineSize": "large"}}
         path = "/v1/clusters/shop"
         tried = await api("plain", "PATCH", f"{path}?dry_run=true", {"provision": wider})
         assert tried.status == 200
