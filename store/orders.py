@@ -38,6 +38,7 @@ from store.order_rows import (
     summary_of,
     wanted_row,
 )
+from store.order_summaries import find_summary
 from store.records import Change
 from store.rotation import rotate_column
 from store.tables import clusters, is_storable, orders
@@ -78,7 +79,7 @@ class SqlOrders:
         if not is_storable(order_id):
             return None
         async with self._connections.read() as connection:
-            return await _found_summary(connection, order_id)
+            return await find_summary(connection, order_id)
 
     async def list_all(self) -> Sequence[OrderSummary]:
         """Return every order, ordered by name. Nothing is decrypted."""
@@ -178,7 +179,7 @@ class SqlOrders:
             return True
         async with self._connections.write(Change("order", order_id)) as connection:
             # Not the lock of names: neither names nor sizes change.
-            known = await _found_summary(connection, order_id, lock=True)
+            known = await find_summary(connection, order_id, lock=True)
             if known is None:
                 return False
             row = differences(known, seen, revision)
@@ -295,14 +296,3 @@ class SqlOrders:
         await connection.execute(delete(orders).where(same, orders.c.release))
         named = update(orders).where(orders.c.name == order.name, orders.c.release)
         await connection.execute(named.values(name=orders.c.id))
-
-
-async def _found_summary(
-    connection: AsyncConnection, order_id: str, *, lock: bool = False
-) -> OrderSummary | None:
-    """Return the order with that id. Nothing is decrypted."""
-    wanted = select(*SUMMARY_COLUMNS).where(orders.c.id == order_id)
-    if lock:
-        wanted = wanted.with_for_update()
-    row = (await connection.execute(wanted)).one_or_none()
-    return None if row is None else summary_of(row)
