@@ -189,8 +189,15 @@ async def test_guard_keeps_the_namespace_out_of_projects(
     account: ClusterClient, management_cluster: ManagementCluster
 ) -> None:
     label = ("label", "namespace", NAMESPACE)
-    refused = kubectl(management_cluster.kubeconfig, *label, "sekisho.io/project=p-shop")
-    assert "members of a project could read" in refused.stderr
+
+    def refused(*options: str) -> bool:
+        words = (*label, "sekisho.io/project=p-shop", *options)
+        done = kubectl(management_cluster.kubeconfig, *words)
+        return "members of a project could read" in done.stderr
+
+    # An API server reads a new policy some time after it is stored.
+    wait_until(lambda: refused("--dry-run=server"), 30)
+    assert refused()
     management_cluster.kubectl(*label, "team=platform")
     management_cluster.kubectl(*label, "team-")
     management_cluster.kubectl("label", "namespace", "default", "sekisho.io/project=p-shop")
