@@ -1,6 +1,7 @@
 """The pages of workloads in a real browser, with a real API server behind Sekisho."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -144,6 +145,35 @@ def test_owner_changes_a_workload_and_deletes_it(
     pages.press("Delete", "dialog")
     pages.says("web is being deleted")
     pages.titled("test")
+    assert pages.logged() == []
+
+
+UNPOLLED = """const { setTimeout: real } = window;
+    window.setTimeout = (run, ms, ...more) => ms === 10000 ? 0 : real(run, ms, ...more);"""
+"""A browser in which a page never reads again because ten seconds have passed."""
+
+
+def is_current(pages: Pages, revision: str, _: object) -> bool:
+    """Return whether the page of a workload shows a revision as the current one."""
+    return cell(pages, revision, "State") == "Current"
+
+
+def test_page_of_a_workload_follows_its_changes_without_reading_regularly(
+    pages: Pages, kubernetes: Kubernetes, namespace: str
+) -> None:
+    create_web(kubernetes, namespace)
+    await_revision(kubernetes, namespace, 1)
+    added = "Page.addScriptToEvaluateOnNewDocument"
+    script = pages.browser.execute_cdp_cmd(added, {"source": UNPOLLED})
+    try:
+        pages.sign_in("carol", path=f"{LIST}/{namespace}/deployment/web")
+        pages.titled("web")
+        for number in "234":
+            set_image(kubernetes, namespace, f"example.invalid/web:{number}")
+            pages.see(partial(is_current, pages, number))
+            pages.shows(f"example.invalid/web:{number}")
+    finally:
+        pages.browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
     assert pages.logged() == []
 
 

@@ -45,7 +45,27 @@ async function overview(view, target, changed) {
     for (const one of tables) one.show(now);
     put(rest, gaps(now.incomplete));
   }, { ...view, stream: false, first: target.first });
+  // The list is streamed: when the row changes, all of the workload is read again.
+  const row = new URLSearchParams({ namespace: target.first.namespace, kind: target.first.kind, search: target.first.name, limit: 20 });
+  live(`/v1/clusters/${enc(target.place.id)}/workloads?${row}`, latest(() => target.read()), { ...view, streamed: true }).catch(() => {});
   return [summary, tables.map((one) => one.element), rest];
+}
+
+// Call read() one call at a time, and once more for calls that come meanwhile.
+function latest(read) {
+  let running = null;
+  let wanted = false;
+  const run = async () => {
+    while (wanted) {
+      wanted = false;
+      await read().catch(() => {});
+    }
+    running = null;
+  };
+  return () => {
+    wanted = true;
+    running ||= run();
+  };
 }
 
 const state = (now) => h("div", { class: "grid" },
