@@ -16,6 +16,7 @@ from management.caller_client.errors import CallerRequestError, RequestRefused
 from management.workloads.places import Gap, Place, Scope
 from management.workloads.reader import (
     MAX_OBJECTS,
+    MAX_ROWS,
     gaps_of,
     is_forbidden,
     read_place,
@@ -122,13 +123,15 @@ class Follower:
     async def _read_and_watch(self, place: Place) -> float:
         """Read a collection, and watch it until it must be read again. Return a pause before."""
         async with self._reading:
+            left = max(0, MAX_ROWS - self._held() + len(self._rows[place]))
             reading = await read_place(self._client, place, self._scope.selector)
+            complete = reading.complete and len(reading.rows) <= left
+            self._rows[place] = {row["uid"]: row for row in reading.rows[:left]}
         self.failures.pop(place, None)
-        self._rows[place] = {row["uid"]: row for row in reading.rows}
-        self._gaps[place] = [] if reading.complete else [too_many(place)]
+        self._gaps[place] = [] if complete else [too_many(place)]
         self.changed.set()
         self._note_read(place)
-        if self._watches >= MAX_WATCHES or not reading.complete:
+        if self._watches >= MAX_WATCHES or not complete:
             return READ_AGAIN_SECONDS
         self._watches += 1
         try:
@@ -149,7 +152,7 @@ class Follower:
                         version = event.item["metadata"].get("resourceVersion") or version
                         if event.kind != "BOOKMARK":
                             self._apply(rows, place, event.kind, event.item)
-                        if len(rows) > MAX_OBJECTS:
+                        if len(rows) > MAX_OBJECTS or self._held() > MAX_ROWS:
                             return
             except RequestRefused as exc:
                 if exc.status in {410, 500}:
@@ -190,6 +193,10 @@ class Follower:
             self._gaps[place], self._rows[place] = gaps, {}
             self.changed.set()
         return READ_AGAIN_SECONDS
+
+    def _held(self) -> int:
+        """Return how many rows are held, also for namespaces that are not wanted."""
+        return sum(map(len, self._rows.values()))
 
     def _note_read(self, place: Place) -> None:
         self._unread.discard(place)

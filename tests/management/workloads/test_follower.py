@@ -10,6 +10,7 @@ from aiohttp import web
 from management.workloads.follower import MAX_WATCHES, Follower, following
 from management.workloads.kinds import DEPLOYMENT, JOB
 from management.workloads.places import Scope
+from management.workloads.reader import MAX_ROWS
 from tests.support.scripted_gate import ALICE, Script, lines, listed, scripted_gate, status
 from tests.support.waiting import eventually
 
@@ -136,3 +137,26 @@ async def test_namespaces_are_followed_if_the_cluster_may_not_be_and_watches_are
         await eventually(lambda: cluster.lists == 40)
         assert cluster.watches <= MAX_WATCHES
         assert in_process.connections <= MAX_WATCHES + 1
+
+
+async def test_rows_of_all_namespaces_together_are_bounded() -> None:
+    async def script(request: web.BaseRequest) -> web.StreamResponse:
+        if "watch" in request.query:
+            return status(500, "no watch here")
+        namespace = request.path.split("/namespaces/")[1].split("/")[0]
+        items = [
+            {"metadata": {"name": f"j-{one}", "uid": f"{namespace}-{one}", "namespace": namespace}}
+            for one in range(4_000)
+        ]
+        return web.json_response({"metadata": {"resourceVersion": "1"}, "items": items})
+
+    namespaces = frozenset(f"n-{number}" for number in range(8))
+    async with (
+        scripted_gate(script) as (gate, _),
+        gate.client("prod", ALICE) as client,
+        following(client, Scope((JOB,), namespaces, frozenset())) as follower,
+    ):
+        await follower.ready.wait()
+        assert len(follower.rows) == MAX_ROWS
+        cut = [gap.place.namespace for gap in follower.gaps if gap.reason == "TooMany"]
+        assert len(cut) == 6, "what is not shown is named"
