@@ -2,6 +2,7 @@
 
 * :class:`~.endpoint.TunnelEndpoint`: ``GET /v1/tunnel``, from the request to the open tunnel.
 * :class:`~.admission.TunnelAdmission`: whose tunnel a request opens, or why it opens none.
+* :class:`~.cluster_limits.ClusterLimits`: what the agents of one cluster may take.
 * :class:`~.records.TunnelRecords`: log lines, audit events, and the metrics of tunnels.
 * :class:`~.service.TunnelService`: the directory of tunnels with its endpoint and its tasks.
 * :class:`~.peering.Peering`: the listeners for other processes of Sekisho, and the way to them.

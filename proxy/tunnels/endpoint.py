@@ -7,13 +7,11 @@ times nor the end of running requests at a stop concern it; the directory of tun
 import asyncio
 import importlib.metadata
 import time
-from collections import Counter
 from collections.abc import Callable
 
 from aiohttp import web
 
 from agent.tunnel.control import Welcome
-from agent.tunnel.frame_rate import FrameRate
 from agent.websocket.handshake import HandshakeError, response_headers
 from config.loggers import get_logger
 from management.http.client_address import ClientAddresses
@@ -24,13 +22,9 @@ from management.tunnels.directory import TunnelDirectory
 from proxy.client.connection import RELAYED, ClientConnection
 from proxy.limits.limiter import LimitExceeded
 from proxy.tunnels.admission import TunnelAdmission
+from proxy.tunnels.cluster_limits import ClusterLimits
 from proxy.tunnels.records import Asked, TunnelRecords
 from store.errors import StoreError
-
-MOST_TUNNELS = 16
-"""Tunnels of one cluster at one process. Two agents with two tunnels each need four."""
-
-RETRY_SECONDS = 10
 
 _LOG = get_logger(__name__)
 
@@ -55,8 +49,7 @@ class TunnelEndpoint:
         self._addresses = addresses
         replica = directory.replica
         self._welcome = Welcome(importlib.metadata.version("sekisho"), replica.id, replica.machine)
-        self._open: Counter[str] = Counter()
-        self._rates: dict[str, FrameRate] = {}
+        self._limits = ClusterLimits(asyncio.get_running_loop().time)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Open a tunnel, or respond with a problem (RFC 9457)."""
@@ -97,13 +90,9 @@ class TunnelEndpoint:
         return f"HTTP/1.1 101 Switching Protocols\r\n{text}\r\n".encode(), owner
 
     def _check_room(self, owner: TunnelOwner) -> None:
-        retry = {"Retry-After": str(RETRY_SECONDS)}
         if self._directory.drains:
             raise ApiProblem(503, "this server stops: connect again", headers={"Retry-After": "1"})
-        if self._open[owner.cluster_id] >= MOST_TUNNELS:
-            raise ApiProblem(
-                429, f"the cluster has {MOST_TUNNELS} tunnels here already", headers=retry
-            )
+        self._limits.check(owner.cluster_id)
 
     def _take_over(
         self, request: web.BaseRequest, head: bytes, owner: TunnelOwner, asked: Asked
@@ -120,11 +109,11 @@ class TunnelEndpoint:
         def ended(tunnel: AgentTunnel, reason: str) -> None:
             if permit is not None:
                 permit.release()
-            self._left(owner.cluster_id)
+            self._limits.left(owner.cluster_id)
             self._directory.remove(tunnel)
             self._records.ended(tunnel, asked, reason)
 
-        rate = self._entered(owner.cluster_id)
+        rate = self._limits.entered(owner.cluster_id)
         tunnel = AgentTunnel(owner, self._welcome, ready=self._ready, ended=ended, rate=rate)
         transport.write(head)
         transport.set_protocol(tunnel.connection)
@@ -133,20 +122,3 @@ class TunnelEndpoint:
             request, response, asked, tunnel=tunnel.id, agent_token=owner.token_id
         )
         return RELAYED[False]
-
-    def _entered(self, cluster_id: str) -> FrameRate:
-        """Count a new tunnel of a cluster. Return the limit that its tunnels share."""
-        self._open[cluster_id] += 1
-        now = asyncio.get_running_loop().time()
-        return self._rates.setdefault(cluster_id, FrameRate(now))
-
-    def _left(self, cluster_id: str) -> None:
-        """Count the end of a tunnel. A limit that was exceeded is kept for the next one."""
-        self._open[cluster_id] -= 1
-        if not self._open[cluster_id]:
-            del self._open[cluster_id]
-            now = asyncio.get_running_loop().time()
-            idle = [one for one in self._rates if one not in self._open]
-            for one in idle:
-                if self._rates[one].is_full(now):
-                    del self._rates[one]

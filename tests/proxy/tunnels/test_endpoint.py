@@ -11,7 +11,7 @@ import pytest
 
 from agent.dial import DialError
 from agent.websocket.handshake import request_headers
-from proxy.tunnels.endpoint import MOST_TUNNELS
+from proxy.tunnels.cluster_limits import MOST_OPENINGS, MOST_TUNNELS
 from tests.support.agents import TestAgent, open_tunnel
 from tests.support.edge import OTHER_TOKEN, TOKEN, add_cluster, store_of, target
 from tests.support.sekisho import HttpResponse, Sekisho
@@ -182,3 +182,20 @@ async def test_server_that_stops_drains_its_tunnels_first(edge: Sekisho) -> None
         await eventually(lambda: "the server stops" in agent.ended, what=lambda: agent.ended)
     async with store_of(edge) as store:
         assert await store.tunnels.all() == []
+
+
+async def test_agent_that_opens_tunnels_again_and_again_is_429(edge: Sekisho) -> None:
+    refused: DialError | None = None
+    for _ in range(2 * MOST_OPENINGS):
+        try:
+            async with open_tunnel(target(edge)):
+                pass
+        except DialError as exc:
+            refused = exc
+            break
+    assert "open too many tunnels" in str(refused)
+    assert refused is not None
+    assert refused.retry_after > 0
+    with pytest.raises(DialError, match="open too many tunnels"):
+        async with open_tunnel(target(edge, OTHER_TOKEN)):
+            pass
