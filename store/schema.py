@@ -76,6 +76,16 @@ def _create(connection: Connection, revision: str) -> None:
     if revision not in known:
         raise _too_new(revision, "the backup")
     command.upgrade(config, revision)
+    if revision == HEAD:
+        _record_support(connection)
+
+
+def _record_support(connection: Connection) -> None:
+    """Store which versions work with this version's schema."""
+    connection.execute(text("DELETE FROM schema_support"))
+    connection.execute(
+        text("INSERT INTO schema_support (oldest_code) VALUES (:oldest)"), {"oldest": OLDEST_CODE}
+    )
 
 
 def _migrations(connection: Connection) -> tuple["Config", set[str]]:
@@ -100,10 +110,7 @@ def _bring_up(connection: Connection, shown: str, upgrade: bool) -> tuple[str | 
     if not upgrade:
         raise _too_old(current, shown)
     command.upgrade(config, HEAD)
-    connection.execute(text("DELETE FROM schema_support"))
-    connection.execute(
-        text("INSERT INTO schema_support (oldest_code) VALUES (:oldest)"), {"oldest": OLDEST_CODE}
-    )
+    _record_support(connection)
     return current, HEAD
 
 

@@ -62,6 +62,11 @@ async def examine(config_file: str | None, environment: Mapping[str, str]) -> Ex
                 await _examine_store(made, made.loaded, store)
             except StoreError as exc:
                 findings.append(error("store", "records", str(exc), "see docs/store.md"))
+            except Exception as exc:  # A damaged row may have any content.
+                message = f"cannot be read: {type(exc).__name__}"
+                findings.append(
+                    error("store", "records", message, "restore a backup, or report it")
+                )
     own = urlsplit(settings.external_url).hostname or ""
     names = {"external_url": [own]} | {
         f"provider {one.name}": hosts_in(one.settings) for one in made.specs if one.enabled

@@ -78,6 +78,19 @@ async def test_migrations_since_the_previous_release_only_expand(url: str) -> No
     assert [one for one in statements if not _expands(one)] == []
 
 
+@pytest.mark.parametrize("revision", [HEAD, RELEASES[0].schema])
+async def test_restored_database_says_which_versions_work_with_it(url: str, revision: str) -> None:
+    location = locate(url)
+    engines = make_engines(location)
+    try:
+        async with engines.writer.begin() as connection:  # as a restore does
+            await create_older(connection, revision)
+            await bring_up(connection, location.shown, upgrade=True)
+    finally:
+        await engines.dispose()
+    assert await rows(url, "SELECT oldest_code FROM schema_support") == [(OLDEST_CODE,)]
+
+
 async def test_newer_schema_that_supports_this_version_is_used_unchanged(url: str) -> None:
     await upgrade_database(url)
     assert await rows(url, "SELECT oldest_code FROM schema_support") == [(OLDEST_CODE,)]

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from config.bounded_yaml import InvalidYaml, load_bounded
@@ -38,8 +38,14 @@ def read_translations(folder: Path) -> Translations:
 
 
 def write_move(folder: Path, move: Move, translations: Translations) -> None:
-    """Write everything. Documents of an earlier run are replaced."""
+    """Write everything. Documents of an earlier run are replaced.
+
+    Raises CommandFailed if a document would be outside of the folder: ids are from a server.
+    """
     documents = folder / DOCUMENTS
+    for name in move.files:
+        if ".." in PurePath(name).parts or PurePath(name).is_absolute():
+            raise CommandFailed(f"Rancher has a cluster whose id is no name: {name!r}")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / REPORT).write_text(report_text(move))
     if documents.exists():

@@ -17,6 +17,7 @@ from proxy.files.data_dir import open_keyring
 from proxy.startup.configuration import load_config
 from store.database import open_store
 from store.records import ClusterStatus, StoredProvider
+from tests.store.direct_access import execute
 from tests.store.order_records import a_management
 from tests.store.records import a_cluster
 from tests.support.scraped_sekisho import TOKEN
@@ -185,6 +186,18 @@ def test_secret_at_the_end_of_what_is_read_of_a_log_is_not_cut(tmp_path: Path) -
     lines = unpacked(file)["log-0.txt"].decode().splitlines()
     assert lines[-1] == "x" * (LINE_CHARACTERS - 5) + "[reda"
     assert leaks(unpacked(file)["log-0.txt"]) == []
+
+
+def test_damaged_row_is_a_finding(tmp_path: Path) -> None:
+    server = make_sekisho(tmp_path, (free_port(), free_port()), CONFIG)
+    asyncio.run(fill(server))
+    url = load_config(str(server.config), {}).settings.store_url
+    asyncio.run(execute(url, "UPDATE clusters SET servers = 'null'"))
+    file = tmp_path / "bundle.tar.gz"
+    server.run("admin", "support-bundle", str(file))
+    found = json.loads(unpacked(file)["doctor.json"])
+    [damaged] = [one for one in found if one["subject"] == "records"]
+    assert (damaged["status"], damaged["message"]) == ("error", "cannot be read: TypeError")
 
 
 def test_bundle_replaces_no_file(tmp_path: Path) -> None:
