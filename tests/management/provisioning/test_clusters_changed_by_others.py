@@ -11,6 +11,7 @@ import pytest
 
 from management.provisioning.engine import REVISION
 from management.provisioning.rights import order_name
+from store.errors import Conflict
 from store.interfaces import Store
 from store.order_records import Pool
 from tests.management.provisioning.one_provisioner import followed
@@ -55,6 +56,55 @@ async def test_restored_database_does_not_write_an_older_order_over_a_newer_one(
         wanted = replace(known.wanted, pools=(Pool("workers", "default", 2),))
         await store.orders.replace(replace(known, wanted=wanted), revision=1, after=2)
         await eventually(lambda: has("3", 2), 30)
+
+
+async def test_change_that_was_stored_while_the_engine_was_away_is_refused_and_corrected(
+    store: Store, management_cluster: ManagementCluster
+) -> None:
+    """The version cannot be decreased, and the size is not changed without it."""
+    management = management_cluster
+    async with running(store, management) as one:
+        order = await one.order("corrected", variables={"fail": QUOTA})
+        await one.await_state(order.id, "provisioning")
+        pools = (Pool("workers", "default", 3),)
+        await asyncio.to_thread(management.stop_core_manager)
+        try:
+            await one.change(order.id, version="v1.35.0", pools=pools)
+
+            async def away() -> bool:
+                return (await one.read(order.id)).engine_away_since is not None
+
+            await eventually(away, 20, "the engine to be away")
+        finally:
+            await asyncio.to_thread(management.start_core_manager)
+        refused = await one.await_state(order.id, "refused", seconds=60)
+        assert "cannot be decreased" in refused.message
+        assert refused.engine_away_since is None
+        assert await written(one, "corrected") == ("1", 1)
+        await one.change(order.id, version=management.version, pools=pools)
+        await one.await_state(order.id, "provisioning")
+        assert await written(one, "corrected") == ("3", 3)
+        # While its deletion is requested, nothing is changed any longer.
+        await store.orders.delete_requested(order.id, "delete")
+        with pytest.raises(Conflict, match="is being removed"):
+            await one.change(order.id, pools=())
+        await one.await_gone(order.id)
+
+
+async def test_upgrade_and_new_size_of_an_order_are_made_at_once(
+    store: Store, management_cluster: ManagementCluster
+) -> None:
+    async with running(store, management_cluster) as one:
+        order = await one.order("both", workers=1)
+        await one.await_state(order.id, "ready")
+        await one.change(order.id, version="v1.37.0", pools=(Pool("workers", "default", 2),))
+        await one.await_state(order.id, "updating")
+        made = await one.await_state(order.id, "ready")
+        assert (made.ready_machines, made.machines) == (2, 2)
+        found = await request(one, "GET", "both")
+        assert found["spec"]["topology"]["version"] == "v1.37.0"
+        versions = {each["version"] for each in found["status"]["controlPlane"]["versions"]}
+        assert versions == {"v1.37.0"}
 
 
 async def test_cluster_that_cannot_be_read_is_not_forgotten(
