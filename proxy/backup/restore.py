@@ -16,7 +16,7 @@ from proxy.backup.key_wrapping import KeyWrapping
 from proxy.backup.placing import placed, set_aside_name
 from proxy.files.data_dir import KEY_FILE, ensure_data_dir
 from proxy.files.private_files import replace as rename
-from proxy.files.unfinished import unfinished_folder
+from proxy.files.unfinished import alone_in, unfinished_folder
 from store.encryption import Keyring
 from store.locations import Location, locate
 from store.transfer.load import Loaded, Loader
@@ -60,6 +60,20 @@ async def restore_backup(
         UserError: why not, and what to do.
     """
     data_dir = ensure_data_dir(settings)
+    try:
+        with alone_in(data_dir):
+            return await _restore(file, settings, wrapping, options, data_dir)
+    except BlockingIOError:
+        raise UserError(f"another restore into {data_dir} is running: wait for it") from None
+
+
+async def _restore(
+    file: Path,
+    settings: Settings,
+    wrapping: KeyWrapping,
+    options: RestoreOptions,
+    data_dir: Path,
+) -> Loaded:
     location = locate(settings.store_url)
     # The files are in place before the commit, and removed again if it fails.
     with file.open("rb") as source, ExitStack() as in_place:

@@ -62,6 +62,22 @@ def unfinished_folder(file: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Lock a folder. Raises BlockingIOError if another process has locked it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def remove_abandoned(folder: Path) -> None:
     """Remove what killed processes left. What a process still writes is locked, and stays."""
     for path in sorted(folder.glob(f".*{SUFFIX}")):

@@ -102,6 +102,8 @@ def test_ended_restore_leaves_no_database(
     ):
         half.write(file.read_bytes()[:-1])  # and the restore waits for the rest
         wait_until(lambda: started(process, data))
+        second = server.run("admin", "restore", str(file), check=False)
+        assert "another restore into" in second.stderr
         process.send_signal(number)
         process.wait(60)
     if number is signal.SIGKILL:
