@@ -29,6 +29,9 @@ manifest never takes over what these maintain."""
 MAX_READS = 3
 """Attempts to read an object that another client changes meanwhile."""
 
+_NOT_OF_ITS_TYPE = ("failed to create typed patch object", "failed to convert new object")
+"""Begin what an API server says about a field that is unknown or has the wrong type, with 500."""
+
 _FOR_ALL = frozenset({401, 429})
 _SERVER_ERRORS = 500
 
@@ -168,9 +171,15 @@ class ManifestApplication:
 
     async def _patch(self, one: ManifestObject, query: dict[str, str]) -> Mapping[str, Any]:
         query = {"fieldManager": FIELD_MANAGER, "force": "false", **query}
-        return await self._client.request(
-            "PATCH", one.path, body=one.content, content_type=APPLY, query=query
-        )
+        try:
+            return await self._client.request(
+                "PATCH", one.path, body=one.content, content_type=APPLY, query=query
+            )
+        except RequestRefused as exc:
+            if exc.status == _SERVER_ERRORS and str(exc).startswith(_NOT_OF_ITS_TYPE):
+                # The manifest is wrong, and the cluster is well.
+                raise RequestRefused(422, str(exc), reason="Invalid") from exc
+            raise
 
 
 def _version(found: Mapping[str, Any]) -> object:

@@ -26,6 +26,17 @@ MAX_PROBLEMS = 20
 _SHOWN = 64
 """Characters of a value that a message repeats."""
 
+_NUMBERS, _SHORT_NUMBERS = 2**63, 2**31
+"""An API server cuts the bits of a larger number: 4294967301 replicas are 5, and more may be 0."""
+
+_SHORT = frozenset(
+    {
+        *("backoffLimit", "completions", "containerPort", "hostPort", "maxReplicas"),
+        *("minReplicas", "nodePort", "parallelism", "port", "replicas", "targetPort"),
+    }
+)
+"""Fields with numbers of 32 bits whose meaning another number changes most."""
+
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -163,6 +174,13 @@ def _value_problems(value: object, path: Path) -> Iterator[tuple[Path, str]]:
         yield path, "is a date or bytes in YAML; put it in quotes"
     elif isinstance(value, float) and not math.isfinite(value):
         yield path, "is not a finite number; put it in quotes if it is text"
+    elif isinstance(value, int | float) and not _fits(value, path):
+        yield path, "is a number that Kubernetes cannot hold; put it in quotes if it is text"
+
+
+def _fits(value: float, path: Path) -> bool:
+    most = _SHORT_NUMBERS if path[-1] in _SHORT else _NUMBERS
+    return -most <= value < most
 
 
 def _dotted(path: Path) -> str:

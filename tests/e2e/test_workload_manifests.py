@@ -160,3 +160,24 @@ def test_invalid_manifest_is_rejected_with_every_line(workloads: Workloads) -> N
     errors = response.json()["errors"]
     assert (response.status, [one["field"] for one in errors]) == (422, ["manifest"] * 2)
     assert all(one["message"].startswith("line 1: ") for one in errors)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("replcas: 1", ".spec.replcas: field not declared in schema"),
+        ("replicas: many", ".spec.replicas: expected numeric"),
+        ("replicas: 1.5", "cannot convert float64 to int32"),
+    ],
+)
+def test_field_that_is_unknown_or_of_another_type_is_422_as_are_others(
+    workloads: Workloads, wrong: str, words: str
+) -> None:
+    config = CONFIG_MAP.replace("\ndata", "\ndta")
+    response = workloads.apply(config, DEPLOYMENT.replace("replicas: 1", wrong))
+    assert response.status == 422, response.body
+    problem = response.json()
+    assert "nothing was changed" in problem["detail"]
+    messages = [one.get("message", "") for one in problem["errors"]]
+    assert any(words in one for one in messages), messages
+    assert any(".dta: field not declared" in one for one in messages), messages

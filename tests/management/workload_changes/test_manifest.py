@@ -70,6 +70,12 @@ def test_path_of_a_group_begins_with_apis() -> None:
         ("{kind: Pod, metadata: {name: a, labels: {day: 2026-01-02}}}", "put it in quotes"),
         ("{kind: Pod, spec: {a: !!binary aGk=}}", "put it in quotes"),
         ("{kind: Pod, spec: {a: .nan}}", "not a finite number"),
+        ("{kind: Pod, spec: {a: 9223372036854775808}}", "a number that Kubernetes cannot hold"),
+        (
+            "{kind: Deployment, spec: {replicas: 4294967301}}",
+            "a number that Kubernetes cannot hold",
+        ),
+        ("{kind: Pod, spec: {a: -1.0e+19}}", "a number that Kubernetes cannot hold"),
     ],
 )
 def test_invalid_manifest_is_rejected_with_cause_and_remedy(text: str, words: str) -> None:
