@@ -13,7 +13,7 @@ from management.caller_client.client import CallerClient
 from management.caller_client.errors import RequestRefused
 from management.kubernetes.manifests import Manifest
 from management.workloads.kinds import POD
-from management.workloads.rows import is_workload
+from management.workloads.rows import Row, is_workload, shown
 
 MAX_SINGLE = 50
 """Pods that are read one by one. If there are more, the pods are better read as a list."""
@@ -21,12 +21,12 @@ MAX_SINGLE = 50
 
 @dataclass(slots=True)
 class BarePods:
-    """The pods that were found, and the version of the list from which to watch.
+    """The rows of the pods that were found, and the version of the list from which to watch.
 
     ``scanned`` is the number of all pods. ``complete``: there are no more of them.
     """
 
-    manifests: list[Manifest] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     version: str = ""
     scanned: int = 0
     complete: bool = False
@@ -55,12 +55,15 @@ async def read_bare_pods(
                 break
     for path in wanted:
         try:
-            found.manifests.append(await client.get(path))
+            row = shown(POD, await client.get(path))
         except RequestRefused as exc:
             if exc.status == 403:
                 return None
             if exc.status != 404:  # It was deleted meanwhile.
                 raise
+            continue
+        if row is not None:
+            found.rows.append(row)
     return found
 
 

@@ -21,10 +21,9 @@ from management.workloads.reader import (
     is_forbidden,
     read_place,
     selected,
-    shown,
     too_many,
 )
-from management.workloads.rows import Row
+from management.workloads.rows import Row, shown
 
 MAX_WATCHES = 24
 """Watches of one stream. The cluster serves each, and each takes a connection."""

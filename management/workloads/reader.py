@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
 
 from management.caller_client.client import CallerClient
 from management.caller_client.errors import CallerRequestError, RequestRefused, TooMuch
@@ -12,7 +11,7 @@ from management.kubernetes.list_watch import ListPage
 from management.workloads.bare_pods import read_bare_pods
 from management.workloads.kinds import POD, WorkloadKind
 from management.workloads.places import Gap, Place, Scope
-from management.workloads.rows import Row, is_workload, row_of
+from management.workloads.rows import Row, shown
 
 MAX_OBJECTS = 5_000
 """Objects of one kind that are read: 50 MB of pods. A namespace or a label narrows the request."""
@@ -112,8 +111,7 @@ async def _read(client: CallerClient, place: Place, selector: str | None, most: 
     if place.kind is POD:
         pods = await read_bare_pods(client, place.namespace, selected(selector), most)
         if pods is not None:
-            found = [row for row in (shown(POD, one) for one in pods.manifests) if row is not None]
-            return Reading(found, pods.version, pods.scanned, pods.complete)
+            return Reading(pods.rows, pods.version, pods.scanned, pods.complete)
     rows: list[Row] = []
     scanned = 0
     async with aclosing(
@@ -137,13 +135,6 @@ def selected(selector: str | None) -> Mapping[str, str]:
 def rows_of(kind: WorkloadKind, page: ListPage) -> list[Row]:
     """Return the rows of the workloads in a page."""
     return [row for row in (shown(kind, one) for one in page.items) if row is not None]
-
-
-def shown(kind: WorkloadKind, manifest: Mapping[str, Any]) -> Row | None:
-    """Return the row of an object, or None if it is no workload of its own."""
-    if not manifest["metadata"].get("uid") or not is_workload(kind, manifest):
-        return None
-    return row_of(kind, manifest)
 
 
 def gaps_of(

@@ -48,6 +48,13 @@ def controller_of(manifest: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return None
 
 
+def shown(kind: WorkloadKind, manifest: Mapping[str, Any]) -> Row | None:
+    """Return the row of an object, or None if it is no workload of its own."""
+    if not manifest["metadata"].get("uid") or not is_workload(kind, manifest):
+        return None
+    return row_of(kind, manifest)
+
+
 def row_of(kind: WorkloadKind, manifest: Mapping[str, Any]) -> Row:
     """Return the row of a workload. The project of its namespace is added by the caller.
 

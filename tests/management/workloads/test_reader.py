@@ -1,5 +1,6 @@
 """Lists of workloads from clusters that refuse, forget, or flood."""
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -115,6 +116,24 @@ async def test_labels_of_a_row_have_the_size_that_kubernetes_allows() -> None:
     found = await collected(script, Scope((JOB,), None, frozenset()))
     [row] = found.rows
     assert len(str(row["labels"])) < 64 * (317 + 63 + 10)
+
+
+async def test_large_pods_are_not_held_while_others_are_read() -> None:
+    large = an_object("large", status={"message": "x" * 2_000_000}).body
+
+    async def script(request: web.BaseRequest) -> web.StreamResponse:
+        if not request.path.endswith("/pods"):
+            return web.Response(body=large, content_type="application/json")
+        return listed([f"p-{number}" for number in range(30)])
+
+    tracemalloc.start()
+    try:
+        found = await collected(script, Scope((POD,), None, frozenset()))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found.rows) == 30
+    assert most < 30_000_000
 
 
 async def test_huge_object_is_a_gap() -> None:
