@@ -68,6 +68,7 @@ class AgentInstaller:
             )
         tokens = self._installed.get(order.id)
         if tokens is None or known is None:
+            await self._forget_removed()
             known, tokens = await self._install(order, known, access, owner)
             self._installed[order.id] = tokens
         authority = access.endpoint.ca_pem
@@ -78,6 +79,12 @@ class AgentInstaller:
         registered = await complete(self.store, known, authority, tokens, None)
         self._installed.pop(order.id, None)
         return registered
+
+    async def _forget_removed(self) -> None:
+        """Forget the tokens for orders that were removed before their agent connected."""
+        orders = await self.store.orders.list_all()
+        for gone in self._installed.keys() - {one.id for one in orders if not one.is_ending}:
+            del self._installed[gone]
 
     async def _install(
         self,
