@@ -124,11 +124,12 @@ class Orders(Protocol):
         """
 
     async def attach(
-        self, order_id: str, *, management_id: str, engine_uid: str, revision: int
+        self, attached: Order, *, revision: int, announced: OrderObservation | None = None
     ) -> Order:
-        """Attach an order to the object with that uid in a management cluster: a moved one.
+        """Store ``management_id`` and ``engine_uid`` of an order whose object was moved.
 
-        What is wanted and ``revision`` stay. Return the order as stored.
+        What is wanted and ``revision`` stay. ``announced`` is what users see of the order until a
+        controller observes it again. Return the order as stored.
 
         Raises:
             RecordNotFound: the order or the management cluster does not exist.

@@ -151,21 +151,20 @@ class SqlOrders:
         return replace(changed, **seen)
 
     async def attach(
-        self, order_id: str, *, management_id: str, engine_uid: str, revision: int
+        self, attached: Order, *, revision: int, announced: OrderObservation | None = None
     ) -> Order:
         """Attach an order to another object. Raises RecordNotFound, StaleRevision, Conflict."""
-        async with self._connections.write(Change("order", order_id)) as connection:
+        place = {one: getattr(attached, one) for one in ("management_id", "engine_uid")}
+        async with self._connections.write(Change("order", attached.id)) as connection:
             await lock_orders(connection)
-            known = await self._changeable(connection, order_id, revision)
-            await self._management(connection, management_id)
-            changed = replace(
-                known, management_id=management_id, engine_uid=engine_uid, engine_away_since=None
-            )
+            known = await self._changeable(connection, attached.id, revision)
+            await self._management(connection, attached.management_id)
+            row = {**(announced or {}), **place, "engine_away_since": None}
+            row["state_since"] = await database_time(connection)
+            changed = replace(known, **row)
             await require_free_engine_name(connection, changed)
             await self._make_room(connection, changed)
-            attached = update(orders).where(orders.c.id == order_id)
-            place = {"management_id": management_id, "engine_uid": engine_uid}
-            await connection.execute(attached.values(**place, engine_away_since=None))
+            await connection.execute(update(orders).where(orders.c.id == known.id).values(**row))
         return changed
 
     async def observe(

@@ -17,7 +17,7 @@ from management.provisioning.order_rights import revoke_kubeconfig
 from management.provisioning.orders import find_cluster, no_cluster
 from store.errors import Conflict
 from store.interfaces import Store
-from store.order_records import ManagementCluster, Order
+from store.order_records import ManagementCluster, Order, OrderObservation
 
 LEAVE_SECONDS = 5.0
 """How long the former management cluster may take. It may be gone for good."""
@@ -47,10 +47,7 @@ async def attach(
     if dry_run or changed == order:
         return changed
     attached = await store.orders.attach(
-        order.id,
-        management_id=management.cluster_id,
-        engine_uid=found.uid,
-        revision=order.revision,
+        changed, revision=order.revision, announced=_announced(order)
     )
     if order.management_id != management.cluster_id:
         await _leave(store, order)
@@ -83,6 +80,15 @@ def why_not_attached(order: Order, found: ObservedCluster) -> str:
     if found.deleting_since is not None:
         return f'the Cluster "{found.name}" in the management cluster is being deleted'
     return ""
+
+
+def _announced(order: Order) -> OrderObservation:
+    """Return what users see of the order until the Cluster was looked at."""
+    return {
+        "state": "accepted" if order.imported_at is None else "updating",
+        "message": "The order is attached to its Cluster.",
+        "slow": False,
+    }
 
 
 async def _leave(store: Store, order: Order) -> None:

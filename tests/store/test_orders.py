@@ -122,10 +122,14 @@ async def test_attached_order_keeps_what_is_wanted_and_is_announced(store: SqlSt
     await with_management(store, "new")
     async with store.changes.subscribe() as changes:
         attached = await store.orders.attach(
-            order.id, management_id="c-new", engine_uid="uid-2", revision=1
+            replace(order, management_id="c-new", engine_uid="uid-2", wanted=wanting(9)),
+            revision=1,
+            announced={"state": "updating", "message": "attached"},
         )
         assert await anext(changes) == Change("order", order.id)
-    assert attached == replace(order, management_id="c-new", engine_uid="uid-2")
+    assert (attached.management_id, attached.engine_uid) == ("c-new", "uid-2")
+    assert (attached.state, attached.message) == ("updating", "attached")
+    assert (attached.wanted, attached.revision) == (order.wanted, 1)
     assert await _found(store) == attached
     assert await store.orders.of_management("c-mgmt") == []
     assert await store.orders.of_management("c-new") == [attached]
@@ -139,9 +143,8 @@ async def test_order_is_attached_once_and_only_where_it_can_stay(store: SqlStore
     )
 
     async def attach(management_id: str, order_id: str = order.id, revision: int = 1) -> Order:
-        return await store.orders.attach(
-            order_id, management_id=management_id, engine_uid="uid-2", revision=revision
-        )
+        there = replace(order, id=order_id, management_id=management_id, engine_uid="uid-2")
+        return await store.orders.attach(there, revision=revision)
 
     with pytest.raises(Conflict, match="other has the cluster shop already"):
         await attach("c-new")

@@ -1,4 +1,4 @@
-"""``sekisho cluster provision``, ``adopt``, ``reattach``, ``scale``, and ``upgrade``: orders."""
+"""``sekisho cluster provision``, ``wait``, ``adopt``, ``reattach``, ``scale``, ``upgrade``."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,6 +9,7 @@ from proxy.cli.client.name_completion import CLUSTERS
 from proxy.cli.client.server_command import server_command
 from proxy.cli.client.server_session import Item, ServerSession, path_of
 from proxy.cli.common import CommandFailed, plain
+from proxy.cli.durations import DURATION
 from proxy.cli.output.options import printed
 from proxy.cli.output.printer import Printer
 from proxy.cli.verbs.cluster_columns import CLUSTER
@@ -186,7 +187,29 @@ async def reattach(
     print_order(printer, "would be attached (dry run)" if dry_run else "is attached", changed)
 
 
-COMMANDS = (provision, adopt, reattach, scale, upgrade)
+@click.command("wait")
+@_cluster
+@click.option(
+    "--timeout",
+    type=DURATION,
+    metavar="DURATION",
+    help="How long, such as 30m. Default: until Ctrl-C.",
+)
+@server_command
+@printed
+async def wait_for(
+    session: ServerSession, printer: Printer, name: str, timeout: timedelta | None
+) -> None:
+    """Wait until an ordered cluster is ready, and show each step.
+
+    It continues a --wait that was ended. Exits with 1 if the order was refused or is gone.
+    """
+    before = await session.get(path_of("clusters", name))
+    order_in(before)
+    print_order(printer, "is ready", await wait_until(session, before, timeout))
+
+
+COMMANDS = (wait_for, provision, adopt, reattach, scale, upgrade)
 
 
 async def _order(session: ServerSession, body: Item, *, dry_run: bool = False) -> Item:

@@ -22,8 +22,9 @@ from proxy.cli.verbs.order_steps import READY, Step, step_of
 _REMEDIES = {
     "refused": "change the order with `sekisho cluster upgrade` or `scale`, or remove it with "
     "`sekisho cluster remove {name} --infrastructure delete`",
-    "foreign": "the engine has another cluster of this name; remove the order with `sekisho "
-    "cluster remove {name} --infrastructure keep`, and order it with another name",
+    "foreign": "if its Cluster was moved or restored, attach the order to it with `sekisho cluster "
+    "reattach {name}`; otherwise remove the order with `sekisho cluster remove {name} "
+    "--infrastructure keep`, and order it with another name",
     "deleting": "it is being deleted",
     "released": "Sekisho no longer manages it; adopt it with `sekisho cluster adopt`",
 }

@@ -142,6 +142,15 @@ def test_wait_fails_with_the_sentence_about_what_stopped_the_order(
         Waiting(alice, name).result()
 
 
+def test_ended_wait_is_continued_by_a_command(world: World, alice: CommandLine) -> None:
+    observe(world, "leave", state="provisioning", message=QUOTA)
+    late = alice.fails("cluster", "wait", "leave", "--timeout", "1s")
+    assert f"leave is not ready after 1s: provisioning: {QUOTA}; " in late
+    observe(world, "leave", state="ready", message="Users can enter the cluster.")
+    assert "is ready" in alice.run("cluster", "wait", "leave").stdout
+    assert "was imported, not ordered" in alice.fails("cluster", "wait", "prod")
+
+
 def test_wait_ends_with_the_timeout_and_names_the_last_step(
     world: World, alice: CommandLine
 ) -> None:
