@@ -73,6 +73,10 @@ async def overview(request: web.Request) -> web.Response:
     )
 
 
+_CONSEQUENCES = frozenset({"AgentReady", "CollectionsSynced", "RBACReady"})
+"""Conditions that fail with others, which then say why."""
+
+
 def clusters_summary(
     clusters: Iterable[Cluster], statuses: Mapping[str, ClusterStatus], caller: Caller
 ) -> Item:
@@ -86,7 +90,8 @@ def clusters_summary(
         failed = [c for c in data.get("conditions") or [] if c.get("status") == "False"]
         counts[_health(one, data, failed)] += 1
         nodes += int((data.get("nodes") or {}).get("total") or 0)
-        problems += [_problem(one, c) for c in failed]
+        causes = [c for c in failed if c.get("type") not in _CONSEQUENCES]
+        problems += [_problem(one, c) for c in causes or failed]
     return {"total": total, **counts, "nodes": nodes, "problems": problems[:MAX_PROBLEMS]}
 
 

@@ -80,6 +80,7 @@ $("menu").addEventListener("click", () => {
   const open = document.body.classList.toggle("menu-open");
   $("menu").setAttribute("aria-expanded", String(open));
 });
+put($("start"), h("p", { class: "late", role: "status" }, "Loading …"));
 start(ROUTES);
 startSignIn({ signedIn: () => (tabs.postMessage("in"), enter()), signOut, leaving: rememberAddress });
 enter();

@@ -7,6 +7,7 @@
 // them), the list is read as a whole.
 
 import { every, get, on, send } from "./api.js";
+import { fail } from "./ui.js";
 
 const MAX_STREAMS = 2;
 const POLL = 10000;
@@ -16,10 +17,16 @@ const LONGEST_PAUSE = 30000;
 
 let streams = 0;
 
+const unread = (update) => (problem) => {
+  if (problem.status === 403) fail(problem); // What is gone (401, 404) has a message already.
+  update.failed?.();
+};
+
 // Call update(items) with all items at first and after each change, until `signal` is aborted.
-// `key` is the field that identifies an item. `failed(problem)`: the list may not be read. The
-// result is a function that reads the list now, after a change that the API does not announce.
-export function watch(path, update, { signal, key = "id", failed = () => {} }) {
+// `key` is the field that identifies an item. `failed(problem)`: the list may not be read; by
+// default a refusal is a message, and update.failed() is called, if there is one. The result is a
+// function that reads the list now, after a change that the API does not announce.
+export function watch(path, update, { signal, key = "id", failed = unread(update) }) {
   const items = new Map();
   let planned = 0;
   function changed() {

@@ -6,19 +6,20 @@
 // reader leaves the page; view.refresh(): render the page again; view.keep({ search: "x" }): write
 // into the query without rendering. The first h1 is the title and gets the focus.
 
-import { Problem, session } from "./api.js";
+import { Problem, away, may, on, session } from "./api.js";
 import { $, h, put } from "./dom.js";
 
 let routes = [];
 let leave = new AbortController();
 let shown = "";
+let failures = 0;
 
-// Routes are [path, load]: "/clusters/:cluster/:tab?" has two parameters, the last is optional.
+// Routes are [path, load, permission]: "/clusters/:cluster/:tab?" has two parameters, the last is optional.
 export function start(table) {
-  routes = table.map(([path, load]) => ({
+  routes = table.map(([path, load, needs]) => ({
     names: [...path.matchAll(/:(\w+)/g)].map((one) => one[1]),
     pattern: new RegExp(`^${path.replace(/\/:\w+\?/g, "(?:/([^/]+))?").replace(/:\w+/g, "([^/]+)")}/?$`),
-    load,
+    load, needs,
   }));
   addEventListener("popstate", (event) => render(event.state?.y || 0));
   document.addEventListener("click", (event) => {
@@ -40,7 +41,7 @@ export function navigate(path, { replace = false } = {}) {
 function find(path) {
   for (const one of routes) {
     const found = one.pattern.exec(path);
-    if (found) return { load: one.load, params: Object.fromEntries(one.names.map((name, i) => [name, found[i + 1] && decodeURIComponent(found[i + 1])])) };
+    if (found) return { ...one, params: Object.fromEntries(one.names.map((name, i) => [name, found[i + 1] && decodeURIComponent(found[i + 1])])) };
   }
   return null;
 }
@@ -68,12 +69,16 @@ export async function render(y = scrollY) {
   try {
     const found = find(path);
     if (!found) throw new Problem(404, { detail: "nothing exists at this address" });
-    const page = (await found.load()).default;
+    if (found.needs && !may(found.needs)) throw new Problem(403, { detail: `this needs the permission ${found.needs}: ask an administrator for it` });
+    const page = (await found.load().catch(unloaded)).default;
     const query = new URLSearchParams(location.search);
     nodes = await page({ params: found.params, query, signal, refresh: () => render(), keep });
+    failures = 0;
   } catch (error) {
     if (signal.aborted) return;
     nodes = problemPage(error);
+    // The page continues when the network is back; a page that is never loaded is not tried for ever.
+    if (error.status === 0 && ++failures < 5) on("online", () => render(), signal);
   }
   if (signal.aborted) return;
   put(main, nodes);
@@ -101,6 +106,12 @@ function keep(values) {
   history.replaceState(history.state, "", url);
 }
 
+function unloaded(error) {
+  console.error(error);
+  away();
+  throw Object.assign(new Problem(0, { detail: "this page could not be loaded; check your connection and try again" }), { reload: true });
+}
+
 function problemPage(error) {
   const known = error instanceof Problem;
   if (!known) console.error(error);
@@ -109,6 +120,6 @@ function problemPage(error) {
     h("h1", null, (known && titles[error.status]) || "This page cannot be shown"),
     h("p", { role: "alert" }, known ? error.message : "The page could not be loaded. Load it again."),
     known && error.id && h("p", { class: "faint" }, `Request ${error.id}`),
-    h("p", null, h("button", { type: "button", class: "quiet", onclick: () => (known ? render() : location.reload()) }, "Try again")),
+    h("p", null, h("button", { type: "button", class: "quiet", onclick: () => (known && !error.reload ? render() : location.reload()) }, "Try again")),
   ];
 }

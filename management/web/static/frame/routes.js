@@ -13,29 +13,29 @@ export const SECTIONS = [
   { path: "/me", label: "My account", show: () => true },
 ];
 
-// [path, load]; "/clusters/:cluster/:tab?" has two parameters, the last is optional. The first that
-// matches is shown. The server knows the first segments too: management/web/pages.py.
+// [path, load, permission]; "/clusters/:cluster/:tab?" has two parameters, the last is optional. The
+// first that matches is shown, to readers who hold its global permission. The server knows the first segments too: management/web/pages.py.
 export const ROUTES = [
   ["/", () => import("../pages/overview.js")],
   ["/me/:tab?", () => import("../pages/me.js")],
   ["/clusters", () => import("../pages/clusters.js")],
-  ["/clusters/new", () => import("../pages/cluster_import.js")],
-  ["/clusters/order", () => import("../pages/cluster_order.js")],
+  ["/clusters/new", () => import("../pages/cluster_import.js"), "clusters.create"],
+  ["/clusters/order", () => import("../pages/cluster_order.js"), "clusters.provision"],
   ["/clusters/:cluster/:tab?", () => import("../pages/cluster.js")],
   ["/clusters/:cluster/workloads/:namespace/:kind/:name/:tab?", () => import("../pages/workload.js")],
   ["/projects", () => import("../pages/projects.js")],
   ["/projects/new", () => part("newProject", import("../pages/projects.js"))],
   ["/projects/:project/:tab?", () => import("../pages/project.js")],
-  ["/people", () => import("../pages/people.js")],
-  ["/people/roles", () => part("globalRoles", import("../pages/people.js"))],
+  ["/people", () => import("../pages/people.js"), "users.read"],
+  ["/people/roles", () => part("globalRoles", import("../pages/people.js")), "bindings.read"],
   ["/groups", () => part("groups", import("../pages/people.js"))],
   ["/groups/:group/:tab?", () => import("../pages/group.js")],
   ["/people/:user/:tab?", () => import("../pages/person.js")],
   ["/roles", () => import("../pages/roles.js")],
   ["/roles/new", () => part("newRole", import("../pages/roles.js"))],
   ["/roles/:role", () => part("role", import("../pages/roles.js"))],
-  ["/providers", () => import("../pages/providers.js")],
-  ["/providers/new", () => part("newProvider", import("../pages/providers.js"))],
+  ["/providers", () => import("../pages/providers.js"), "providers.read"],
+  ["/providers/new", () => part("newProvider", import("../pages/providers.js")), "providers.manage"],
   ["/providers/:name", () => part("provider", import("../pages/providers.js"))],
   ["/access", () => import("../pages/access.js")],
   ["/activity", () => import("../pages/activity.js")],

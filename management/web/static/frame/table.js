@@ -159,14 +159,16 @@ export function table({ caption, columns, view, empty, remote, key = "id", searc
     const path = remote();
     live(`${path}${path.includes("?") ? "&" : "?"}${sent}`, shown, { signal: reading.signal, streamed }).catch((error) => {
       if (error.name === "AbortError") return;
-      count.textContent = "Not read.";
+      update.failed();
       failed(error);
     });
   }
   view?.signal.addEventListener("abort", () => reading.abort());
   drawHead();
   if (remote) load();
-  return { element, begin, update: (found) => ((items = found), draw()) };
+  const update = (found) => ((items = found), draw());
+  update.failed = () => (count.textContent = "Not read.");
+  return { element, begin, update };
 }
 
 function compare(a, b) {

@@ -31,7 +31,7 @@ export default async function cluster(view) {
   const found = await get(`/v1/clusters/${enc(id)}`);
   // An auditor sees the cluster, and may not enter it.
   const shown = TABS.filter(([, path, needs, , when]) => (!needs || holds(found, needs)) && (path !== "workloads" || found.role !== "auditor") && (when ? when(found) : isImported(found)));
-  const [, , , part] = shown.find(([, path]) => path === tab) || shown[0];
+  const [, here, , part] = shown.find(([, path]) => path === tab) || shown[0];
   const base = `/clusters/${enc(id)}`;
   return [
     heading(found.name, {
@@ -39,7 +39,7 @@ export default async function cluster(view) {
       note: `${found.id} · your role: ${found.role}`,
       actions: [canEnter(found) && button("Kubeconfig", () => getKubeconfig(found))],
     }),
-    tabs(found.name, shown.map(([label, path]) => [label, path ? `${base}/${path}` : base, path === tab])),
+    tabs(found.name, shown.map(([label, path]) => [label, path ? `${base}/${path}` : base, path === here])),
     await part(view, found),
   ];
 }

@@ -22,7 +22,7 @@ export function health(cluster) {
 }
 const ORDER_KINDS = { refused: "bad", foreign: "bad", degraded: "bad", paused: "warn", deleting: "warn", released: "warn" };
 const MILD = ["RBACReady", "CollectionsSynced", "AgentReady"];
-const WORDS = { AgentReady: "Agent needs attention", Reachable: "Unreachable", Authenticated: "Credential rejected", RBACReady: "Not in sync", CollectionsSynced: "Not in sync", CredentialReadable: "Credential unreadable" };
+export const WORDS = { AgentReady: "Agent needs attention", Reachable: "Unreachable", Authenticated: "Credential rejected", RBACReady: "Not in sync", CollectionsSynced: "Not in sync", CredentialReadable: "Credential unreadable" };
 
 // An auditor sees a cluster, and may not enter it.
 export const canEnter = (cluster) => cluster.role !== "auditor" && isImported(cluster);

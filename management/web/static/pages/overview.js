@@ -4,6 +4,7 @@ import { may } from "../frame/api.js";
 import { enc, h, plural, put, when } from "../frame/dom.js";
 import { live } from "../frame/live.js";
 import { badge, empty, heading, linkButton, panel } from "../frame/ui.js";
+import { WORDS } from "./kubeconfig.js";
 
 export default async function overview(view) {
   const place = h("div");
@@ -25,7 +26,7 @@ function parts({ clusters, projects, users, tokens, ending, providers, overload 
       tile("/me/tokens", tokens.tokens + tokens.kubeconfigs, tokens.of === "own" ? "token of yours" : "token", `${plural(tokens.sessions, "session")}, ${tokens.used_today.toLocaleString()} used today`, tokens.of === "own" ? "tokens of yours" : "tokens")),
     overload?.overloaded && h("p", { class: "message error", role: "alert" }, `Sekisho is overloaded: requests wait ${overload.lag_seconds} s, and the largest consumers are refused. Add workers or replicas.`),
     panel("Problems", clusters.problems.length + down.length ? h("ul", { class: "rows" },
-      clusters.problems.map((one) => row(badge("bad", one.condition), h("a", { href: `/clusters/${enc(one.id)}` }, one.name), one.message || one.reason, one.since && when(one.since))),
+      clusters.problems.map((one) => row(badge("bad", WORDS[one.condition] || one.condition), h("a", { href: `/clusters/${enc(one.id)}` }, one.name), one.message || one.reason, one.since && when(one.since))),
       down.map((one) => row(badge("bad", "Provider down"), h("a", { href: `/providers/${enc(one.name)}` }, one.name), one.error)))
       : clusters.unknown ? badge("plain", `No problems are known. The state of ${plural(clusters.unknown, "cluster")} is unknown.`) : badge("good", "No problems are known.")),
     panel("Ends soon", ending.length ? h("ul", { class: "rows" }, ending.map((one) => row(badge(new Date(one.ends_at) < Date.now() ? "bad" : "warn", KINDS[one.kind]),
