@@ -88,11 +88,13 @@ def _explained(exc: BaseException) -> str:
             return hint
     if isinstance(exc, sql.TimeoutError):
         return "all connections are busy"
-    # SQLAlchemy wraps it in a class of its own.
-    if isinstance(exc.__cause__ or exc, _of("asyncpg", _NO_PRIMARY)):
+    # SQLAlchemy wraps asyncpg's exceptions in classes of its own.
+    cause = exc.__cause__ or exc
+    if isinstance(cause, _of("asyncpg", _NO_PRIMARY)):
         return "no server that responds accepts writes; promote a standby, or correct store.url"
-    if isinstance(exc, _of("asyncpg", "ClientConfigurationError")):
-        return f"store.url: {exc}"  # the message names parameters and files, never the password
+    if isinstance(cause, _of("asyncpg", "ClientConfigurationError")):
+        # Its first line names parameters and files, never the password. The second is a hint.
+        return f"store.url: {str(cause).partition(chr(10))[0]}"
     if isinstance(exc, OSError):
         return _network(exc)
     # Drivers' messages may quote values, so only class and code are reported.

@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from store.database import SqlStore, open_store
+from store.database import SqlStore, open_store, upgrade_database
 from store.encryption import Keyring
 from store.engine import DEFAULT_TIMEOUTS, Timeouts
 from store.errors import StoreUnavailable
@@ -197,3 +197,11 @@ async def test_change_with_oversized_key_is_announced_as_all(postgres_database: 
         async with other.changes.subscribe() as changes:
             assert not await store.tokens.shorten("y" * 9000, NOW)
             await until(changes, Change("all"), seconds=1)
+
+
+async def test_missing_file_of_the_database_ca_is_named(
+    postgres_database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(StoreUnavailable, match=r"store.url: root certificate file .*root.crt"):
+        await upgrade_database(f"{postgres_database}?sslmode=verify-full")
