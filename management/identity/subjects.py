@@ -2,7 +2,7 @@
 
 Users choose their names at issuers that may allow any. So an exact id wins, then a principal, then
 a username, and a username only if exactly one user has it. A name that has the form of an id or of
-a principal is never a username (``impersonation.exact_names``). A new user's name therefore makes
+a principal is never a username (``config.exact_names``). A new user's name therefore makes
 no other user hard to name, and no grant goes to a new user by mistake: responses show the provider
 beside the name.
 """
@@ -10,7 +10,7 @@ beside the name.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from impersonation.exact_names import is_exact
+from config.exact_names import is_exact
 from impersonation.reserved_names import ReservedName, reject_reserved
 from management.errors import InvalidRequest, UserNotFound
 from store.claim_records import ProviderClaim

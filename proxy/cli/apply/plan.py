@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from config.errors import Problem
-from impersonation.exact_names import is_exact
+from config.exact_names import is_exact
 from proxy.cli.apply.changes import Change, Plan, Prune, shown_as
 from proxy.cli.apply.documents import Document
 from proxy.cli.apply.fields import KEEP

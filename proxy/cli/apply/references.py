@@ -8,7 +8,7 @@ principal is never a username.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from impersonation.exact_names import is_exact
+from config.exact_names import is_exact
 from proxy.cli.apply.documents import Document
 from proxy.cli.apply.kinds import PROJECT, ROLE, USER
 from proxy.cli.apply.observed import Item, Observed

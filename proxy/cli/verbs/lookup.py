@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from impersonation.exact_names import is_exact
+from config.exact_names import is_exact
 from proxy.cli.client.problems import Refused
 from proxy.cli.client.reach import in_reach
 from proxy.cli.client.server_session import Answer, Item, ServerSession, path_of

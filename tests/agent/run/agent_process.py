@@ -37,7 +37,8 @@ class AgentProcess:
 
     def events(self, name: str) -> list[Mapping[str, object]]:
         """Return the log lines with this event."""
-        lines = [load_json(line) for line in self.log.splitlines()]
+        written = self.log.rpartition("\n")[0]  # The agent may be writing another one.
+        lines = [load_json(line) for line in written.splitlines()]
         return [line for line in lines if line["event"] == name]
 
     async def health(self, path: str) -> int:
@@ -53,6 +54,9 @@ class AgentProcess:
 
     async def ready(self) -> bool:
         return await self.health("/readyz") == 200
+
+    async def unready(self) -> bool:
+        return await self.health("/readyz") == 503
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)

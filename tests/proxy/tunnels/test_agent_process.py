@@ -52,9 +52,9 @@ async def test_agent_returns_to_a_server_that_was_restarted_or_killed(
         agent.token_file.write_text(TOKEN)
         await eventually(agent.ready)
         assert sekisho.stop() == 0
-        assert agent.events("tunnel drains")
+        await eventually(lambda: agent.events("tunnel drains"))
         await eventually(lambda: not _open(agent))
-        assert await agent.health("/readyz") == 503
+        await eventually(agent.unready)
         sekisho.start()
         await eventually(agent.ready)
         assert sekisho.process is not None

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impersonation.exact_names import is_exact
+from config.exact_names import is_exact
 from management.identity.users import checked_username, random_id
 
 
