@@ -162,6 +162,6 @@ def test_reader_who_may_not_order_is_offered_nothing(pages: Pages) -> None:
     pages.sign_in("bob", path="/clusters")
     pages.titled("Clusters")
     assert "Order cluster" not in pages.find("#content").text
-    pages.open("/clusters/order", "Order a cluster")
-    pages.shows("no class that you may order from")
+    pages.open("/clusters/order", "Not allowed")
+    pages.shows("This needs the permission clusters.provision")
     pages.accessible()
