@@ -9,11 +9,10 @@ import asyncio
 from dataclasses import replace
 
 from config.loggers import get_logger
-from management.kubernetes.cluster_client import controller_client
 from management.kubernetes.errors import ClusterApiError
 from management.kubernetes.manifests import CLUSTER_LABEL
+from management.provisioning.deletion import OrderEnding
 from management.provisioning.observed import ObservedCluster
-from management.provisioning.order_rights import revoke_kubeconfig
 from management.provisioning.orders import find_cluster, no_cluster
 from store.errors import Conflict
 from store.interfaces import Store
@@ -98,8 +97,8 @@ async def _leave(store: Store, order: Order) -> None:
     if cluster is None or former is None:
         return
     try:
-        async with asyncio.timeout(LEAVE_SECONDS), controller_client(cluster) as client:
-            await revoke_kubeconfig(client, order.id, former.namespace)
+        async with asyncio.timeout(LEAVE_SECONDS):
+            await OrderEnding(store, cluster, former).drop_rights(order)
     except (ClusterApiError, TimeoutError) as exc:
         # The Secret that it names is gone there, with the Cluster.
         _LOG.warning("right left in a management cluster", order=order.name, error=str(exc))

@@ -9,6 +9,7 @@ import pytest
 from config.address_policy import DEFAULT_POLICY
 from management.clusters.kubeconfig_import import from_kubeconfig
 from management.clusters.service import ClusterService
+from management.kubernetes.manifests import Manifest
 from management.provisioning.class_catalog import engine_client
 from management.provisioning.engine import CLUSTERS, engine_path, manifest_of
 from management.provisioning.setup import set_up, tear_down
@@ -58,13 +59,16 @@ def place(api: Api, management: ManagementCluster) -> Place:
     return place
 
 
+def paused(manifest: Manifest) -> Manifest:
+    """Return a Cluster of which nothing is made."""
+    return manifest | {"spec": manifest["spec"] | {"paused": True}}
+
+
 async def made(store: Store, management: ManagementCluster, order_id: str) -> None:
     """Write an order's Cluster, as its provisioner does, paused so that nothing is made of it."""
     order = await store.orders.get(order_id)
     assert order is not None
     path = engine_path(CLUSTERS, NAMESPACE, order.engine_name)
     async with await engine_client(store, management) as client:
-        manifest = manifest_of(order, NAMESPACE)
-        manifest["spec"]["paused"] = True
-        written = await client.apply(path, manifest)
+        written = await client.apply(path, paused(manifest_of(order, NAMESPACE)))
     await store.orders.observe(order_id, state="accepted", engine_uid=written["metadata"]["uid"])

@@ -9,7 +9,7 @@ from management.provisioning.engine import manifest_of
 from store.interfaces import Store
 from store.order_records import AllowedClass, ManagementCluster
 from tests.management.api.conftest import Api
-from tests.management.api.v1.ordering import Place, made
+from tests.management.api.v1.ordering import Place, made, paused
 from tests.management.api.v1.ordering import management as management
 from tests.management.api.v1.ordering import place as place
 from tests.store.order_records import NO_LIMITS, an_order, wanting
@@ -26,7 +26,7 @@ async def test_cluster_that_others_made_is_adopted_once(
     order = an_order("gitops", wanted=wanting(class_name=CLASS, pools=(), variables={}))
     manifest = manifest_of(order, NAMESPACE)
     del manifest["metadata"]["labels"][CLUSTER_LABEL]
-    management_cluster.apply([manifest | {"spec": manifest["spec"] | {"paused": True}}])
+    management_cluster.apply([paused(manifest)])
     try:
         body = {"name": "team-a", "adopt": {"management": "mgmt", "cluster": "gitops"}}
         response = await api("admin", "POST", "/v1/clusters", body)

@@ -10,6 +10,7 @@ from store.interfaces import Store
 from store.order_records import ManagementCluster, Order
 from tests.management.api.conftest import Api
 from tests.management.api.v1.ordering import management as management
+from tests.management.api.v1.ordering import paused
 from tests.store.order_records import NO_LIMITS, a_management, an_order, wanting
 from tests.store.records import a_binding, a_cluster
 from tests.support.capi.management_cluster import ManagementCluster as RealCluster
@@ -42,7 +43,7 @@ async def moved(store: Store) -> Order:
 def there(moved: Order, management_cluster: RealCluster) -> Iterator[str]:
     """The uid of the Cluster in the management cluster ``mgmt``, paused."""
     manifest = manifest_of(replace(moved, engine_uid=None), NAMESPACE)
-    management_cluster.apply([manifest | {"spec": manifest["spec"] | {"paused": True}}])
+    management_cluster.apply([paused(manifest)])
     found = management_cluster.cluster("shop")
     assert found is not None
     yield found["metadata"]["uid"]
@@ -94,7 +95,7 @@ async def test_order_is_attached_to_no_cluster_but_its_own(
     missing = await api("admin", "PATCH", PATH, MOVE)
     assert (missing.status, 'no Cluster "shop"' in missing.body["detail"]) == (422, True)
     other = manifest_of(replace(moved, id="c-other", engine_uid=None), NAMESPACE)
-    management_cluster.apply([other | {"spec": other["spec"] | {"paused": True}}])
+    management_cluster.apply([paused(other)])
     try:
         refused = await api("admin", "PATCH", PATH, MOVE)
         assert refused.status == 409
