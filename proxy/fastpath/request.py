@@ -7,7 +7,7 @@ from proxy.forwarding.lifecycle import CLIENT_LEFT, RequestScope
 from proxy.request.context import RequestContext
 from proxy.request.request_line import RequestLine
 from proxy.response.relay import RelayOptions, ResponseRelay
-from proxy.response.status import CLIENT_CLOSED_REQUEST
+from proxy.response.status import CLIENT_CLOSED_REQUEST, StatusError
 from proxy.upstream.connection import UpstreamConnection
 from proxy.upstream.credential_check import hold_back
 from proxy.upstream.errors import UpstreamError
@@ -94,7 +94,7 @@ class FastPathRequest(ResponseRelay):
         self._scope.response_started(status)
 
     def end(self) -> None:
-        """End a request that may not continue: a watch after its current event, others now."""
+        """End a request whose response has begun: a watch after its current event, others now."""
         if not self.end_stream() and not self.over:
             self._transport.abort()
 
@@ -111,7 +111,11 @@ class FastPathRequest(ResponseRelay):
         if self._client_left:
             scope.finish(CLIENT_CLOSED_REQUEST, CLIENT_LEFT)
             return
-        if isinstance(error, UpstreamError):
+        if isinstance(error, StatusError):
+            scope.end_relay()
+            scope.reject(error)
+            connection.send_status(error, self.context.request_id, keep_alive=self.keep_alive)
+        elif isinstance(error, UpstreamError):
             scope.end_relay()
             retry = self._cluster.pool.report_failure(error, self._upstream_connection)
             if retry and self._data:

@@ -16,6 +16,7 @@ from config.loggers import get_logger
 from management.authentication.authenticated_token import AuthenticatedToken, concerns
 from management.authentication.token_authenticator import TokenAuthenticator
 from proxy.auth.authorizer import authorize_cluster, authorize_token_scope
+from proxy.forwarding.endings import rights_changed, server_stops, token_ended
 from proxy.request.context import RequestContext
 from proxy.request.request_info import CONNECT
 from proxy.response.status import StatusError
@@ -31,21 +32,25 @@ _LOG = get_logger(__name__)
 
 
 class Cancellable(Protocol):
-    """An active request. ``end`` ends it now: cleanly if possible."""
+    """An active request."""
 
     context: RequestContext
     token: AuthenticatedToken
 
+    def refuse(self, error: StatusError) -> bool:
+        """Respond with ``error`` instead of the cluster. Return False if a response has begun."""
+
     def end(self) -> None:
-        """End the request."""
+        """End a request whose response has begun: cleanly if possible."""
 
 
 @dataclass(slots=True, eq=False)
 class ActiveRequest:
-    """An active request whose ``end`` is a callable."""
+    """An active request whose ``refuse`` and ``end`` are callables."""
 
     context: RequestContext
     token: AuthenticatedToken
+    refuse: Callable[[StatusError], bool]
     end: Callable[[], None]
 
 
@@ -93,7 +98,12 @@ class ActiveRequests:
             await asyncio.sleep(EXPIRY_SECONDS)
             now = time.time()
             for request in [one for one in self._active if one.token.expires_at <= now]:
-                self._end(request, "the token has ended")
+                self._end(request, token_ended(request.context, "the token has ended"))
+
+    def refuse_waiting(self) -> None:
+        """Respond to the requests that the cluster has not responded to: the server stops."""
+        for request in list(self._active):
+            request.refuse(server_stops(request.context))
 
     def _concerned(self, change: Change) -> list[Cancellable]:
         if change.kind == "all" or change.key is None:
@@ -113,13 +123,14 @@ class ActiveRequests:
                 _LOG.warning("active requests not checked", error=str(exc))
                 return
             for request in group:
-                if request in self._active and (reason := _reason_to_end(request, now)) is not None:
-                    self._end(request, reason)
+                if request in self._active and (error := _reason_to_end(request, now)) is not None:
+                    self._end(request, error)
 
-    def _end(self, request: Cancellable, reason: str) -> None:
+    def _end(self, request: Cancellable, error: StatusError) -> None:
         self._active.discard(request)
-        request.context.reason = reason
-        request.end()
+        request.context.reason = error.note or error.message
+        if not request.refuse(error):
+            request.end()
 
 
 def _rights(token: AuthenticatedToken, cluster_id: str) -> object:
@@ -127,19 +138,19 @@ def _rights(token: AuthenticatedToken, cluster_id: str) -> object:
     return token.access.fingerprint(cluster_id), token.namespaces.get(cluster_id)
 
 
-def _reason_to_end(request: Cancellable, now: AuthenticatedToken | None) -> str | None:
+def _reason_to_end(request: Cancellable, now: AuthenticatedToken | None) -> StatusError | None:
     """Return why an active request may not continue, or None."""
-    if now is None:
-        return "the token was revoked, or its user disabled"
     context, before = request.context, request.token
+    if now is None:
+        return token_ended(context, "the token was revoked, or its user disabled")
     cluster_id = context.cluster_id
     if now.identity != before.identity or _rights(now, cluster_id) != _rights(before, cluster_id):
         # The cluster authorized an identity that is no longer the caller's: a new request must.
-        return "the user's groups or rights have changed"
+        return rights_changed(context)
     try:
         authorize_cluster(now, cluster_id, context.cluster)
         upgrade = context.info.verb == CONNECT
         authorize_token_scope(now, cluster_id, context.method, context.target, upgrade=upgrade)
     except StatusError as error:
-        return error.message
+        return error
     return None

@@ -98,6 +98,10 @@ class ProxyHandler:
         """End every watch cleanly, also each that begins later: the server stops."""
         self._lifecycle.end_watches()
 
+    def refuse_waiting(self) -> None:
+        """Respond to the requests that clusters have not responded to: the grace period ends."""
+        self._lifecycle.active_requests.refuse_waiting()
+
     def _traced(
         self, request: web.BaseRequest, context: RequestContext
     ) -> AbstractContextManager[None]:
@@ -147,6 +151,10 @@ class ProxyHandler:
             if isinstance(exc, UpstreamUnauthorized):
                 self._authorizer.credential_rejected(authorized)
             raise scope.upstream_failed(exc) from exc
+        except asyncio.CancelledError:
+            if (refusal := relay.take_refusal()) is None:
+                raise
+            raise refusal from None
         finally:
             scope.end_relay()
 
@@ -193,7 +201,8 @@ def _begin_relay(
     relay = AwaitedResponse(client, transport, options, scope.response_started if lasts else None)
     relay.on_401 = partial(_hold_unauthorized, authorized)
     scope.begin_relay(
-        ActiveRequest(context, authorized.token, partial(_end, relay, transport)), relay
+        ActiveRequest(context, authorized.token, relay.refuse, partial(_end, relay, transport)),
+        relay,
     )
     return relay
 
@@ -208,7 +217,7 @@ def _hold_unauthorized(
 
 
 def _end(relay: AwaitedResponse, transport: asyncio.Transport) -> None:
-    """End a request that may not continue: a watch after its current event, others immediately."""
+    """End a request whose response has begun: a watch after its current event, others now."""
     if relay.switched is not None:
         reset(transport)
     elif not relay.end_stream():

@@ -22,6 +22,7 @@ from proxy.response.headers import (
 )
 from proxy.response.pages import PageTooDense, RewrittenPage, page_of
 from proxy.response.references import NO_UPSTREAMS, Upstreams, rewrite_link
+from proxy.response.status import ServiceUnavailable, StatusError
 from proxy.response.watch_frames import Frames, frames_of
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -294,8 +295,15 @@ class ResponseRelay:
         else:
             self._upstream.resume_reading()
 
+    def refuse(self, error: StatusError) -> bool:
+        """Respond with ``error`` instead of the cluster. Return False if a response has begun."""
+        if self.status:
+            return False
+        self.reject(error)
+        return True
+
     def reject(self, error: Exception) -> None:
-        """Drop a response that was held back, and complete with ``error``."""
+        """Drop what has come of a response without a byte written; complete with ``error``."""
         self._held = 0
         if self.over:
             return
@@ -424,11 +432,9 @@ class ResponseRelay:
         """Break off a watch whose event did not complete in time, or that has no response yet."""
         if self.over:
             return
-        self.note = "Sekisho ended the watch inside an event"
-        if self.status:
+        if not self.refuse(ended_early()):
+            self.note = "Sekisho ended the watch inside an event"
             self._break_off()
-        else:
-            self._transport.abort()
 
     def _break_off(self) -> None:
         """End a response early, so that the client cannot take it for complete."""
@@ -468,6 +474,12 @@ class ResponseRelay:
                 self._deadline.cancel()
                 self._deadline = None
             self.on_complete(error)
+
+
+def ended_early() -> StatusError:
+    """Return the response to a watch that Sekisho ends before the cluster has responded."""
+    message = "the watch ended before the cluster responded; start it again"
+    return ServiceUnavailable(message, retry_after=1)
 
 
 class CredentialRejected(Exception):

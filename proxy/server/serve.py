@@ -30,6 +30,9 @@ from store.interfaces import Store
 
 _LOG = get_logger(__name__)
 
+ANSWER_SECONDS = 1.0
+"""End of the grace period in which requests that still wait for their cluster get a response."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessMode:
@@ -109,3 +112,5 @@ async def serve_until(stop: asyncio.Event, everything: LoadedConfig, mode: Proce
         for site in main.sites:
             await site.stop()
         application.handler.end_watches()
+        answering = max(settings.server.shutdown_grace_seconds - ANSWER_SECONDS, 0)
+        asyncio.get_running_loop().call_later(answering, application.handler.refuse_waiting)

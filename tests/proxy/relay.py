@@ -25,6 +25,7 @@ from proxy.request.target import is_proxy_subresource
 from proxy.request.upstream_request import UpstreamRequest
 from proxy.response.references import NO_UPSTREAMS, Upstreams, upstreams_of
 from proxy.response.relay import RelayOptions
+from proxy.response.status import status_response
 from proxy.upstream.errors import UpstreamError
 from proxy.upstream.limits import PoolLimits
 from proxy.upstream.pool import ConnectionPool
@@ -176,6 +177,10 @@ def _handler(running: RunningRelay) -> Callable[[web.BaseRequest], Awaitable[web
         except UpstreamError as exc:
             running.errors.append(str(exc))
             return web.Response(status=502, text=str(exc))
+        except asyncio.CancelledError:
+            if (refusal := exchange.take_refusal()) is None:
+                raise
+            return status_response(refusal, "the-id")
         finally:
             running.finished.put_nowait(exchange)
         return RELAYED[exchange.keep_alive]

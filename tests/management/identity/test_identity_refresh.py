@@ -57,7 +57,8 @@ async def test_running_request_ends_when_its_user_is_disabled(world: World) -> N
     watch.token.token, watch.token.user = found[0], found[1]
     ended = asyncio.Event()
     await asyncio.sleep(0)
-    register.begin(ActiveRequest(watch, watch.token, ended.set), register.generation)
+    entry = ActiveRequest(watch, watch.token, lambda _: False, ended.set)
+    register.begin(entry, register.generation)
     world.corp.people["ann"] = Rejected("account_disabled")
     await world.refresh().due()
     async with asyncio.timeout(60):

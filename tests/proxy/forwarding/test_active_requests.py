@@ -10,6 +10,7 @@ import pytest
 from management.authentication.token_authenticator import TokenAuthenticator
 from proxy.forwarding.active_requests import ActiveRequest, ActiveRequests
 from proxy.request.context import RequestContext
+from proxy.response.status import StatusError
 from store.database import SqlStore
 from store.encryption import Keyring, generate_key
 from tests.proxy.request_contexts import authenticated_token, request_context
@@ -39,7 +40,15 @@ class Running:
         assert of.token is not None
         self.ended = asyncio.Event()
         self.access = of
-        live.begin(ActiveRequest(of, of.token, self.ended.set), live.generation)
+        self.begun = False
+        self.refusals: list[StatusError] = []
+        live.begin(ActiveRequest(of, of.token, self.refuse, self.ended.set), live.generation)
+
+    def refuse(self, error: StatusError) -> bool:
+        if not self.begun:
+            self.refusals.append(error)
+            self.ended.set()
+        return not self.begun
 
     async def ends(self) -> bool:
         try:
@@ -96,6 +105,17 @@ async def test_active_request_ends_when_its_grant_changes(
     assert await running.ends()
 
 
+async def test_requests_that_wait_are_refused_when_the_server_stops(live: ActiveRequests) -> None:
+    read, write, begun = (Running(live, owner()) for _ in range(3))
+    write.access.method = "PATCH"
+    begun.begun = True
+    live.refuse_waiting()
+    assert [one.code for one in read.refusals + write.refusals] == [503, 503]
+    # A client repeats by itself what has Retry-After; the cluster may have carried out the write.
+    assert [one.retry_after for one in read.refusals + write.refusals] == [1, None]
+    assert not begun.ended.is_set()
+
+
 async def test_active_request_continues_after_unrelated_changes(
     store: SqlStore, live: ActiveRequests
 ) -> None:
@@ -123,5 +143,5 @@ async def test_request_authorized_before_a_change_is_checked_again_when_it_begin
     ended = asyncio.Event()
     late = owner()
     assert late.token is not None
-    live.begin(ActiveRequest(late, late.token, ended.set), before)
+    live.begin(ActiveRequest(late, late.token, lambda _: False, ended.set), before)
     await asyncio.wait_for(ended.wait(), 60)

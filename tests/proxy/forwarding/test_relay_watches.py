@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from proxy.response.relay import EVENT_SECONDS
-from tests.proxy.relay import RunningRelay, read_request, relay
+from tests.proxy.relay import RunningRelay, read_request, relay, respond_with
 
 WATCH = b"GET /api/v1/pods?watch=1 HTTP/1.1\r\nHost: g\r\n\r\n"
 SECONDS = EVENT_SECONDS + 15
@@ -179,7 +179,7 @@ async def test_watch_without_recognizable_events_is_truncated(kind: Kind) -> Non
         writer.close()
 
 
-async def test_watch_before_its_response_ends_within_the_second() -> None:
+async def test_watch_that_ends_before_its_response_is_answered_within_the_second() -> None:
     requested = asyncio.Event()
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -192,8 +192,31 @@ async def test_watch_before_its_response_ends_within_the_second() -> None:
         writer.write(WATCH)
         await requested.wait()
         running.responses[0].end_watch()
-        assert await received(reader) == (b"", False)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 503 ")
         writer.close()
+
+
+async def test_watch_that_ends_while_it_is_sent_again_is_answered() -> None:
+    requested, breaks = asyncio.Event(), asyncio.Event()
+
+    async def breaking(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await read_request(reader)
+        requested.set()
+        await breaks.wait()
+
+    async with relay(breaking, respond_with(Events(KINDS["json"]).kind.head)) as running:
+        async with asyncio.timeout(SECONDS):
+            reader, writer = await running.open()
+            writer.write(b"GET /api HTTP/1.1\r\nHost: g\r\n\r\n")
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+            writer.write(WATCH)
+            await requested.wait()
+            running.responses[0].end_watch()
+            breaks.set()
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 503 ")
+            writer.close()
 
 
 async def test_watch_of_an_http_1_0_client_ends_between_events() -> None:
