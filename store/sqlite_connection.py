@@ -1,10 +1,13 @@
-"""aiosqlite's connection, which ends once also if it is ended twice."""
+"""aiosqlite's connection, which ends once also if it is ended twice, and ends silently."""
 
 import asyncio
 import sqlite3
+import threading
+from queue import SimpleQueue
 from typing import Any
 
 import aiosqlite
+from aiosqlite.core import _connection_worker_thread
 
 _ROWS_AT_ONCE = 64
 """aiosqlite's own number of rows that an iteration fetches at once."""
@@ -31,6 +34,24 @@ class SqliteConnection(aiosqlite.Connection):
 def connect(database: str, **options: Any) -> SqliteConnection:
     """Return a connection that is opened when it is awaited, for SQLAlchemy's dialect."""
     connection = SqliteConnection(lambda: sqlite3.connect(database, **options), _ROWS_AT_ONCE)
-    # As the dialect does: a thread that waits for a lock keeps no process from ending.
-    connection._thread.daemon = True
+    # A daemon, as the dialect's: a thread that waits for a lock keeps no process from ending.
+    connection._thread = threading.Thread(
+        target=_work, args=(connection._tx,), name="sqlite", daemon=True
+    )
     return connection
+
+
+def _work(waiting: SimpleQueue[Any]) -> None:
+    """Run statements until the connection is stopped.
+
+    A cancelled statement that waits for a lock may end after the event loop. Its answer raises
+    RuntimeError then, which would end aiosqlite's thread with a traceback, before its last work:
+    to close the database.
+    """
+    while True:
+        try:
+            _connection_worker_thread(waiting)
+        except RuntimeError:
+            if not waiting.empty():
+                continue
+        return

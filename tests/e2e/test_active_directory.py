@@ -9,6 +9,7 @@ import pytest
 from tests.support.kubernetes import Kubernetes, kubectl
 from tests.support.samba import PASSWORD, Samba, dn_of
 from tests.support.sekisho import Sekisho, free_port, make_sekisho, running
+from tests.support.waiting import wait_until
 
 WHOAMI = "/k8s/clusters/test/apis/authentication.k8s.io/v1/selfsubjectreviews"
 REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
@@ -100,8 +101,8 @@ def test_role_binding_for_a_directory_group_grants_access_in_the_cluster(
     }
     path = f"{RBAC}/namespaces/{namespace}/rolebindings"
     kubernetes.call(kubernetes.request("POST", path, binding))
-    made = kubectl(config, *create)
-    assert made.returncode == 0, made.stderr
+    # The API server reads the binding a moment later.
+    wait_until(lambda: kubectl(config, *create).returncode == 0, what="the binding's effect")
     review = json.loads(kubectl(config, "auth", "whoami", "-o", "json").stdout)
     info = review["status"]["userInfo"]
     assert {ids[inner], ids[outer]} <= set(info["groups"])

@@ -70,10 +70,14 @@ async def test_cluster_without_a_way_is_used_through_its_agent_and_missed_withou
             return (await reachable()).get("status") == "True"
 
         await eventually(is_reachable)
+
+    async def is_closed() -> bool:
+        return bool((await get("/v1/clusters/edge")).json()["agents"] == [])
+
+    await eventually(is_closed, what="the end of the tunnel")
     response = await get("/k8s/clusters/edge/api/v1/namespaces")
     assert response.status == 503
     assert response.json()["kind"] == "Status"
-    assert (await get("/v1/clusters/edge")).json()["agents"] == []
 
     async def is_missed() -> bool:
         return (await reachable()).get("reason") == "NoAgent"

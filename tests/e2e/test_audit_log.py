@@ -1,8 +1,6 @@
 """The audit log of a running server, in front of a real kube-apiserver."""
 
-import json
 import stat
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import pytest
 from management.http.request_notes import REJECTED
 from proxy.demo.fake_kubelet import Pod
 from tests.support.kubernetes import Kubernetes, kubectl, start_kubectl
+from tests.support.log_lines import audit_events, await_audit_event
 from tests.support.sekisho import PASSWORD, Sekisho, free_port, make_sekisho, running
 
 PODS = "/k8s/clusters/test/api/v1/namespaces/default/pods"
@@ -45,33 +44,12 @@ def log_of(sekisho: Sekisho) -> Path:
     return sekisho.folder / "data" / "audit.log"
 
 
-def events(sekisho: Sekisho) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in log_of(sekisho).read_text().splitlines()]
-
-
-def wait_for(
-    sekisho: Sekisho, wanted: Callable[[dict[str, Any]], bool], seconds: float = 20
-) -> dict[str, Any]:
-    """Return the first event for which ``wanted`` is true.
-
-    Raises:
-        AssertionError: if it is not logged within ``seconds``.
-    """
-    deadline = time.monotonic() + seconds
-    while True:
-        found = [one for one in events(sekisho) if wanted(one)]
-        if found:
-            return found[0]
-        assert time.monotonic() < deadline, "there is no such event"
-        time.sleep(0.02)
-
-
 def test_request_logs_an_event_with_its_request_id(audited: Sekisho, root: str) -> None:
     response = audited.request(
         "GET", f"{PODS}?limit=1", token=root, headers={"User-Agent": "test/1"}
     )
     request_id = response.headers["X-Request-Id"]
-    seen = wait_for(audited, lambda one: one["auditID"] == request_id)
+    seen = await_audit_event(audited, request_id)
     assert (seen["verb"], seen["stage"]) == ("list", "ResponseComplete")
     assert seen["requestURI"] == "/api/v1/namespaces/default/pods?limit=1"
     assert seen["objectRef"] == {
@@ -103,7 +81,7 @@ def test_rejected_request_logs_an_event_with_the_reason(
     response = audited.request("GET", target, token=token)
     assert response.status == code
     request_id = response.headers["X-Request-Id"]
-    seen = wait_for(audited, lambda one: one["auditID"] == request_id)
+    seen = await_audit_event(audited, request_id)
     assert seen["responseStatus"]["code"] == code
     assert seen["annotations"]["sekisho.io/answered-by"] == "sekisho"
     assert reason in seen["annotations"]["sekisho.io/reason"]
@@ -119,10 +97,10 @@ def test_watch_logs_an_event_at_its_start_and_at_its_end(audited: Sekisho, names
 
     arguments = ("-n", namespace, "get", "configmaps", "--watch-only")
     with start_kubectl(audited.kubeconfig("root"), *arguments) as watch:
-        started = wait_for(audited, of_watch("ResponseStarted"))
-        assert not any(of_watch("ResponseComplete")(one) for one in events(audited))
+        started = await_audit_event(audited, of_watch("ResponseStarted"))
+        assert not any(of_watch("ResponseComplete")(one) for one in audit_events(audited))
         watch.terminate()
-    ended = wait_for(audited, of_watch("ResponseComplete"))
+    ended = await_audit_event(audited, of_watch("ResponseComplete"))
     assert started["auditID"] == ended["auditID"]
     assert started["responseStatus"]["code"] == ended["responseStatus"]["code"] == 200
 
@@ -134,7 +112,7 @@ def test_exec_is_logged_without_its_command(
     command = ("exec", "web", "--", "echo", "a-secret-in-a-command")
     done = kubectl(audited.kubeconfig("root"), "-n", namespace, *command)
     assert done.stdout == "a-secret-in-a-command\n"
-    seen = wait_for(
+    seen = await_audit_event(
         audited, lambda one: one["verb"] == "connect" and one["stage"] == "ResponseComplete"
     )
     assert seen["objectRef"]["subresource"] == "exec"
@@ -146,7 +124,7 @@ def test_exec_is_logged_without_its_command(
 def test_impersonated_user_is_logged_with_the_original_user(audited: Sekisho) -> None:
     done = kubectl(audited.kubeconfig("root"), "get", "ns", "--as", "jane", "--as-group", "dev")
     assert "jane" in done.stderr
-    seen = wait_for(audited, lambda one: "impersonatedUser" in one and "objectRef" in one)
+    seen = await_audit_event(audited, lambda one: "impersonatedUser" in one and "objectRef" in one)
     assert seen["impersonatedUser"]["username"] == "jane"
     assert seen["impersonatedUser"]["groups"] == ["dev"]
     assert seen["user"]["extra"]["username"] == ["root"]
@@ -162,7 +140,7 @@ def test_sign_in_and_token_creation_are_logged(audited: Sekisho) -> None:
 
     def event_of(response: Any) -> dict[str, Any]:
         request_id = response.headers["X-Request-Id"]
-        return wait_for(audited, lambda one: one["auditID"] == request_id)
+        return await_audit_event(audited, request_id)
 
     assert event_of(refused)["user"]["username"] == "system:anonymous"
     assert event_of(refused)["annotations"]["sekisho.io/provider"] == "local"
@@ -180,8 +158,8 @@ def test_request_excluded_by_a_rule_is_not_logged(audited: Sekisho, root: str) -
         for path in (leases, "/v1/me", "/k8s/clusters/test/healthz")
     ]
     last = audited.request("GET", PODS, token=root).headers["X-Request-Id"]
-    wait_for(audited, lambda one: one["auditID"] == last)
-    assert not [one for one in events(audited) if one["auditID"] in left_out]
+    await_audit_event(audited, last)
+    assert not [one for one in audit_events(audited) if one["auditID"] in left_out]
 
 
 def test_audit_log_contains_no_secret_and_is_readable_by_its_owner_only(
@@ -193,7 +171,7 @@ def test_audit_log_contains_no_secret_and_is_readable_by_its_owner_only(
     target = f"{PODS}?token={secret}&limit=1"
     response = audited.request("POST", target, token=root, headers=sent, body={"data": secret})
     request_id = response.headers["X-Request-Id"]
-    seen = wait_for(audited, lambda one: one["auditID"] == request_id)
+    seen = await_audit_event(audited, request_id)
     assert seen["requestURI"].endswith("/pods?token=[redacted]&limit=1")
     text = log_of(audited).read_text()
     assert secret not in text

@@ -24,6 +24,7 @@ from tests.support.hidden_cluster import POD, HiddenCluster
 from tests.support.hidden_cluster import hidden_cluster as hidden_cluster  # a fixture
 from tests.support.kubernetes import kubectl, start_kubectl
 from tests.support.sekisho import Sekisho, free_port
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 AGENT, JOB = "sekisho-agent", REGISTRAR
@@ -227,8 +228,12 @@ def got(port: int) -> str:
 
 def test_reads_succeed_while_one_of_two_agents_is_killed(edge: Edge) -> None:
     token = edge.server.token("root")
-    agents = edge.server.request("GET", "/v1/clusters/edge", token=token).json()["agents"]
-    assert {one["pod"] for one in agents} == {"agent-1", "agent-2"}
+
+    def pods() -> set[str]:
+        shown = edge.server.request("GET", "/v1/clusters/edge", token=token).json()
+        return {one["pod"] for one in shown["agents"]}
+
+    wait_until(lambda: pods() == {"agent-1", "agent-2"}, what=lambda: f"both agents, of {pods()}")
     edge.agents[0].kill()
     for _ in range(50):
         path = "/k8s/clusters/edge/api/v1/namespaces/default/pods"

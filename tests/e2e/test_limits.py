@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from tests.support.kubernetes import Kubernetes
+from tests.support.log_lines import await_audit_event
 from tests.support.sekisho import Sekisho, free_port, make_sekisho, running
 from tests.support.waiting import wait_until
 
@@ -161,8 +162,5 @@ def test_source_address_from_a_trusted_proxy_is_logged(limited: Sekisho) -> None
     token = limited.token("root")
     headers = {"X-Forwarded-For": "6.6.6.6, 192.0.2.55"}
     response = limited.request("GET", NAMESPACES, token=token, headers=headers)
-    audit = (limited.folder / "data" / "audit.log").read_text
-    request_id = response.headers["X-Request-Id"]
-    wait_until(lambda: request_id in audit())
-    [line] = [line for line in audit().splitlines() if request_id in line]
-    assert json.loads(line)["sourceIPs"] == ["192.0.2.55"]
+    event = await_audit_event(limited, response.headers["X-Request-Id"])
+    assert event["sourceIPs"] == ["192.0.2.55"]

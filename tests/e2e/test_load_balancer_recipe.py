@@ -10,9 +10,9 @@ from proxy.demo.fake_kubelet import Pod
 from tests.e2e.balancers import CLIENT, Balancer, running_balancer
 from tests.e2e.kubectl_commands import assert_logs_follow, assert_port_forward, ok
 from tests.support.kubernetes import start_kubectl
+from tests.support.log_lines import await_audit_event
 from tests.support.sekisho import SekishoWithUsers, await_bindings, running
 from tests.support.shared_proxy import copy_of
-from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -142,7 +142,4 @@ def test_audit_log_has_the_address_of_a_client_that_a_balancer_announces(
 
 def address_of(server: SekishoWithUsers, request_id: str) -> str:
     """Return the address in the audit log of the client that sent a request."""
-    log = server.folder / "data" / "audit.log"
-    wait_until(lambda: request_id in log.read_text())
-    [event] = [json.loads(one) for one in log.read_text().splitlines() if request_id in one]
-    return str(event["sourceIPs"][0])
+    return str(await_audit_event(server, request_id)["sourceIPs"][0])

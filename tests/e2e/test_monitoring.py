@@ -1,12 +1,11 @@
 """Metrics, logs, and health endpoints of a proxy in front of a real cluster."""
 
-import json
-
 from tests.e2e.raw_requests import (
     PODS,
     whoami,
 )
 from tests.support.kubernetes import Kubernetes, start_kubectl
+from tests.support.log_lines import Event, events_of
 from tests.support.sekisho import SekishoWithUsers
 from tests.support.waiting import wait_until
 
@@ -17,16 +16,24 @@ def test_cluster_audit_log_contains_source_address_and_request_id(
     whoami(
         proxy, proxy.token("bob"), b"X-Request-Id: my-request-12345", b"X-Forwarded-For: 6.6.6.6"
     )
-    found = [
-        one
-        for one in map(json.loads, kubernetes.audit_log().read_text().splitlines())
-        if one.get("impersonatedUser", {}).get("extra", {}).get("requestid") == ["my-request-12345"]
-    ]
-    assert found
+    found: list[Event] = []
+
+    def is_audited() -> bool:
+        events = events_of(kubernetes.audit_log().read_text())
+        found[:] = [one for one in events if requestid(one) == ["my-request-12345"]]
+        return bool(found)
+
+    wait_until(is_audited, what="the event")
     assert found[-1]["user"]["username"] == (
         "system:serviceaccount:sekisho-system:sekisho-impersonator"
     )
     assert found[-1]["sourceIPs"] == ["127.0.0.1"]
+
+
+def requestid(event: Event) -> list[str]:
+    """Return the id of the request in an event of the cluster."""
+    ids: list[str] = event.get("impersonatedUser", {}).get("extra", {}).get("requestid", [])
+    return ids
 
 
 def test_request_metrics_count_by_cluster_verb_and_code(proxy: SekishoWithUsers) -> None:
@@ -57,10 +64,10 @@ def test_open_watch_metric_counts_a_watch_while_it_is_open(
 
     before = open_watches()
     with start_kubectl(proxy.configs["alice"], "-n", namespace, "get", "cm", "-w") as watch:
-        wait_until(lambda: open_watches() == before + 1, 10)
+        wait_until(lambda: open_watches() == before + 1)
         watch.terminate()
-    wait_until(lambda: open_watches() == before, 5)
-    wait_until(lambda: proxy.metric("sekisho_requests_in_flight") == 0, 5)
+    wait_until(lambda: open_watches() == before)
+    wait_until(lambda: proxy.metric("sekisho_requests_in_flight") == 0)
 
 
 def test_access_log_names_user_and_request_without_secrets(proxy: SekishoWithUsers) -> None:
@@ -69,9 +76,12 @@ def test_access_log_names_user_and_request_without_secrets(proxy: SekishoWithUse
         "GET", f"{PODS}?labelSelector=a%3Db", token=token, headers={"X-Request-Id": "log-me-12345"}
     )
     assert response.headers["X-Request-Id"] == "log-me-12345"
-    wait_until(lambda: "log-me-12345" in proxy.log, 5)
-    [line] = [one for one in proxy.log.splitlines() if "log-me-12345" in one]
-    entry = json.loads(line)
+
+    def logged() -> list[Event]:
+        return [one for one in events_of(proxy.log) if "log-me-12345" in str(one)]
+
+    wait_until(lambda: bool(logged()), what="the line")
+    [entry] = logged()
     assert entry["user"] == proxy.users["alice"]
     assert (entry["cluster"], entry["verb"], entry["status"]) == ("test", "list", 200)
     assert entry["path"] == PODS

@@ -5,7 +5,6 @@ which an order can be refused. Afterwards, nothing that operators collect contai
 """
 
 import io
-import json
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from tests.support.capi.management_cluster import CREATION_SECONDS, ManagementCl
 from tests.support.capi.repeating_policy import NAME, repeating_policy
 from tests.support.capi.standin_kinds import CLASS, VERSIONS
 from tests.support.http_response import HttpResponse
+from tests.support.log_lines import events_of
 from tests.support.otlp_receiver import OtlpReceiver, receiving
 from tests.support.sekisho import Sekisho
 from tests.support.waiting import wait_until
@@ -193,7 +193,7 @@ def _unpacked(bundle: bytes) -> str:
 def test_audit_log_names_what_was_refused_and_which_variables(
     collected: Mapping[str, str],
 ) -> None:
-    events = [json.loads(line) for line in collected["audit log"].splitlines()]
+    events = events_of(collected["audit log"])
     notes = [one["annotations"] for one in events]
     reasons = [one.get("sekisho.io/reason") for one in notes]
     assert reasons.count("the engine refused the order") >= 8

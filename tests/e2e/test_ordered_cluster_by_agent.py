@@ -21,6 +21,7 @@ from tests.support.agents import TestAgent, open_tunnel
 from tests.support.capi.management_cluster import CREATION_SECONDS, ManagementCluster
 from tests.support.edge import target
 from tests.support.kubernetes import kubectl
+from tests.support.log_lines import audit_events
 from tests.support.sekisho import Sekisho, free_port, make_sekisho, running
 from tests.support.waiting import eventually
 
@@ -71,12 +72,14 @@ async def test_order_by_agent_is_registered_through_its_tunnel(
             shown = 'sekisho_orders{management="mgmt",state="ready"}'
             await eventually(lambda: asyncio.to_thread(server.metric, shown), 30, shown)
             ready = 'sekisho_order_seconds_count{class="standin",step="ready"}'
-            assert await asyncio.to_thread(server.metric, ready) == 1
+            await eventually(
+                lambda: asyncio.to_thread(lambda: server.metric(ready) == 1), 30, ready
+            )
         assert files_with(private_key(kubeconfig), tmp_path) == [kubeconfig]
         await store.orders.delete_requested(order.id, "delete")
         await one.await_gone(order.id)
         await await_nothing_left(one, order.id)
-        assert '"sekisho.io/action":"cluster.gone"' in (tmp_path / "data/audit.log").read_text()
+        await eventually(lambda: "'sekisho.io/action': 'cluster.gone'" in str(audit_events(server)))
     finally:
         await store.close()
         await asyncio.to_thread(management_cluster.delete_all)

@@ -63,9 +63,11 @@ def test_refusal_of_the_provider_is_shown_in_its_own_words(
     world: World, alice: CommandLine
 ) -> None:
     order = ("cluster", "provision", "full", *ORDER, "--workers", "0", "--set", f"fail={QUOTA}")
-    failed = alice.fails(*order, "--wait", "--timeout", "20s")
-    assert f"full is not ready after 20s: provisioning: {QUOTA}" in failed
-    assert QUOTA in alice.run("cluster", "show", "full").stdout
+    assert "full is not ready after 2s: " in alice.fails(*order, "--wait", "--timeout", "2s")
+    show = ("cluster", "show", "full")
+    wait_until(lambda: QUOTA in alice.run(*show).stdout, CREATION_SECONDS, "the refusal")
+    failed = alice.fails("cluster", "wait", "full", "--timeout", "2s")
+    assert f"full is not ready after 2s: provisioning: {QUOTA}" in failed
     alice.run("cluster", "remove", "full", "--infrastructure", "delete", "--yes")
     wait_until(lambda: alice.json("clusters") == [], DELETION_SECONDS, "the deletion of full")
 

@@ -31,6 +31,11 @@ def _bound(kubernetes: Kubernetes, user_id: str) -> bool:
     )
 
 
+def _await_access(server: Sekisho, token: str) -> None:
+    """Wait until the API server has read the bindings, a moment after they are stored."""
+    wait_until(lambda: server.request("GET", PODS, token=token).status == 200, what="access")
+
+
 def _sign_in(server: Sekisho, name: str) -> HttpResponse:
     body = {"username": name, "password": PASSWORD}
     return server.request("POST", "/v1/login/local", body=body)
@@ -66,7 +71,7 @@ def test_restored_server_serves_and_changes_clusters_only_when_accepted(
     token, root = server.token("bob"), server.token("root")
     server.start()
     await_bindings(server)
-    assert server.request("GET", PODS, token=token).status == 200
+    _await_access(server, token)
     session = _sign_in(server, "bob").json()["token"]
     server.run("admin", "backup", str(file), *key)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -101,7 +106,7 @@ def test_restored_server_serves_and_changes_clusters_only_when_accepted(
         assert f"User {carol}" in review
         server.run("admin", "restore", "--accept", "--cluster", "test")
         wait_until(lambda: _bound(kubernetes, bob) and not _bound(kubernetes, carol), 60)
-        assert server.request("GET", PODS, token=token).status == 200
+        _await_access(server, token)
         assert "no cluster is held" in server.run("admin", "restore", "--review").stdout
     finally:
         server.stop()

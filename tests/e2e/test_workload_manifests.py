@@ -1,8 +1,5 @@
 """A manifest is applied to a cluster as the calling user, and never by force."""
 
-import json
-from pathlib import Path
-
 import pytest
 
 from tests.e2e.workload_requests import Workloads, actions
@@ -13,7 +10,9 @@ from tests.management.workload_changes.manifests import (
     a_manifest,
 )
 from tests.support.kubernetes import Kubernetes, kubectl
+from tests.support.log_lines import Event, events_of
 from tests.support.sekisho import SekishoWithUsers
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -117,14 +116,14 @@ def test_cluster_and_gate_decide_who_may_apply(workloads: Workloads) -> None:
 def test_requests_reach_the_cluster_as_the_caller(workloads: Workloads) -> None:
     actions(workloads.apply(DEPLOYMENT))
     path = f"/apis/apps/v1/namespaces/{workloads.namespace}/deployments/web"
-    events = [
-        json.loads(line)
-        for line in Path(workloads.kubernetes.audit_log()).read_text().splitlines()
-        if path in line
-    ]
-    patched = [one for one in events if one["verb"] == "patch"]
-    assert len(patched) == 2  # tried, then applied
-    callers = {one["impersonatedUser"]["username"] for one in patched}
+
+    def patched() -> list[Event]:
+        events = events_of(workloads.kubernetes.audit_log().read_text())
+        return [one for one in events if one["verb"] == "patch" and path in one["requestURI"]]
+
+    wait_until(lambda: len(patched()) >= 2, what="its events")
+    assert len(patched()) == 2  # tried, then applied
+    callers = {one["impersonatedUser"]["username"] for one in patched()}
     assert callers == {workloads.proxy.users["alice"]}
 
 

@@ -1,11 +1,11 @@
 """Workloads over the API, in front of a real kube-apiserver: who sees what."""
 
-import json
 from typing import Any
 
 import pytest
 
 from tests.support.kubernetes import Kubernetes
+from tests.support.log_lines import audit_events
 from tests.support.sekisho import PASSWORD, SekishoWithUsers
 from tests.support.waiting import wait_until
 from tests.support.workload_objects import create_web, delete_web, set_image
@@ -21,11 +21,7 @@ def read(proxy: SekishoWithUsers, token: str, query: str) -> dict[str, Any]:
 
 
 def audited(proxy: SekishoWithUsers, request_id: str) -> list[dict[str, Any]]:
-    log = proxy.folder / "data" / "audit.log"
-    # A reader may see a part of a line that is being written.
-    lines = [line for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")]
-    events = [json.loads(line) for line in lines]
-    return [one for one in events if one["auditID"].startswith(request_id)]
+    return [one for one in audit_events(proxy) if one["auditID"].startswith(request_id)]
 
 
 @pytest.mark.parametrize("user", ["alice", "bob", "carol"])
@@ -137,7 +133,7 @@ def test_one_workload_has_its_pods_revisions_and_events(
     ]
     assert {one["images"][0][-2:] for one in found["revisions"]} == {":1", ":2"}
     assert {one["state"] for one in found["pods"]} == {"progressing"}
-    assert "ScalingReplicaSet" in {one["reason"] for one in found["events"]}
+    wait_until(lambda: "ScalingReplicaSet" in str(shown()["events"]), what="the event")
     assert [one["name"] for one in found["containers"]] == ["main"]
     missing = proxy.request("GET", path + "x", token=token)
     assert (missing.status, '"webx" not found' in missing.json()["detail"]) == (404, True)

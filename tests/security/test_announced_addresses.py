@@ -1,6 +1,5 @@
 """Addresses that load balancers announce by the PROXY protocol: from whom, and for what."""
 
-import json
 import socket
 import ssl
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.proxy.client.test_proxy_header import line, of_addresses
+from tests.support.log_lines import await_audit_event
 from tests.support.sekisho import (
     Sekisho,
     SekishoWithUsers,
@@ -95,10 +95,7 @@ def ask(server: Sekisho, raw: socket.socket, path: str, token: str, request_id: 
 
 def address_of(server: Sekisho, request_id: str) -> str:
     """Return the client's address of a request in the audit log."""
-    log = server.folder / "data" / "audit.log"
-    wait_until(lambda: request_id in log.read_text(), what="the event")
-    [event] = [one for one in map(json.loads, log.open()) if one["auditID"] == request_id]
-    [address] = event["sourceIPs"]
+    [address] = await_audit_event(server, request_id)["sourceIPs"]
     return str(address)
 
 

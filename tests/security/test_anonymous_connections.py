@@ -119,16 +119,17 @@ def test_silent_connection_is_closed(limited_server: Sekisho) -> None:
 def test_slow_connection_is_closed(limited_server: Sekisho) -> None:
     with ExitStack() as stack:
         dripping = connect(limited_server, stack, "127.0.0.5")
-        deadline = time.monotonic() + WAIT_SECONDS
-        while not is_closed(dripping):
-            assert time.monotonic() < deadline
+
+        def closed_while_sending() -> bool:
             try:
                 dripping.setblocking(True)
                 # The start of a TLS record longer than all of this, or of an HTTP method.
                 dripping.send(b"\x16" if "plain" not in str(limited_server.environment) else b"A")
             except OSError:
-                break
-            time.sleep(0.1)
+                return True
+            return is_closed(dripping)
+
+        wait_until(closed_while_sending, WAIT_SECONDS, "the end of a slow connection")
     wait_for_no_connections(limited_server)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.security.world import World, wait_until
+from tests.support.log_lines import audit_events
 from tests.support.wire import RawResponse, Wire
 
 ORDINARY: list[tuple[bytes, bytes, tuple[bytes, ...], bytes]] = [
@@ -71,9 +72,7 @@ def test_both_paths_tell_the_logs_the_same(world: World) -> None:
             assert wire.read_response().status == 200
 
     def events() -> list[dict[str, Any]]:
-        file = world.sekisho.folder / "data" / "audit.log"
-        lines = [line for line in file.read_text().splitlines() if "test-logs" in line]
-        return [json.loads(line) for line in lines]
+        return [one for one in audit_events(world.sekisho) if "test-logs" in one["auditID"]]
 
     wait_until(lambda: len(events()) == 3, 20)
     said = [{k: v for k, v in one.items() if not k.endswith("Timestamp")} for one in events()]

@@ -88,6 +88,6 @@ def test_session_reaches_cluster_after_password_change(world: World) -> None:
         body = {"current_password": PASSWORD, "new_password": "a newly chosen password"}
         changed = world.sekisho.request("POST", "/v1/me/password", token=token, body=body)
         assert changed.status == 204
-        wait_until(lambda: world.send(request).status == 200, 5)
+        wait_until(lambda: world.send(request).status == 200, 20)
         wire.send(request)
         assert wire.read_response().status == 200

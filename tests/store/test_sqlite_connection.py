@@ -2,13 +2,17 @@
 
 import asyncio
 import sqlite3
+import threading
 from contextlib import closing, suppress
 from pathlib import Path
 
+import pytest
+
 from store.database import open_store
 from store.encryption import Keyring, generate_key
+from store.sqlite_connection import connect
 from tests.store.records import a_user
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, wait_until
 
 
 async def test_write_that_is_cancelled_again_and_again_leaves_no_task(tmp_path: Path) -> None:
@@ -27,5 +31,30 @@ async def test_write_that_is_cancelled_again_and_again_leaves_no_task(tmp_path: 
         with suppress(asyncio.CancelledError):
             await write
         other.rollback()
-    await eventually(lambda: asyncio.all_tasks() <= before, 5)
+    await eventually(lambda: asyncio.all_tasks() <= before)
     await store.close()
+
+
+def test_thread_that_answers_after_the_end_of_the_loop_ends_silently(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at the end of the server, while another process has locked the database."""
+    failures: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+    file = tmp_path / "locked.db"
+    threads: list[threading.Thread] = []
+
+    async def write() -> None:
+        connection = await connect(str(file), timeout=120)
+        threads.append(connection._thread)
+        begin = asyncio.ensure_future(connection.execute("BEGIN IMMEDIATE"))
+        await asyncio.sleep(0)
+        begin.cancel()
+        connection.stop()
+
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        asyncio.run(write())
+        other.rollback()
+    wait_until(lambda: not threads[0].is_alive(), what="the end of the thread")
+    assert failures == []

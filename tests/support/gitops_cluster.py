@@ -18,6 +18,7 @@ from proxy.demo.local_cluster import LocalCluster
 from proxy.workers.child_process import die_with_parent
 from tests.support.custom_resources import await_definitions
 from tests.support.kubernetes import kubectl, pinned_assets
+from tests.support.log_lines import audit_events
 from tests.support.loop_thread import LoopThread
 from tests.support.sekisho import Sekisho
 
@@ -134,6 +135,8 @@ def config_map(name: str, namespace: str) -> str:
 
 def requests_of(server: Sekisho, user: str) -> list[Object]:
     """Return a user's requests to clusters, and others, from the audit log."""
-    lines = (server.folder / "data" / "audit.log").read_text().splitlines()
-    found = [json.loads(line) for line in lines]
-    return [one for one in found if one["user"].get("extra", {}).get("username") == [user]]
+    return [
+        one
+        for one in audit_events(server)
+        if one["user"].get("extra", {}).get("username") == [user]
+    ]

@@ -1,7 +1,6 @@
 """Count the open resources of a Sekisho, to assert that a fault leaks none."""
 
 import re
-import time
 import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -87,12 +86,14 @@ def assert_released(before: OpenResources, sekisho: Sekisho) -> None:
     """Poll until no count exceeds ``before``; fail with those that do."""
     assert sekisho.process is not None
     pid = sekisho.process.pid
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while remaining := open_resources(sekisho).exceeding(before):
-        assert time.monotonic() < deadline, (
-            f"not released (now, before): {remaining}, of {_targets(pid)}"
-        )
-        time.sleep(0.1)
+    remaining: list[object] = []
+
+    def released() -> bool:
+        remaining[:] = [open_resources(sekisho).exceeding(before)]
+        return not any(remaining)
+
+    what = "the release of (now, before)"
+    wait_until(released, SETTLE_SECONDS, lambda: f"{what}: {remaining}, of {_targets(pid)}")
 
 
 def resident_memory(sekisho: Sekisho) -> int:

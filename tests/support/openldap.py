@@ -7,7 +7,6 @@ of FreeIPA that the providers use.
 import contextlib
 import socket
 import subprocess
-import time
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ import pytest
 from proxy.workers.child_process import die_with_parent
 from tests.support.debian import install_for, need_programs
 from tests.support.directory_pki import DirectoryPki, make_pki
+from tests.support.isolation import free_port
+from tests.support.waiting import wait_until
 
 PACKAGES = ("slapd", "ldap-utils")
 PROGRAMS = ("slapd", "ldapadd", "ldapmodify")
@@ -261,7 +262,7 @@ def _configure(folder: Path, pki: DirectoryPki) -> None:
 
 @contextlib.contextmanager
 def _serving(programs: dict[str, Path], folder: Path, pki: DirectoryPki) -> Iterator[OpenLdap]:
-    made = OpenLdap(folder, _free_port(), _free_port(), pki, programs)
+    made = OpenLdap(folder, free_port(), free_port(), pki, programs)
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(
             [
@@ -273,11 +274,13 @@ def _serving(programs: dict[str, Path], folder: Path, pki: DirectoryPki) -> Iter
             stderr=output,
         )
     try:
-        deadline = time.monotonic() + START_SECONDS
-        while not (_listens(made.port) and _listens(made.tls_port)):
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"slapd did not start:\n{(folder / 'output').read_text()[-2000:]}")
-            time.sleep(0.02)
+        wait_until(
+            lambda: process.poll() is not None or (_listens(made.port) and _listens(made.tls_port)),
+            START_SECONDS,
+            lambda: f"slapd:\n{(folder / 'output').read_text()[-2000:]}",
+        )
+        if process.poll() is not None:
+            pytest.fail(f"slapd did not start:\n{(folder / 'output').read_text()[-2000:]}")
         yield made
     finally:
         process.kill()
@@ -290,10 +293,3 @@ def _listens(port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number

@@ -11,7 +11,6 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from proxy.demo.pki import write_private
 from tests.support.debian import OPTIONS, apt_get, explained
 from tests.support.isolation import exclusive_lock
 from tests.support.isolation import free_port as free_port
+from tests.support.waiting import wait_until
 
 START_SECONDS = 300.0
 """Seconds to wait for the server, which normally needs less than one."""
@@ -122,12 +122,14 @@ def make_cluster(programs: Path, directory: Path, password: str) -> None:
 
 def wait_until_ready(programs: Path, url: str, server: subprocess.Popen[bytes], log: Path) -> None:
     """Poll with pg_isready until the server accepts connections."""
-    deadline = time.monotonic() + START_SECONDS
     check = [str(programs / "pg_isready"), "--quiet", f"--dbname={url}"]
-    while subprocess.run(check, check=False).returncode != 0:
-        if server.poll() is not None or time.monotonic() > deadline:
-            pytest.fail(f"PostgreSQL did not start:\n{log.read_text()[-2000:]}", pytrace=False)
-        time.sleep(0.02)
+
+    def responds_or_ended() -> bool:
+        return server.poll() is not None or subprocess.run(check, check=False).returncode == 0
+
+    wait_until(responds_or_ended, START_SECONDS, lambda: f"PostgreSQL:\n{log.read_text()[-2000:]}")
+    if server.poll() is not None:
+        pytest.fail(f"PostgreSQL did not start:\n{log.read_text()[-2000:]}", pytrace=False)
 
 
 def as_server_user(*command: str | Path) -> list[str]:

@@ -12,7 +12,6 @@ import re
 import socket
 import subprocess
 import tempfile
-import time
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from providers.active_directory.settings import ActiveDirectorySettings
 from proxy.workers.child_process import die_with_parent
 from tests.support.debian import install_for, need_programs
 from tests.support.directory_pki import DirectoryPki, make_pki
+from tests.support.waiting import wait_until
 
 PACKAGES = (
     "samba",
@@ -260,11 +260,13 @@ def _serving(
             stderr=output,
         )
     try:
-        deadline = time.monotonic() + START_SECONDS
-        while not _listens(host):
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"Samba did not start:\n{(folder / 'output').read_text()[-2000:]}")
-            time.sleep(0.02)
+        wait_until(
+            lambda: process.poll() is not None or _listens(host),
+            START_SECONDS,
+            lambda: f"Samba:\n{(folder / 'output').read_text()[-2000:]}",
+        )
+        if process.poll() is not None:
+            pytest.fail(f"Samba did not start:\n{(folder / 'output').read_text()[-2000:]}")
         yield Samba(folder, host, pki, programs, process)
     finally:
         process.kill()

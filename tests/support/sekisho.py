@@ -12,7 +12,6 @@ import signal
 import ssl
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -243,11 +242,12 @@ class Sekisho:
         return file
 
     def _await_ready(self, process: subprocess.Popen[str]) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while not self._ready():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"sekisho did not start:\n{self.output}{self.log_tail}")
-            time.sleep(0.02)
+        def shown() -> str:
+            return f"the start of sekisho:\n{self.output}{self.log_tail}"
+
+        wait_until(lambda: process.poll() is not None or self._ready(), START_SECONDS, shown)
+        if process.poll() is not None:
+            raise AssertionError(f"sekisho did not start:\n{self.output}{self.log_tail}")
 
     def _ready(self) -> bool:
         try:

@@ -6,7 +6,7 @@ import select
 import time
 from collections.abc import Mapping, Sequence
 
-from tests.support.waiting import BUSY_SECONDS
+from tests.support.waiting import wait_until
 
 INTERRUPT = "\x03"
 END_OF_INPUT = "\x04"
@@ -25,12 +25,15 @@ class TypedCommand:
         if self._child == 0:  # pragma: no cover  # this is another process
             os.execve(command[0], list(command), {**environment, "TERM": "xterm"})
 
-    def expect(self, text: str, seconds: float = BUSY_SECONDS) -> None:
+    def expect(self, text: str) -> None:
         """Wait until the command has shown ``text`` since the last call."""
-        deadline = time.monotonic() + seconds
-        while text not in self.shown[self._seen :]:
-            assert time.monotonic() < deadline, f"{text!r} not shown: {self.shown!r}"
-            assert self._read(), f"ended before {text!r}: {self.shown!r}"
+
+        def is_shown() -> bool:
+            shown = text in self.shown[self._seen :]
+            assert shown or self._read(), f"ended before {text!r}: {self.shown!r}"
+            return shown
+
+        wait_until(is_shown, what=lambda: f"{text!r}, after {self.shown!r}")
         self._seen = self.shown.index(text, self._seen) + len(text)
 
     def type(self, text: str) -> None:

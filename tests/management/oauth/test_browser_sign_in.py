@@ -1,6 +1,5 @@
 """Sign-in at a certified issuer's pages, through a real Sekisho."""
 
-import json
 import re
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -9,6 +8,7 @@ import aiohttp
 from tests.management.oauth.conftest import World
 from tests.management.oauth.sign_in import come_back, me, sign_in
 from tests.support.certified_issuer import BrowserUser
+from tests.support.log_lines import events_of
 from tests.support.waiting import wait_until
 
 
@@ -157,4 +157,4 @@ def test_logs_contain_no_secrets(oidc: World) -> None:
         # Names of parameters may appear; values of queries and secrets of tokens may not.
         assert re.search(r"[?&](code|state|iss|code_challenge)=(?!\[redacted\])", text) is None
         assert re.search(r"(session|token|kubeconfig)-[a-z2-7]{10}:[A-Za-z0-9_-]{20}", text) is None
-    assert json.loads(audit.splitlines()[-1])["kind"] == "Event"
+    assert events_of(audit)[-1]["kind"] == "Event"

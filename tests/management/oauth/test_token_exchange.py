@@ -1,6 +1,5 @@
 """Token exchange for pipelines: a CI token for a short-lived one, by rules on its claims."""
 
-import json
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -8,8 +7,8 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.management.oauth.conftest import AUDIENCE, World
+from tests.support.log_lines import await_audit_event
 from tests.support.scripted_issuer import KEYS, UNTRUSTED_KEY
-from tests.support.waiting import wait_until
 
 RULES = ("main", "nowhere", "pull-requests")
 GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -41,10 +40,7 @@ def exchange(world: World, token: str, **changes: Any) -> tuple[int, dict[str, A
 
 def audited(world: World, said: dict[str, Any]) -> dict[str, str]:
     """Return the audit record of the request with that response."""
-    log = world.server.folder / "data" / "audit.log"
-    wait_until(lambda: said["request_id"] in log.read_text(), what="its event")
-    events = [json.loads(line) for line in log.read_text().splitlines()]
-    event = next(one for one in events if one["auditID"] == said["request_id"])
+    event = await_audit_event(world.server, said["request_id"])
     return {name.removeprefix("sekisho.io/"): said for name, said in event["annotations"].items()}
 
 

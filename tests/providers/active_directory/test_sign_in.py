@@ -20,6 +20,7 @@ from providers.ldap.directory_provider import DirectoryProvider
 from providers.throttle import Limits, ThrottledAuthenticator
 from tests.providers.active_directory.conftest import MakeProvider
 from tests.support.samba import DOMAIN, PASSWORD, Samba, dn_of
+from tests.support.waiting import within
 
 
 @pytest.fixture(scope="module")
@@ -103,28 +104,20 @@ async def test_200_concurrent_sign_ins_do_not_block_the_loop(
     make_provider: MakeProvider, alice: str
 ) -> None:
     corp = await make_provider(sign_in_timeout="100s", nested_groups="none")
-    pauses: list[float] = []
     done = asyncio.Event()
 
     async def heartbeat() -> None:
-        last = time.monotonic()
         while not done.is_set():
-            await asyncio.sleep(0.01)
-            now = time.monotonic()
-            pauses.append(now - last)
-            last = now
+            with within(1.0):
+                await asyncio.sleep(0.01)
 
     beating = asyncio.create_task(heartbeat())
-    started = time.monotonic()
     outcomes = await asyncio.gather(
         *(corp.authenticate(PasswordAttempt(alice, PASSWORD)) for _ in range(200))
     )
-    elapsed = time.monotonic() - started
     done.set()
     await beating
-    print(f"200 sign-ins in {elapsed:.2f} s; longest pause of the loop {max(pauses) * 1000:.0f} ms")
     assert all(isinstance(one, ExternalIdentity) for one in outcomes)
-    assert max(pauses) < 1.0
 
 
 async def test_failures_with_each_form_of_name_are_counted_together(

@@ -5,7 +5,6 @@ import shlex
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +18,8 @@ from proxy.demo.fake_kubelet import Pod
 from proxy.demo.local_cluster import LocalCluster
 from proxy.demo.processes import ComponentError
 from tests.support.kubernetes import Kubernetes, kubectl, kubectl_command, start_kubectl
+from tests.support.log_lines import events_of
+from tests.support.waiting import wait_until
 
 SECONDS = 120.0
 """Limit on what takes a moment, for tests that hang."""
@@ -71,7 +72,7 @@ def test_default_cluster_roles_have_rules(admin: Path, role: str) -> None:
 
 def test_audit_log_contains_a_completed_request(kubernetes: Kubernetes, admin: Path) -> None:
     kubectl(admin, "get", "configmaps", "-n", "only-in-this-test", "--as=alice")
-    events = [json.loads(each) for each in kubernetes.audit_log().read_text().splitlines()]
+    events = events_of(kubernetes.audit_log().read_text())
     found = [event for event in events if "only-in-this-test" in event["requestURI"]]
     assert [event["impersonatedUser"]["username"] for event in found] == ["alice"]
 
@@ -218,10 +219,7 @@ def test_killed_parent_leaves_no_process(tmp_path: Path, kubernetes: Kubernetes)
         assert line(parent) == "up"
         assert processes_below(tmp_path)
         parent.kill()
-    deadline = time.monotonic() + SECONDS
-    while processes_below(tmp_path):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: not processes_below(tmp_path), SECONDS, "the end of the processes")
 
 
 def processes_below(directory: Path) -> list[str]:

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from proxy.demo.binaries import Binaries
 from proxy.workers.child_process import die_with_parent
 from tests.support.kubernetes import kubectl
+from tests.support.waiting import wait_until
 
 CHECKOUT = Path(__file__).parents[3]
 
@@ -32,11 +32,12 @@ def demo(folder: Path, *options: str, **environment: str) -> Iterator[str]:
             env={**os.environ, "PYTHONPATH": str(CHECKOUT), **environment},
         )
     try:
-        deadline = time.monotonic() + 280
-        while "api-resources" not in out.read_text():
-            assert process.poll() is None, out.read_text()
-            assert time.monotonic() < deadline, out.read_text()
-            time.sleep(0.05)
+        wait_until(
+            lambda: process.poll() is not None or "api-resources" in out.read_text(),
+            280,
+            out.read_text,
+        )
+        assert process.poll() is None, out.read_text()
         yield out.read_text()
     finally:
         process.send_signal(signal.SIGINT)

@@ -71,7 +71,7 @@ async def test_requests_with_truncated_bodies_are_freed_without_garbage_collecti
                 await begun.get()
                 writer.transport.abort()
                 await running.finished.get()
-            await eventually(lambda: living(web.BaseRequest) <= 1, 5, "the end of requests")
+            await eventually(lambda: living(web.BaseRequest) <= 1, what="the end of requests")
 
 
 def exchange_for(

@@ -75,9 +75,7 @@ def test_session_reset_by_the_client_is_reset_for_the_cluster(
             await reader.readuntil(b"go")
             writer.write(b"bye")
             await writer.drain()
-            await eventually(
-                lambda: bool(running.responses[0].switched is not None), 5, "the switch"
-            )
+            await eventually(lambda: running.responses[0].switched is not None, what="the switch")
             if breaking:
                 # A reset discards bytes that have not been delivered yet.
                 await asyncio.sleep(0.05)

@@ -162,7 +162,7 @@ def test_ended_tunnel_is_freed_without_timers_or_garbage_collection(
                 async with asyncio.timeout(60):
                     for _ in range(20):
                         await session(running)
-                await eventually(gone, 5, "the end of all that ended sessions held")
+                await eventually(gone, what="the end of all that ended sessions held")
 
     uvloop.run(sessions())
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import json
 import socket
 import ssl
 from contextlib import AsyncExitStack
@@ -14,6 +13,7 @@ from agent.websocket.handshake import request_headers
 from proxy.tunnels.cluster_limits import MOST_OPENINGS, MOST_TUNNELS
 from tests.support.agents import TestAgent, open_tunnel
 from tests.support.edge import OTHER_TOKEN, TOKEN, add_cluster, store_of, target
+from tests.support.log_lines import audit_events, events_of
 from tests.support.sekisho import HttpResponse, Sekisho
 from tests.support.waiting import eventually
 
@@ -48,8 +48,9 @@ async def test_agent_opens_a_tunnel_that_is_recorded_and_measured(edge: Sekisho)
     await eventually(lambda: edge.metric('sekisho_tunnels{cluster="edge"}') == 0)
     for direction in ("received", "sent"):
         assert edge.metric(f'sekisho_tunnel_bytes_total{{direction="{direction}"}}') > 100
-    await eventually(lambda: "tunnel ended" in edge.log and '"path": "/v1/tunnel"' in edge.log)
-    lines = [json.loads(line) for line in edge.log.splitlines()]
+    await eventually(lambda: any(one["event"] == "tunnel ended" for one in events_of(edge.log)))
+    await eventually(lambda: any(one.get("path") == "/v1/tunnel" for one in events_of(edge.log)))
+    lines = events_of(edge.log)
     (opened,) = [one for one in lines if one["event"] == "tunnel opened"]
     (ended,) = [one for one in lines if one["event"] == "tunnel ended"]
     assert (opened["cluster"], opened["pod"]) == ("edge", "agent-abc")
@@ -58,8 +59,8 @@ async def test_agent_opens_a_tunnel_that_is_recorded_and_measured(edge: Sekisho)
     assert ended["reason"]
     (access,) = [one for one in lines if one.get("path") == "/v1/tunnel"]
     assert (access["status"], access["cluster"]) == (101, "edge")
-    audit = (edge.folder / "data" / "audit.log").read_text()
-    assert opened["tunnel"] in audit
+    await eventually(lambda: opened["tunnel"] in str(audit_events(edge)))
+    audit = str(audit_events(edge))
     assert TOKEN not in edge.log + edge.output + audit
 
 

@@ -23,7 +23,7 @@ class Api:
         context.load_cert_chain(pki / "admin.crt", pki / "admin.key")
         self._server = server
         self._session = open_session(
-            connector=aiohttp.TCPConnector(ssl=context), timeout=aiohttp.ClientTimeout(total=30)
+            connector=aiohttp.TCPConnector(ssl=context), timeout=aiohttp.ClientTimeout(total=120)
         )
 
     async def close(self) -> None:
