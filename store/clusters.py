@@ -20,7 +20,7 @@ from store.cluster_names import (
 )
 from store.connections import Database
 from store.encryption import Keyring, Undecryptable
-from store.errors import RecordNotFound, StaleRevision, StoreUnavailable
+from store.errors import RecordNotFound, StaleRevision
 from store.keyset import Place, page_of
 from store.records import Change, Cluster, CredentialSource
 from store.sealed_values import sealing_context
@@ -137,22 +137,6 @@ class SqlClusters:
             await forget_released(connection, cluster_id)
             await connection.execute(delete(clusters).where(clusters.c.id == cluster_id))
 
-    async def rotate(self, connection: AsyncConnection) -> int:
-        """Encrypt with the first key what another one encrypted; how many clusters changed."""
-        changed = 0
-        for row in (await connection.execute(select(clusters).with_for_update())).all():
-            stale = [getattr(row, name) for name in _ENCRYPTED]
-            if not any(value and self._keyring.needs_rotation(value) for value in stale):
-                continue
-            values = self._values(self._readable(row))
-            await connection.execute(
-                update(clusters)
-                .where(clusters.c.id == row.id)
-                .values({name: values[name] for name in _ENCRYPTED})
-            )
-            changed += 1
-        return changed
-
     def _values(self, cluster: Cluster) -> dict[str, Any]:
         return {
             "id": cluster.id,
@@ -184,13 +168,6 @@ class SqlClusters:
             else self._keyring.encrypt(getattr(cluster, name), _context(cluster.id, name))
             for name in _ENCRYPTED
         }
-
-    def _readable(self, row: Any) -> Cluster:
-        """Return the row's cluster. Raises StoreUnavailable if its tokens cannot be decrypted."""
-        cluster = self._cluster(row)
-        if cluster.unreadable:
-            raise StoreUnavailable(f"the credentials of cluster {row.name}: {cluster.unreadable}")
-        return cluster
 
     def _cluster(self, row: Any) -> Cluster:
         """Return the row's cluster; one whose tokens can't be opened has none, and says why.

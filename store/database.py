@@ -14,7 +14,6 @@ from store.audit_database import AuditDatabase
 from store.audit_events import SqlAuditEvents
 from store.bindings import SqlBindings
 from store.changes import ChangeHub
-from store.cluster_names import lock_orders
 from store.clusters import SqlClusters
 from store.connections import Database, Feed
 from store.database_files import prepare_files
@@ -27,7 +26,7 @@ from store.errors import StoreUnavailable
 from store.fleet import SqlFleet
 from store.idempotency_records import SqlIdempotencyRecords
 from store.identities import SqlIdentities
-from store.key_check import check_keys, renew_check
+from store.key_check import check_keys
 from store.leases import SqlLeases
 from store.locations import Location, locate
 from store.management_clusters import SqlManagementClusters
@@ -37,6 +36,7 @@ from store.projects import SqlProjects
 from store.provider_claims import SqlProviderClaims
 from store.providers import SqlProviders
 from store.roles import SqlRoles
+from store.rotation import RotatedTable, rotate_sealed_values
 from store.schema import bring_up, has_schema
 from store.sealed_values import SealedTable, check_sealed_values
 from store.tokens import SqlTokens
@@ -92,17 +92,12 @@ class SqlStore:
         async with self._connections.read() as connection:
             return await database_time(connection)
 
-    async def rotate_keys(self) -> int:
-        """Encrypt records of other keys with the first key. Return their number."""
-        async with self._connections.write() as connection:
-            await lock_orders(connection)  # others lock orders before clusters
-            changed = await self.clusters.rotate(connection)
-            changed += await self.identities.rotate(connection)
-            changed += await self.providers.rotate(connection)
-            changed += await self.management_clusters.rotate(connection)
-            changed += await self.orders.rotate(connection)
-            await renew_check(connection, self._keyring)
-        return changed
+    async def rotate_keys(self) -> list[RotatedTable]:
+        """Encrypt what other keys encrypted with the first key. Return the result by table.
+
+        Raises StoreUnavailable if a value can't be decrypted.
+        """
+        return await rotate_sealed_values(self._connections, self._keyring)
 
     async def check_sealed_values(self) -> list[SealedTable]:
         """Decrypt every encrypted value. Return what was found, by table."""

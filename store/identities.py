@@ -311,24 +311,6 @@ class SqlIdentities:
                 users.c.id.not_in(used),
             )
 
-    async def rotate(self, connection: AsyncConnection) -> int:
-        """Encrypt with the first key what another one encrypted; how many principals changed.
-
-        A secret that no key opens is dropped: the next sign-in brings another.
-        """
-        changed = 0
-        wanted = select(principals.c.id, principals.c.secret).where(
-            principals.c.secret.is_not(None)
-        )
-        for row in (await connection.execute(wanted.with_for_update())).all():
-            if not self._keyring.needs_rotation(row.secret):
-                continue
-            plain = self._opened(row.id, row.secret)
-            sealed = None if plain is None else self._keyring.encrypt(plain, _context(row.id))
-            await _update(connection, row.id, {"secret": sealed})
-            changed += 1
-        return changed
-
     async def _select(self, *where: ColumnElement[bool]) -> list[PrincipalRecord]:
         async with self._connections.read() as connection:
             wanted = select(principals).where(*where).order_by(principals.c.id)

@@ -62,11 +62,6 @@ async def refuse_other_keys(
     return value
 
 
-async def renew_check(connection: AsyncConnection, keyring: Keyring) -> None:
-    """Encrypt the check value with the first key."""
-    await connection.execute(update(secrets).where(_CHECK).values(value=_sealed(keyring)))
-
-
 async def _check_credentials(connection: AsyncConnection, keyring: Keyring, shown: str) -> None:
     """Check that no value still needs a key that was removed."""
     columns = (clusters.c.name, clusters.c.impersonator_token, clusters.c.controller_token)

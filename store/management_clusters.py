@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,11 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from store.cluster_names import forget_released, lock_orders, require_no_orders
 from store.connections import Database
 from store.encryption import Keyring
-from store.errors import RecordNotFound, StaleRevision, StoreUnavailable
+from store.errors import RecordNotFound, StaleRevision
 from store.order_records import ManagementCluster
 from store.order_rows import management_of, management_row, token_context
 from store.records import Change
-from store.rotation import rotate_column
 from store.tables import is_storable, management_clusters
 
 
@@ -92,21 +90,6 @@ class SqlManagementClusters:
             await forget_released(connection, cluster_id)
             same = management_clusters.c.cluster_id == cluster_id
             await connection.execute(delete(management_clusters).where(same))
-
-    async def rotate(self, connection: AsyncConnection) -> int:
-        """Encrypt with the first key what another one encrypted. Return the number of changes."""
-        table = management_clusters.c
-        return await rotate_column(
-            connection, table.cluster_id, table.token, self._keyring, self._resealed
-        )
-
-    def _resealed(self, row: Any) -> Any:
-        found = management_of(row, self._keyring)
-        if found.unreadable:
-            raise StoreUnavailable(
-                f"the token of management cluster {row.cluster_id}: {found.unreadable}"
-            )
-        return management_row(found, self._keyring)["token"]
 
 
 async def find_management(

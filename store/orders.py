@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Any, Literal, Unpack
+from typing import Literal, Unpack
 
 from sqlalchemy import ColumnElement, delete, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,7 +17,7 @@ from store.cluster_names import (
 from store.connections import Database
 from store.database_time import database_time
 from store.encryption import Keyring
-from store.errors import Conflict, RecordNotFound, StaleRevision, StoreUnavailable
+from store.errors import Conflict, RecordNotFound, StaleRevision
 from store.keyset import Place, page_of
 from store.management_clusters import find_management
 from store.order_limits import require_within_limits
@@ -40,7 +40,6 @@ from store.order_rows import (
 )
 from store.order_summaries import find_summary
 from store.records import Change
-from store.rotation import rotate_column
 from store.tables import clusters, is_storable, orders
 
 
@@ -232,18 +231,6 @@ class SqlOrders:
         async with self._connections.write(Change("order", order_id)) as connection:
             result = await connection.execute(delete(orders).where(orders.c.id == order_id))
             return bool(result.rowcount)
-
-    async def rotate(self, connection: AsyncConnection) -> int:
-        """Encrypt with the first key what another one encrypted. Return the number of changes."""
-        return await rotate_column(
-            connection, orders.c.id, orders.c.variables, self._keyring, self._resealed
-        )
-
-    def _resealed(self, row: Any) -> Any:
-        found = order_of(row, self._keyring)
-        if found.unreadable:
-            raise StoreUnavailable(f"the variables of order {row.name}: {found.unreadable}")
-        return wanted_row(found, self._keyring)["variables"]
 
     async def _one(self, column: ColumnElement[str], value: str) -> Order | None:
         if not is_storable(value):

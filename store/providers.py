@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.connections import Database
 from store.encryption import Keyring, Undecryptable
-from store.errors import RecordNotFound, StoreUnavailable
+from store.errors import RecordNotFound
 from store.records import Change, StoredProvider
-from store.rotation import rotate_column
 from store.sealed_values import sealing_context
 from store.tables import is_storable, providers
 
@@ -57,18 +55,6 @@ class SqlProviders:
             result = await connection.execute(delete(providers).where(providers.c.name == name))
             if not result.rowcount:
                 raise RecordNotFound(f"there is no provider {name}")
-
-    async def rotate(self, connection: AsyncConnection) -> int:
-        """Encrypt with the first key what another one encrypted; how many providers changed."""
-        return await rotate_column(
-            connection, providers.c.name, providers.c.settings, self._keyring, self._resealed
-        )
-
-    def _resealed(self, row: Any) -> Any:
-        provider = self._provider(row)
-        if provider.unreadable:
-            raise StoreUnavailable(f"the settings of provider {row.name}: {provider.unreadable}")
-        return self._values(provider)["settings"]
 
     def _values(self, provider: StoredProvider) -> dict[str, Any]:
         """Return the row's columns, without settings that do not change."""

@@ -12,7 +12,7 @@ from sqlalchemy import Column, Row, Table, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.encryption import Keyring, Undecryptable
-from store.tables import Sealed, metadata
+from store.tables import REPLACED, Sealed, metadata
 
 BATCH = 500
 """Rows that are read at a time."""
@@ -45,6 +45,11 @@ def sealed_columns(table: Table) -> list[Column[bytes]]:
     return [one for one in table.columns if isinstance(one.type, Sealed)]
 
 
+def is_replaced(column: Column[bytes]) -> bool:
+    """Return whether use replaces a lost value, so that one that no key opens can be dropped."""
+    return bool(column.info.get(REPLACED))
+
+
 SEALED_TABLES = tuple(one for one in metadata.sorted_tables if sealed_columns(one))
 """The tables with encrypted values."""
 
@@ -57,17 +62,17 @@ async def check_sealed_values(
         columns = sealed_columns(table)
         count, closed_count = 0, 0
         closed: list[tuple[str, str]] = []
-        async for row in _rows(connection, table, columns):
+        async for row in sealed_rows(connection, table, columns):
             count += 1
-            reason = _why_closed(row, columns, keyring)
+            reason = why_closed(row, columns, keyring)
             if reason:
                 closed_count += 1
                 if len(closed) < MOST_NAMED:
-                    closed.append((_shown(row.shown), reason))
+                    closed.append((shown_name(row.shown), reason))
         yield SealedTable(table.name, count, closed_count, tuple(closed))
 
 
-async def _rows(
+async def sealed_rows(
     connection: AsyncConnection, table: Table, columns: list[Column[bytes]]
 ) -> AsyncIterator[Row[Any]]:
     """Yield the rows with an encrypted value, a batch at a time: reads have no transaction."""
@@ -88,7 +93,7 @@ async def _rows(
         rows = (await connection.execute(wanted.where(key > rows[-1].key))).all()
 
 
-def _why_closed(row: Row[Any], columns: list[Column[bytes]], keyring: Keyring) -> str:
+def why_closed(row: Row[Any], columns: list[Column[bytes]], keyring: Keyring) -> str:
     """Return why a value of the row cannot be decrypted; empty: all can."""
     for column in columns:
         value = row._mapping[column]
@@ -100,5 +105,6 @@ def _why_closed(row: Row[Any], columns: list[Column[bytes]], keyring: Keyring) -
     return ""
 
 
-def _shown(name: object) -> str:
+def shown_name(name: object) -> str:
+    """Return the name of a row for messages."""
     return name.hex() if isinstance(name, bytes) else str(name)

@@ -60,6 +60,10 @@ class Sealed(LargeBinary):
         return _envelope
 
 
+REPLACED = "replaced"
+"""What says in a column's ``info`` that a lost value is replaced in use. Then NULL is allowed."""
+
+
 def _envelope(value: Any) -> bytes | None:
     if value is None or isinstance(value, bytes):
         return value
@@ -130,7 +134,8 @@ principals = Table(
     _of_user(),
     Column("provider", SafeText, nullable=False),
     Column("name", SafeText, nullable=False),
-    Column("secret", Sealed),
+    # The next sign-in brings another.
+    Column("secret", Sealed, info={REPLACED: True}),
     Column("last_seen_at", UtcDateTime),
     Column("refreshed_at", UtcDateTime),
     Column("disabled_reason", SafeText),
@@ -450,7 +455,8 @@ answers = Table(
     Column("key", LargeBinary(32), primary_key=True),
     Column("request", LargeBinary(32), nullable=False),
     Column("status", Integer),
-    Column("body", Sealed),
+    # Deleted after a day.
+    Column("body", Sealed, info={REPLACED: True}),
     Column("expires_at", UtcDateTime, nullable=False, index=True),
 )
 """Responses to requests with an idempotency key, encrypted; status NULL: in progress."""

@@ -31,7 +31,8 @@ async def with_idempotency_key(request: web.Request, handler: Handler) -> web.St
     """Return the stored response, or run the handler and store its response.
 
     Raises:
-        ApiProblem: 422 if the key was used for another request, 409 if that request still runs.
+        ApiProblem: 422 if the key was used for another request, 409 if that request still runs or
+            no encryption key opens its response.
     """
     offered = request.headers.get(HEADER)
     if offered is None:
@@ -45,6 +46,13 @@ async def with_idempotency_key(request: web.Request, handler: Handler) -> web.St
     if stored is not None:
         if stored.request != await _request_digest(request):
             raise ApiProblem(422, f"this {HEADER} was used for another request: use a new one")
+        if stored.status is not None and stored.body is None:
+            # Not run again: it had its effect.
+            raise ApiProblem(
+                409,
+                f"the same request ended with status {stored.status}, but no encryption key opens "
+                f"its response: look at what exists, and use a new {HEADER} for a new request",
+            )
         if stored.status is None or stored.body is None:
             raise ApiProblem(
                 409,

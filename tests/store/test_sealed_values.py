@@ -1,17 +1,13 @@
 """Tests of the check of all encrypted values, over the schema and both databases."""
 
-from datetime import timedelta
-
 import pytest
 from sqlalchemy import Column, LargeBinary
 
 from store.database import SqlStore
-from store.records import StoredProvider
 from store.sealed_values import SEALED_TABLES, sealed_columns
 from store.tables import Sealed, metadata
 from tests.store.direct_access import execute
-from tests.store.order_records import NO_LIMITS, a_management, an_order
-from tests.store.records import NOW, a_cluster, a_user
+from tests.store.encrypted_records import fill
 
 SEALED = [one for table in SEALED_TABLES for one in sealed_columns(table)]
 
@@ -24,22 +20,6 @@ DIGESTS = {
     ("tokens", "digest"),
 }
 """Columns of bytes that are not encrypted: digests only."""
-
-
-async def fill(store: SqlStore) -> None:
-    """Store a record with every encrypted value, and one of each kind without any."""
-    for name in ("alice", "bob"):
-        await store.users.create(a_user(name))
-    await store.identities.seen("local://u-alice", NOW, "refresh-me")
-    for name in ("prod", "mgmt"):
-        await store.clusters.create(a_cluster(name))
-    await store.management_clusters.put(a_management("mgmt"))
-    await store.orders.create(an_order("shop", management_id="c-mgmt"), NO_LIMITS)
-    corp = StoredProvider("corp", "ldap", True, {"bind_password": "x"}, "required", (), NOW)
-    await store.providers.create(corp)
-    for key in (b"k" * 32, b"l" * 32):
-        await store.idempotency_records.begin(key, b"r" * 32, NOW + timedelta(days=1))
-    await store.idempotency_records.finish(b"k" * 32, 201, "{}", NOW + timedelta(days=1))
 
 
 async def test_every_value_that_was_encrypted_can_be_decrypted(store: SqlStore) -> None:

@@ -6,6 +6,8 @@ from datetime import timedelta
 import pytest
 
 from management.identity.tokens import TokenSpec
+from store.database import SqlStore
+from store.encryption import Keyring, generate_key
 from store.interfaces import Store
 from tests.management.api.conftest import Api
 
@@ -43,6 +45,17 @@ async def test_concurrent_requests_with_one_key_create_once(api: Api, store: Sto
     )
     assert {one.status for one in responses} <= {201, 409}
     assert len([one for one in await store.users.list_all() if one.username == "dora"]) == 1
+
+
+async def test_request_whose_response_no_key_opens_is_not_run_again(
+    api: Api, store: SqlStore
+) -> None:
+    created = await api("admin", "POST", "/v1/users", NEW, Idempotency_Key="k1")
+    assert created.status == 201
+    store.idempotency_records._keyring = Keyring.parse(generate_key())
+    again = await api("admin", "POST", "/v1/users", NEW, Idempotency_Key="k1")
+    assert (again.status, "Retry-After" in again.headers) == (409, False)
+    assert "ended with status 201, but no encryption key opens" in again.body["detail"]
 
 
 async def test_failed_request_may_be_retried_with_its_key(api: Api) -> None:
