@@ -63,7 +63,7 @@ def _common() -> dict[str, Any]:
     return {
         "hide_parameters": True,
         "pool_timeout": POOL_SECONDS,
-        "json_serializer": lambda value: json.dumps(value, separators=(",", ":")),
+        "json_serializer": lambda value: json.dumps(value, separators=(",", ":"), allow_nan=False),
     }
 
 

@@ -46,6 +46,12 @@ def current_shapes() -> list[TableShape]:
     return [_shape(table) for table in every if table is not schema_support]
 
 
+def is_wide(table: str, column: str) -> bool:
+    """Return whether a column of this version has integers of 64 bits in PostgreSQL."""
+    every = {**metadata.tables, **audit_metadata.tables}
+    return isinstance(every[table].columns[column].type, BigInteger)
+
+
 def as_table(shape: TableShape, dialect: str) -> Table:
     """Return a table whose values are stored and read as they are in ``dialect``."""
     return Table(

@@ -5,8 +5,23 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Row, event, select, text
+from sqlalchemy import (
+    ColumnClause,
+    Function,
+    LargeBinary,
+    Row,
+    case,
+    cast,
+    column,
+    event,
+    func,
+    select,
+    table,
+    text,
+    type_coerce,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.types import NullType
 
 from store.encryption import Keyring
 from store.engine import DEFAULT_TIMEOUTS, MIGRATION_SECONDS, make_engines
@@ -22,6 +37,9 @@ BATCH = 500
 
 LOCK_SECONDS = 1.0
 """How long to wait for a database file that another process uses."""
+
+_ANY = NullType()
+_ROWID: ColumnClause[int] = column("rowid")
 
 
 class Snapshot:
@@ -48,14 +66,54 @@ class Snapshot:
 
     async def batches(self, shape: TableShape) -> AsyncIterator[Sequence[Row[Any]]]:
         """Yield the rows of a table in the order of its key. Raises StoreUnavailable."""
-        connection = self._audit if shape.name in AUDIT_TABLES else self._connection
-        assert connection is not None
-        table = as_table(shape, self.dialect)
-        rows = select(*table.columns).order_by(*table.primary_key.columns)
+        read = as_table(shape, self.dialect)
+        rows = select(*read.columns).order_by(*read.primary_key.columns)
         with translated(self._shown):
-            result = await connection.stream(rows, execution_options={"yield_per": BATCH})
+            result = await self._of(shape).stream(rows, execution_options={"yield_per": BATCH})
             async for batch in result.partitions():
                 yield batch
+
+    async def stored(self, shape: TableShape) -> AsyncIterator[Sequence[Any]]:
+        """Yield the rows of a table of SQLite with the values that are stored, of whatever type.
+
+        Text is a string with a character for each byte, because it may be invalid UTF-8.
+        """
+        columns: list[ColumnClause[Any]] = [column(name) for name, _ in shape.columns]
+        # As no type: the values of each row have types of their own.
+        values = [
+            type_coerce(case((_storage(one) == "text", cast(one, LargeBinary)), else_=one), _ANY)
+            for one in columns
+        ]
+        rows = select(*map(_storage, columns), *values).select_from(table(shape.name))
+        with translated(self._shown):
+            result = await self._of(shape).stream(rows, execution_options={"yield_per": BATCH})
+            async for row in result:
+                kinds, found = row[: len(columns)], list[Any](row[len(columns) :])
+                yield [
+                    value.decode("latin-1") if kind == "text" else value
+                    for kind, value in zip(kinds, found, strict=True)
+                ]
+
+    async def missing_parents(self, shape: TableShape) -> AsyncIterator[tuple[Sequence[Any], str]]:
+        """Yield keys of SQLite's rows that refer to a row that does not exist, and its table."""
+        connection = self._of(shape)
+        key: list[ColumnClause[Any]] = [column(name) for name in shape.key]
+        keys = select(*key).select_from(table(shape.name))
+        with translated(self._shown):
+            check = text(f'PRAGMA foreign_key_check("{shape.name}")')
+            for found in (await connection.execute(check)).all():
+                row = (await connection.execute(keys.where(found[1] == _ROWID))).one()
+                yield tuple(row), str(found[2])
+
+    def _of(self, shape: TableShape) -> AsyncConnection:
+        connection = self._audit if shape.name in AUDIT_TABLES else self._connection
+        assert connection is not None
+        return connection
+
+
+def _storage(one: ColumnClause[Any]) -> Function[str]:
+    """Return SQLite's storage class of a value."""
+    return func.typeof(one)
 
 
 @asynccontextmanager

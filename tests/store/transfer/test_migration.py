@@ -1,6 +1,7 @@
 """Copies of a SQLite database in PostgreSQL."""
 
 import asyncio
+import secrets
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +13,8 @@ from store.encryption import Keyring
 from store.errors import Conflict, SchemaTooNew, SchemaTooOld, StoreError, StoreUnavailable
 from store.locations import Location, locate
 from store.transfer.migration import copy_database
-from store.transfer.shapes import TableShape, current_shapes
+from store.transfer.portability import MOST_NAMED, NotPortable
+from store.transfer.shapes import AUDIT_TABLES, TableShape, current_shapes, is_wide
 from store.transfer.snapshot import open_snapshot
 from store.transfer.target import Mismatch, Target, open_target
 from tests.store.direct_access import execute, rows, tables
@@ -156,3 +158,93 @@ async def test_other_pairs_of_databases_are_refused(
     for source, target in ((sqlite_url, sqlite_url), (postgres_database, postgres_database)):
         with pytest.raises(StoreError, match="only to PostgreSQL"):
             await copy_database(locate(source), locate(target))
+
+
+def _columns(kind: str) -> list[tuple[TableShape, str]]:
+    return [
+        (shape, name)
+        for shape in current_shapes()
+        for name, one in shape.columns
+        if one == kind and name != shape.serial
+    ]
+
+
+REFUSED = {
+    "has a NUL character": ("CAST(X'610062' AS TEXT)", [*_columns("text"), *_columns("json")]),
+    "has invalid UTF-8": ("CAST(X'61FF' AS TEXT)", [*_columns("text"), *_columns("json")]),
+    "has invalid UTF-8 (a surrogate)": ("CAST(X'EDA080' AS TEXT)", _columns("text")),
+    "is no text": ("X'6162'", [*_columns("text"), *_columns("time"), *_columns("json")]),
+    "is no time": ("'10000-01-01 00:00:00.000000'", _columns("time")),
+    "is no JSON": ("'[NaN]'", _columns("json")),
+    "is over 32 bits": (
+        "4294967301",
+        [one for one in _columns("integer") if not is_wide(one[0].name, one[1])],
+    ),
+    "is no whole number": ("1.5", [*_columns("integer"), *_columns("boolean")]),
+    "is neither 0 nor 1": ("2", _columns("boolean")),
+    "is no number": ("'many'", [*_columns("integer"), *_columns("float")]),
+}
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+async def test_values_that_postgresql_refuses_are_all_named_before_anything_is_copied(
+    sqlite_url: str, postgres_database: str, keyring: Keyring, reason: str
+) -> None:
+    value, columns = REFUSED[reason]
+    assert columns
+    await fill(sqlite_url, keyring)
+    main = Path(sqlite_url.removeprefix("sqlite:///"))
+    wanted = set()
+    for shape, column in columns:
+        beside = locate(sqlite_url).beside("audit").file
+        file = str(beside if shape.name in AUDIT_TABLES else main)
+        with closing(sqlite3.connect(file)) as lite, lite:
+            last = f'SELECT max(rowid) FROM "{shape.name}"'
+            lite.execute(f'UPDATE "{shape.name}" SET "{column}" = {value} WHERE rowid = ({last})')
+        wanted.add((shape.name, column))
+    with pytest.raises(NotPortable) as caught:
+        await copy_database(locate(sqlite_url), locate(postgres_database))
+    head, *lines = caught.value.lines
+    assert "nothing was copied" in head
+    named = {
+        (line.split(" ", 1)[0], one.split(" ", 1)[0])
+        for line in lines
+        for one in line.rpartition(": ")[2].split(", ")
+    }
+    assert wanted <= named
+    assert all(reason.partition(" (")[0] in line or "refers to" in line for line in lines)
+    assert await tables(postgres_database) == set()
+
+
+async def test_row_without_its_parent_is_named(
+    sqlite_url: str, postgres_database: str, keyring: Keyring
+) -> None:
+    await fill(sqlite_url, keyring)
+    await execute(sqlite_url, "DELETE FROM users WHERE id = 'u-alice'")
+    with pytest.raises(NotPortable, match="a row of users that does not exist") as caught:
+        await copy_database(locate(sqlite_url), locate(postgres_database))
+    assert any(line.startswith("tokens with name='token-a'") for line in caught.value.lines)
+
+
+async def test_row_that_only_postgresql_refuses_is_named_without_its_value(
+    sqlite_url: str, postgres_database: str, keyring: Keyring
+) -> None:
+    """An index's row has a limit in PostgreSQL, which depends on how text is compressed."""
+    await fill(sqlite_url, keyring)
+    long = secrets.token_hex(8_000)
+    await execute(sqlite_url, f"UPDATE users SET username = '{long}' WHERE id = 'u-alice'")
+    with pytest.raises(NotPortable, match="users with id='u-alice': ") as caught:
+        await copy_database(locate(sqlite_url), locate(postgres_database))
+    assert long[:20] not in str(caught.value)
+    assert await tables(postgres_database) == set()
+
+
+async def test_many_rows_that_cannot_be_stored_are_counted(
+    sqlite_url: str, postgres_database: str, keyring: Keyring
+) -> None:
+    await fill(sqlite_url, keyring, rows=MOST_NAMED + 10)
+    await execute(sqlite_url, "UPDATE roles SET description = CAST(X'00' AS TEXT)")
+    with pytest.raises(NotPortable) as caught:
+        await copy_database(locate(sqlite_url), locate(postgres_database))
+    assert len(caught.value.lines) == MOST_NAMED + 2
+    assert caught.value.lines[-1] == "and 10 others"
