@@ -40,14 +40,17 @@ async def remove_registrar(client: ClusterClient) -> list[str]:
     return deleted
 
 
-async def remove_registrar_in_time(client: ClusterClient) -> None:
-    """Delete the registrar's objects; retry until that succeeds."""
+async def remove_registrar_in_time(client: ClusterClient, cluster_name: str) -> None:
+    """Delete the registrar's objects; retry until that succeeds. The same error is logged once."""
     backoff = Backoff(FIRST_RETRY, LAST_RETRY)
+    logged = ""
     while True:
         try:
             await remove_registrar(client)
         except ClusterApiError as exc:
-            _LOG.info("registrar not removed yet", error=str(exc))
+            if str(exc) != logged:
+                logged = str(exc)
+                _LOG.info("registrar not removed yet", cluster=cluster_name, error=logged)
         else:
             return
-        await asyncio.sleep(backoff.pause())
+        await client.attempts.until_usable(backoff.pause())

@@ -20,7 +20,7 @@ from management.controllers.event_summary import (
 )
 from management.controllers.informer import Collection, Informer
 from management.controllers.node_summary import node_data, provider_guess, totals
-from management.controllers.report_observer import ReportObserver, every
+from management.controllers.report_observer import ReportObserver
 from management.controllers.timing import StatusTiming
 from management.kubernetes.client import ClusterClient
 from management.kubernetes.errors import ApiAgentUnavailable, ApiForbidden, ClusterApiError
@@ -95,7 +95,7 @@ class ClusterStatusObserver:
         """Observe the cluster until cancelled."""
         await self._resume()
         async with asyncio.TaskGroup() as group:
-            group.create_task(every(self._timing.probe_seconds, self._probe))
+            group.create_task(self._probe_forever())
             group.create_task(self._write_forever())
             if self._full:
                 group.create_task(self._reports.run())
@@ -112,6 +112,18 @@ class ClusterStatusObserver:
             self._certificate = Validity.read(found.data.get("certificate"))
         if self._agent_problem is None:
             self._conditions.remove("AgentReady")  # It was reached by an agent before.
+
+    async def _probe_forever(self) -> None:
+        """Probe at an interval, and less often while the cluster does not respond."""
+        timing = self._timing
+        backoff = Backoff(timing.probe_seconds, timing.longest_probe_seconds)
+        while True:
+            await self._probe()
+            if self._client.attempts.failed:
+                await self._client.attempts.until_usable(backoff.pause())
+            else:
+                backoff.reset()
+                await asyncio.sleep(timing.probe_seconds)
 
     async def _probe(self) -> None:
         unreachable = unauthorized = ""

@@ -92,7 +92,7 @@ class Informer:
                 if await self._is_absent(backoff):
                     await asyncio.sleep(self._timing.absent_pause)
                 else:
-                    await self._client.before_retry(backoff.pause())
+                    await self._client.before_retry(backoff)
         finally:
             self._client.memory.leave(self)
 
@@ -180,7 +180,7 @@ class Informer:
                     self._apply(event)
             if time.monotonic() >= until:
                 return
-            await self._client.before_retry(backoff.pause())
+            await self._client.before_retry(backoff)
 
     def _apply(self, event: Event) -> None:
         if event.kind == "DELETED":

@@ -249,7 +249,7 @@ class ControllerManager:
                 group.create_task(observer.run())
                 if reconciler is not None:
                     group.create_task(reconciler.run())
-                    group.create_task(remove_registrar_in_time(client))
+                    group.create_task(remove_registrar_in_time(client, cluster.name))
                     if upgrader is not None:
                         group.create_task(renew_agent_token_in_time(self._store, cluster))
                         group.create_task(upgrader.run())

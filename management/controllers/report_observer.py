@@ -29,6 +29,7 @@ from management.kubernetes.errors import (
     ApiForbidden,
     ApiNotFound,
     ApiResponseTooLarge,
+    ApiUnreachable,
     ClusterApiError,
 )
 from management.kubernetes.validation import MalformedObject, checked_items
@@ -187,9 +188,14 @@ class ReportObserver:
         return found
 
     async def _read(self, source: _Source, read: Callable[[], Awaitable[T]]) -> T | None:
-        """Return what ``read`` returns, and set the condition. None if it fails."""
+        """Return what ``read`` returns, and set the condition. None if it fails.
+
+        Nothing is sent while the cluster does not respond: its probe finds out when it does.
+        """
         reason, message = "", ""
         try:
+            if self._client.attempts.failed:
+                raise ApiUnreachable("the cluster does not respond")
             found = await read()
         except ApiNotFound:
             reason, message = "NotInstalled", source.absent

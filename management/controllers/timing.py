@@ -41,6 +41,9 @@ class StatusTiming:
     probe_seconds: float = 20.0
     """Interval of the requests that check whether the cluster responds."""
 
+    longest_probe_seconds: float = 60.0
+    """Longest interval of these while it does not. Each one doubles the last one."""
+
     write_seconds: float = 2.0
     """Shortest interval between updates of the stored status."""
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from management.backoff import Backoff
+from management.kubernetes.attempts import Attempts
 from management.kubernetes.connection import (
     DEFAULT_LIMITS,
     WATCH_SECONDS,
@@ -91,13 +93,18 @@ class ClusterClient:
         if self.endpoint.held:
             raise ClusterHeld
 
-    async def before_retry(self, seconds: float) -> None:
-        """Wait after a failure; see :meth:`ClusterConnection.before_retry`."""
-        await self._connection.before_retry(seconds)
+    @property
+    def attempts(self) -> Attempts:
+        """Return what all callers of this client share after a failure."""
+        return self._connection.attempts
+
+    async def before_retry(self, backoff: Backoff) -> None:
+        """Wait after an attempt; see :meth:`Attempts.pause`."""
+        await self.attempts.pause(backoff)
 
     def retry_now(self) -> None:
-        """End the pauses of an outage; see :meth:`ClusterConnection.retry_now`."""
-        self._connection.retry_now()
+        """End all pauses: the cluster may be usable again."""
+        self.attempts.retry_now()
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Return the response body of ``path``. Raises ApiNotFound, too."""

@@ -1,18 +1,18 @@
 """HTTP requests to the API servers of one cluster, with failover."""
 
-import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlencode
 
 import aiohttp
 
+from management.kubernetes.attempts import Attempts
 from management.kubernetes.endpoint import ClusterCredential, ClusterEndpoint
-from management.kubernetes.errors import ApiResponseTooLarge, ApiUnreachable, ClusterApiError
+from management.kubernetes.errors import ApiResponseTooLarge, ApiUnreachable
 from management.kubernetes.list_watch import MAX_PAGES, Event
 from management.kubernetes.request_trace import trace_request
 from management.kubernetes.responses import (
@@ -45,9 +45,6 @@ LONGEST_WATCH_SECONDS = WATCH_SECONDS + 120.0
 
 WATCH_SILENCE_SECONDS = 120.0
 """How long a watch may be silent before it is aborted: bookmarks come about every minute."""
-
-OUTAGE_PAUSE_FACTOR = 4
-"""How many times longer a pause lasts while no API server responds. The status probe continues."""
 
 TEXT_SECONDS = 60.0
 """How long a text, such as an API server's metrics, may take."""
@@ -99,10 +96,7 @@ class ClusterConnection:
         self.certificates.observe(self._context)
         self._watch_rate = watch_rate
         self._session: aiohttp.ClientSession
-        self._responding = asyncio.Event()
-        self._responding.set()
-        self._woken = asyncio.Event()
-        self._waiting = asyncio.Lock()
+        self.attempts = Attempts()
 
     async def __aenter__(self) -> Self:
         headers = {}
@@ -125,43 +119,20 @@ class ClusterConnection:
     ) -> None:
         await self._session.close()
 
-    async def before_retry(self, seconds: float) -> None:
-        """Wait after a failure.
-
-        While no API server responds, callers wait one after the other, so that an unreachable
-        cluster gets the retries of one caller at a time. All continue as soon as one caller gets a
-        response.
-        """
-        if self._responding.is_set():
-            await _pause(self._woken, seconds)
-            return
-        async with self._waiting:
-            await _pause(self._responding, seconds * OUTAGE_PAUSE_FACTOR)
-
-    def retry_now(self) -> None:
-        """End all pauses: the API servers may be reached again."""
-        self._responding.set()
-        self._woken.set()
-        self._woken = asyncio.Event()
-
     async def request(self, method: str, path: str, **options: Any) -> Received:
         """Send a request to the API servers in their order until one responds.
 
         ``options`` are those of :meth:`_send`. Raises ClusterApiError.
         """
+        return await self.attempts.send(partial(self._request, method, path, options))
+
+    async def _request(self, method: str, path: str, options: Mapping[str, Any]) -> Received:
         failure: ApiUnreachable | None = None
         for server in self.endpoint.servers:
             try:
-                received = await self._send(server, method, path, **options)
+                return await self._send(server, method, path, **options)
             except ApiUnreachable as exc:
                 failure = failure or exc
-            except ClusterApiError:
-                self._responding.set()
-                raise
-            else:
-                self._responding.set()
-                return received
-        self._responding.clear()
         raise failure or ApiUnreachable("the cluster has no server")
 
     async def watch(self, path: str, query: Mapping[str, str]) -> AsyncGenerator[Event | None]:
@@ -185,11 +156,13 @@ class ClusterConnection:
                 if response.status != 200:
                     data = await read_body(response, most)
                     raise response_error(server, "GET", path, response.status, data)
-                async for line in read_lines(response, most, self._watch_rate.taken):
-                    yield parse_event(server, path, parse_json(line))
+                with self.attempts.watch():
+                    async for line in read_lines(response, most, self._watch_rate.taken):
+                        yield parse_event(server, path, parse_json(line))
         except BodyTooLarge as exc:
             raise ApiResponseTooLarge(f"{server}{path}: an event that is too large") from exc
         except (aiohttp.ClientError, OSError, ValueError) as exc:
+            self.attempts.doubt()
             raise connection_error(server, exc, self.endpoint.tls_server_name) from exc
 
     async def lines(self, server: str, path: str, most: int) -> AsyncGenerator[bytes]:
@@ -291,9 +264,3 @@ async def _refuse_redirects(
         response.close()
         raise aiohttp.ClientPayloadError("a redirect, so this is not a Kubernetes API server")
     return response
-
-
-async def _pause(until: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await until.wait()
