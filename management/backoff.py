@@ -36,9 +36,7 @@ class Backoff:
     def scaled(self, factor: float) -> "Backoff":
         """Return another backoff, which begins with its shortest pause; all are longer."""
         first, most = self._first * factor, self._most * factor
-        return Backoff(
-            first, most, healthy=self._healthy, clock=self._clock, chance=self._chance
-        )
+        return Backoff(first, most, healthy=self._healthy, clock=self._clock, chance=self._chance)
 
     def begin(self) -> None:
         """Record that an attempt begins."""

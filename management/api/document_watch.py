@@ -6,13 +6,14 @@ plain response would not.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from aiohttp import web
 
 from management.api.access_requirements import Requirement
 from management.api.change_batches import ALWAYS, batches
 from management.api.services import services_of
-from management.api.watch import new_stream, revalidate, send_event
+from management.api.watch import new_stream, open_streams, revalidate, send_event
 from management.http.problem import ApiProblem
 from store.errors import StoreError
 from store.records import Change
@@ -44,7 +45,11 @@ async def watch_document(
         await response.prepare(request)
         await send_state(response, sent)
         async for _ in batches(
-            changes, concerns, pause_seconds=PAUSE_SECONDS, idle_seconds=REFRESH_SECONDS
+            changes,
+            concerns,
+            pause_seconds=PAUSE_SECONDS,
+            idle_seconds=REFRESH_SECONDS,
+            streams=partial(open_streams, request),
         ):
             try:
                 await revalidate(request, requirement)

@@ -8,6 +8,7 @@ what the plain list would not, and an item that the caller may no longer see is 
 import asyncio
 import json
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from weakref import WeakSet
 
@@ -54,6 +55,7 @@ async def watch_response(
             lambda change: change.kind in ALWAYS or listing.concerned_by(change, request),
             pause_seconds=DEBOUNCE_SECONDS,
             idle_seconds=HEARTBEAT_SECONDS,
+            streams=partial(open_streams, request),
         ):
             if not changed:
                 await response.write(b": keep-alive\n\n")
@@ -96,6 +98,11 @@ def new_stream(request: web.Request) -> web.StreamResponse:
     if task is not None:
         request.config_dict[STREAMS].add(task)
     return response
+
+
+def open_streams(request: web.Request) -> int:
+    """Return how many streams are open in this process."""
+    return len(request.config_dict[STREAMS])
 
 
 async def end_streams(app: web.Application) -> None:

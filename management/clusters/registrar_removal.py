@@ -4,8 +4,6 @@ The account's binding is removed first. A deletion that the cluster forbids is s
 of an older import do not allow it.
 """
 
-import asyncio
-
 from config.loggers import get_logger
 from management.backoff import Backoff
 from management.kubernetes.client import ClusterClient

@@ -31,10 +31,10 @@ async def shown(
 ) -> web.Response:
     """Return a cluster, with its order if it has one."""
     services, caller = services_of(request), caller_of(request)
-    statuses = await services.store.fleet.statuses()
+    status_now = await services.store.fleet.status(cluster.id)
     catalog = RoleCatalog(await services.store.roles.list_all())
-    body = cluster_json(cluster, services, caller, catalog, statuses.get(cluster.id))
-    body |= await cluster_details(services, caller, cluster, statuses.get(cluster.id))
+    body = cluster_json(cluster, services, caller, catalog, status_now)
+    body |= await cluster_details(services, caller, cluster, status_now)
     if order is not None:
         held = caller.access.in_cluster(cluster.id).permissions
         body["provision"] = detailed_json(order, held)

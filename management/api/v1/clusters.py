@@ -17,7 +17,7 @@ from management.api.authentication import caller_of
 from management.api.cluster_connection import ClusterConnection, changed_connection
 from management.api.cluster_failures import IMPORT, cluster_problems
 from management.api.cluster_reach import changed_reach
-from management.api.listing import Item, Listing, PageRequest
+from management.api.listing import MAX_ITEMS, Item, Listing, PageRequest
 from management.api.openapi_metadata import FLAG, openapi
 from management.api.order_access import imported, order_of
 from management.api.order_models import OrderChange
@@ -110,7 +110,7 @@ async def _items(
     services = services_of(request)
     records = [one.id for one in found if isinstance(one, Cluster)]
     caller = await caller_after_import(request, *(orders[one] for one in records if one in orders))
-    statuses = await services.store.fleet.statuses()
+    statuses = await services.store.fleet.statuses(records if len(records) <= MAX_ITEMS else None)
     catalog = RoleCatalog(await services.store.roles.list_all())
     items = []
     for one in found:

@@ -44,7 +44,10 @@ async def silent() -> AsyncIterator[tuple[SilentServer, ClusterEndpoint]]:
     server = await asyncio.start_server(made, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        yield made, ClusterEndpoint((f"https://127.0.0.1:{port}",), None, addresses=LOOPBACK_ALLOWED)
+        yield (
+            made,
+            ClusterEndpoint((f"https://127.0.0.1:{port}",), None, addresses=LOOPBACK_ALLOWED),
+        )
 
 
 async def test_callers_of_a_server_that_sends_nothing_share_one_connection() -> None:

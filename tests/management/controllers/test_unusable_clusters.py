@@ -1,0 +1,105 @@
+"""What the controllers of clusters that cannot be used send, hold open, write, and log."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+from structlog.testing import capture_logs
+
+from management.controllers.manager import ControllerManager
+from store.interfaces import Store
+from store.records import Cluster, CredentialSource
+from tests.store.records import NOW
+from tests.support.addresses import LOOPBACK
+from tests.support.waiting import eventually
+
+MOST_CONNECTIONS = 6
+"""The first attempt, which all callers share, and the first retries, which come one by one."""
+
+
+class Hostile:
+    """A listener that never sends a useful response. ``opened`` counts connections."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.opened = self.open = self.most_open = self.port = 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.opened += 1
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
+        try:
+            while self.kind != "closes" and await reader.read(65536):
+                pass
+        finally:
+            self.open -= 1
+            writer.close()
+
+
+@asynccontextmanager
+async def listening(kind: str) -> AsyncIterator[Hostile]:
+    hostile = Hostile(kind)
+    server = await asyncio.start_server(hostile, "127.0.0.1", 0)
+    hostile.port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield hostile
+
+
+def a_cluster(port: int, number: int = 0) -> Cluster:
+    return Cluster(
+        id=f"c-{number:010}",
+        name=f"bad-{number}",
+        servers=(f"https://127.0.0.1:{port}",),
+        ca_pem=None,
+        tls_server_name=None,
+        impersonator_token="t",
+        controller_token="t",
+        credential_source=CredentialSource.STATIC,
+        tokens_expire_at=None,
+        created_at=NOW,
+        trusted_addresses=LOOPBACK,
+    )
+
+
+@asynccontextmanager
+async def managed(store: Store) -> AsyncIterator[ControllerManager]:
+    manager = ControllerManager(store)
+    task = asyncio.create_task(manager.run())
+    try:
+        yield manager
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def unusable(store: Store) -> int:
+    """Return how many clusters are stored as such, by a probe and by an informer."""
+    found = 0
+    for status in (await store.fleet.statuses()).values():
+        shown = {one["type"]: one for one in status.data["conditions"]}
+        found += (
+            shown["Reachable"]["status"] == "False"
+            and "127.0.0.1" in shown["CollectionsSynced"]["message"]
+        )
+    return found
+
+
+@pytest.mark.parametrize("kind", ["closes", "silent"])
+async def test_callers_of_an_unusable_cluster_connect_one_at_a_time(
+    store: Store, kind: str
+) -> None:
+    async with listening(kind) as hostile:
+        await store.clusters.create(a_cluster(hostile.port))
+        with capture_logs() as logged:
+            async with managed(store):
+                await eventually(lambda: _all(store, 1))
+        assert hostile.most_open == 1
+        assert hostile.opened <= MOST_CONNECTIONS
+        about = [one for one in logged if one.get("error") and one["event"].startswith("registrar")]
+        assert [one["cluster"] for one in about] == ["bad-0"]
+
+
+async def _all(store: Store, count: int) -> bool:
+    return await unusable(store) == count
