@@ -19,9 +19,10 @@ FIRST_RETRY, LAST_RETRY = 5.0, 900.0
 _LOG = get_logger(__name__)
 
 
-async def remove_registrar(client: ClusterClient) -> list[str]:
+async def remove_registrar(client: ClusterClient, cluster_name: str) -> list[str]:
     """Delete the registrar's objects. Return the kinds that existed. Raises ClusterApiError."""
-    deleted = []
+    deleted: list[str] = []
+    forbidden: dict[str, str] = {}
     for kind in KINDS:
         path = f"{collection_path(kind, NAMESPACE)}/{REGISTRAR}"
         try:
@@ -32,9 +33,12 @@ async def remove_registrar(client: ClusterClient) -> list[str]:
         except ApiForbidden as exc:
             if exc.status != 403:
                 raise
-            _LOG.warning("registrar not removed", kind=kind, error=str(exc))
+            forbidden[kind] = str(exc)
+    if forbidden:
+        error = next(iter(forbidden.values()))
+        _LOG.warning("registrar not removed", cluster=cluster_name, kinds=[*forbidden], error=error)
     if deleted:
-        _LOG.info("registrar removed", kinds=deleted)
+        _LOG.info("registrar removed", cluster=cluster_name, kinds=deleted)
     return deleted
 
 
@@ -44,7 +48,7 @@ async def remove_registrar_in_time(client: ClusterClient, cluster_name: str) -> 
     logged = ""
     while True:
         try:
-            await remove_registrar(client)
+            await remove_registrar(client, cluster_name)
         except ClusterApiError as exc:
             if str(exc) != logged:
                 logged = str(exc)

@@ -2,10 +2,10 @@
 
 A client has some twenty callers: an informer for each collection, and checks. If each of them
 connected to a cluster that cannot be used, at its own interval, a server with hundreds of such
-clusters would do nothing else. So, until the cluster has responded, requests that begin during an
-attempt get its failure; and while no watch is open, callers retry one after the other, with one
-backoff for all. A cluster whose API servers do not respond and one that rejects everything cost the
-same.
+clusters would do nothing else. So, until the cluster has given a useful response, one request is
+sent at a time, and those that begin meanwhile get its failure if there was no response. While no
+watch is open, callers retry one after the other, with one backoff for all. A cluster whose API
+servers do not respond and one that rejects everything cost the same.
 """
 
 import asyncio
@@ -14,10 +14,19 @@ from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from management.backoff import Backoff
-from management.kubernetes.errors import ApiUnreachable, ClusterApiError
+from management.kubernetes.errors import (
+    ApiConflict,
+    ApiNotFound,
+    ApiUnreachable,
+    ClusterApiError,
+    ResourceExpired,
+)
 
 SHARED_PAUSE_FACTOR = 4
 """How many times longer a pause of all callers lasts than one of a single caller."""
+
+_USEFUL = (ApiNotFound, ApiConflict, ResourceExpired)
+"""Errors that an API server responds with in normal operation."""
 
 T = TypeVar("T")
 
@@ -40,8 +49,8 @@ class Attempts:
     async def send(self, request: Callable[[], Awaitable[T]]) -> T:
         """Send a request. Raises ClusterApiError.
 
-        While it is not known whether the cluster responds, one caller at a time tries. The others
-        share its failure, or send theirs after its success.
+        While it is not known whether the cluster is usable, one caller at a time tries. The others
+        share its failure to get a response, or send their requests afterwards.
         """
         while self._unsure:
             if self._trial is None:
@@ -110,15 +119,16 @@ class Attempts:
         except ApiUnreachable:
             self.failed = self._unsure = True
             raise
-        except ClusterApiError:
-            self._responded()
+        except ClusterApiError as exc:
+            self._responded(useful=isinstance(exc, _USEFUL))
             raise
-        self._responded()
+        self._responded(useful=True)
         return received
 
-    def _responded(self) -> None:
+    def _responded(self, *, useful: bool) -> None:
         recovered = self.failed
-        self.failed = self._unsure = False
+        self.failed = False
+        self._unsure = not useful
         if recovered:
             self.retry_now()
 

@@ -250,7 +250,7 @@ async def _remove_registrar(cluster: Cluster) -> None:
     """Remove the account that registered the cluster. The controllers retry a failure."""
     try:
         async with asyncio.timeout(REMOVAL_SECONDS), controller_client(cluster) as client:
-            await remove_registrar(client)
+            await remove_registrar(client, cluster.name)
     except (ClusterApiError, TimeoutError) as exc:
         _LOG.warning("registrar not removed yet", cluster=cluster.name, error=str(exc))
 

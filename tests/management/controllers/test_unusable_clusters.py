@@ -31,7 +31,9 @@ class Hostile:
         self.most_open = max(self.most_open, self.open)
         try:
             while self.kind != "closes" and await reader.read(65536):
-                pass
+                if self.kind.isdigit():
+                    status = self.kind.encode()
+                    writer.write(b"HTTP/1.1 %b No\r\nContent-Length: 0\r\n\r\n" % status)
         finally:
             self.open -= 1
             writer.close()
