@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
@@ -132,10 +132,12 @@ async def test_informers_continue_when_the_cluster_is_usable_again(
         tasks = [group.create_task(one.run()) for one in informers]
         await eventually(lambda: all(one.error for one in informers))
         things.status = 200
-        async with aclosing(client.watch(PATH, "1")) as events:
-            watch = group.create_task(anext(events))
-            await eventually(lambda: all(one.synced.is_set() for one in informers))
-            watch.cancel()
-            await asyncio.wait({watch})
+        tasks.append(group.create_task(_watch(client)))
+        await eventually(lambda: all(one.synced.is_set() for one in informers))
         for task in tasks:
             task.cancel()
+
+
+async def _watch(client: ClusterClient) -> None:
+    async for _ in client.watch(PATH, "1"):
+        pass
