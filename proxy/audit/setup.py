@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from aiohttp import web
 
 from config.audit_settings import AuditSettings
 from config.errors import Problem
+from config.loggers import get_logger
 from config.problems import ConfigError
 from config.settings import Settings
 from management.api.access_requirements import CLUSTER, PROJECT
@@ -31,6 +33,7 @@ from proxy.request.target import path_without_query
 
 FILE = "audit.log"
 _AUDITED = "/v1/"
+_LOG = get_logger(__name__)
 
 
 class _Callbacks(Protocol):
@@ -59,7 +62,7 @@ def open_audit_log(
     over_budget = None
     anonymous = int(audit.anonymous_per_day)
     if audit.output == "stdout":
-        log = LineWriter(sys.stdout, lost=lost)
+        log = LineWriter(sys.stdout, lost=lost, failing=partial(_report, "standard output"))
         stack.callback(log.close)
     else:
         file = audit.file or ensure_data_dir(settings) / FILE
@@ -107,9 +110,17 @@ def _log_to(
             [Problem(str(file), "audit.file", f"can't be written: {reason}; name another file")]
         ) from exc
     stack.callback(stream.close)
-    log = LineWriter(stream, lost=lost)
+    log = LineWriter(stream, lost=lost, failing=partial(_report, str(file)))
     stack.callback(log.close)
     return log
+
+
+def _report(file: str, error: Exception | None) -> None:
+    if error is None:
+        _LOG.info("audit events are written again", file=file)
+    else:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        _LOG.error("audit events are lost: they can't be written", file=file, error=reason)
 
 
 def management_audit_observer(audit_log: AuditLog | None) -> Observer | None:

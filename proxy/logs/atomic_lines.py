@@ -3,7 +3,8 @@
 Workers share standard output and error. The kernel keeps the bytes of one ``write(2)`` together: in
 a file all of them, in a pipe up to ``PIPE_BUF`` bytes. Lines are therefore grouped into as few
 calls as possible within that limit, and no line is divided. A line longer than the limit is written
-by a call of its own; if the reader of a pipe is slow, a line of another process may get into it.
+by a call of its own; if the reader of a pipe is slow, a line of another process may get into it. A
+full disk takes a part of a line: the next line of this process begins a new one.
 """
 
 import io
@@ -20,15 +21,20 @@ class AtomicLineStream:
     def __init__(self, stream: io.TextIOWrapper) -> None:
         self._stream = stream
         self._lock = threading.Lock()
+        self._within_line = False
 
     def write(self, text: str) -> None:
         """Write ``text``, which ends with a newline. Raises OSError, or ValueError if closed."""
         data = text.encode("utf-8", "backslashreplace")
         with self._lock:
             descriptor = self._stream.fileno()
+            if self._within_line:
+                data = b"\n" + data
             for part in parts(data):
                 while part:
-                    part = part[os.write(descriptor, part) :]
+                    written = os.write(descriptor, part)
+                    self._within_line = not part[:written].endswith(b"\n")
+                    part = part[written:]
 
     def flush(self) -> None:
         """Flush what was written to the stream itself."""

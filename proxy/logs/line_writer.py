@@ -42,13 +42,24 @@ class LineStream(Protocol):
 class LineWriter:
     """Write lines to a stream from a thread. ``lost`` is called for each dropped line.
 
+    ``failing`` is called in that thread with the error when the stream begins to fail, and with
+    None when it works again.
+
     Other workers and threads also write to standard output and error, so lines there are written
     atomically.
     """
 
-    def __init__(self, stream: "LineStream", *, lost: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        stream: "LineStream",
+        *,
+        lost: Callable[[], None] = lambda: None,
+        failing: Callable[[Exception | None], None] = lambda error: None,
+    ) -> None:
         self._stream = AtomicLineStream(stream) if isinstance(stream, io.TextIOWrapper) else stream
         self._lost = lost
+        self._report = failing
+        self._failing = False
         self._lines: deque[str] = deque()
         # No lock is needed: each of the two counters is changed by one thread only.
         self._taken = self._written = 0
@@ -90,10 +101,19 @@ class LineWriter:
         try:
             self._stream.write("\n".join(lines) + "\n")
             self._stream.flush()
-        except (OSError, ValueError):
+        except (OSError, ValueError) as exc:
             for _ in lines:
                 self._lost()
+            self._now(exc)
+        else:
+            self._now(None)
         self._written += size
+
+    def _now(self, error: Exception | None) -> None:
+        """Report the first error of an outage, and its end."""
+        if self._failing != (error is not None):
+            self._failing = error is not None
+            self._report(error)
 
 
 def _size(line: str) -> int:

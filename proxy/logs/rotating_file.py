@@ -17,6 +17,9 @@ class RotatingFile:
     ``<file>.2`` and so on. ``backups`` of them are kept. If another program (logrotate) moves the
     file, a new file is opened at the path.
 
+    Each ``write`` is in the file completely or not at all, and begins a line: a full disk takes the
+    first bytes of a text, and a machine that stops keeps any of them.
+
     Raises:
         OSError: the file cannot be opened or locked.
     """
@@ -32,11 +35,11 @@ class RotatingFile:
     def write(self, text: str) -> None:
         """Append ``text`` as UTF-8, unbuffered. Raises OSError."""
         data = text.encode("utf-8", "backslashreplace")
-        self._lock_one_with_room_for(len(data))
         try:
-            while data:
-                data = data[os.write(self._stream, data) :]
+            size = self._lock_one_with_room_for(len(data))
+            self._append(data, size)
         finally:
+            # Also if no file could be opened: other processes would wait for this one.
             fcntl.flock(self._stream, fcntl.LOCK_UN)
 
     def flush(self) -> None:
@@ -46,8 +49,21 @@ class RotatingFile:
         """Close the file."""
         os.close(self._stream)
 
-    def _lock_one_with_room_for(self, added: int) -> None:
+    def _append(self, data: bytes, size: int) -> None:
+        """Append to the locked file of ``size`` bytes."""
+        if size and os.pread(self._stream, 1, size - 1) != b"\n":
+            data = b"\n" + data
+        try:
+            while data:
+                data = data[os.write(self._stream, data) :]
+        except OSError:
+            os.ftruncate(self._stream, size)
+            raise
+
+    def _lock_one_with_room_for(self, added: int) -> int:
         """Lock the file at the path, and rotate it if ``added`` bytes would not fit.
+
+        Return the size of the locked file.
 
         While this process waits for the lock, another one may rotate the file, so its identity is
         checked after locking. Closing a file releases its lock.
@@ -57,13 +73,13 @@ class RotatingFile:
             if not self._moved():
                 size = os.fstat(self._stream).st_size
                 if not size or size + added <= self._max_bytes:
-                    return
+                    return size
                 self._rotate()
             self._reopen()
 
     def _open(self) -> int:
         # Without O_NONBLOCK, opening a pipe without a reader would block.
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
         stream = os.open(self._file, flags, 0o600)
         if not stat.S_ISREG(os.fstat(stream).st_mode):
             os.close(stream)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.logs.atomic_lines import PIPE_BUF, parts
+from proxy.logs.atomic_lines import PIPE_BUF, AtomicLineStream, parts
+from tests.proxy.logs.full_files import files_of_at_most
 
 _WRITER = """
 import io, os, sys
@@ -54,6 +55,17 @@ def test_lines_of_several_processes_are_not_mixed(kind: str, tmp_path: Path) -> 
         expected = [f"{name} {number} " + name * (number % 300) for number in range(COUNT)]
         assert [line for line in written if line[:1] == name] == expected
     assert len(written) == 3 * COUNT
+
+
+def test_line_after_one_that_a_full_disk_took_in_part_begins_a_line(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as file:
+        log = AtomicLineStream(file)
+        log.write("before\n")
+        with files_of_at_most(12), pytest.raises(OSError, match="File too large"):
+            log.write("is not complete\n")
+        log.write("after\n")
+        log.write("later\n")
+    assert (tmp_path / "log").read_text().splitlines() == ["before", "is no", "after", "later"]
 
 
 LINES = st.lists(st.binary(max_size=12).map(lambda b: b.replace(b"\n", b" ") + b"\n"), max_size=30)

@@ -3,11 +3,14 @@
 import io
 import os
 import threading
+from pathlib import Path
 
 from impersonation.identity import Subject
 from proxy.logs.access_log import AccessLog
 from proxy.logs.line_writer import MAX_BACKLOG, MAX_BACKLOG_BYTES, LineWriter
+from proxy.logs.rotating_file import RotatingFile
 from proxy.request.context import RequestContext
+from tests.proxy.logs.full_files import files_of_at_most
 from tests.support.waiting import wait_until, within
 
 
@@ -83,6 +86,24 @@ def test_failing_stream_counts_lost_lines_and_raises_nothing() -> None:
     log.write("b")
     log.close()
     assert len(lost) == 2
+
+
+def test_outage_of_a_stream_is_reported_at_its_beginning_and_its_end(tmp_path: Path) -> None:
+    reports: list[str] = []
+    stream = RotatingFile(tmp_path / "audit.log", max_bytes=1000, backups=1)
+    lost: list[int] = []
+    log = LineWriter(
+        stream, lost=lambda: lost.append(1), failing=lambda error: reports.append(str(error))
+    )
+    with files_of_at_most(1):
+        for number in (1, 2):
+            log.write("lost")
+            wait_until(lambda number=number: len(lost) == number)  # type: ignore[misc]
+    log.write("written")
+    log.close()
+    stream.close()
+    assert reports == ["[Errno 27] File too large", "None"]
+    assert (tmp_path / "audit.log").read_text() == "written\n"
 
 
 def test_line_with_control_characters_stays_one_line() -> None:

@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from proxy.logs.rotating_file import RotatingFile
+from tests.proxy.logs.full_files import files_of_at_most
+from tests.support.waiting import BUSY_SECONDS
 
 
 def lines(file: Path) -> list[str]:
@@ -66,6 +69,44 @@ def test_line_over_the_file_size_is_written_completely(tmp_path: Path) -> None:
     log.write("x" * 100 + "\n")
     log.close()
     assert len((tmp_path / "audit.log").read_text()) == 101
+
+
+def test_text_that_a_full_disk_takes_in_part_is_not_in_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "audit.log"
+    log = RotatingFile(file, max_bytes=1000, backups=1)
+    log.write("before\n")
+    with files_of_at_most(12), pytest.raises(OSError, match="File too large"):
+        log.write("is lost\n")
+    log.write("after\n")
+    log.close()
+    assert lines(file) == ["before", "after"]
+
+
+def test_text_after_an_unfinished_line_begins_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "audit.log"
+    file.write_text("before\nthe machine sto")
+    log = RotatingFile(file, max_bytes=1000, backups=1)
+    log.write("after\n")
+    log.write("later\n")
+    log.close()
+    assert lines(file) == ["before", "the machine sto", "after", "later"]
+
+
+def test_file_that_cannot_be_rotated_keeps_no_process_waiting(tmp_path: Path) -> None:
+    file = tmp_path / "audit.log"
+    first = RotatingFile(file, max_bytes=8, backups=1)
+    second = RotatingFile(file, max_bytes=8, backups=1)
+    first.write("before\n")
+    (tmp_path / "audit.log.1").mkdir()
+    with pytest.raises(IsADirectoryError):
+        first.write("lost\n")
+    (tmp_path / "audit.log.1").rmdir()
+    writing = threading.Thread(target=second.write, args=("after\n",), daemon=True)
+    writing.start()
+    writing.join(BUSY_SECONDS)
+    assert lines(file) == ["after"]
+    first.close()
+    second.close()
 
 
 def test_file_that_cannot_be_opened_raises(tmp_path: Path) -> None:
