@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from agent.http.errors import InvalidProxy
+from config.http_proxy import checked_proxy
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -45,20 +46,10 @@ def excluded(host: str, port: int, no_proxy: str) -> bool:
 
 def _usable(name: str, proxy: str) -> str:
     """Return a proxy's URL; the default scheme is http. Errors don't show passwords."""
-    url = proxy if "://" in proxy else f"http://{proxy}"
     try:
-        parts = urlsplit(url)
-        if parts.hostname is None or parts.port == 0:
-            raise ValueError("no host")
-    except ValueError:
-        raise InvalidProxy(
-            f"{name} is not the URL of a proxy; write it like http://proxy.example.com:3128"
-        ) from None
-    if parts.scheme not in _PORTS:
-        raise InvalidProxy(
-            f"{name} is a {parts.scheme} proxy, which is not supported; set an HTTP proxy"
-        )
-    return url
+        return checked_proxy(proxy if "://" in proxy else f"http://{proxy}")
+    except ValueError as exc:
+        raise InvalidProxy(f"{name} {exc}") from None
 
 
 def _get(environ: Mapping[str, str], name: str) -> str:

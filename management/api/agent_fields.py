@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from config.http_proxy import checked_proxy
 from management.api.request_models import LabelKey, Labels, LabelValue, RequestModel
 from management.clusters.agent_manifest import AgentOptions
 
@@ -20,6 +21,11 @@ Image = Annotated[str, Field(max_length=512, pattern=r"^[!-~]+$")]
 
 DnsName = Annotated[str, Field(pattern=_DNS_NAME)]
 """A name that Kubernetes accepts for most objects, or a host name."""
+
+ProxyUrl = Annotated[
+    str, Field(max_length=2048, pattern=r"^https?://[!-~]+$"), AfterValidator(checked_proxy)
+]
+"""The URL of an HTTP proxy, as the agent can use it."""
 
 Seconds = Annotated[int, Field(ge=0, le=86_400)]
 
@@ -62,7 +68,7 @@ class AgentFields(RequestModel):
 
     image: Image | None = None
     image_pull_secrets: Annotated[list[DnsName], Field(max_length=8)] = Field(default_factory=list)
-    https_proxy: Annotated[str, Field(max_length=2048, pattern=r"^https?://[!-~]+$")] | None = None
+    https_proxy: ProxyUrl | None = None
     no_proxy: Annotated[str, Field(max_length=4096, pattern=r"^[!-~]+$")] | None = None
     host_aliases: Annotated[list[HostAlias], Field(max_length=32)] = Field(default_factory=list)
     node_selector: Labels = Field(default_factory=dict)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from config.section import Duration
-from providers.http.urls import SecureUrl
+from providers.http.urls import ProxyUrl, SecureUrl
 from providers.settings.certificates import CertificateSettings
 from providers.settings.effects import Effect
 
@@ -66,7 +66,7 @@ class GithubSettings(CertificateSettings):
     """A token for searches of users and teams. Without it, a search finds nothing."""
 
     timeout: Duration = timedelta(seconds=10)
-    proxy: str | None = None
+    proxy: ProxyUrl | None = None
     """The URL of an HTTP proxy for requests to GitHub."""
 
     @field_validator("base_url", "api_url")

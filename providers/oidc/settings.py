@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from config.section import Duration, Section
-from providers.http.urls import SecureUrl
+from providers.http.urls import ProxyUrl, SecureUrl
 from providers.jwt.keys import ALGORITHMS
 from providers.jwt.rules import ClaimRule, Conditions
 from providers.oidc.presets import PRESETS
@@ -116,7 +116,7 @@ class OidcSettings(CertificateSettings):
     algorithms: Annotated[tuple[str, ...], Field(min_length=1)] = DEFAULT_ALGORITHMS
     clock_skew: Duration = timedelta(seconds=60)
     timeout: Duration = timedelta(seconds=10)
-    proxy: str | None = None
+    proxy: ProxyUrl | None = None
     """The URL of an HTTP proxy for requests to the issuer."""
 
     bearer: BearerSettings | None = None

@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.dial import MAX_RETRY_AFTER, DialError, Target, dialed
+from agent.dial_failures import cause_of
+from agent.http.errors import ConnectionEnded
 from agent.tunnel.connection import TunnelConnection
 from agent.tunnel.stream_handler import StreamHandler
 from tests.agent.connect_proxy import connect_proxy
@@ -96,6 +98,14 @@ async def test_unreachable_proxy_is_reported_as_the_proxy() -> None:
     error = await failure(Target("https://sekisho.example", TOKEN, proxy=via))
     assert "cannot be used: connection refused" in str(error)
     assert "hush" not in str(error)
+
+
+def test_silent_proxy_is_named_without_its_account() -> None:
+    target = Target("https://sekisho.example", TOKEN, proxy="http://me:hush@proxy.example:3128")
+    for silence in (TimeoutError(), ConnectionEnded()):
+        message = cause_of(silence, target, 20)
+        assert "through the proxy proxy.example:3128 of HTTPS_PROXY" in message
+        assert "hush" not in message
 
 
 async def test_certificate_of_another_ca_is_refused_and_the_ca_file_is_named(

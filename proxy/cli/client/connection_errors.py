@@ -30,7 +30,8 @@ def why_unreachable(exc: Exception, server: str, seconds: float, proxy: str | No
         return f"{server} can't be reached: {through}"
     if isinstance(exc, ssl.SSLCertVerificationError):
         return _of_certificate(exc, server)
-    return f"{server} can't be reached: {_cause(exc, server, seconds)}"
+    between = f" through the proxy {shown(proxy)} of HTTPS_PROXY" if proxy else ""
+    return f"{server} can't be reached{between}: {_cause(exc, server, seconds)}"
 
 
 def _cause(exc: Exception, server: str, seconds: float) -> str:

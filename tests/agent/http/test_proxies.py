@@ -1,6 +1,7 @@
 """Selection of an HTTP proxy by the command line and the agent, with kubectl's rules."""
 
 import ipaddress
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -67,6 +68,27 @@ def test_unusable_http_proxy_is_reported_without_its_password(proxy: str) -> Non
         proxy_for("https://server.example", {"HTTPS_PROXY": proxy})
     assert "HTTPS_PROXY" in str(caught.value)
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("mark", ["/", "?", "#"])
+def test_proxy_whose_password_is_not_encoded_is_refused_and_no_part_of_it_is_shown(
+    mark: str,
+) -> None:
+    with pytest.raises(InvalidProxy) as caught:
+        proxy_for(
+            "https://server.example", {"HTTPS_PROXY": f"http://agent:2024{mark}hush@proxy:3128"}
+        )
+    assert "%2F" in str(caught.value)
+    for part in ("agent", "2024", "hush"):
+        assert part not in str(caught.value)
+    encoded = f"http://agent:2024{quote(mark, safe='')}hush@proxy:3128/"
+    assert proxy_for("https://server.example", {"HTTPS_PROXY": encoded}) == encoded
+
+
+def test_proxy_whose_host_is_no_name_is_reported_as_the_proxy() -> None:
+    for proxy in ("http://pro xy:3128", "http://a..b:3128"):
+        with pytest.raises(InvalidProxy, match="HTTPS_PROXY is not the URL of a proxy"):
+            proxy_for("https://server.example", {"HTTPS_PROXY": proxy})
 
 
 _LABEL = st.text("abcxyz019", min_size=1, max_size=6)

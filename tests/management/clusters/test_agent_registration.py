@@ -178,6 +178,7 @@ async def test_name_of_the_certificate_is_found_and_stored(serve: Serve) -> None
         ({"name": "a", "servers": ["https://a"], "replicas": 3}, "replicas does not go with"),
         ({"name": "a", "reach": "agent", "replicas": 0}, "replicas"),
         ({"name": "a", "reach": "agent", "https_proxy": "socks5://a"}, "https_proxy"),
+        ({"name": "a", "reach": "agent", "https_proxy": "http://me:1/2@proxy:3128"}, "%2F"),
         ({"name": "a", "reach": "agent", "host_aliases": [{"ip": "a", "hostnames": ["b"]}]}, "ip"),
         ({"name": "a", "reach": "agent", "tolerations": [{"key": "a", "effect": "No"}]}, "effect"),
     ],

@@ -133,8 +133,12 @@ def test_certificates_are_given_as_text(server: Sekisho, root: str, tmp_path: Pa
 
 
 def test_account_of_an_http_proxy_is_masked(server: Sekisho, root: str) -> None:
-    settings = {**OIDC, "proxy": "http://me:hush@proxy.example:3128/x"}
+    settings = {**OIDC, "proxy": "http://me:hush@proxy.example:3128"}
     _, added = add(server, root, "oidc", settings=settings)
     assert added.status == 201
-    assert added.json()["settings"]["proxy"] == "http://***@proxy.example:3128/x"
+    assert added.json()["settings"]["proxy"] == "http://***@proxy.example:3128"
     assert b"hush" not in added.body
+    for proxy in ("me:hush@proxy.example:3128", "http://me:20/hush@proxy.example:3128"):
+        _, refused = add(server, root, "oidc", settings={**OIDC, "proxy": proxy})
+        assert refused.status == 422
+        assert b"hush" not in refused.body

@@ -16,7 +16,8 @@ def test_secure_url_with_https_or_loopback_returns_it_unchanged(url: str) -> Non
     "url",
     [
         *("http://id.example.com", "ftp://id.example.com", "id.example.com", "https://"),
-        *("https://user@id.example.com", "https://id.example.com?a=b", "https://id.example.com#a"),
+        *("https://user@id.example.com", "https://:hush@id.example.com"),
+        *("https://id.example.com?a=b", "https://id.example.com#a"),
         "http://localhost.example.com",
     ],
 )

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from providers.discovery import discover
 from providers.settings.certificates import CertificateSettings
@@ -46,6 +46,14 @@ def test_every_destination_of_secrets_is_declared(name: str) -> None:
         assert effects[one] & Effect.DESTINATION, f"{name}.{one} determines where secrets are sent"
     if secret_paths(model):
         assert named
+
+
+@pytest.mark.parametrize("name", [one for one in MODELS if "proxy" in MODELS[one].model_fields])
+def test_proxy_is_refused_if_its_account_could_not_be_recognised_and_masked(name: str) -> None:
+    for url in ("me:hush@proxy:3128", "http://me:20/hush@proxy:3128"):
+        with pytest.raises(ValidationError) as caught:
+            MODELS[name].model_validate({"proxy": url})
+        assert ("proxy",) in [one["loc"] for one in caught.value.errors()]
 
 
 @pytest.mark.parametrize("name", [one for one in MODELS if one != "local"])
