@@ -20,8 +20,16 @@ def kubectl_plugin() -> None:
 
 
 def _run(name: str) -> None:
-    if cached_token.main(sys.argv[1:], os.environ):
-        return
-    from proxy.cli.main import main as command
+    try:
+        if cached_token.main(sys.argv[1:], os.environ):
+            return
+        from proxy.cli.main import main as command
 
-    command(prog_name=name)
+        command(prog_name=name)
+    except OSError as exc:
+        # Standard output could not be written, such as of --help or credential: the disk is full.
+        from proxy.cli.common import fail, reason
+
+        # Python would report it again when it flushes standard output at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        fail(f"{exc.filename}: {reason(exc)}" if exc.filename else reason(exc))

@@ -154,6 +154,22 @@ def test_closed_standard_output_prints_no_error(sekisho: Sekisho) -> None:
 
 
 @pytest.mark.parametrize(
+    "words", [("version",), ("version", "-o", "json"), ("completion", "bash"), ("role", "--help")]
+)
+def test_output_on_a_full_disk_is_an_error_of_one_line(words: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "proxy", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            cwd=Path(__file__).parents[3],
+        )
+    assert (done.returncode, done.stderr) == (1, "sekisho: error: no space left on device\n")
+
+
+@pytest.mark.parametrize(
     ("error", "line"),
     [
         (FileNotFoundError(2, "No such file or directory", "/x"), "/x: no such file or directory"),
