@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from config.loggers import get_logger
 from management.clusters.clock import utc_now
 from management.clusters.cluster_identity import (
     check_name_is_free,
@@ -16,7 +17,7 @@ from management.clusters.cluster_identity import (
 from management.clusters.cluster_import import ClusterImport
 from management.clusters.lookup import find_cluster
 from management.clusters.operation_errors import cluster_operation
-from management.clusters.uninstall import uninstall
+from management.clusters.uninstall import Uninstalled, uninstall
 from management.clusters.verification import has_cluster_admin, verify_impersonator
 from management.desired_state.apply import plan_install
 from management.desired_state.diff import ObjectChange
@@ -59,10 +60,18 @@ class AddResult:
 
 @dataclass(frozen=True, slots=True)
 class RemoveResult:
-    """The result of removing a cluster: the titles of the objects that were deleted in it."""
+    """The result of removing a cluster: what was deleted in it, and what was left to others."""
 
     cluster: Cluster
-    deleted: tuple[str, ...]
+    objects: Uninstalled
+
+    @property
+    def deleted(self) -> tuple[str, ...]:
+        """Return the titles of the objects that were deleted."""
+        return self.objects.deleted
+
+
+_LOG = get_logger(__name__)
 
 
 class ClusterService:
@@ -201,11 +210,12 @@ class ClusterService:
         """
         cluster = await find_cluster(self._store, id_or_name)
         await self._require_no_orders(cluster)
-        deleted: list[str] = []
+        objects = Uninstalled(())
         if not keep_cluster_objects:
             try:
+                projects = await self._store.projects.list_all(cluster.id)
                 async with controller_client(cluster) as client:
-                    deleted = await uninstall(client)
+                    objects = await uninstall(client, cluster.id, [one.id for one in projects])
             except (ClusterApiError, InvalidRequest) as exc:
                 raise ClusterOperationFailed(
                     f"{exc}; nothing was removed: resolve that, or remove the cluster here only "
@@ -213,7 +223,13 @@ class ClusterService:
                 ) from exc
         with suppress(RecordNotFound):  # Another removal of it was faster.
             await self._store.clusters.delete(cluster.id)
-        return RemoveResult(cluster, tuple(deleted))
+        if objects.others:
+            _LOG.warning(
+                "objects of another Sekisho are left in the cluster",
+                cluster=cluster.name,
+                records=objects.others,
+            )
+        return RemoveResult(cluster, objects)
 
     async def _require_no_orders(self, cluster: Cluster) -> None:
         """Raise Conflict before anything is uninstalled; the store checks it again."""

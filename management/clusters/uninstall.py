@@ -1,9 +1,13 @@
 """Remove Sekisho's objects from a cluster, with the rights of its own controller."""
 
+from collections.abc import Collection, Set
+from dataclasses import dataclass
+
 from config.loggers import get_logger
 from management.kubernetes.client import ClusterClient
 from management.kubernetes.errors import ApiForbidden, ApiNotFound, ApiUnreachable, ClusterApiError
 from management.kubernetes.manifests import (
+    CLUSTER_LABEL,
     CONTROLLER,
     IMPERSONATOR,
     NAMESPACE,
@@ -30,8 +34,23 @@ _KINDS = (
 )
 
 
-async def uninstall(client: ClusterClient) -> list[str]:
-    """Delete the objects that Sekisho manages. Return the titles of those that existed.
+@dataclass(frozen=True, slots=True)
+class Uninstalled:
+    """The titles of the objects that were deleted.
+
+    ``others`` are other records of the cluster, with objects in it: those of another Sekisho that
+    uses the cluster too, or of an earlier registration. If there are any, their objects remain, and
+    so do the accounts, roles, and policies that every Sekisho in a cluster uses.
+    """
+
+    deleted: tuple[str, ...]
+    others: tuple[str, ...] = ()
+
+
+async def uninstall(
+    client: ClusterClient, cluster_id: str, projects: Collection[str] = ()
+) -> Uninstalled:
+    """Delete the objects that Sekisho manages in a cluster. ``projects`` are the cluster's ids.
 
     The impersonator loses its rights first, the controller last. The controller can't delete both
     its binding and its role (each is needed to delete the other). The cluster's garbage collection
@@ -41,21 +60,33 @@ async def uninstall(client: ClusterClient) -> list[str]:
     Raises:
         ClusterApiError: the cluster rejects a deletion or does not respond.
     """
-    deleted = []
-    for kind in _KINDS:
-        found = await _managed_objects(client, kind)
-        deleted += [title(one) for one in found if await client.delete(path_of(one))]
-    await _remove_labels(client)
+    managed = [one for kind in _KINDS for one in await _managed_objects(client, kind)]
+    others = {_record(one) for one in managed} - {"", cluster_id}
+    if others:
+        accounts = await _managed_objects(client, "ServiceAccount", NAMESPACE)
+        managed = [one for one in (*managed, *accounts) if _record(one) == cluster_id]
+    deleted = [title(one) for one in managed if await client.delete(path_of(one))]
+    await _remove_labels(client, set(projects) if others else None)
     namespace: Manifest = {"kind": "Namespace", "metadata": {"name": NAMESPACE}}
-    if await client.delete(path_of(namespace)):
+    if not others and await client.delete(path_of(namespace)):
         deleted.append(title(namespace))
-    return deleted
+    return Uninstalled(tuple(deleted), tuple(sorted(others)))
 
 
-async def _managed_objects(client: ClusterClient, kind: str) -> list[Manifest]:
-    """Return the managed objects of a kind, the impersonator's first, without the controller's."""
+def _record(manifest: Manifest) -> str:
+    """Return the id of the record of the cluster for which an object was made, if it has one."""
+    return str((manifest["metadata"].get("labels") or {}).get(CLUSTER_LABEL) or "")
+
+
+async def _managed_objects(
+    client: ClusterClient, kind: str, namespace: str | None = None
+) -> list[Manifest]:
+    """Return the managed objects of a kind, the impersonator's first, without the controller's.
+
+    Those of ``sekisho-system`` are left out, unless ``namespace`` is that.
+    """
     try:
-        items, _ = await client.list_all(collection_path(kind), SELECTOR)
+        items, _ = await client.list_all(collection_path(kind, namespace), SELECTOR)
     except (ApiNotFound, ApiForbidden) as exc:
         # An older import without rights on a kind can't have created objects of it.
         if isinstance(exc, ApiForbidden) and exc.status != 403:
@@ -66,14 +97,17 @@ async def _managed_objects(client: ClusterClient, kind: str) -> list[Manifest]:
     return [
         one
         for one in found
-        if one["metadata"]["name"] != CONTROLLER and one["metadata"].get("namespace") != NAMESPACE
+        if one["metadata"]["name"] != CONTROLLER
+        and (one["metadata"].get("namespace") == NAMESPACE) == (namespace == NAMESPACE)
     ]
 
 
-async def _remove_labels(client: ClusterClient) -> None:
-    """Remove the project labels of all namespaces."""
+async def _remove_labels(client: ClusterClient, projects: Set[str] | None) -> None:
+    """Remove the project labels of all namespaces, or of those of the projects."""
     items, _ = await client.list_all(collection_path("Namespace"), PROJECT_LABEL)
     for item in items:
+        if projects is not None and item["metadata"]["labels"][PROJECT_LABEL] not in projects:
+            continue
         change = {"metadata": {"labels": {PROJECT_LABEL: None, SHARED_LABEL: None}}}
         name = item["metadata"]["name"]
         try:

@@ -140,7 +140,7 @@ PATHS: dict[str, Callable[[World], Awaitable[object]]] = {
     "plan an import": lambda world: plan_install(world.client, installation()),
     "import": import_cluster,
     "settle": lambda world: reconcile_now(world.store, world.cluster, None),
-    "remove": lambda world: uninstall(world.client),
+    "remove": lambda world: uninstall(world.client, world.cluster.id),
     "renew": lambda world: TokenRenewer(
         world.store, now=lambda: datetime.now(UTC) + timedelta(days=30)
     ).renew_due(),

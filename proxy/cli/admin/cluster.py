@@ -215,10 +215,17 @@ async def remove(
             name, keep_cluster_objects=keep_cluster_objects
         )
     if output == "json":
-        print_json({"cluster": cluster_json(removed.cluster), "deleted": list(removed.deleted)})
+        found = {"deleted": list(removed.deleted), "others": list(removed.objects.others)}
+        print_json({"cluster": cluster_json(removed.cluster), **found})
         return
     for title in removed.deleted:
         click.echo(f"{'delete':<11}{title}")
+    if removed.objects.others:
+        warn(
+            "another Sekisho has objects in the cluster "
+            f"(sekisho.io/cluster={', '.join(removed.objects.others)}): they are left, with the "
+            "accounts that both use. If none does: kubectl delete namespace sekisho-system"
+        )
     click.echo(f'cluster "{removed.cluster.name}" ({removed.cluster.id}) removed')
 
 
