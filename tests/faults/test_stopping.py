@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import os
 import signal
 import socket
 import sqlite3
@@ -127,6 +128,20 @@ def test_stop_is_announced_refuses_connections_and_lets_requests_finish(
         assert answers == [b"done"]
         assert process.wait(120) == 0
     assert '"stopped"' in sekisho.log
+
+
+def test_sighup_ends_no_request_and_no_process(running: Start) -> None:
+    with running() as sekisho:
+        assert sekisho.process is not None
+        pid = sekisho.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        before = children.read_text().split()
+        for process in (pid, *map(int, before)):
+            os.kill(process, signal.SIGHUP)
+        wait_until(lambda: sekisho.log.count("SIGHUP has no effect") == 1 + len(before))
+        assert children.read_text().split() == before
+        assert ready(sekisho) == 200
+        assert terminate(sekisho).wait(120) == 0
 
 
 def test_stop_with_a_delay_is_announced_while_new_connections_are_served(
