@@ -4,6 +4,7 @@ import functools
 import json
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +54,23 @@ class TwoDirectories:
 def directories(
     openldap: OpenLdap, other_openldap: OpenLdap, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[TwoDirectories]:
-    folder = tmp_path_factory.mktemp("two-directories")
+    with two_directories(openldap, other_openldap, tmp_path_factory.mktemp("two")) as made:
+        yield made
+
+
+@pytest.fixture
+def exchanged(
+    openldap: OpenLdap, other_openldap: OpenLdap, tmp_path: Path
+) -> Iterator[TwoDirectories]:
+    """The same for a test that exchanges the directories of the providers."""
+    with two_directories(openldap, other_openldap, tmp_path) as made:
+        yield made
+
+
+@contextmanager
+def two_directories(
+    openldap: OpenLdap, other_openldap: OpenLdap, folder: Path
+) -> Iterator[TwoDirectories]:
     name, group = f"u{uuid.uuid4().hex[:8]}", f"g{uuid.uuid4().hex[:8]}"
     person_key, group_key = str(uuid.uuid4()), str(uuid.uuid4())
     for directory in (openldap, other_openldap):
@@ -174,10 +191,11 @@ def test_refresh_returns_the_groups_of_the_users_directory(directories: TwoDirec
 
 
 def test_provider_with_another_directory_is_disabled_until_it_is_adopted(
-    directories: TwoDirectories, openldap: OpenLdap, other_openldap: OpenLdap
+    exchanged: TwoDirectories, openldap: OpenLdap, other_openldap: OpenLdap
 ) -> None:
-    """Exchange the two directories; this must be the last test, as it changes the configuration."""
+    directories = exchanged
     token = directories.token("corp")
+    directories.token("lab")  # A provider without users has none to lose.
     user = directories.request("GET", "/v1/me", token).json()["id"]
     directories.sekisho.stop()
     text = directories.sekisho.config.read_text()

@@ -184,9 +184,13 @@ class ManagementCluster:
     def delete_all(self) -> None:
         """Delete all Clusters, also paused ones, and wait until nothing is left."""
         for one in self.request("GET", CLUSTERS)["items"]:
-            name = one["metadata"]["name"]
-            self.request("PATCH", f"{CLUSTERS}/{name}", {"spec": {"paused": None}})
-            self.request("DELETE", f"{CLUSTERS}/{name}")
+            path = f"{CLUSTERS}/{one['metadata']['name']}"
+            try:
+                self.request("PATCH", path, {"spec": {"paused": None}})
+                self.request("DELETE", path)
+            except RequestError as exc:
+                if exc.status != 404:  # It may have been deleted before, and end now.
+                    raise
         wait_until(lambda: not self.leftovers(), DELETION_SECONDS, lambda: str(self.leftovers()))
 
     def _start_engine(self) -> None:
