@@ -2,7 +2,7 @@
 
 from pydantic import SecretStr, model_validator
 
-from config.section import Section
+from config.section import Command, Section
 
 
 class BackupSettings(Section):
@@ -11,10 +11,10 @@ class BackupSettings(Section):
     passphrase: SecretStr | None = None
     """At least 12 characters. Keep it apart from this machine: a restore needs it."""
 
-    wrap_command: tuple[str, ...] = ()
+    wrap_command: Command = ()
     """Program and arguments that wrap a key from standard input, in place of a passphrase."""
 
-    unwrap_command: tuple[str, ...] = ()
+    unwrap_command: Command = ()
     """Program and arguments that unwrap what ``wrap_command`` printed."""
 
     @model_validator(mode="after")

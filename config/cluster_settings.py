@@ -1,8 +1,10 @@
 """Settings of clusters and of the connections to them. Pure."""
 
 from datetime import timedelta
+from ipaddress import ip_network
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from config.section import Duration, Networks, Section
 
@@ -50,3 +52,11 @@ class ClusterSettings(Section):
 
     deny_networks: Networks = ()
     """Networks that are denied. If several networks match, the most specific one decides."""
+
+    @model_validator(mode="after")
+    def _one_decision(self) -> Self:
+        denied = set(map(ip_network, self.deny_networks))
+        both = [one for one in self.allow_networks if ip_network(one) in denied]
+        if both:
+            raise ValueError(f"allow_networks and deny_networks both have {both[0]}; remove one")
+        return self

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import ByteSize, Field, model_validator
 
-from config.section import Duration, Lag, Section
+from config.section import Duration, Lag, Section, refuse_more
 
 
 class ScopeLimits(Section):
@@ -83,6 +83,12 @@ class AnonymousLimits(Section):
     sign_ins_per_minute: int = Field(default=30, ge=0)
     """Sign-ins of one network that begin at a provider (in the browser, or with a code)."""
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        rates = ("requests_per_second", "total_per_second")
+        refuse_more(self, rates, ("burst", "total_burst"), ("in_flight", "total_in_flight"))
+        return self
+
 
 class ConnectionLimits(Section):
     """Limits on client connections. A connection is *known* after an authenticated request."""
@@ -102,6 +108,12 @@ class ConnectionLimits(Section):
 
     stranger_timeout: Duration = timedelta(seconds=30)
     """How long an unknown connection may be idle, and how long a request's header may take."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        networks = ("per_network", "per_known_network")
+        refuse_more(self, networks, ("per_network", "total"), ("per_known_network", "total"))
+        return self
 
 
 class OverloadSettings(Section):

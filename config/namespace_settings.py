@@ -24,7 +24,7 @@ def _patterns(value: tuple[str, ...]) -> tuple[str, ...]:
             raise ValueError(f"{one[:64]!r} is neither a name nor a prefix followed by *")
         if "*" in one[:-1] or " " in one:
             raise ValueError(f"{one!r} may have a * at its end only")
-    return tuple(dict.fromkeys(value))
+    return value
 
 
 Patterns = Annotated[tuple[str, ...], AfterValidator(_patterns)]

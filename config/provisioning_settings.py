@@ -1,8 +1,8 @@
 """Settings of clusters that are made to order. Pure."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from config.section import Section
 
@@ -23,6 +23,18 @@ class ProvisioningLimits(Section):
 
     workers: Limit = 200
     """Worker nodes of all ordered clusters together."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if (
+            "workers_per_cluster" in self.model_fields_set
+            and self.workers_per_cluster > self.workers
+        ):
+            raise ValueError(
+                f"workers_per_cluster is {self.workers_per_cluster}, which is more than workers "
+                f"({self.workers}); lower it, or raise workers"
+            )
+        return self
 
 
 class ProvisioningSettings(Section):

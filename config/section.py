@@ -1,8 +1,9 @@
 """Building blocks of the settings: sections, durations, networks. Pure."""
 
 import ipaddress
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -11,6 +12,7 @@ from pydantic import (
     ConfigDict,
     PlainSerializer,
     WithJsonSchema,
+    model_validator,
 )
 
 from config.durations import format_duration, parse_duration, parse_lag
@@ -60,7 +62,47 @@ Networks = Annotated[tuple[str, ...], AfterValidator(_networks)]
 """Addresses and networks in CIDR notation, as text."""
 
 
+ARGUMENTS = "arguments"
+"""What marks a list in which the order counts, and an entry may be repeated."""
+
+Command = Annotated[tuple[str, ...], ARGUMENTS]
+"""A program and its arguments."""
+
+
 class Section(BaseModel):
-    """A group of settings. An unknown setting is an error."""
+    """A group of settings. An unknown setting is an error, and so is a repeated entry of a list."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    @model_validator(mode="after")
+    def _without_repetition(self) -> Self:
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if isinstance(value, tuple) and ARGUMENTS not in field.metadata:
+                refuse_repetition(name, value)
+        return self
+
+
+def refuse_repetition(name: str, entries: Sequence[object]) -> None:
+    """Raise ValueError if two entries of a list are equal."""
+    for position, one in enumerate(entries):
+        if one in entries[:position]:
+            shown = f" ({one!r})" if isinstance(one, str) else ""
+            first = entries.index(one) + 1
+            raise ValueError(
+                f"{name}: entries {first} and {position + 1} are equal{shown}; remove one"
+            )
+
+
+def refuse_more(section: BaseModel, *pairs: tuple[str, str]) -> None:
+    """Raise ValueError if a setting that was given exceeds the one that includes it; 0: no limit.
+
+    ``pairs`` are names of settings. A default that exceeds a smaller limit is bounded by that.
+    """
+    for part, whole in pairs:
+        value, limit = getattr(section, part), getattr(section, whole)
+        if part in section.model_fields_set and 0 < limit < value:
+            raise ValueError(
+                f"{part} is {value}, which is more than {whole} ({limit}); lower it, or raise the "
+                f"other"
+            )

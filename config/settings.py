@@ -153,4 +153,11 @@ class Settings(Section):
 def _overlap(one: Listen, other: Listen) -> bool:
     """Return whether two listeners would use the same port of the same interface."""
     any_host = any((listen.host or "") in _ANY_HOST for listen in (one, other))
-    return one.port == other.port != 0 and (one.host == other.host or any_host)
+    same_host = bool(_addresses(one) & _addresses(other))
+    return one.port == other.port != 0 and (same_host or any_host)
+
+
+def _addresses(listen: Listen) -> set[str]:
+    """Return what the host of a listener is known by."""
+    host = (listen.host or "").lower()
+    return {"127.0.0.1", "::1", host} if host == "localhost" else {host}

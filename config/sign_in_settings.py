@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from config.section import Duration, Section
+from config.section import Duration, Section, refuse_repetition
 
 _PROVIDER_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 
@@ -39,6 +39,7 @@ class ProviderEntry(BaseModel):
             scheme, _, key = one.partition("://")
             if not scheme or not key:
                 raise ValueError(f"{one!r} is not a principal id like ldap_group://…")
+        refuse_repetition("allowed_principals", value)
         return value
 
     @field_validator("name")

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from config.section import Networks, Section
+from config.section import Networks, Section, refuse_repetition
 
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: ?[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 """A header line, RFC 9110 §5.5."""
@@ -70,6 +70,8 @@ class TraceSettings(Section):
     def _lines(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not all(map(_HEADER.fullmatch, _lines_of(value))):
             raise ValueError("must be lines of ASCII like: api-key: 0123abcd")
+        names = [line.partition(":")[0].lower() for line in _lines_of(value)] if value else []
+        refuse_repetition("header names", names)
         return value
 
     @field_validator("service_name")
