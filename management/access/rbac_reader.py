@@ -78,6 +78,7 @@ async def read_rbac(client: ClusterClient) -> ClusterRbac:
                     roles |= {(one.namespace, one.name): one for one in map(role_from, page.items)}
                 if page.left_out:
                     gaps.append(f"{page.left_out} {_PLURAL[kind]} are malformed and were left out.")
+                del page  # the next one may take long to come
         except (ApiForbidden, ApiNotFound) as exc:
             if isinstance(exc, ApiForbidden) and exc.status == 401:
                 raise

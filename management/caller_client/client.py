@@ -185,8 +185,10 @@ class CallerClient:
                 page = progress.page(body, weight)
             except ApiRequestFailed as exc:
                 raise TooMuch(str(exc)) from exc
-            yield page
             following = page.following
+            del body  # and the page, before the next one is awaited
+            yield page
+            del page
             if not following:
                 return
 

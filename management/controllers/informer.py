@@ -19,7 +19,7 @@ from management.controllers.informer_store import InformerStore, Key, key_of
 from management.controllers.timing import InformerTiming
 from management.kubernetes.client import ClusterClient
 from management.kubernetes.errors import ApiForbidden, ApiNotFound, ClusterApiError, ResourceExpired
-from management.kubernetes.list_watch import Event
+from management.kubernetes.list_watch import Event, ListPage
 from management.kubernetes.manifests import Manifest
 from management.kubernetes.memory_budget import weight_of
 from management.kubernetes.validation import MalformedObject
@@ -141,11 +141,8 @@ class Informer:
         async for page in self._client.pages(one.path, one.selector, one.fields):
             malformed += page.left_out
             version = page.version
-            for item in page.items:
-                try:
-                    fresh.listed(item, *self._projected(item))
-                except MalformedObject:
-                    malformed += 1
+            malformed += self._take_page(page, fresh)
+            del page  # the next one may take long to come
             # The old state stays until the list is complete, so both are in memory.
             self._client.memory.take(self, self._store.weight + fresh.weight)
         self._log_malformed(malformed)
@@ -153,6 +150,16 @@ class Informer:
         self._replace(fresh, absent=False)
         self.error, self.rejected = None, False
         return version
+
+    def _take_page(self, page: ListPage, fresh: InformerStore) -> int:
+        """Take the objects of a page. Return how many are malformed."""
+        malformed = 0
+        for item in page.items:
+            try:
+                fresh.listed(item, *self._projected(item))
+            except MalformedObject:
+                malformed += 1
+        return malformed
 
     def _log_malformed(self, count: int) -> None:
         if count and count != self.malformed:

@@ -235,10 +235,14 @@ class ClusterClient:
                 continue
             page = progress.page(received.body, received.weight)
             self.faults.malformed += page.left_out
-            yield page
-            if not page.following:
-                return
             query["continue"] = page.following
+            # The page must be in memory only until its reader wants the next one: a cluster may
+            # let many lists wait, and each page takes much more memory than its text.
+            del received
+            yield page
+            del page
+            if not query["continue"]:
+                return
 
     def _halve_page(self, path: str, size: int) -> int:
         """Halve the page size of a collection. Raises ApiResponseTooLarge if it is one object."""
