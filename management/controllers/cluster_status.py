@@ -20,8 +20,8 @@ from management.controllers.event_summary import (
 )
 from management.controllers.informer import Collection, Informer
 from management.controllers.node_summary import node_data, provider_guess, totals
-from management.controllers.report_observer import ReportObserver
-from management.controllers.timing import StatusTiming
+from management.controllers.report_observer import ReportObserver, when_readable
+from management.controllers.timing import STORE_TURNS, StatusTiming
 from management.kubernetes.client import ClusterClient
 from management.kubernetes.errors import ApiAgentUnavailable, ApiForbidden, ClusterApiError
 from management.kubernetes.serving_certificates import Validity
@@ -42,6 +42,7 @@ class ClusterStatusObserver:
     ``rbac_error`` returns why RBAC is not in sync, or None. ``full``: observe nodes, events and
     usage as well, for which the credential needs the controller's rights. ``normal_events``: also
     events that are no warnings. ``collections`` returns the informers of the reconciler.
+    ``turns`` are shared with the observers of other clusters, for uses of the store.
     ``agent_problem`` returns the reason and the message of the condition ``AgentReady``, or None;
     without it, the cluster has no agent.
     """
@@ -55,6 +56,7 @@ class ClusterStatusObserver:
         rbac_error: Callable[[], str | None],
         is_leader: Callable[[], bool],
         full: bool,
+        turns: asyncio.Semaphore | None = None,
         normal_events: bool = False,
         collections: Callable[[], Iterable[Informer]] = tuple,
         agent_problem: Callable[[], tuple[str, str] | None] | None = None,
@@ -65,6 +67,7 @@ class ClusterStatusObserver:
         self._client = client
         self._rbac_error = rbac_error
         self._is_leader = is_leader
+        self._turns = turns or asyncio.Semaphore(STORE_TURNS)
         self._agent_problem = agent_problem
         self._timing = timing or StatusTiming()
         self._changed = asyncio.Event()
@@ -80,6 +83,7 @@ class ClusterStatusObserver:
             events=self._newest_events,
             is_leader=is_leader,
             changed=self._changed.set,
+            turns=self._turns,
             timing=self._timing,
         )
         self._others = collections
@@ -93,7 +97,7 @@ class ClusterStatusObserver:
 
     async def run(self) -> None:
         """Observe the cluster until cancelled."""
-        await self._resume()
+        await when_readable(self._resume, self._turns, self._cluster.name)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._probe_forever())
             group.create_task(self._write_forever())
@@ -207,7 +211,8 @@ class ClusterStatusObserver:
             self._changed.clear()
             if self._is_leader():
                 try:
-                    await self._write()
+                    async with self._turns:
+                        await self._write()
                 except StoreError as exc:
                     _LOG.warning("status update failed", cluster=self._cluster.name, error=str(exc))
                     self._changed.set()

@@ -18,7 +18,7 @@ from management.controllers.cluster_status import ClusterStatusObserver
 from management.controllers.label_trust import LabelTrust
 from management.controllers.leader_election import LeaderElection
 from management.controllers.reconciler import ClusterReconciler
-from management.controllers.timing import ControllerTiming
+from management.controllers.timing import STORE_TURNS, ControllerTiming
 from management.errors import ManagementError
 from management.kubernetes.client import ClusterClient
 from management.kubernetes.cluster_client import endpoint_of, unreadable
@@ -77,6 +77,7 @@ class ControllerManager:
         self._label_trust = label_trust or (lambda: LabelTrust(namespaces))
         self._agents = agents or Agents()
         self._timing = timing or ControllerTiming()
+        self._turns = asyncio.Semaphore(STORE_TURNS)
         self._clusters: dict[str, ManagedCluster] = {}
         self._lock = asyncio.Lock()
         self._stale = True
@@ -235,6 +236,7 @@ class ControllerManager:
                 client,
                 rbac_error=lambda: reconciler.problem if reconciler is not None else NO_TOKEN,
                 is_leader=is_leader,
+                turns=self._turns,
                 full=reconciler is not None,
                 normal_events=self._normal_events,
                 collections=lambda: reconciler.collections if reconciler is not None else (),
@@ -243,8 +245,7 @@ class ControllerManager:
             )
             managed = self._clusters.get(cluster.id)
             if managed is not None:
-                managed.reconciler, managed.client = reconciler, client
-                managed.observer = observer
+                managed.reconciler, managed.client, managed.observer = reconciler, client, observer
             async with asyncio.TaskGroup() as group:
                 group.create_task(observer.run())
                 if reconciler is not None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from config.loggers import get_logger
+from management.backoff import Backoff
 from management.controllers.conditions import Conditions
 from management.controllers.deprecated_apis import (
     MAX_APIS,
@@ -36,6 +37,9 @@ from management.kubernetes.validation import MalformedObject, checked_items
 from store.errors import StoreError
 from store.interfaces import Store
 from store.records import Cluster, ClusterReport, ReportKind
+
+FIRST_RETRY, LAST_RETRY = 2.0, 60.0
+"""Seconds of the first and the longest pause before the stored state is read again."""
 
 MAX_METRICS = 64 * 1024 * 1024
 """Bytes of an API server's metrics that are read. Large clusters have some ten megabytes."""
@@ -98,6 +102,7 @@ class ReportObserver:
         events: Callable[[], list[dict[str, Any]] | None],
         is_leader: Callable[[], bool],
         changed: Callable[[], None],
+        turns: asyncio.Semaphore,
         timing: StatusTiming,
         max_metrics: int = MAX_METRICS,
     ) -> None:
@@ -107,6 +112,7 @@ class ReportObserver:
         self._events = events
         self._is_leader = is_leader
         self._changed = changed
+        self._turns = turns
         self._timing = timing
         self._max_metrics = max_metrics
         self._written: dict[ReportKind, Mapping[str, Any]] = {}
@@ -116,7 +122,7 @@ class ReportObserver:
 
     async def run(self) -> None:
         """Read and store the reports until cancelled."""
-        await self._resume()
+        await when_readable(self._resume, self._turns, self._cluster.name)
         async with asyncio.TaskGroup() as group:
             group.create_task(every(self._timing.usage_seconds, self._read_usage))
             group.create_task(every(self._timing.events_seconds, self._write_events))
@@ -225,11 +231,26 @@ class ReportObserver:
             return
         report = ClusterReport(self._cluster.id, kind, data, datetime.now(UTC))
         try:
-            await self._store.fleet.put_report(report)
+            async with self._turns:
+                await self._store.fleet.put_report(report)
         except StoreError as exc:
             _LOG.warning("report not stored", cluster=self._cluster.name, kind=kind, error=str(exc))
         else:
             self._written[kind] = data
+
+
+async def when_readable(
+    read: Callable[[], Awaitable[None]], turns: asyncio.Semaphore, cluster_name: str
+) -> None:
+    """Read what is stored of a cluster in one of ``turns``; retry until the store is usable."""
+    backoff = Backoff(FIRST_RETRY, LAST_RETRY)
+    while True:
+        try:
+            async with turns:
+                return await read()
+        except StoreError as exc:
+            _LOG.warning("status not read", cluster=cluster_name, error=str(exc))
+        await asyncio.sleep(backoff.pause())
 
 
 async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:

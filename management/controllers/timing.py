@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass, field
 
+STORE_TURNS = 2
+"""Uses of the store at a time by all status observers of a process. The others wait here, not for
+a connection of the store: requests of users need those, and they wait in the order of arrival."""
+
 
 @dataclass(frozen=True, slots=True)
 class InformerTiming:

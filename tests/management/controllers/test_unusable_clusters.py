@@ -1,18 +1,24 @@
 """What the controllers of clusters that cannot be used send, hold open, write, and log."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from management.controllers.manager import ControllerManager
+from management.controllers.timing import STORE_TURNS
+from management.identity.users import new_user
 from store.interfaces import Store
 from store.records import Cluster, CredentialSource
 from tests.store.records import NOW
 from tests.support.addresses import LOOPBACK
 from tests.support.waiting import eventually
+
+CLUSTERS = 20
 
 MOST_CONNECTIONS = 6
 """The first attempt, which all callers share, and the first retries, which come one by one."""
@@ -105,3 +111,26 @@ async def test_callers_of_an_unusable_cluster_connect_one_at_a_time(
 
 async def _all(store: Store, count: int) -> bool:
     return await unusable(store) == count
+
+
+async def test_write_of_a_user_does_not_wait_for_those_of_all_observers(
+    store: Store, tmp_path: Path
+) -> None:
+    async with listening("closes") as hostile:
+        for number in range(CLUSTERS):
+            await store.clusters.create(a_cluster(hostile.port, number))
+        with closing(_other_process(tmp_path)) as other:
+            async with managed(store) as manager:
+                await eventually(lambda: len(manager.clusters) == CLUSTERS)
+                other.execute("BEGIN IMMEDIATE")
+                before = len(await store.fleet.statuses())
+                await eventually(lambda: hostile.opened >= 3 * CLUSTERS)
+                writing = asyncio.create_task(store.users.create(new_user("dave")))
+                await asyncio.sleep(0)
+                other.execute("COMMIT")
+                await writing
+                assert len(await store.fleet.statuses()) - before <= STORE_TURNS + 1
+
+
+def _other_process(folder: Path) -> sqlite3.Connection:
+    return sqlite3.connect(folder / "store.db", isolation_level=None)

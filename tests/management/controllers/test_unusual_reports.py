@@ -78,6 +78,7 @@ async def observed(
             events=lambda: None,
             is_leader=lambda: True,
             changed=lambda: None,
+            turns=asyncio.Semaphore(1),
             timing=QUICK,
             max_metrics=1_000_000,
         )
