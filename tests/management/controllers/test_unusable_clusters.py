@@ -18,7 +18,7 @@ from tests.store.records import NOW
 from tests.support.addresses import LOOPBACK
 from tests.support.waiting import eventually
 
-CLUSTERS = 20
+CLUSTERS = 10
 
 MOST_CONNECTIONS = 6
 """The first attempt, which all callers share, and the first retries, which come one by one."""
@@ -124,7 +124,7 @@ async def test_write_of_a_user_does_not_wait_for_those_of_all_observers(
                 await eventually(lambda: len(manager.clusters) == CLUSTERS)
                 other.execute("BEGIN IMMEDIATE")
                 before = len(await store.fleet.statuses())
-                await eventually(lambda: hostile.opened >= 3 * CLUSTERS)
+                await eventually(lambda: hostile.opened >= 2 * CLUSTERS)
                 writing = asyncio.create_task(store.users.create(new_user("dave")))
                 await asyncio.sleep(0)
                 other.execute("COMMIT")
