@@ -2,8 +2,9 @@
 
 Pure modules decide what to send: :mod:`.manifest_kinds` and :mod:`.manifest` (what a manifest may
 contain), :mod:`.patches` (scale, image, pause, restart), :mod:`.rollback` (the revision to return
-to), :mod:`.field_changes` (the differences between two states of an object), and
-:mod:`.field_conflicts` (the owners of fields that the cluster keeps). :mod:`.many_clusters` works
+to), :mod:`.field_changes` (the differences between two states of an object),
+:mod:`.cut_numbers` (numbers that the cluster would cut), and :mod:`.field_conflicts` (the owners of
+fields that the cluster keeps). :mod:`.many_clusters` works
 on several clusters in order. Two modules send requests: :class:`.apply.ManifestApplication` and
 :class:`.operations.WorkloadOperations`.
 

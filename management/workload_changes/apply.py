@@ -12,13 +12,14 @@ from typing import Any
 from management.caller_client.client import CallerClient
 from management.caller_client.errors import CallerRequestError, RequestRefused
 from management.kubernetes.validation import mapping
+from management.workload_changes.cut_numbers import cut_numbers, has_large_numbers
 from management.workload_changes.field_changes import (
     NO_CHANGES,
     FieldChanges,
     field_changes,
 )
 from management.workload_changes.field_conflicts import FieldConflict, field_conflicts
-from management.workload_changes.manifest import ManifestObject
+from management.workload_changes.manifest import MAX_PROBLEMS, ManifestObject
 
 APPLY = "application/apply-patch+yaml"
 
@@ -143,14 +144,25 @@ class ManifestApplication:
             before = await self._find(one)
             if before is None and one.kind.kind == "Pod" and self._new_accounts:
                 # The cluster refuses to try a pod whose service account does not exist yet.
+                await self._try_numbers(one)
                 return ObjectResult(one, ObjectAction.CREATE)
             after = await self._patch(one, {"dryRun": "All"})
+            _refuse_cut_numbers(one, after)
             if before is None:
                 return ObjectResult(one, ObjectAction.CREATE)
             found = field_changes(before, after)
             if _version(before) == _version(after):
                 break
         return ObjectResult(one, ObjectAction.CHANGE if found else ObjectAction.UNCHANGED, found)
+
+    async def _try_numbers(self, one: ManifestObject) -> None:
+        """Try a pod as another account, only if it has numbers that the cluster may cut."""
+        if not has_large_numbers(one.content):
+            return
+        spec = {**mapping(one.content.get("spec")), "serviceAccountName": "default"}
+        spec.pop("serviceAccount", None)
+        other = replace(one, content={**one.content, "spec": spec})
+        _refuse_cut_numbers(one, await self._patch(other, {"dryRun": "All"}))
 
     async def _find(self, one: ManifestObject) -> Mapping[str, Any] | None:
         try:
@@ -180,6 +192,13 @@ class ManifestApplication:
                 # The manifest is wrong, and the cluster is well.
                 raise RequestRefused(422, str(exc), reason="Invalid") from exc
             raise
+
+
+def _refuse_cut_numbers(one: ManifestObject, after: Mapping[str, Any]) -> None:
+    """Raise RequestRefused if the cluster would store other numbers than the manifest has."""
+    problems = cut_numbers(one.content, after)
+    if problems:
+        raise RequestRefused(422, "; ".join(problems[:MAX_PROBLEMS]), reason="Invalid")
 
 
 def _version(found: Mapping[str, Any]) -> object:
