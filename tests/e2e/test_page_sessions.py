@@ -255,3 +255,30 @@ def test_list_of_ten_thousand_rows_shows_one_page_and_finds_any_row(pages: Pages
     pages.find("input[type=search]").send_keys("row 9999")
     pages.shows("1 of 10,000")
     pages.shows("<i>row 9999</i>")
+
+
+FORM_WITH_A_CLOSED_PART = """
+const done = arguments[arguments.length - 1];
+const modules = ["form", "api", "dom"].map((one) => import(`/static/frame/${one}.js`));
+Promise.all(modules).then(([{ form }, { Problem }, { h }]) => {
+  const fields = [{ name: "size", label: "Size", type: "number", min: 1, value: 1 }];
+  const errors = [{ field: "size.cpu", message: "too large" }];
+  const action = () => { throw new Problem(422, { errors }); };
+  const made = form({ fields, submit: "Send", action });
+  made.prepend(h("details", null, h("summary", null, "More"), made.querySelector(".field")));
+  document.getElementById("content").replaceChildren(made);
+  done();
+});
+"""
+
+
+def test_form_opens_its_closed_part_for_what_is_not_valid_there(pages: Pages) -> None:
+    pages.sign_in("bob", path="/clusters")
+    pages.browser.execute_async_script(FORM_WITH_A_CLOSED_PART)
+    pages.press("Send")
+    pages.shows("too large", "details[open] .field-error")
+    assert pages.browser.switch_to.active_element.get_attribute("name") == "size"
+    pages.type_into("Size", "0")
+    pages.browser.execute_script("document.querySelector('details').open = false")
+    pages.press("Send")
+    pages.find("details[open] input:invalid")

@@ -6,7 +6,8 @@
 import { $, upper } from "./dom.js";
 
 const bus = new EventTarget();
-// Events: "signed-out" (the session has ended), "changed-user", "online" (the network is back).
+// Events: "signed-out" (the session has ended), "refused" (perhaps it has), "changed-user", "online" (the network is back, or the
+// same person has signed in again: what could not be read is read).
 // They are reported until `signal` is aborted.
 export const on = (event, action, signal) => bus.addEventListener(event, action, { signal });
 export const emit = (event) => bus.dispatchEvent(new Event(event));
@@ -18,13 +19,16 @@ export const holds = (place, permission) => Boolean(place?.permissions?.includes
 
 // An ordered cluster is in the lists before it exists.
 export const isImported = (cluster) => cluster.provision?.imported !== false;
+// Whether Sekisho changes the Cluster of an order; the API refuses to in all other cases.
+export const isChangeable = ({ adopted, infrastructure, state, unreadable }) => !(adopted || infrastructure || unreadable || state === "foreign");
 
 export class Problem extends Error {
   constructor(status, data = {}, wait = null) {
     super(
       status === 429
         ? `Too many attempts. Try again in ${wait} seconds.`
-        : data.detail ? upper(data.detail) + (/[.!?]$/.test(data.detail) ? "" : ".") : "An unknown error occurred. Try again.",
+        : data.detail ? upper(data.detail) + (/[.!?]$/.test(data.detail) ? "" : ".")
+          : status > 499 ? "The server is not available. Try again." : "An unknown error occurred. Try again.",
     );
     Object.assign(this, { status, errors: data.errors || [], id: data.request_id || "" });
   }
@@ -52,7 +56,8 @@ function parsed(text) {
 }
 
 function refused(answer, data) {
-  if (answer.status === 401 && session.me) emit("signed-out");
+  // Only /v1/me is sure of it: a cluster can refuse Sekisho, too.
+  if (answer.status === 401 && session.me) emit(answer.url.endsWith("/v1/me") ? "signed-out" : "refused");
   return new Problem(answer.status, data, answer.headers.get("Retry-After"));
 }
 
@@ -97,7 +102,8 @@ export async function every(path, signal) {
 // Another tab signed in again: take over its session, or report that it has another user.
 async function sameUser() {
   const answer = await send("GET", "/v1/me");
-  if (!answer.ok) return emit("signed-out"), false;
+  if (answer.status === 401) emit("signed-out");
+  if (!answer.ok) return false;
   const me = await answer.json();
   if (me.id !== session.me.id || me.csrf_token === session.csrf) return emit("changed-user"), false;
   session.csrf = me.csrf_token;

@@ -47,6 +47,11 @@ function build(field) {
   };
 }
 
+// Browsers neither show nor name what is wrong in a closed <details>.
+function reveal(element) {
+  for (let one = element; one; one = one.parentElement) if (one.matches("details")) one.open = true;
+}
+
 // form({ fields, submit: "Save", action: async (values, { key }) => …, cancel: f, reload: f, danger })
 // `values` are by name. Problems are shown at their fields, else above the button; a field's name may be
 // a path in the request, such as "limits.workers". For 412, "changed meanwhile", the form offers `reload`.
@@ -85,6 +90,7 @@ export function form({ fields, submit, action, cancel, reload, danger = false, i
   function show(error) {
     if (error.name === "AbortError") return;
     if (!(error instanceof Problem)) console.error(error);
+    if (error.status === 401) return put(trouble, h("p", null, "This was not sent, because your session had ended. Send it again."));
     let first = null;
     for (const { field, message } of error.errors || []) {
       const [one] = named.filter((other) => `${field}.`.startsWith(`${other.name}.`)).sort((a, b) => b.name.length - a.name.length);
@@ -93,25 +99,30 @@ export function form({ fields, submit, action, cancel, reload, danger = false, i
         first ||= one;
       }
     }
-    if (first) return first.target.focus();
+    if (first) {
+      reveal(first.box);
+      return (first.target.querySelector("input, select, textarea") || first.target).focus();
+    }
     if (error.status === 412) {
       put(trouble, h("p", null, "This was changed meanwhile, by another tab or person."), reload && button("Load the current state", reload));
     } else {
       put(trouble, h("p", null, error instanceof Problem ? describe(error) : error.message || "An unknown error occurred."));
     }
   }
+  element.addEventListener("invalid", (event) => reveal(event.target), true);
   element.setError = (name, text) => named.find((one) => one.name === name)?.fail(text);
   return element;
 }
 
-// A modal dialog. It closes with Escape, and the focus returns to where it was.
+// A modal dialog. It closes with Escape, and the focus returns to where it was. `data-kept`: it is
+// hidden during a sign-in, and shown again.
 export function dialog(title, ...children) {
   const id = `d-${++numbers}`;
   const close = h("button", { type: "button", class: "close", "aria-label": "Close" }, "×");
   const element = h("dialog", { "aria-labelledby": id },
     h("div", { class: "panel-head" }, h("h2", { id }, title), close), children);
   close.addEventListener("click", () => element.close());
-  element.addEventListener("close", () => element.remove());
+  element.addEventListener("close", () => element.dataset.kept || element.remove());
   document.body.append(element);
   element.showModal();
   (element.querySelector("form input, form select, form textarea, .secret input, .secret textarea") || close).focus();
@@ -134,6 +145,17 @@ export function confirm({ title, lost = [], typed, action, submit, fields = [] }
   });
   const box = dialog(title, lost.length > 0 && h("ul", { class: "lost" }, lost.map((one) => h("li", null, one))), asked);
   return box;
+}
+
+// Ask whether to go on with a form that is kept: true or false. `what`: sentences that name what happens.
+export function agreed(title, what, submit) {
+  return new Promise((resolve) => {
+    let sure = false;
+    const end = (value) => ((sure = value), box.close());
+    const box = dialog(title, h("ul", { class: "lost" }, what.map((one) => h("li", null, one))),
+      h("div", { class: "actions" }, button(submit, () => end(true), { kind: "" }), button("Cancel", () => end(false))));
+    box.addEventListener("close", () => box.dataset.kept || resolve(sure));
+  });
 }
 
 // A dialog with a form, which closes when the action succeeds.

@@ -38,10 +38,18 @@ export function navigate(path, { replace = false } = {}) {
   return render(0);
 }
 
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // Nothing has such a name.
+  }
+}
+
 function find(path) {
   for (const one of routes) {
     const found = one.pattern.exec(path);
-    if (found) return { ...one, params: Object.fromEntries(one.names.map((name, i) => [name, found[i + 1] && decodeURIComponent(found[i + 1])])) };
+    if (found) return { ...one, params: Object.fromEntries(one.names.map((name, i) => [name, found[i + 1] && decoded(found[i + 1])])) };
   }
   return null;
 }
@@ -57,6 +65,7 @@ export async function render(y = scrollY) {
   const first = !shown;
   const moved = shown !== path;
   shown = path;
+  if (moved && !first) for (const one of document.querySelectorAll("dialog")) one.remove();
   document.body.classList.remove("menu-open");
   $("menu").setAttribute("aria-expanded", "false");
   for (const one of document.querySelectorAll("#sections a")) {
@@ -69,7 +78,7 @@ export async function render(y = scrollY) {
   try {
     const found = find(path);
     if (!found) throw new Problem(404, { detail: "nothing exists at this address" });
-    if (found.needs && !may(found.needs)) throw new Problem(403, { detail: `this needs the permission ${found.needs}: ask an administrator for it` });
+    if (found.needs && !may(found.needs)) refuse(`the permission ${found.needs}: ask an administrator for it`);
     const page = (await found.load().catch(unloaded)).default;
     const query = new URLSearchParams(location.search);
     nodes = await page({ params: found.params, query, signal, refresh: () => render(), keep });
@@ -77,19 +86,39 @@ export async function render(y = scrollY) {
   } catch (error) {
     if (signal.aborted) return;
     nodes = problemPage(error);
-    // The page continues when the network is back; a page that is never loaded is not tried for ever.
-    if (error.status === 0 && ++failures < 5) on("online", () => render(), signal);
+    // The page continues when the network, the session, or the server is back; what always fails is not tried for ever.
+    if (error.status === 401 || (error.status === 0 && ++failures < 5)) on("online", () => render(), signal);
+    if (error.status === 503 && ++failures < 5) setTimeout(() => signal.aborted || render(), 2000 * failures);
   }
   if (signal.aborted) return;
   put(main, nodes);
   main.removeAttribute("aria-busy");
-  const title = main.querySelector("h1");
-  document.title = `${title ? title.textContent : "Sekisho"} · Sekisho`;
+  const title = retitle();
   if (moved && !first && title) {
     title.tabIndex = -1;
     title.focus({ preventScroll: true });
   }
   scrollTo(0, y);
+}
+
+// Throw the problem of a reader who lacks something, such as "the permission roles.manage".
+export function refuse(lacking) {
+  throw new Problem(403, { detail: `this needs ${lacking}` });
+}
+
+// The tab that the address names, of [label, path, …]. lacks(tab): what its reader lacks, if anything.
+export function tabOf(all, wanted = "", lacks = () => "") {
+  const found = all.find(([, path]) => path === wanted);
+  if (!found) throw new Problem(404, { detail: "nothing exists at this address" });
+  const lacking = lacks(found);
+  return lacking ? refuse(lacking) : found;
+}
+
+// Write the heading of the page into the window's title, and return it.
+export function retitle() {
+  const title = $("content").querySelector("h1");
+  document.title = `${title ? title.textContent : "Sekisho"} · Sekisho`;
+  return title;
 }
 
 export function forget() {

@@ -12,7 +12,9 @@ const ERRORS = {
   taken: "Another user has this account. Unlink it from that user first.",
 };
 
-export function showSignIn() {
+// `beside`: in a new tab, so that this page stays; passwords are asked for here in any case.
+export function showSignIn(beside = false) {
+  for (const one of $("ways")?.querySelectorAll("a") || []) one.target = beside ? "_blank" : "";
   document.body.dataset.state = "out";
   document.title = "Sign in · Sekisho";
   ($("username") || $("ways")?.querySelector("a"))?.focus();
