@@ -21,6 +21,17 @@ function fill(element, props, children) {
 
 const kept = (children) => children.flat(Infinity).filter((one) => one || one === 0);
 
+// Let long names break after punctuation, and elsewhere only in a part that is longer than words are.
+export function breakable(element) {
+  const texts = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  const long = [];
+  while (texts.nextNode()) if (/\S{17}/.test(texts.currentNode.data)) long.push(texts.currentNode);
+  for (const text of long) {
+    text.replaceWith(...text.data.split(/(?<=\S[-./:@_=,])(?=\S)|(?<=\s)/).flatMap((part) => [part.trim().length > 16 ? h("span", { class: "long" }, part) : part, h("wbr")]));
+  }
+  return element;
+}
+
 // Replace what is in an element.
 export const put = (element, ...children) => (element.replaceChildren(...kept(children)), element);
 

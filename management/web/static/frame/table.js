@@ -6,12 +6,13 @@
 //     empty: empty("No clusters yet", "…"), key: "id" });
 //   watch("/v1/clusters", list.update, view);
 
-import { h, plural, put } from "./dom.js";
+import { breakable, h, plural, put } from "./dom.js";
 import { live } from "./live.js";
 import { fail } from "./ui.js";
 
 const PAGE = 50;
 const WAIT = 250;
+const COLUMN = { scope: "col", role: "columnheader" };
 
 // Columns: label, cell(item), and optionally sort(item), text(item) for the search, narrow, name
 // (the API's field for order, with `remote`). `remote()`: the path of a list; the server then
@@ -26,11 +27,12 @@ export function table({ caption, columns, view, empty, remote, key = "id", searc
   let rows = new Map();
   const field = h("input", { type: "search", placeholder: "Search", "aria-label": `Search ${caption}`, value: state.search, autocomplete: "off" });
   const count = h("p", { class: "faint count", role: "status" }, "Loading …");
-  const head = h("tr");
-  const body = h("tbody");
+  // The roles remain where the style makes cards of the rows, on a phone or in a large font.
+  const head = h("tr", { role: "row" });
+  const body = h("tbody", { role: "rowgroup" });
   const pages = h("div", { class: "actions pages" });
   const bar = h("div", { class: "table-bar" }, search && field, filters, count);
-  const frame = h("table", null, h("caption", { class: "hidden" }, caption), h("thead", null, head), body);
+  const frame = h("table", { role: "table" }, h("caption", { class: "hidden" }, caption), h("thead", { role: "rowgroup" }, head), body);
   const nothing = h("div", { hidden: true }, empty);
   const element = h("div", { class: "table" }, bar, frame, pages, nothing);
 
@@ -54,7 +56,7 @@ export function table({ caption, columns, view, empty, remote, key = "id", searc
   function drawHead() {
     put(head, columns.map((one) => {
       const name = one.name || one.label;
-      if (!one.sort && !(remote && one.name)) return h("th", { scope: "col", class: one.narrow && "narrow" }, one.label || h("span", { class: "hidden" }, "Actions"));
+      if (!one.sort && !(remote && one.name)) return h("th", { ...COLUMN, class: one.narrow && "narrow" }, one.label || h("span", { class: "hidden" }, "Actions"));
       const up = state.sort === name;
       const down = state.sort === `-${name}`;
       const order = h("button", { type: "button", onclick: () => {
@@ -62,8 +64,8 @@ export function table({ caption, columns, view, empty, remote, key = "id", searc
         cursors = [""];
         changed();
         head.querySelectorAll("th")[columns.indexOf(one)].querySelector("button").focus();
-      } }, one.label, h("span", { "aria-hidden": "true" }, up ? " ↑" : down ? " ↓" : ""));
-      return h("th", { scope: "col", class: one.narrow && "narrow", "aria-sort": up ? "ascending" : down ? "descending" : null }, order);
+      } }, one.label, h("span", { "aria-hidden": "true" }, up ? "\u00a0↑" : down ? "\u00a0↓" : ""));
+      return h("th", { ...COLUMN, class: one.narrow && "narrow", "aria-sort": up ? "ascending" : down ? "descending" : null }, order);
     }));
   }
 
@@ -137,9 +139,9 @@ export function table({ caption, columns, view, empty, remote, key = "id", searc
   };
 
   const row = (one) =>
-    h("tr", null, columns.map((column, i) => {
-      const cell = h("div", null, column.cell(one));
-      return h(i ? "td" : "th", { scope: i ? null : "row", "data-label": column.label, class: column.narrow && "narrow" }, cell.hasChildNodes() && cell);
+    h("tr", { role: "row" }, columns.map((column, i) => {
+      const cell = breakable(h("div", null, column.cell(one)));
+      return h(i ? "td" : "th", { scope: i ? null : "row", role: i ? "cell" : "rowheader", "data-label": column.label, class: column.narrow && "narrow" }, cell.hasChildNodes() && cell);
     }));
 
   let reading = new AbortController();
