@@ -6,11 +6,16 @@ import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
-from tests.e2e.ordering import QUOTA
+from tests.e2e.ordering import ORDER, QUOTA
 from tests.e2e.ordering import world as world
 from tests.proxy.cli.verbs.conftest import World
-from tests.support.capi.management_cluster import DELETION_SECONDS
-from tests.support.capi.standin_kinds import VERSIONS
+from tests.support.capi.management_cluster import (
+    CLUSTERS,
+    DELETION_SECONDS,
+    ManagementCluster,
+    cluster_manifest,
+)
+from tests.support.capi.standin_kinds import NAMESPACE, VERSIONS
 from tests.support.pages import Pages
 from tests.support.waiting import wait_until
 
@@ -131,6 +136,83 @@ def test_ordered_cluster_is_scaled_upgraded_and_deleted(pages: Pages, world: Wor
     assert pages.logged() == []
 
 
+def restore(management_cluster: ManagementCluster, name: str) -> None:
+    """Make a Cluster again with another uid, as a backup of the management cluster does."""
+    before = management_cluster.cluster(name)
+    assert before is not None
+    path = f"{CLUSTERS}/{name}"
+    management_cluster.kubectl("delete", "cluster", name, "--cascade=foreground", "--wait=false")
+    management_cluster.request("PATCH", path, {"metadata": {"finalizers": None}})
+    wait_until(lambda: management_cluster.cluster(name) is None, DELETION_SECONDS, f"{name} gone")
+    kept = {key: before["metadata"][key] for key in ("labels", "annotations")}
+    metadata = kept | {"name": name, "namespace": NAMESPACE}
+    spec = {"topology": before["spec"]["topology"]}
+    document = {"apiVersion": before["apiVersion"], "kind": "Cluster"}
+    management_cluster.apply([document | {"metadata": metadata, "spec": spec}])
+
+
+def test_order_is_attached_again_to_its_restored_cluster(
+    pages: Pages, world: World, management_cluster: ManagementCluster
+) -> None:
+    world.of("root").run(
+        "cluster", "provision", "lost", *ORDER, "--workers", "1", "--set", f"fail={QUOTA}"
+    )
+    pages.sign_in("root", path="/clusters/lost")
+    pages.shows(QUOTA, "#content [role=status]")
+    assert "Reattach" not in pages.find("#content").text
+    management_cluster.request("PATCH", f"{CLUSTERS}/lost", {"spec": {"paused": True}})
+    pages.shows("Paused", "#content [role=status]")
+    restore(management_cluster, "lost")
+    pages.shows("Foreign", "#content [role=status]")
+    pages.named("Reattach lost")
+    shown = [one.text for one in pages.browser.find_elements(By.CSS_SELECTOR, "#content button")]
+    assert not {"Scale", "Upgrade"} & set(shown), "the API refuses to change it"
+    label = {"metadata": {"labels": {"sekisho.io/cluster": None}}}
+    order_id = management_cluster.request("GET", f"{CLUSTERS}/lost")["metadata"]["labels"]
+    management_cluster.request("PATCH", f"{CLUSTERS}/lost", label)
+    pages.press("Reattach lost")
+    pages.check_dialog("Reattach cluster lost", "order-reattach")
+    pages.press("Reattach", "dialog")
+    pages.shows("it lacks the label", "dialog .field-error:not([hidden])")
+    label["metadata"]["labels"] = order_id
+    management_cluster.request("PATCH", f"{CLUSTERS}/lost", label)
+    pages.press("Reattach", "dialog")
+    pages.says("lost is attached to its Cluster")
+    pages.shows("Provisioning", "#content [role=status]")
+    pages.named("Scale lost")
+    world.of("root").run("cluster", "remove", "lost", "--infrastructure", "delete", "--yes")
+    assert pages.logged() == []
+
+
+def test_cluster_that_others_made_is_adopted_by_a_form(
+    pages: Pages, world: World, management_cluster: ManagementCluster
+) -> None:
+    management_cluster.apply([cluster_manifest("theirs", fail=QUOTA)])
+    pages.sign_in("root", path="/clusters/new")
+    pages.press("From a management cluster", ".tabs")
+    pages.shows("Cluster there")
+    pages.type_into("Name", "found")
+    pages.type_into("Cluster there", "nope")
+    pages.check("cluster-adopt")
+    pages.press("Adopt cluster")
+    pages.check_dialog("Adopt nope of mgmt", "cluster-adopt-confirm")
+    pages.press("Cancel", "dialog")
+    pages.press("Adopt cluster")
+    pages.press("Adopt", "dialog")
+    pages.shows('no Cluster "nope"', ".field-error:not([hidden])")
+    assert pages.browser.switch_to.active_element.get_attribute("name") == "cluster"
+    pages.type_into("Cluster there", "theirs")
+    pages.press("Adopt cluster")
+    pages.shows("You become its owner", "dialog")
+    pages.press("Adopt", "dialog")
+    pages.titled("found")
+    pages.says("found is being imported")
+    pages.named("Delete found")
+    world.of("root").run("cluster", "remove", "found", "--yes")
+    pages.open("/clusters/new?with=nonsense", "Not found")
+    assert pages.logged() == []
+
+
 def test_management_cluster_is_configured_by_administrators(pages: Pages, world: World) -> None:
     pages.sign_in("root", path="/clusters/mgmt/provisioning")
     pages.shows("Token of Sekisho's account ends")
@@ -164,4 +246,6 @@ def test_reader_who_may_not_order_is_offered_nothing(pages: Pages) -> None:
     assert "Order cluster" not in pages.find("#content").text
     pages.open("/clusters/order", "Not allowed")
     pages.shows("This needs the permission clusters.provision")
+    pages.open("/clusters/new?with=adopt", "Not allowed")
+    pages.shows("This needs the permission clusters.create")
     pages.accessible()

@@ -7,7 +7,9 @@ from pathlib import Path
 from management.web.static_files import FOLDER
 
 TESTS = Path(__file__).parents[2]
-CALL = re.compile(r"(?<!function )\b(?:dialog|formDialog|confirm)\(\s*(?:\{\s*title:\s*)?([^,]+)")
+CALL = re.compile(
+    r"(?<!function )\b(?:dialog|formDialog|confirm|agreed)\(\s*(?:\{\s*title:\s*)?([^,]+)"
+)
 LITERAL = re.compile(r"""`([^`]+)`|"([^"]+)\"""")
 EXPRESSION = re.compile(r"\$\{[^}]*\}")
 

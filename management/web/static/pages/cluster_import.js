@@ -1,25 +1,27 @@
-// The import of a cluster: with a pasted kubeconfig, or with a manifest for kubectl apply, of a Job or of an agent.
+// The import of a cluster: with a pasted kubeconfig, with a manifest for kubectl apply, of a Job or of an
+// agent, or from a management cluster where others made it.
 
 import { call } from "../frame/api.js";
 import { h, put } from "../frame/dom.js";
-import { form } from "../frame/form.js";
+import { agreed, form } from "../frame/form.js";
 import { watch } from "../frame/live.js";
-import { navigate } from "../frame/router.js";
+import { navigate, tabOf } from "../frame/router.js";
 import { badge, heading, panel, say, secret, tabs } from "../frame/ui.js";
 import { IMAGE, OPTIONS, optionsOf } from "./cluster_agent.js";
 import { MAPPINGS } from "./cluster_settings.js";
+import { REACH, atField, managementField } from "./order_fields.js";
 
 const NAME = { name: "name", label: "Name", required: true, maxlength: 63, pattern: "[a-z0-9]([a-z0-9\\-]*[a-z0-9])?", title: "lower-case letters, digits, and hyphens", autocapitalize: "none", spellcheck: "false", hint: "As users will see it, such as prod-eu." };
 const MAPPING = { name: "username_mapping", label: "The cluster knows users by", type: "radio", value: "id", options: MAPPINGS };
 
-const WAYS = [[null, "With a kubeconfig"], ["manifest", "With a manifest"], ["agent", "With an agent"]];
+const WAYS = [["With a kubeconfig", "", withKubeconfig], ["With a manifest", "manifest", withManifest], ["With an agent", "agent", withAgent], ["From a management cluster", "adopt", adoption]];
 
 export default async function importCluster(view) {
-  const way = view.query.get("with");
+  const [, way, part] = tabOf(WAYS, view.query.get("with") || "");
   return [
     heading("Import a cluster", { trail: [["Clusters", "/clusters"]] }),
-    tabs("Ways to import", WAYS.map(([id, label]) => [label, id ? `/clusters/new?with=${id}` : "/clusters/new", way === id])),
-    way === "agent" ? withAgent(view) : way === "manifest" ? withManifest(view) : withKubeconfig(),
+    tabs("Ways to import", WAYS.map(([label, id]) => [label, id ? `/clusters/new?with=${id}` : "/clusters/new", way === id])),
+    await part(view),
   ];
 }
 
@@ -69,6 +71,33 @@ function withAgent(view) {
     action: (values, { key }) => register(view, asked, place, { ...values, ...optionsOf(values), reach: "agent" }, key),
   });
   return panel("With an agent", h("p", { class: "faint" }, "For a cluster that Sekisho cannot reach: an agent in it connects to Sekisho. The agent has no rights in the cluster, and only needs an outbound connection. The name is reserved for an hour."), asked, place);
+}
+
+async function adoption(view) {
+  const management = await managementField(view.signal);
+  const made = form({
+    fields: [
+      NAME,
+      { ...management, hint: "You need all that its owners hold." },
+      { name: "cluster", label: "Cluster there", required: true, maxlength: 63, pattern: "[a-z0-9]([a-z0-9.\\-]*[a-z0-9])?", title: "lower-case letters, digits, hyphens, and dots", autocapitalize: "none", spellcheck: "false", hint: "The name of the Cluster of Cluster API, in the namespace of the management cluster." },
+      REACH,
+    ],
+    submit: "Adopt cluster",
+    action: async ({ name, ...adopt }, { key }) => {
+      const where = management.options.find(([id]) => id === adopt.management)[1];
+      const sure = await agreed(`Adopt ${adopt.cluster} of ${where}`, [
+        `Sekisho reads the kubeconfig of ${adopt.cluster} in ${where}, and imports the cluster as ${name}: it creates its accounts, roles, and bindings in it.`,
+        "You become its owner.",
+        "Sekisho only reads the Cluster: it is scaled, upgraded, and deleted where it was made.",
+      ], "Adopt");
+      if (!sure) return;
+      const { data } = await call("POST", "/v1/clusters", { name, adopt }, { key }).catch(atField(({ status, message }) =>
+        status === 403 || status === 503 ? "management" : /^The name/.test(message) ? "name" : "cluster"));
+      await navigate(`/clusters/${data.id}`);
+      say(`${data.name} is being imported. You become its owner.`);
+    },
+  });
+  return panel("From a management cluster", h("p", { class: "faint" }, "For a cluster that others made with Cluster API. No credential is pasted: the engine has stored one."), made);
 }
 
 async function register(view, asked, place, body, key) {

@@ -6,14 +6,10 @@ import { form } from "../frame/form.js";
 import { navigate } from "../frame/router.js";
 import { button, empty, heading, panel, say } from "../frame/ui.js";
 import { variableFields } from "./class_form.js";
-import { atFields } from "./order_problems.js";
+import { REACH, atFields } from "./order_fields.js";
 
 const CLASSES = "/v1/provisioning/classes";
 const NAME = { name: "name", label: "Name", required: true, maxlength: 40, pattern: "[a-z]([a-z0-9\\-]*[a-z0-9])?", title: "lower-case letters, digits, and hyphens", autocapitalize: "none", spellcheck: "false", hint: "As users will see it, such as shop-eu." };
-const REACH = { name: "reach", label: "Sekisho reaches it", type: "radio", value: "direct", options: [
-  ["direct", "Directly", "Sekisho connects to the address of its API server."],
-  ["agent", "Through an agent", "For an address that only the management cluster reaches. Sekisho installs the agent."],
-] };
 
 export default async function orderCluster(view) {
   const found = await get(`${CLASSES}?limit=1000`, view);

@@ -1,13 +1,13 @@
 // An order of a cluster: its steps in the engine's own words, its machines, and changes of it.
 
-import { call, every, get, holds } from "../frame/api.js";
+import { call, every, get, holds, isChangeable } from "../frame/api.js";
 import { enc, h, plural, put, upper, when } from "../frame/dom.js";
 import { confirm, formDialog } from "../frame/form.js";
 import { live } from "../frame/live.js";
 import { navigate } from "../frame/router.js";
 import { table } from "../frame/table.js";
 import { badge, button, empty, facts, panel, say } from "../frame/ui.js";
-import { atFields } from "./order_problems.js";
+import { atField, atFields, managementField } from "./order_fields.js";
 
 const STEPS = [
   ["ordered", "Ordered"],
@@ -83,13 +83,15 @@ function conditionTable(found) {
   return list.element;
 }
 
-// What the reader may do with an order. Adopted clusters are changed where they were made.
+// What the reader may do with an order. Adopted clusters are changed where they were made. A Cluster that
+// is not where the order looks for it can be somewhere else.
 function changes(cluster) {
   const order = cluster.provision;
   if (!holds(cluster, "cluster.edit") || order.infrastructure) return [];
   return [
-    !order.adopted && button("Scale", () => scale(cluster), { label: `Scale ${cluster.name}` }),
-    !order.adopted && button("Upgrade", () => upgrade(cluster), { label: `Upgrade ${cluster.name}` }),
+    isChangeable(order) && button("Scale", () => scale(cluster), { label: `Scale ${cluster.name}` }),
+    isChangeable(order) && button("Upgrade", () => upgrade(cluster), { label: `Upgrade ${cluster.name}` }),
+    (order.state === "foreign" || order.engine_away) && button("Reattach", () => reattach(cluster), { label: `Reattach ${cluster.name}` }),
     button("Delete", () => remove(cluster), { label: `Delete ${cluster.name}`, kind: "danger" }),
   ];
 }
@@ -97,9 +99,9 @@ function changes(cluster) {
 const pathOf = ({ id }) => `/v1/clusters/${enc(id)}`;
 
 // The order as it is now, with the ETag for a change.
-async function present(cluster) {
+async function present(cluster, failed = atFields) {
   const { data, etag } = await call("GET", pathOf(cluster));
-  return { order: data.provision, patch: (provision) => call("PATCH", pathOf(cluster), { provision }, { etag }).catch(atFields) };
+  return { order: data.provision, patch: (provision) => call("PATCH", pathOf(cluster), { provision }, { etag }).catch(failed) };
 }
 
 async function scale(cluster) {
@@ -135,6 +137,25 @@ async function upgrade(cluster) {
 }
 
 const compare = (a, b) => a.localeCompare(b, "en", { numeric: true });
+
+async function reattach(cluster) {
+  const { order, patch } = await present(cluster, atField(() => "management"));
+  const management = await managementField(undefined, order.management);
+  confirm({
+    title: `Reattach cluster ${cluster.name}`,
+    lost: [
+      "Sekisho follows the Cluster of this name in the chosen management cluster, if it has the order's label: after a move there, or after a restored backup.",
+      "Sekisho reads its kubeconfig there, and no longer reads one in the former management cluster.",
+      "Members, projects, and kubeconfigs stay. So do its version, its sizes, and its variables.",
+    ],
+    submit: "Reattach",
+    fields: [{ ...management, hint: "Where the Cluster is now." }],
+    action: async ({ management: where }) => {
+      await patch({ management: where });
+      say(`${cluster.name} is attached to its Cluster.`);
+    },
+  });
+}
 
 const ENDS = [
   ["delete", "Delete the machines", "The engine deletes them with all data on them. They cost nothing afterwards."],

@@ -6,7 +6,7 @@ import { form } from "../frame/form.js";
 import { navigate } from "../frame/router.js";
 import { button, empty, panel, say } from "../frame/ui.js";
 import { variableFields } from "./class_form.js";
-import { atFields } from "./order_problems.js";
+import { atFields } from "./order_fields.js";
 
 export async function variables(view, cluster) {
   const path = `/v1/clusters/${enc(cluster.id)}`;
