@@ -1,37 +1,40 @@
 // One cluster, in tabs: overview, machines, variables, workloads, nodes, events, usage, members, projects, settings.
 
-import { get, holds, isImported } from "../frame/api.js";
+import { get, holds, isChangeable, isImported, may } from "../frame/api.js";
 import { cores, enc, gib, h, put, when } from "../frame/dom.js";
 import { live, watch } from "../frame/live.js";
-import { navigate } from "../frame/router.js";
+import { navigate, tabOf } from "../frame/router.js";
 import { table } from "../frame/table.js";
 import { badge, button, empty, facts, heading, linkButton, panel, say, tabs } from "../frame/ui.js";
 import { deprecations, events, objectOf, usage } from "./cluster_reports.js";
 import { usage as meters } from "./clusters.js";
 import { canEnter, getKubeconfig, health, healthBadge } from "./kubeconfig.js";
-import { members } from "./members.js";
 
-// [label, path, permission, part(view, cluster), when(cluster)]. Without `when`: of imported clusters.
+// [label, path, permission, part(view, cluster), exists(cluster)]. Without `exists`: of imported clusters.
 const TABS = [
   ["Overview", "", null, overview, () => true],
   ["Machines", "machines", null, async (view, one) => (await import("./order.js")).machines(view, one), (one) => one.provision],
-  ["Variables", "variables", "cluster.edit", async (view, one) => (await import("./order_variables.js")).variables(view, one), ({ provision }) => provision && !provision.adopted && !provision.infrastructure],
+  ["Variables", "variables", "cluster.edit", async (view, one) => (await import("./order_variables.js")).variables(view, one), ({ provision }) => provision && isChangeable(provision)],
   ["Workloads", "workloads", null, async (view, one) => (await import("./workloads.js")).workloads(view, { cluster: one.id })],
   ["Nodes", "nodes", "nodes.read", nodes],
   ["Events", "events", "nodes.read", events],
   ["Usage", "usage", "nodes.read", usage],
-  ["Members", "members", "cluster.members.read", (view, one) => members(view, { base: `/v1/clusters/${enc(one.id)}`, scope: "cluster", place: one.name, edit: holds(one, "cluster.members") })],
+  ["Members", "members", "cluster.members.read", async (view, one) => (await import("./members.js")).members(view, { base: `/v1/clusters/${enc(one.id)}`, scope: "cluster", place: one.name, edit: holds(one, "cluster.members") })],
   ["Projects", "projects", null, projects],
-  ["Provisioning", "provisioning", "cluster.edit", async (view, one) => (await import("./cluster_management.js")).management(view, one), (one) => isImported(one) && one.role === "administrator"],
+  ["Provisioning", "provisioning", "clusters.manage", async (view, one) => (await import("./cluster_management.js")).management(view, one)],
   ["Settings", "settings", "cluster.edit", async (view, one) => (await import("./cluster_settings.js")).settings(view, one)],
 ];
 
 export default async function cluster(view) {
   const { cluster: id, tab = "" } = view.params;
   const found = await get(`/v1/clusters/${enc(id)}`);
-  // An auditor sees the cluster, and may not enter it.
-  const shown = TABS.filter(([, path, needs, , when]) => (!needs || holds(found, needs)) && (path !== "workloads" || found.role !== "auditor") && (when ? when(found) : isImported(found)));
-  const [, here, , part] = shown.find(([, path]) => path === tab) || shown[0];
+  const there = TABS.filter(([, , , , exists = isImported]) => exists(found));
+  const lacks = ([, path, needs]) => {
+    if (path === "workloads") return found.role === "auditor" && "a role that enters the cluster: ask its owner for one";
+    return needs && !holds(found, needs) && !may(needs) && `the permission ${needs} in the cluster: ask its owner for it`;
+  };
+  const [, here, , part] = tabOf(there, tab, lacks);
+  const shown = there.filter((one) => !lacks(one));
   const base = `/clusters/${enc(id)}`;
   return [
     heading(found.name, {

@@ -3,13 +3,15 @@
 import { may } from "../frame/api.js";
 import { enc, h, put } from "../frame/dom.js";
 import { live } from "../frame/live.js";
+import { tabOf } from "../frame/router.js";
 import { table } from "../frame/table.js";
 import { button, empty, heading, panel, tabs } from "../frame/ui.js";
 import { heldRoles } from "./held.js";
 import { give, personColumns } from "./people.js";
 
 export default async function group(view) {
-  const { group: id, tab = "" } = view.params;
+  const { group: id, tab } = view.params;
+  tabOf([["Roles", ""], ["Known members", "members"]], tab, ([, one]) => one && !may("users.read") && "the permission users.read: ask an administrator for it");
   const path = `/v1/groups/${enc(id)}`;
   const base = `/groups/${enc(id)}`;
   const place = h("div");

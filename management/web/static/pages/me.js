@@ -4,17 +4,16 @@ import { call, every, get, session } from "../frame/api.js";
 import { enc, h, upper, when } from "../frame/dom.js";
 import { confirm, form, formDialog } from "../frame/form.js";
 import { watch } from "../frame/live.js";
+import { tabOf } from "../frame/router.js";
 import { table } from "../frame/table.js";
 import { badge, button, empty, heading, panel, say, tabs } from "../frame/ui.js";
 import { LIFETIMES, SCOPES, myClusters, newToken } from "./kubeconfig.js";
 
 const MANY = 8; // Choices that need no search.
-const TABS = [["Clusters", ""], ["Tokens", "tokens"], ["Sessions", "sessions"], ["Account", "account"]];
-const PARTS = { "": myClusters, tokens, sessions, account };
+const TABS = [["Clusters", "", myClusters], ["Tokens", "tokens", tokens], ["Sessions", "sessions", sessions], ["Account", "account", account]];
 
 export default async function me(view) {
-  const tab = view.params.tab || "";
-  const part = Object.hasOwn(PARTS, tab) ? PARTS[tab] : myClusters;
+  const [, tab, part] = tabOf(TABS, view.params.tab);
   const { display_name, id, administrator } = session.me;
   return [
     heading(display_name, { note: id + (administrator ? " · administrator" : "") }),

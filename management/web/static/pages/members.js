@@ -4,7 +4,7 @@ import { call, every } from "../frame/api.js";
 import { enc, h, when } from "../frame/dom.js";
 import { confirm, formDialog } from "../frame/form.js";
 import { watch } from "../frame/live.js";
-import { principalField } from "../frame/people.js";
+import { principalField } from "./principal_field.js";
 import { table } from "../frame/table.js";
 import { button, empty, panel, say } from "../frame/ui.js";
 

@@ -4,14 +4,14 @@ import { call, every, may } from "../frame/api.js";
 import { enc, h, when } from "../frame/dom.js";
 import { confirm, formDialog } from "../frame/form.js";
 import { watch } from "../frame/live.js";
-import { principalField } from "../frame/people.js";
+import { principalField } from "./principal_field.js";
 import { navigate } from "../frame/router.js";
 import { table } from "../frame/table.js";
 import { badge, button, empty, heading, say, tabs } from "../frame/ui.js";
 
 const head = (path, actions) => [
   heading("People and groups", { actions }),
-  tabs("People and groups", [["People", "/people"], ["Groups", "/groups"], ["Global roles", "/people/roles"]].filter(([, one]) => one !== "/people/roles" || may("bindings.read")).map(([label, one]) => [label, one, one === path])),
+  tabs("People and groups", [["People", "/people", "users.read"], ["Groups", "/groups"], ["Global roles", "/people/roles", "bindings.read"]].filter(([, , needs]) => !needs || may(needs)).map(([label, one]) => [label, one, one === path])),
 ];
 
 export default async function people(view) {

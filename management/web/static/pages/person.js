@@ -4,7 +4,7 @@ import { call, every, get, isImported, may, session } from "../frame/api.js";
 import { enc, h, plural, put, when } from "../frame/dom.js";
 import { confirm, form, formDialog } from "../frame/form.js";
 import { live, watch } from "../frame/live.js";
-import { navigate } from "../frame/router.js";
+import { navigate, tabOf } from "../frame/router.js";
 import { table } from "../frame/table.js";
 import { badge, button, empty, facts, heading, panel, say, tabs } from "../frame/ui.js";
 import { chainText, rulesTable } from "./chains.js";
@@ -18,11 +18,12 @@ export default async function person(view) {
   const { user: id, tab = "" } = view.params;
   const path = `/v1/users/${enc(id)}`;
   const { data: user, etag } = await call("GET", path);
-  const [, , part] = TABS.find(([, one]) => one === tab) || TABS[0];
+  const lacks = ([, one]) => one === "tokens" && user.id !== session.me.id && !may("tokens.read") && !may("users.manage") && "the permission tokens.read: ask an administrator for it";
+  const [, , part] = tabOf(TABS, tab, lacks);
   const base = `/people/${enc(id)}`;
   return [
     heading(user.display_name, { trail: [["People", "/people"]], note: [user.username, " · ", user.id, " ", state(user)] }),
-    tabs(user.display_name, TABS.map(([label, one]) => [label, one ? `${base}/${one}` : base, one === tab])),
+    tabs(user.display_name, TABS.filter((one) => !lacks(one)).map(([label, one]) => [label, one ? `${base}/${one}` : base, one === tab])),
     await part(view, { ...user, path, etag, mine: user.id === session.me.id }),
   ];
 }

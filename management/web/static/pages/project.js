@@ -4,7 +4,7 @@ import { call, every, get, holds } from "../frame/api.js";
 import { enc, h, put, when } from "../frame/dom.js";
 import { confirm, form, formDialog } from "../frame/form.js";
 import { live, watch } from "../frame/live.js";
-import { navigate } from "../frame/router.js";
+import { navigate, tabOf } from "../frame/router.js";
 import { table } from "../frame/table.js";
 import { badge, button, empty, facts, heading, linkButton, panel, say, tabs } from "../frame/ui.js";
 import { LIFETIMES, SCOPES, newToken } from "./kubeconfig.js";
@@ -20,8 +20,11 @@ export default async function project(view) {
   const cluster = await get(`/v1/clusters/${enc(data.cluster)}`);
   const found = { ...data, path, etag, place: cluster.name, may: (permission) => holds(data, permission) };
   const enters = cluster.role !== "auditor";
-  const shown = TABS.filter(([, one]) => one === "settings" ? found.may("project.edit") : one !== "workloads" || enters);
-  const [, , part] = shown.find(([, one]) => one === tab) || shown[0];
+  const lacks = ([, one]) =>
+    one === "settings" && !found.may("project.edit") ? "the permission project.edit in the project: ask its owner for it"
+      : one === "workloads" && !enters && "a role that enters the cluster: ask its owner for one";
+  const [, , part] = tabOf(TABS, tab, lacks);
+  const shown = TABS.filter((one) => !lacks(one));
   const base = `/projects/${enc(id)}`;
   return [
     heading(data.name, { trail: [["Projects", "/projects"]], note: [`${id} in `, h("a", { href: `/clusters/${enc(data.cluster)}` }, cluster.name), data.description && `: ${data.description}`], actions: [enters && button("Create token", () => token(data))] }),

@@ -4,7 +4,7 @@ import { call, every, holds, isImported } from "../frame/api.js";
 import { enc, h } from "../frame/dom.js";
 import { form } from "../frame/form.js";
 import { watch } from "../frame/live.js";
-import { navigate } from "../frame/router.js";
+import { navigate, refuse } from "../frame/router.js";
 import { table } from "../frame/table.js";
 import { badge, empty, heading, linkButton, panel, say } from "../frame/ui.js";
 import { amountsText, projectFields } from "./quota.js";
@@ -27,10 +27,12 @@ export default async function projects(view) {
 
 export async function newProject(view) {
   const clusters = await places();
+  const wanted = view.query.get("cluster");
+  const place = wanted ? clusters.find((one) => one.id === wanted) : clusters[0];
+  if (!place) refuse(`the permission projects.create in ${wanted ? "the" : "a"} cluster: ask its owner for it`);
   const head = heading("Create a project", { trail: [["Projects", "/projects"]] });
-  if (!clusters.length) return [head, empty("You may create projects in no cluster.", "Ask the owner of a cluster to make you a member.")];
   const { fields, read } = projectFields({ quota: {}, namespace_quota: {}, container_limits: {} });
-  const cluster = { name: "cluster", label: "Cluster", type: "select", value: view.query.get("cluster") || clusters[0].id, options: clusters.map((one) => [one.id, one.name]) };
+  const cluster = { name: "cluster", label: "Cluster", type: "select", value: place.id, options: clusters.map((one) => [one.id, one.name]) };
   return [head, panel("Project", form({
     fields: [cluster, ...fields],
     submit: "Create project",

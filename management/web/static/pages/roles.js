@@ -49,7 +49,8 @@ export async function role(view) {
 }
 
 export async function newRole(view) {
-  const first = { scope: view.query.get("scope") || "project", permissions: [], rules: [], cluster_roles: [], inherits: [] };
+  const [asked] = SCOPES.find(([one]) => one === view.query.get("scope")) || SCOPES[2];
+  const first = { scope: asked, permissions: [], rules: [], cluster_roles: [], inherits: [] };
   const choice = h("div", { class: "actions" }, SCOPES.map(([one, label]) => h("a", { class: "button quiet", href: `/roles/new?scope=${one}`, "aria-current": one === first.scope && "true" }, label)));
   return [
     heading("Create a role", { trail: [["Roles", "/roles"]] }), choice,

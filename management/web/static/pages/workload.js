@@ -3,10 +3,13 @@
 import { get } from "../frame/api.js";
 import { enc, h, put, when } from "../frame/dom.js";
 import { live } from "../frame/live.js";
+import { tabOf } from "../frame/router.js";
 import { table } from "../frame/table.js";
 import { badge, button, facts, heading, panel, tabs } from "../frame/ui.js";
 import { actionButtons, rollBack } from "./workload_changes.js";
 import { KINDS, counts, gaps, stateBadge, workloadPath } from "./workloads.js";
+
+const TABS = [["Overview", "", overview], ["Logs", "logs", logs]];
 
 export default async function workload(view) {
   const { cluster, tab = "" } = view.params;
@@ -15,8 +18,9 @@ export default async function workload(view) {
   const [place, first] = await Promise.all([get(`/v1/clusters/${enc(cluster)}`), get(path)]);
   const { actions } = await get(`${path}/actions`).catch(() => ({ actions: [] }));
   const target = { ...first, first, path, base, place, may: (action) => actions.includes(action) };
-  const shown = [["Overview", "", overview], ...(target.may("logs") ? [["Logs", "logs", logs]] : [])];
-  const [, , part] = shown.find(([, one]) => one === tab) || shown[0];
+  const lacks = ([, one]) => one && !target.may(one) && "the right to read the logs of its pods, which the cluster's roles give: ask its owner for it";
+  const [, , part] = tabOf(TABS, tab, lacks);
+  const shown = TABS.filter((one) => !lacks(one));
   const buttons = h("div", { class: "actions" });
   const parts = await part(view, target, (now) => put(buttons, actionButtons(target, now, () => target.read())));
   return [

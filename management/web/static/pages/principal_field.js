@@ -1,7 +1,7 @@
 // Type-ahead for a person or a group, over every provider: a combobox (WAI-ARIA 1.2) as a field.
 
-import { get } from "./api.js";
-import { enc, h, put } from "./dom.js";
+import { get } from "../frame/api.js";
+import { enc, h, put } from "../frame/dom.js";
 
 const WAIT = 200;
 let numbers = 0;
