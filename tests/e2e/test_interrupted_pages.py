@@ -211,3 +211,34 @@ def test_browsers_back_button_closes_the_dialog_of_a_page(pages: Pages) -> None:
     pages.browser.back()
     pages.see(lambda b: not b.find_elements(By.CSS_SELECTOR, "dialog"))
     pages.shows("You may not enter any cluster yet")
+
+
+SLOW_DIALOG = """
+const done = arguments[arguments.length - 1];
+const frame = document.querySelector("script[type=module]").src.replace("app.js", "");
+Promise.all(["form", "ui"].map((one) => import(`${frame}${one}.js`))).then(([form, ui]) => {
+  const slow = async () => {
+    await new Promise((resolve) => { window.answered = resolve; });
+    form.dialog("Too late");
+  };
+  document.getElementById("content").append(ui.button("Slow", slow));
+  done();
+});
+"""
+
+
+def test_dialog_of_a_slow_server_does_not_open_over_another_page(pages: Pages) -> None:
+    pages.sign_in("alice", path="/clusters")
+    pages.browser.execute_async_script(SLOW_DIALOG)
+    pages.press("Slow")
+    pages.press("Projects", ".side")
+    pages.titled("Projects")
+    pages.browser.execute_script("window.answered()")
+    pages.press("Clusters", ".side")
+    pages.titled("Clusters")
+    assert not pages.browser.find_elements(By.CSS_SELECTOR, "dialog")
+    pages.browser.execute_async_script(SLOW_DIALOG)
+    pages.press("Slow")
+    pages.browser.execute_script("window.answered()")
+    pages.shows("Too late", "dialog")
+    assert pages.logged() == []

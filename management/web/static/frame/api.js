@@ -12,7 +12,8 @@ const bus = new EventTarget();
 export const on = (event, action, signal) => bus.addEventListener(event, action, { signal });
 export const emit = (event) => bus.dispatchEvent(new Event(event));
 
-export const session = { me: null, csrf: "" };
+// visit: increases when the reader goes to another page.
+export const session = { me: null, csrf: "", visit: 0 };
 // Whether the signed-in person holds a global permission; `holds`: a permission in a cluster or project.
 export const may = (permission) => Boolean(session.me?.permissions.includes(permission));
 export const holds = (place, permission) => Boolean(place?.permissions?.includes(permission));

@@ -3,7 +3,7 @@
 
 import { Problem } from "./api.js";
 import { h, put } from "./dom.js";
-import { button, describe } from "./ui.js";
+import { button, describe, isLeft } from "./ui.js";
 
 let numbers = 0;
 
@@ -117,6 +117,7 @@ export function form({ fields, submit, action, cancel, reload, danger = false, i
 // A modal dialog. It closes with Escape, and the focus returns to where it was. `data-kept`: it is
 // hidden during a sign-in, and shown again.
 export function dialog(title, ...children) {
+  if (isLeft()) throw new DOMException("the page was left", "AbortError");
   const id = `d-${++numbers}`;
   const close = h("button", { type: "button", class: "close", "aria-label": "Close" }, "×");
   const element = h("dialog", { "aria-labelledby": id },

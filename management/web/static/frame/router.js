@@ -65,7 +65,10 @@ export async function render(y = scrollY) {
   const first = !shown;
   const moved = shown !== path;
   shown = path;
-  if (moved && !first) for (const one of document.querySelectorAll("dialog")) one.remove();
+  if (moved && !first) {
+    session.visit += 1;
+    for (const one of document.querySelectorAll("dialog")) one.remove();
+  }
   document.body.classList.remove("menu-open");
   $("menu").setAttribute("aria-expanded", "false");
   for (const one of document.querySelectorAll("#sections a")) {

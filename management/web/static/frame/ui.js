@@ -1,6 +1,6 @@
 // Small parts that pages share: headings, badges, facts, tabs, meters, messages, copies, downloads.
 
-import { Problem } from "./api.js";
+import { Problem, session } from "./api.js";
 import { $, h, put } from "./dom.js";
 
 // The page's h1, with actions beside it. `trail` are [label, path] of the pages above.
@@ -40,17 +40,25 @@ export const meter = (label, used, whole, text) =>
   h("div", { class: "meter" }, h("span", null, label), h("span", { class: "faint" }, text),
     whole > 0 && h("meter", { min: 0, max: 1, high: 0.85, optimum: 0, value: Math.min(used / whole, 1), "aria-label": `${label}: ${text}` }));
 
+// Buttons whose actions run, with the visits in which they began. A dialog that a slow action opens
+// later does not belong to the page that is shown then.
+const running = new Set();
+export const isLeft = () => running.size > 0 && [...running].every(({ visit }) => visit !== session.visit);
+
 // A button that is off while its action runs. A Problem is shown as a message.
 export function button(text, action, { label, kind = "quiet" } = {}) {
   const element = h("button", { type: "button", class: kind, "aria-label": label }, text);
   element.addEventListener("click", async () => {
     if (element.disabled) return;
     element.disabled = true;
+    const one = { visit: session.visit };
+    running.add(one);
     try {
       await action();
     } catch (error) {
       fail(error);
     } finally {
+      running.delete(one);
       element.disabled = false;
     }
   });
