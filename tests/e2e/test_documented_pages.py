@@ -157,6 +157,7 @@ def test_pictures_for_project_owners_and_auditors_are_taken(pages: Pages) -> Non
     pages.shows("of 20")
     pages.picture("usage")
     pages.press("Sign out")
+    pages.says("signed out")
     pages.sign_in("root", path="/access?verb=get&resource=secrets&namespace=shop-web")
     pages.shows("alice → role owner")
     pages.look((SIZE[0], 440))  # smaller: a picture of much text is large
