@@ -4,9 +4,8 @@ The proxy adds session resumption and caching on top (:mod:`proxy.transport.clie
 """
 
 import ssl
-import tempfile
-from pathlib import Path
 
+from config.bytes_as_file import as_file
 from management.kubernetes.endpoint import ClusterCredential, ClusterEndpoint
 from management.kubernetes.errors import ApiRequestFailed
 
@@ -52,14 +51,11 @@ def tls_context(
 
 
 def _load_certificate(context: ssl.SSLContext, certificate: str, key: str) -> None:
-    """Load a client certificate from a private temporary file: :mod:`ssl` reads only files."""
-    with tempfile.TemporaryDirectory(prefix="sekisho-") as directory:
-        path = Path(directory) / "client.pem"
-        path.touch(mode=0o600)
-        path.write_text(f"{certificate}\n{key}\n")
-        try:
+    """Load a client certificate. Its key is stored encrypted, and is not written to a file."""
+    try:
+        with as_file(certificate.encode()) as chain, as_file(key.encode()) as key_file:
             # Without a password, OpenSSL would prompt for one on the terminal if the key is
             # encrypted.
-            context.load_cert_chain(path, password=b"")
-        except (ssl.SSLError, ValueError) as exc:
-            raise ApiRequestFailed("the client certificate and its key can't be used") from exc
+            context.load_cert_chain(chain, key_file, password=b"")
+    except (OSError, ValueError) as exc:  # ssl.SSLError is an OSError.
+        raise ApiRequestFailed("the client certificate and its key can't be used") from exc

@@ -5,10 +5,7 @@ the store. Neither is stored in a file. There is no CA: what one replica present
 what the store says about that replica, and nothing else is trusted.
 """
 
-import os
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from config.bytes_as_file import as_file
 
 SERVER_NAME = "sekisho-peer"
 """The name in every certificate. The addresses of replicas change, and prove nothing."""
@@ -45,7 +44,7 @@ def create_identity() -> PeerIdentity:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.num_tickets = 0  # Sessions are not resumed: a stream lasts for many requests.
-    with _as_file(certificate) as certificate_file, _as_file(key_pem) as key_file:
+    with as_file(certificate) as certificate_file, as_file(key_pem) as key_file:
         context.load_cert_chain(certificate_file, key_file)
     return PeerIdentity(certificate.decode(), context)
 
@@ -81,20 +80,3 @@ def _self_signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(SERVER_NAME)]), critical=False)
         .sign(key, hashes.SHA256())
     )
-
-
-@contextmanager
-def _as_file(data: bytes) -> Iterator[str]:
-    """Offer bytes to :mod:`ssl`, which reads only files, without writing them to a disk.
-
-    A pipe holds 64 KiB on Linux, which is more than a key or a certificate has.
-    """
-    reader, writer = os.pipe()
-    try:
-        try:
-            os.write(writer, data)
-        finally:
-            os.close(writer)
-        yield f"/dev/fd/{reader}"
-    finally:
-        os.close(reader)

@@ -20,7 +20,8 @@ from config.trace_settings import TraceSettings
 from providers.base import ProviderType
 from providers.discovery import BrokenProviderType, ProviderEntryPoint, discover
 from proxy.startup.tracing import trace_problem
-from proxy.transport.server_tls import MAX_PEM_BYTES, check_pair, read_ca
+from proxy.transport.server_pair import MAX_PEM_BYTES
+from proxy.transport.server_tls import check_pair, read_ca
 from store.encryption import Keyring
 from store.errors import StoreError
 from store.locations import locate

@@ -13,7 +13,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from config.errors import Problem
 from config.loggers import get_logger
@@ -23,13 +22,11 @@ from config.settings import Settings
 from proxy.files.data_dir import ensure_data_dir
 from proxy.transport.covered_names import covers
 from proxy.transport.local_ca import CAUnusable, LocalCA
+from proxy.transport.server_pair import MAX_PEM_BYTES, read_pair, reason, unusable
 from proxy.transport.tls_object import RecordSSLObject
 
 CHECK_SECONDS = 60.0
 """How often the files are checked for changes, and the local certificate for its age."""
-
-MAX_PEM_BYTES = 1024 * 1024
-"""The maximum size of a certificate file or a key file."""
 
 _WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - no certificate has these names
 _LOG = get_logger(__name__)
@@ -72,15 +69,17 @@ class ServerTls:
         try:
             state = _state(cert_file, key_file)
         except OSError as exc:
-            raise _unusable(cert_file, key_file, _reason(exc)) from exc
+            raise unusable(cert_file, key_file, reason(exc)) from exc
         if state == self._loaded:
             return False
         # A context that fails to load a key has lost the previous one, too, and refuses every
-        # client. So the files are tried on a separate context first.
-        load_pair(_new_context(), cert_file, key_file)
-        load_pair(self.context, cert_file, key_file)
+        # client. So the pair is tried on a separate context first. The files are read once: they
+        # may change meanwhile.
+        pair = read_pair(cert_file, key_file)
+        pair.load(_new_context())
+        pair.load(self.context)
         self._loaded = state
-        certificate = _certificate_in(cert_file)
+        certificate = pair.certificate()
         self.certificate_ends_at = certificate.not_valid_after_utc if certificate else None
         self._after_loading(certificate, key_file)
         return True
@@ -106,7 +105,7 @@ class ServerTls:
             raise ConfigError([Problem("", "data_dir", str(exc))]) from exc
         except OSError as exc:
             file = str(exc.filename or self._local_ca.certificate_file.parent)
-            problem = f"{_reason(exc)}; correct its permissions"
+            problem = f"{reason(exc)}; correct its permissions"
             raise ConfigError([Problem(file, "data_dir", problem)]) from exc
         return self._local_ca.certificate_file, self._local_ca.key_file
 
@@ -135,32 +134,9 @@ class ServerTls:
         return read_ca(self._tls.ca_file) if self._tls.ca_file is not None else None
 
 
-def _certificate_in(cert_file: Path) -> x509.Certificate | None:
-    """Return the first certificate of a file, which is the server's."""
-    try:
-        return x509.load_pem_x509_certificate(read_regular_file(cert_file, MAX_PEM_BYTES))
-    except (OSError, ValueError, UnsupportedAlgorithm):
-        return None
-
-
-def load_pair(context: ssl.SSLContext, cert_file: Path, key_file: Path) -> None:
-    """Load a certificate and its key. Raises ConfigError with a message for operators."""
-    try:
-        for file in (cert_file, key_file):
-            read_regular_file(file, MAX_PEM_BYTES)  # A pipe without a writer would block.
-        context.load_cert_chain(cert_file, key_file, password=_no_password)
-    except _Encrypted as exc:
-        raise _unusable(cert_file, key_file, str(exc)) from None
-    except ssl.SSLError as exc:
-        problem = "is not a certificate that matches its key (PEM, the server's first)"
-        raise _unusable(cert_file, key_file, problem) from exc
-    except OSError as exc:
-        raise _unusable(cert_file, key_file, _reason(exc)) from exc
-
-
 def check_pair(cert_file: Path, key_file: Path) -> None:
     """Check that the listener can use the files. Raises ConfigError."""
-    load_pair(_new_context(), cert_file, key_file)
+    read_pair(cert_file, key_file).load(_new_context())
 
 
 def read_ca(file: Path) -> str:
@@ -174,20 +150,12 @@ def read_ca(file: Path) -> str:
     except (ssl.SSLError, ValueError):
         problem = "is not a PEM file of certificates; name the CA's certificate"
     except OSError as exc:
-        problem = f"{_reason(exc)}; correct the path or its mode"
+        problem = f"{reason(exc)}; correct the path or its mode"
     else:
         if "PRIVATE KEY" not in text:
             return text
         problem = "holds a private key, and every client gets it; keep only certificates in it"
     raise ConfigError([Problem(str(file), "server.tls.ca_file", problem)])
-
-
-class _Encrypted(Exception):
-    """The key has a password, which a server cannot enter."""
-
-
-def _no_password() -> str:
-    raise _Encrypted("has a key with a password; remove it: openssl pkey -in KEY -out NEW")
 
 
 def _new_context() -> ssl.SSLContext:
@@ -216,12 +184,3 @@ def _names(settings: Settings) -> list[str]:
     names = [external, settings.server.listen.host, "localhost", "127.0.0.1", "::1"]
     names += settings.server.tls.names
     return list(dict.fromkeys(name for name in names if name and name not in _WILDCARDS))
-
-
-def _reason(exc: OSError) -> str:
-    return (exc.strerror or str(exc)).lower()
-
-
-def _unusable(cert_file: Path, key_file: Path, problem: str) -> ConfigError:
-    text = f"{problem}; certificate: {cert_file}, key: {key_file}"
-    return ConfigError([Problem("", "server.tls", text)])

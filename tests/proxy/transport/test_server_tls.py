@@ -1,9 +1,11 @@
 """The main listener's certificate: created, private, renewed while the server runs."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import stat
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from cryptography import x509
 
 from config.problems import ConfigError
 from config.settings import Settings
-from proxy.transport.certificates import create_authority, issue_server
+from proxy.transport.certificates import KeyPair, create_authority, issue_server
 from proxy.transport.server_tls import ServerTls
 
 NOW = datetime.now(UTC)
@@ -129,6 +131,41 @@ def test_changed_name_makes_a_new_certificate_of_the_same_ca(tmp_path: Path) -> 
     assert first.ca_pem == second.ca_pem
 
 
+def pair_for_localhost(authority: KeyPair) -> KeyPair:
+    return issue_server(
+        authority, common_name="x", names=["localhost"], lifetime=timedelta(days=1), now=NOW
+    )
+
+
+async def test_key_that_changes_while_it_is_loaded_does_not_replace_the_pair_in_use(
+    tmp_path: Path,
+) -> None:
+    authority = create_authority("corp", lifetime=timedelta(days=9), now=NOW)
+    cert, key, ca = tmp_path / "x.crt", tmp_path / "x.key", tmp_path / "ca.crt"
+    first, second, third = (pair_for_localhost(authority) for _ in range(3))
+    cert.write_bytes(first.certificate_pem)
+    key.write_bytes(first.key_pem)
+    ca.write_bytes(authority.certificate_pem)
+    tls = ServerTls(settings(tmp_path, cert_file=str(cert), key_file=str(key), ca_file=str(ca)))
+    assert tls.context is not None
+    opened: list[str] | None = []
+
+    def change_the_key(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open" and opened is not None and str(arguments[0]) == str(cert):
+            opened.append(event)
+            if len(opened) > 1:  # The pair has been tried, and is used now.
+                key.write_bytes(third.key_pem)
+
+    cert.write_bytes(second.certificate_pem)
+    key.write_bytes(second.key_pem)
+    sys.addaudithook(change_the_key)  # It cannot be removed.
+    with contextlib.suppress(ConfigError):
+        tls.refresh()
+    opened = None
+    served = await presented(tls.context, authority.certificate_pem.decode(), "localhost")
+    assert served == x509.load_pem_x509_certificate(second.certificate_pem)
+
+
 async def test_configured_files_are_reloaded_and_broken_ones_are_not_used(
     tmp_path: Path,
 ) -> None:
@@ -137,13 +174,7 @@ async def test_configured_files_are_reloaded_and_broken_ones_are_not_used(
     cert, key = tmp_path / "x.crt", tmp_path / "x.key"
 
     def issue() -> None:
-        pair = issue_server(
-            authority,
-            common_name="x",
-            names=["localhost"],
-            lifetime=timedelta(days=1),
-            now=NOW,
-        )
+        pair = pair_for_localhost(authority)
         cert.write_bytes(pair.certificate_pem)
         key.write_bytes(pair.key_pem)
 
