@@ -85,12 +85,14 @@ class Section(BaseModel):
 
 def refuse_repetition(name: str, entries: Sequence[object]) -> None:
     """Raise ValueError if two entries of a list are equal."""
+    texts: dict[str, int] = {}  # Lists of texts can be long; what is no text is compared with all.
     for position, one in enumerate(entries):
-        if one in entries[:position]:
-            shown = f" ({one!r})" if isinstance(one, str) else ""
-            first = entries.index(one) + 1
+        text = one if isinstance(one, str) else None
+        first = entries.index(one) if text is None else texts.setdefault(text, position)
+        if first != position:
+            shown = "" if text is None else f" ({text!r})"
             raise ValueError(
-                f"{name}: entries {first} and {position + 1} are equal{shown}; remove one"
+                f"{name}: entries {first + 1} and {position + 1} are equal{shown}; remove one"
             )
 
 
