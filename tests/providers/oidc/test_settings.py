@@ -9,6 +9,7 @@ from providers.oidc.settings import OidcSettings
 
 GOOD = {"issuer": "https://id.example", "client_id": "sekisho"}
 RULE = {"name": "r", "match": {"repository": "acme/app"}}
+OTHER_RULE = {"name": "r", "match": {"repository": "acme/other"}}
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ RULE = {"name": "r", "match": {"repository": "acme/app"}}
         ({"algorithms": []}, "at least 1"),
         ({"bearer": {"audiences": ["a"]}}, "needs rules"),
         ({"bearer": {"audiences": [], "direct": True}}, "at least 1"),
-        ({"bearer": {"audiences": ["a"], "rules": [RULE, RULE]}}, "different names"),
+        ({"bearer": {"audiences": ["a"], "rules": [RULE, OTHER_RULE]}}, "different names"),
         ({"bearer": {"audiences": ["a"], "rules": [{**RULE, "match": {}}]}}, "at least 1"),
         ({"bearer": {"audiences": ["a"], "rules": [{**RULE, "cluster": "x"}]}}, "not permitted"),
         ({"clock_skew": 60}, "needs a unit"),
