@@ -10,6 +10,8 @@ ROOT = Path(__file__).parents[3]
 
 REASONS = {
     "proxy/auth/authenticator.py _authenticate": "an outage: of the store, or of an issuer",
+    "proxy/forwarding/endings.py _repeatable": "a change that is over in a moment, or a stop",
+    "proxy/response/relay.py ended_early": "a change that is over in a moment, or a stop",
     "proxy/forwarding/failures.py status_for_upstream_error": "an outage, and a limit (429)",
     "proxy/forwarding/failures.py status_for_limit": "a limit",
     "proxy/response/parse_errors.py status_for_parse_error": "a limit",
