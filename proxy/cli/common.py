@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import click
@@ -20,6 +21,10 @@ from config.errors import UserError
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+STANDARD_OUTPUT = Path("-")
+"""What an option for a file is, where the output is to be printed."""
 
 
 class CommandFailed(UserError):

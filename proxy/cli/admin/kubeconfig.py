@@ -5,7 +5,13 @@ from pathlib import Path
 import click
 
 from proxy.cli.admin.database import offline_store
-from proxy.cli.common import CommandFailed, config_option, one_line_errors, run_async
+from proxy.cli.common import (
+    STANDARD_OUTPUT,
+    CommandFailed,
+    config_option,
+    one_line_errors,
+    run_async,
+)
 from proxy.cli.durations import DURATION, Ttl
 from store.interfaces import Store
 from store.records import Cluster, User
@@ -24,7 +30,7 @@ from store.records import Cluster, User
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Write it there, readable by you alone. Default: print it.",
+    help="Write it there, readable by you alone. Default, and -: print it.",
 )
 @config_option
 @one_line_errors
@@ -46,6 +52,8 @@ async def kubeconfig(
     from proxy.files.private_files import check_writable, write_private
     from proxy.transport.server_tls import ServerTls
 
+    if file == STANDARD_OUTPUT:
+        file = None
     async with offline_store(config_file) as (settings, store):
         user = await find_user(store, user_name)
         clusters = await _clusters(store, user, cluster)

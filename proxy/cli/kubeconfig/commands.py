@@ -11,7 +11,7 @@ import click
 from proxy.cli.client.server_command import server_command
 from proxy.cli.client.server_session import ServerSession
 from proxy.cli.command_group import CommandGroup
-from proxy.cli.common import CommandFailed, warn
+from proxy.cli.common import STANDARD_OUTPUT, CommandFailed, warn
 from proxy.cli.durations import DURATION, Ttl
 from proxy.cli.kubeconfig import file as kubeconfig_file
 from proxy.cli.kubeconfig.document import Document
@@ -48,7 +48,7 @@ def kubeconfig() -> None:
     *("-o", "--output", "file"),
     type=FILE,
     metavar="FILE",
-    help="The file. Default: with --merge, kubectl's own; else, print.",
+    help="The file, or - to print. Default: with --merge, kubectl's own; else, print.",
 )
 @click.option("--namespace", "-n", help="The namespace of the contexts.")
 @click.option("--prefix", default="", help="A text before each name, such as work-.")
@@ -83,6 +83,10 @@ async def write(
     """
     if not with_token and (ttl is not None or read_only or proxy_read):
         raise click.UsageError("--ttl, --read-only and --proxy-read need --token")
+    if file == STANDARD_OUTPUT:
+        if merged:
+            raise click.UsageError("--merge needs a file, and --output - prints")
+        file = None
     if not prefix.isprintable() or (namespace is not None and not namespace.isprintable()):
         raise click.UsageError("--prefix and --namespace can't have control characters")
     place = file if file is not None or not merged else kubeconfig_file.default_file(os.environ)

@@ -90,6 +90,8 @@ def test_kubeconfig_file_is_readable_by_its_owner_only(sekisho: Sekisho, tmp_pat
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert "current-context" in file.read_text()
     assert [one.name for one in tmp_path.glob(".*kubeconfig*")] == []
+    printed = sekisho.run("admin", "kubeconfig", "prod", "--user", "alice", "--output", "-").stdout
+    assert "current-context" in printed
 
 
 def test_kubeconfig_that_cannot_be_written_creates_no_token(

@@ -164,6 +164,8 @@ def test_kubeconfig_without_a_file_is_printed_and_output_writes_one(laptop: Lapt
     laptop.run("kubeconfig", "test", "--output", str(file))
     assert file.read_text() == printed
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert laptop.run("kubeconfig", "test", "--output", "-").stdout == printed
+    assert "prints" in laptop.run("kubeconfig", "--merge", "--output", "-", code=2).stderr
     assert not laptop.file.exists()
     assert kubectl(file, "get", "namespaces", env=laptop.command.environment).returncode == 0
 
