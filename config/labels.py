@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Self
 
+from config.text_patterns import described
+
 MOST_LABELS = 32
 """Labels of one object."""
 
@@ -17,10 +19,16 @@ MOST_REQUIREMENTS = 16
 
 _PART = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 
-KEY_PATTERN = rf"^([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_PART}$"
+KEY_PATTERN = described(
+    rf"^([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_PART}$",
+    "the key of a label, such as team or example.com/team",
+)
 """A key: a name of at most 63 characters, optionally with a DNS name and a slash before it."""
 
-VALUE_PATTERN = rf"^({_PART})?$"
+VALUE_PATTERN = described(
+    rf"^({_PART})?$",
+    "the value of a label: letters, digits, -, _, and ., with a letter or digit at both ends",
+)
 """A value: empty, or at most 63 characters."""
 
 _KEY, _VALUE = re.compile(KEY_PATTERN), re.compile(VALUE_PATTERN)

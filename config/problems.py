@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ValidationError
 
 from config.errors import InvalidInput, Problem
+from config.text_patterns import message_of
 
 Path = tuple[str | int, ...]
 
@@ -45,7 +46,7 @@ def problems_of(
     problems = []
     for detail in error.errors(include_url=False, include_input=False):
         path = (*at, *(part for part in detail["loc"] if part != "function-before"))
-        message = _MESSAGES.get(detail["type"]) or _sentence(detail["msg"])
+        message = _MESSAGES.get(detail["type"]) or message_of(detail)
         if detail["type"] == "extra_forbidden":
             message = f"is not a setting{_suggestion(detail['loc'], model)}"
         problems.append(Problem(origins.place(path), dotted(path), message))
@@ -62,10 +63,6 @@ _MESSAGES = {
     "float_parsing": "must be a number",
     "string_type": "must be text; put it in quotes",
 }
-
-
-def _sentence(message: str) -> str:
-    return message.removeprefix("Value error, ")
 
 
 def _suggestion(loc: Sequence[str | int], model: type[BaseModel]) -> str:

@@ -18,10 +18,12 @@ from pydantic import (
 
 from config.listen import Listen, parse_listen
 from config.section import Duration, Lag, Networks, Section
+from config.text_patterns import described
 
 MAX_WORKERS = 256
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
+_NAME = described(rf"^(?:{_HOST.pattern})$", "a host name in lower case, or an IP address")
 _COUNT = re.compile(r"[1-9][0-9]{0,2}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{16,512}")
 """A bearer token by RFC 6750, section 2.1, and long enough that it cannot be guessed."""
@@ -90,9 +92,7 @@ class TlsSettings(Section):
     ca_file: Path | None = None
     """PEM: the CA that clients must trust; written into kubeconfigs. Omit it for a public CA."""
 
-    names: tuple[Annotated[str, Field(pattern=rf"^(?:{_HOST.pattern})$")], ...] = Field(
-        default=(), max_length=50
-    )
+    names: tuple[Annotated[str, Field(pattern=_NAME)], ...] = Field(default=(), max_length=50)
     """More hosts in the certificate of Sekisho's own CA, such as that of a former external_url."""
 
     plain_http: bool = False

@@ -6,25 +6,25 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from config.http_proxy import checked_proxy
+from config.text_patterns import WORD, described, ends_alike
 from management.api.request_models import LabelKey, Labels, LabelValue, RequestModel
 from management.clusters.agent_manifest import AgentOptions
 
-_DNS_NAME = r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$"
+_DNS_NAME = described(r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$", ends_alike(253, "- and ."))
+_URL = described(r"^https?://[!-~]+$", "a URL that begins with http:// or https://")
 
 
 def _ip(value: str) -> str:
     return str(ip_address(value))
 
 
-Image = Annotated[str, Field(max_length=512, pattern=r"^[!-~]+$")]
+Image = Annotated[str, Field(max_length=512, pattern=WORD)]
 """An image, as the cluster can pull it."""
 
 DnsName = Annotated[str, Field(pattern=_DNS_NAME)]
 """A name that Kubernetes accepts for most objects, or a host name."""
 
-ProxyUrl = Annotated[
-    str, Field(max_length=2048, pattern=r"^https?://[!-~]+$"), AfterValidator(checked_proxy)
-]
+ProxyUrl = Annotated[str, Field(max_length=2048, pattern=_URL), AfterValidator(checked_proxy)]
 """The URL of an HTTP proxy, as the agent can use it."""
 
 Seconds = Annotated[int, Field(ge=0, le=86_400)]
@@ -69,7 +69,7 @@ class AgentFields(RequestModel):
     image: Image | None = None
     image_pull_secrets: Annotated[list[DnsName], Field(max_length=8)] = Field(default_factory=list)
     https_proxy: ProxyUrl | None = None
-    no_proxy: Annotated[str, Field(max_length=4096, pattern=r"^[!-~]+$")] | None = None
+    no_proxy: Annotated[str, Field(max_length=4096, pattern=WORD)] | None = None
     host_aliases: Annotated[list[HostAlias], Field(max_length=32)] = Field(default_factory=list)
     node_selector: Labels = Field(default_factory=dict)
     tolerations: Annotated[list[Toleration], Field(max_length=16)] = Field(default_factory=list)

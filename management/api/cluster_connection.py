@@ -17,7 +17,7 @@ from management.clusters.kubeconfig_import import checked_token, from_kubeconfig
 from management.errors import InvalidRequest
 from management.kubernetes.cluster_client import dialer_of, endpoint_of
 from management.kubernetes.endpoint import (
-    SERVER_NAME,
+    SERVER_NAME_PATTERN,
     ClusterCredential,
     ClusterEndpoint,
     checked_servers,
@@ -34,7 +34,7 @@ class ClusterConnection(RequestModel):
 
     servers: Annotated[list[Server], Field(max_length=16)] | None = None
     ca_pem: Annotated[str, Field(max_length=60_000)] | None = None
-    tls_server_name: Annotated[str, Field(pattern=f"^{SERVER_NAME.pattern}$")] | None = None
+    tls_server_name: Annotated[str, Field(pattern=SERVER_NAME_PATTERN)] | None = None
     kubeconfig: Annotated[SecretStr, Field(max_length=60_000)] | None = None
     context: Annotated[str, Field(max_length=256)] | None = None
     token: Annotated[SecretStr, Field(max_length=16_384)] | None = None

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from impersonation.display_names import one_line
 from management.api.request_models import Reference, RequestModel
+from management.clusters.cluster_identity import NAME
 from store.records import Reach
 
 MAX_CONTROL_PLANE = 7
@@ -75,7 +76,7 @@ class Adoption(RequestModel):
     """A Cluster in a management cluster that others made. Sekisho imports it and only reads it."""
 
     management: Reference
-    cluster: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$")]
+    cluster: Annotated[str, Field(pattern=NAME.pattern)]
     reach: Reach = "direct"
 
 

@@ -8,7 +8,7 @@ from management.api.agent_fields import AgentFields
 from management.api.request_models import Reference, RequestModel
 from management.clusters.cluster_identity import NAME
 from management.identity.sealed_state import SealedState
-from management.kubernetes.endpoint import SERVER_NAME
+from management.kubernetes.endpoint import SERVER_NAME_PATTERN
 from store.records import UsernameMapping
 
 
@@ -66,4 +66,4 @@ class Registration(RequestModel):
     ca_pem: Annotated[str, Field(max_length=65536)]
     impersonator_token: SecretStr
     controller_token: SecretStr
-    api_server: Annotated[str, Field(pattern=f"^{SERVER_NAME.pattern}$")] | None = None
+    api_server: Annotated[str, Field(pattern=SERVER_NAME_PATTERN)] | None = None

@@ -8,11 +8,13 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from config.durations import parse_duration
 from config.labels import KEY_PATTERN, MOST_LABELS, VALUE_PATTERN
+from config.text_patterns import described, ends_alike
 from impersonation.display_names import one_line, trimmed
 from management.http.problem import ApiProblem
 from management.kubernetes.quantity import parse_quantity
 
-_DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+_DNS_LABEL = described(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", ends_alike(63, "and -"))
+_RESOURCE = described(r"^[A-Za-z0-9./_-]+$", "letters, digits, ., /, _, and -")
 
 
 def _quantity(value: str) -> str:
@@ -53,7 +55,7 @@ DnsLabel = Annotated[str, Field(pattern=_DNS_LABEL)]
 Quantity = Annotated[str, Field(max_length=64), AfterValidator(_quantity)]
 """A Kubernetes quantity, such as 500m or 4Gi."""
 
-ResourceName = Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z0-9./_-]+$")]
+ResourceName = Annotated[str, Field(max_length=253, pattern=_RESOURCE)]
 """A resource that a quota limits, such as limits.cpu or pods."""
 
 LabelKey = Annotated[str, Field(max_length=317, pattern=KEY_PATTERN)]

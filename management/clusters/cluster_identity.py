@@ -7,6 +7,7 @@ would break the other.
 import re
 from collections.abc import Sequence
 
+from config.text_patterns import described, ends_alike
 from management.errors import AlreadyExists, InvalidRequest
 from management.kubernetes.client import ClusterClient
 from management.kubernetes.endpoint import ClusterEndpoint
@@ -14,7 +15,7 @@ from management.kubernetes.errors import ApiForbidden
 from management.kubernetes.manifests import collection_path
 from store.records import Cluster
 
-NAME = re.compile(r"^[a-z0-9](?:[-a-z0-9.]{0,61}[a-z0-9])?$")
+NAME = re.compile(described(r"^[a-z0-9](?:[-a-z0-9.]{0,61}[a-z0-9])?$", ends_alike(63, "- and .")))
 """A valid name of a cluster."""
 
 ID = re.compile(r"c-[a-z2-7]{10}")

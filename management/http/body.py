@@ -13,6 +13,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from config.bounded_json import InvalidJson, load_json
+from config.text_patterns import message_of
 from management.http.problem import ApiProblem
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -118,7 +119,7 @@ def validated(model: type[_Model], raw: bytes | str) -> _Model:
         errors = [
             {
                 "field": ".".join(map(str, one["loc"])),
-                "message": one["msg"].removeprefix("Value error, "),
+                "message": message_of(one),
             }
             for one in exc.errors(include_url=False, include_input=False)
         ]

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError
 
 from config.errors import UserError
+from config.text_patterns import message_of
 from management.identity.principal_ownership import Ownership, OwnRefresher, OwnSearch, capability
 from management.identity.provider_capabilities import ProviderCapabilities
 from management.identity.sign_in_policy import UNRESTRICTED, AccessRule, SignInPolicy
@@ -121,8 +122,8 @@ def validated_spec(
         raise InvalidProvider(f"type: {exc}") from exc
     except ValidationError as exc:
         wrong = "; ".join(
-            f"{'.'.join(map(str, ('settings', *one['loc'])))}: {one['msg']}"
-            for one in exc.errors(include_url=False, include_input=False, include_context=False)
+            f"{'.'.join(map(str, ('settings', *one['loc'])))}: {message_of(one)}"
+            for one in exc.errors(include_url=False, include_input=False)
         )
         raise InvalidProvider(wrong) from None
     return stored_spec(stored, kind, settings)

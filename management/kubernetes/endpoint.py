@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from config.address_policy import DEFAULT_POLICY, AddressPolicy
 from config.dialing import Dialer
+from config.text_patterns import described
 from management.errors import InvalidRequest
 
 _WHITE_SPACE = re.compile(r"[\x00-\x20\x7f]")
@@ -41,6 +42,8 @@ class ClusterCredential:
 
 SERVER_NAME = re.compile(r"[A-Za-z0-9:._-]{1,253}")
 """A name in a certificate: a host name or an IP address."""
+
+SERVER_NAME_PATTERN = described(f"^{SERVER_NAME.pattern}$", "a host name or an IP address")
 
 MAX_URL = 2048
 

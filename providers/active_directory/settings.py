@@ -4,8 +4,13 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from config.text_patterns import described
 from providers.ldap.directory_settings import Attribute, DirectorySettings, Dn, Filter
 from providers.settings.effects import Effect
+
+_DOMAIN = described(
+    r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", "a DNS name, such as corp.example.com"
+)
 
 
 class ActiveDirectorySettings(DirectorySettings):
@@ -27,7 +32,7 @@ class ActiveDirectorySettings(DirectorySettings):
         "nested_groups": Effect.MEANING,
     }
 
-    domain: Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")]
+    domain: Annotated[str, Field(pattern=_DOMAIN)]
     """The domain's DNS name: ``corp.example.test``."""
 
     short_domain: str | None = None

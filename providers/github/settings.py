@@ -7,17 +7,26 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from config.section import Duration
+from config.text_patterns import described
 from providers.http.urls import ProxyUrl, SecureUrl
 from providers.settings.certificates import CertificateSettings
 from providers.settings.effects import Effect
 
 PUBLIC = "https://github.com"
-Login = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,99})$")]
+_LOGIN = described(
+    r"^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,99})$", "the name of a user or organization, or its id"
+)
+_TEAM = described(
+    r"^(?:[1-9][0-9]{0,19}|[A-Za-z0-9_-]{1,100}/[A-Za-z0-9._-]{1,255})$",
+    "organization/slug, or the id of a team",
+)
+
+Login = Annotated[str, StringConstraints(pattern=_LOGIN)]
 """The name of a user or organization, or its numeric id. A number always means an id."""
 
 TeamName = Annotated[
     str,
-    StringConstraints(pattern=r"^(?:[1-9][0-9]{0,19}|[A-Za-z0-9_-]{1,100}/[A-Za-z0-9._-]{1,255})$"),
+    StringConstraints(pattern=_TEAM),
 ]
 """``organization/slug``, the organization by name or id; or the team's numeric id."""
 

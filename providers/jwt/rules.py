@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from config.section import Duration, Section
+from config.text_patterns import WORD
 from providers.base import Rejected
 from providers.jwt.claims import MISSING, Scalar, claim, matches_condition
 
@@ -31,7 +32,7 @@ class ClaimRule(Section):
     services and pods.
     """
 
-    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
+    name: Annotated[str, Field(min_length=1, max_length=64, pattern=WORD)]
     match: Conditions
     clusters: tuple[str, ...] = ()
     projects: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from config.section import Duration
+from config.text_patterns import described
 from providers.ldap.filters import is_attribute, is_filter
 from providers.ldap.servers import ServerAddress, parse_server
 from providers.settings.certificates import CertificateSettings
@@ -30,7 +31,10 @@ Filter = Annotated[str, AfterValidator(_filter)]
 Attribute = Annotated[str, AfterValidator(_attribute)]
 """The name of an attribute."""
 
-Dn = Annotated[str, Field(min_length=3, pattern="=")]
+Dn = Annotated[
+    str,
+    Field(min_length=3, pattern=described("=", "a distinguished name, such as dc=example,dc=com")),
+]
 """A distinguished name."""
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
+from config.text_patterns import described, ends_alike
 from management.api import management_cluster_models as models
 from management.api.access_requirements import InCluster, cluster_of
 from management.api.authentication import caller_of
@@ -31,7 +32,8 @@ MAX_CLASSES = 100
 MAX_ROLES = 50
 
 Limit = Annotated[int, Field(ge=0, le=100_000)] | None
-ClassName = Annotated[str, Field(pattern=r"^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$")]
+_CLASS_NAME = described(r"^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$", ends_alike(253, "- and ."))
+ClassName = Annotated[str, Field(pattern=_CLASS_NAME)]
 
 
 class ClassGrant(RequestModel):

@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import Field, SecretStr
 
+from config.text_patterns import described, ends_alike
 from management.api import overview_models
 from management.api.authentication import caller_of
 from management.api.listing import Item, Listing
@@ -35,7 +36,7 @@ from management.identity.provider_registry import ProviderRegistry
 from providers.base import PasswordAttempt
 from store.records import AccessMode, StoredProvider
 
-_NAME = r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"
+_NAME = described(r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$", ends_alike(32, "and -"))
 
 
 class NewProvider(RequestModel):

@@ -8,6 +8,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import AfterValidator, Field, model_validator
 
+from config.text_patterns import NO_SPACES, WORD, WORD_OR_NONE, described
 from management.api import response_models
 from management.api.authentication import Caller, caller_of
 from management.api.listing import Item, Listing
@@ -32,10 +33,12 @@ def _segment(value: str) -> str:
     return value
 
 
-Word = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[!-~]+$")]
+_SEGMENT = described(r"^[!-$&-.0-~]+$", f"{NO_SPACES}, %, and /")
+
+Word = Annotated[str, Field(min_length=1, max_length=253, pattern=WORD)]
 Words = Annotated[list[Word], Field(max_length=64)]
 ClusterRoleName = Annotated[
-    str, Field(min_length=1, max_length=253, pattern=r"^[!-$&-.0-~]+$"), AfterValidator(_segment)
+    str, Field(min_length=1, max_length=253, pattern=_SEGMENT), AfterValidator(_segment)
 ]
 """A name that RBAC accepts: a path segment."""
 
@@ -45,7 +48,7 @@ class RuleModel(RequestModel):
 
     verbs: Annotated[list[Word], Field(min_length=1, max_length=64)]
     api_groups: Annotated[
-        list[Annotated[str, Field(max_length=253, pattern=r"^[!-~]*$")]], Field(max_length=64)
+        list[Annotated[str, Field(max_length=253, pattern=WORD_OR_NONE)]], Field(max_length=64)
     ] = Field(default_factory=list)
     resources: Words = Field(default_factory=list)
     resource_names: Words = Field(default_factory=list)
