@@ -32,6 +32,15 @@ async def written(one: Running, name: str) -> tuple[str, int]:
     return found["metadata"]["annotations"][REVISION], pool["replicas"]
 
 
+async def await_written(one: Running, name: str, revision: str, size: int) -> None:
+    """Wait until a Cluster has this revision of its order, and this size of its pool."""
+
+    async def has() -> bool:
+        return await written(one, name) == (revision, size)
+
+    await eventually(has, 30, f"revision {revision} in the Cluster {name}")
+
+
 async def test_restored_database_does_not_write_an_older_order_over_a_newer_one(
     store: Store, management_cluster: ManagementCluster, tmp_path: Path
 ) -> None:
@@ -40,11 +49,7 @@ async def test_restored_database_does_not_write_an_older_order_over_a_newer_one(
         order = await one.order("restored", variables={"fail": QUOTA})
         await one.await_state(order.id, "provisioning")
         await one.change(order.id, pools=(Pool("workers", "default", 3),))
-
-        async def has(revision: str, size: int) -> bool:
-            return await written(one, "restored") == (revision, size)
-
-        await eventually(lambda: has("2", 3), 30)
+        await await_written(one, "restored", "2", 3)
     before = "wanted = json_set(wanted, '$.pools[0].replicas', 1)"
     await execute(f"sqlite:///{tmp_path}/store.db", f"UPDATE orders SET revision = 1, {before}")
     async with followed(store, management_cluster, cluster) as here:
@@ -55,7 +60,7 @@ async def test_restored_database_does_not_write_an_older_order_over_a_newer_one(
         assert (known.revision, known.wanted.workers) == (1, 1)
         wanted = replace(known.wanted, pools=(Pool("workers", "default", 2),))
         await store.orders.replace(replace(known, wanted=wanted), revision=1, after=2)
-        await eventually(lambda: has("3", 2), 30)
+        await await_written(here.one, "restored", "3", 2)
 
 
 async def test_change_that_was_stored_while_the_engine_was_away_is_refused_and_corrected(
@@ -82,8 +87,8 @@ async def test_change_that_was_stored_while_the_engine_was_away_is_refused_and_c
         assert refused.engine_away_since is None
         assert await written(one, "corrected") == ("1", 1)
         await one.change(order.id, version=management.version, pools=pools)
+        await await_written(one, "corrected", "3", 3)
         await one.await_state(order.id, "provisioning")
-        assert await written(one, "corrected") == ("3", 3)
         # While its deletion is requested, nothing is changed any longer.
         await store.orders.delete_requested(order.id, "delete")
         with pytest.raises(Conflict, match="is being removed"):
