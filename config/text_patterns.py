@@ -1,6 +1,7 @@
 """Patterns of texts in models, with what they mean, which is what a refusal names. Pure."""
 
-from pydantic_core import ErrorDetails
+from collections.abc import Mapping
+from typing import Any
 
 _MEANINGS: dict[str, str] = {}
 
@@ -16,13 +17,13 @@ def ends_alike(most: int, others: str) -> str:
     return f"1 to {most} of a-z, 0-9, {others}, with a letter or digit at both ends"
 
 
-def message_of(detail: ErrorDetails) -> str:
-    """Return the message of a validation error, to follow the field's name."""
+def message_of(detail: Mapping[str, Any]) -> str:
+    """Return the message of a validation error of pydantic, to follow the field's name."""
     if detail["type"] == "string_pattern_mismatch":
         pattern = detail.get("ctx", {}).get("pattern")
         if pattern in _MEANINGS:
             return f"must be {_MEANINGS[pattern]}"
-    return detail["msg"].removeprefix("Value error, ")
+    return str(detail["msg"]).removeprefix("Value error, ")
 
 
 NO_SPACES = "printable ASCII characters without spaces"
