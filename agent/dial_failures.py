@@ -16,7 +16,7 @@ from agent.http.errors import (
     ProxyRefused,
     ProxyUnreachable,
 )
-from agent.http.proxies import shown
+from agent.http.proxies import shown, through
 from config.bounded_json import load_json
 
 MAX_DETAIL = 300
@@ -53,7 +53,7 @@ def cause_of(exc: Exception, target: Dialed, seconds: float) -> str:
     if isinstance(exc, ssl.SSLCertVerificationError):
         return _of_certificate(exc, server, target.ca_file)
     if isinstance(exc, TimeoutError):
-        return f"{server} did not respond within {seconds:g} s{_through(target)}; {_CHECK}"
+        return f"{server} did not respond within {seconds:g} s{through(target.proxy)}; {_CHECK}"
     if isinstance(exc, socket.gaierror):
         return f"there is no such name as {server}; check --server and the DNS of the cluster"
     if isinstance(exc, InvalidUrl | ValueError):
@@ -63,7 +63,7 @@ def cause_of(exc: Exception, target: Dialed, seconds: float) -> str:
     if isinstance(exc, NotHttp):
         return f"{server} did not respond with HTTP; {_CHECK}"
     if isinstance(exc, ConnectionEnded):
-        return f"{server} closed the connection without a response{_through(target)}; {_CHECK}"
+        return f"{server} closed the connection without a response{through(target.proxy)}; {_CHECK}"
     return f"cannot connect to {server}: {_reason(exc)}; {_CHECK}"
 
 
@@ -96,11 +96,6 @@ def _of_proxy(exc: ProxyRefused | ProxyUnreachable, proxy: str) -> str:
     else:
         remedy = "allow the server there, or name the server in NO_PROXY"
     return f"the proxy {shown(proxy)} of HTTPS_PROXY responded {exc.status}; {remedy}"
-
-
-def _through(target: Dialed) -> str:
-    """Return that a proxy is between, which may be what does not respond."""
-    return f" through the proxy {shown(target.proxy)} of HTTPS_PROXY" if target.proxy else ""
 
 
 def _of_certificate(exc: ssl.SSLCertVerificationError, server: str, ca_file: str) -> str:

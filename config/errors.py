@@ -31,6 +31,11 @@ class Problem:
         return ": ".join(part for part in (self.place, self.key, self.message) if part)
 
 
+def system_reason(exc: Exception) -> str:
+    """Return why the system refused something, to follow a colon: ``permission denied``."""
+    return (getattr(exc, "strerror", None) or str(exc)).lower()
+
+
 class InvalidInput(UserError):
     """What a user wrote is not valid. Contains all problems, so that one run shows them all."""
 

@@ -37,6 +37,11 @@ def shown(proxy: str) -> str:
     return f"{host}:{parts.port}" if parts.port else str(host)
 
 
+def through(proxy: str | None) -> str:
+    """Return that a proxy is between, which may be what does not respond. Empty without one."""
+    return f" through the proxy {shown(proxy)} of HTTPS_PROXY" if proxy else ""
+
+
 def excluded(host: str, port: int, no_proxy: str) -> bool:
     """Return whether ``NO_PROXY`` names the host: itself, a domain above it, or a network."""
     return any(

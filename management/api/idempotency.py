@@ -46,18 +46,18 @@ async def with_idempotency_key(request: web.Request, handler: Handler) -> web.St
     if stored is not None:
         if stored.request != await _request_digest(request):
             raise ApiProblem(422, f"this {HEADER} was used for another request: use a new one")
-        if stored.status is not None and stored.body is None:
+        if stored.status is None:
+            raise ApiProblem(
+                409,
+                "the same request is still running; try again later",
+                headers={"Retry-After": "2"},
+            )
+        if stored.body is None:
             # Not run again: it had its effect.
             raise ApiProblem(
                 409,
                 f"the same request ended with status {stored.status}, but no encryption key opens "
                 f"its response: look at what exists, and use a new {HEADER} for a new request",
-            )
-        if stored.status is None or stored.body is None:
-            raise ApiProblem(
-                409,
-                "the same request is still running; try again later",
-                headers={"Retry-After": "2"},
             )
         return _replay(stored.status, stored.body)
     try:

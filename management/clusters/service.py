@@ -33,6 +33,8 @@ from store.errors import Conflict, RecordNotFound
 from store.interfaces import Store
 from store.records import Cluster, CredentialSource, ImpersonatorMode, UsernameMapping
 
+_LOG = get_logger(__name__)
+
 SHOWN_ORDERS = 5
 """Orders that an error names."""
 
@@ -69,9 +71,6 @@ class RemoveResult:
     def deleted(self) -> tuple[str, ...]:
         """Return the titles of the objects that were deleted."""
         return self.objects.deleted
-
-
-_LOG = get_logger(__name__)
 
 
 class ClusterService:

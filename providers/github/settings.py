@@ -24,10 +24,7 @@ _TEAM = described(
 Login = Annotated[str, StringConstraints(pattern=_LOGIN)]
 """The name of a user or organization, or its numeric id. A number always means an id."""
 
-TeamName = Annotated[
-    str,
-    StringConstraints(pattern=_TEAM),
-]
+TeamName = Annotated[str, StringConstraints(pattern=_TEAM)]
 """``organization/slug``, the organization by name or id; or the team's numeric id."""
 
 

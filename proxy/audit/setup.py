@@ -11,7 +11,7 @@ from typing import Protocol
 from aiohttp import web
 
 from config.audit_settings import AuditSettings
-from config.errors import Problem
+from config.errors import Problem, system_reason
 from config.loggers import get_logger
 from config.problems import ConfigError
 from config.settings import Settings
@@ -105,10 +105,8 @@ def _log_to(
     try:
         stream = RotatingFile(file, max_bytes=audit.max_size, backups=backups)
     except OSError as exc:
-        reason = (exc.strerror or str(exc)).lower()
-        raise ConfigError(
-            [Problem(str(file), "audit.file", f"can't be written: {reason}; name another file")]
-        ) from exc
+        problem = f"can't be written: {system_reason(exc)}; name another file"
+        raise ConfigError([Problem(str(file), "audit.file", problem)]) from exc
     stack.callback(stream.close)
     log = LineWriter(stream, lost=lost, failing=partial(_report, str(file)))
     stack.callback(log.close)
@@ -119,8 +117,8 @@ def _report(file: str, error: Exception | None) -> None:
     if error is None:
         _LOG.info("audit events are written again", file=file)
     else:
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
-        _LOG.error("audit events are lost: they can't be written", file=file, error=reason)
+        why = system_reason(error)
+        _LOG.error("audit events are lost: they can't be written", file=file, error=why)
 
 
 def management_audit_observer(audit_log: AuditLog | None) -> Observer | None:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from config.errors import Problem
+from config.errors import Problem, system_reason
 from config.loggers import get_logger
 from config.problems import ConfigError
 from config.settings import Settings
@@ -30,7 +30,7 @@ def ensure_data_dir(settings: Settings) -> Path:
     try:
         make_private_folder(folder)
     except OSError as exc:
-        reason = (exc.strerror or str(exc)).lower()
+        reason = system_reason(exc)
         raise _unusable(
             folder, f"can't be created: {reason}; set another folder, or correct permissions"
         ) from exc
@@ -68,8 +68,8 @@ def open_keyring(settings: Settings) -> Keyring:
         keyring.made_in = made_in
         return keyring
     except OSError as exc:
-        reason = (exc.strerror or str(exc)).lower()
-        raise ConfigError([Problem(str(file), "", f"{reason}; correct its permissions")]) from exc
+        problem = f"{system_reason(exc)}; correct its permissions"
+        raise ConfigError([Problem(str(file), "", problem)]) from exc
     except ValueError as exc:
         raise ConfigError([Problem(str(file), "", f"{exc}; restore it from a backup")]) from None
 

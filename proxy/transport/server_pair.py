@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from config.bytes_as_file import MAX_BYTES, as_file
-from config.errors import Problem
+from config.errors import Problem, system_reason
 from config.problems import ConfigError
 from config.regular_files import read_regular_file
 
@@ -51,7 +51,7 @@ def read_pair(cert_file: Path, key_file: Path) -> ServerPair:
         # A pipe without a writer would block.
         chain, key = (read_regular_file(file, MAX_PEM_BYTES) for file in (cert_file, key_file))
     except OSError as exc:
-        raise unusable(cert_file, key_file, reason(exc)) from exc
+        raise unusable(cert_file, key_file, system_reason(exc)) from exc
     return ServerPair(cert_file, key_file, chain, key)
 
 
@@ -61,11 +61,6 @@ class _Encrypted(Exception):
 
 def _no_password() -> str:
     raise _Encrypted("has a key with a password; remove it: openssl pkey -in KEY -out NEW")
-
-
-def reason(exc: OSError) -> str:
-    """Return why a file cannot be read."""
-    return (exc.strerror or str(exc)).lower()
 
 
 def unusable(cert_file: Path, key_file: Path, problem: str) -> ConfigError:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
-from config.errors import Problem
+from config.errors import Problem, system_reason
 from config.loggers import get_logger
 from config.problems import ConfigError
 from config.regular_files import read_regular_file
@@ -22,7 +22,7 @@ from config.settings import Settings
 from proxy.files.data_dir import ensure_data_dir
 from proxy.transport.covered_names import covers
 from proxy.transport.local_ca import CAUnusable, LocalCA
-from proxy.transport.server_pair import MAX_PEM_BYTES, read_pair, reason, unusable
+from proxy.transport.server_pair import MAX_PEM_BYTES, read_pair, unusable
 from proxy.transport.tls_object import RecordSSLObject
 
 CHECK_SECONDS = 60.0
@@ -69,7 +69,7 @@ class ServerTls:
         try:
             state = _state(cert_file, key_file)
         except OSError as exc:
-            raise unusable(cert_file, key_file, reason(exc)) from exc
+            raise unusable(cert_file, key_file, system_reason(exc)) from exc
         if state == self._loaded:
             return False
         # A context that fails to load a key has lost the previous one, too, and refuses every
@@ -105,7 +105,7 @@ class ServerTls:
             raise ConfigError([Problem("", "data_dir", str(exc))]) from exc
         except OSError as exc:
             file = str(exc.filename or self._local_ca.certificate_file.parent)
-            problem = f"{reason(exc)}; correct its permissions"
+            problem = f"{system_reason(exc)}; correct its permissions"
             raise ConfigError([Problem(file, "data_dir", problem)]) from exc
         return self._local_ca.certificate_file, self._local_ca.key_file
 
@@ -150,7 +150,7 @@ def read_ca(file: Path) -> str:
     except (ssl.SSLError, ValueError):
         problem = "is not a PEM file of certificates; name the CA's certificate"
     except OSError as exc:
-        problem = f"{reason(exc)}; correct the path or its mode"
+        problem = f"{system_reason(exc)}; correct the path or its mode"
     else:
         if "PRIVATE KEY" not in text:
             return text

@@ -9,14 +9,16 @@ from tests.support.sekisho import running
 
 
 @contextmanager
-def running_patiently(prepared: FaultSekisho, folder: Path) -> Iterator[FaultSekisho]:
-    """Run a Sekisho with a longer timeout, because an API server's first response takes seconds.
+def running_patiently(
+    prepared: FaultSekisho, folder: Path, *, connect: str = "2s", response_head: str = "20s"
+) -> Iterator[FaultSekisho]:
+    """Run a Sekisho with longer timeouts, because an API server's first response takes seconds.
 
-    It is shorter than the clients' 30 s, so that they receive the error.
+    By default they are shorter than the clients' 30 s, so that these receive the error.
     """
     limits = {
-        "SEKISHO_UPSTREAM__CONNECT_TIMEOUT": "2s",
-        "SEKISHO_UPSTREAM__RESPONSE_HEAD_TIMEOUT": "20s",
+        "SEKISHO_UPSTREAM__CONNECT_TIMEOUT": connect,
+        "SEKISHO_UPSTREAM__RESPONSE_HEAD_TIMEOUT": response_head,
     }
     sekisho = prepared.copy(folder, **limits)
     with running(sekisho):

@@ -14,18 +14,14 @@ import pytest
 
 from proxy.transport.certificates import KeyPair
 from tests.faults.conftest import FaultSekisho
+from tests.faults.patient import running_patiently
 from tests.support.open_resources import assert_released, idle_resources
-from tests.support.running import running
 from tests.support.scripted_api_server import ReceivedRequest, ScriptedApiServer, issue
 from tests.support.waiting import wait_until
 
 CLUSTER = "/k8s/clusters/scripted"
 SLOW = "/api/v1/slow"
 FINE = f"{CLUSTER}/api/v1/fine"
-UNTIL_RESPONSE = {
-    "SEKISHO_UPSTREAM__RESPONSE_HEAD_TIMEOUT": "10m",
-    "SEKISHO_UPSTREAM__CONNECT_TIMEOUT": "10m",
-}
 JSON = "Content-Type: application/json"
 UPGRADE = ("Connection: Upgrade", "Upgrade: SPDY/3.1")
 REQUESTS = {
@@ -54,8 +50,8 @@ def patient(
     prepared: FaultSekisho, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[FaultSekisho]:
     """A Sekisho that waits for its clusters longer than a test takes."""
-    sekisho = prepared.copy(tmp_path_factory.mktemp("patient"), **UNTIL_RESPONSE)
-    with running(sekisho):
+    folder = tmp_path_factory.mktemp("patient")
+    with running_patiently(prepared, folder, connect="10m", response_head="10m") as sekisho:
         yield sekisho
 
 

@@ -68,14 +68,18 @@ async def test_rotation_encrypts_every_column_of_the_schema_again(url: str) -> N
     await without_old.close()
 
 
+def no_envelope(url: str) -> str:
+    """Return bytes that no key opens, in the SQL of the database."""
+    return "X'0102'" if url.startswith("sqlite") else "'\\x0102'::bytea"
+
+
 @pytest.mark.parametrize("column", [one for one in SEALED if not is_replaced(one)], ids=str)
 async def test_value_that_no_key_opens_stops_a_rotation_before_any_change(
     store: SqlStore, url: str, column: Column[bytes]
 ) -> None:
     await fill(store)
     table, name = column.table.name, column.name
-    broken = "X'0102'" if url.startswith("sqlite") else "'\\x0102'::bytea"
-    await execute(url, f"UPDATE {table} SET {name} = {broken}")
+    await execute(url, f"UPDATE {table} SET {name} = {no_envelope(url)}")
     before = await envelopes(store)
     with pytest.raises(StoreUnavailable, match=f"no key opens {table}.{name} of "):
         await store.rotate_keys()
@@ -88,8 +92,7 @@ async def test_value_that_use_replaces_is_dropped_if_no_key_opens_it(
 ) -> None:
     await fill(store)
     table, name = column.table.name, column.name
-    broken = "X'0102'" if url.startswith("sqlite") else "'\\x0102'::bytea"
-    await execute(url, f"UPDATE {table} SET {name} = {broken} WHERE {name} IS NOT NULL")
+    await execute(url, f"UPDATE {table} SET {name} = {no_envelope(url)} WHERE {name} IS NOT NULL")
     [done] = [one for one in await store.rotate_keys() if one.changed]
     assert (done.table, done.changed, done.dropped, done.left) == (table, 1, 1, 0)
     assert (await envelopes(store))[str(column)] == []

@@ -17,7 +17,7 @@ from agent.http.errors import (
     ProxyRefused,
     ProxyUnreachable,
 )
-from agent.http.proxies import shown
+from agent.http.proxies import shown, through
 from proxy.cli.common import reason
 
 _CHECK = "is --server right, and does it run?"
@@ -25,13 +25,12 @@ _CHECK = "is --server right, and does it run?"
 
 def why_unreachable(exc: Exception, server: str, seconds: float, proxy: str | None) -> str:
     """Return the message for a request to ``server`` that failed with ``exc``."""
-    through = _of_proxy(exc, proxy)
-    if through is not None:
-        return f"{server} can't be reached: {through}"
+    of_proxy = _of_proxy(exc, proxy)
+    if of_proxy is not None:
+        return f"{server} can't be reached: {of_proxy}"
     if isinstance(exc, ssl.SSLCertVerificationError):
         return _of_certificate(exc, server)
-    between = f" through the proxy {shown(proxy)} of HTTPS_PROXY" if proxy else ""
-    return f"{server} can't be reached{between}: {_cause(exc, server, seconds)}"
+    return f"{server} can't be reached{through(proxy)}: {_cause(exc, server, seconds)}"
 
 
 def _cause(exc: Exception, server: str, seconds: float) -> str:

@@ -3,17 +3,17 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from management.controllers.manager import ControllerManager
 from management.controllers.timing import STORE_TURNS
 from management.identity.users import new_user
 from store.interfaces import Store
 from store.records import Cluster, CredentialSource
+from tests.management.controllers.real_cluster import running_manager
 from tests.store.records import NOW
 from tests.support.addresses import LOOPBACK
 from tests.support.waiting import eventually
@@ -70,18 +70,6 @@ def a_cluster(port: int, number: int = 0) -> Cluster:
     )
 
 
-@asynccontextmanager
-async def managed(store: Store) -> AsyncIterator[ControllerManager]:
-    manager = ControllerManager(store)
-    task = asyncio.create_task(manager.run())
-    try:
-        yield manager
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
 async def unusable(store: Store) -> int:
     """Return how many clusters are stored as such, by a probe and by an informer."""
     found = 0
@@ -101,7 +89,7 @@ async def test_callers_of_an_unusable_cluster_connect_one_at_a_time(
     async with listening(kind) as hostile:
         await store.clusters.create(a_cluster(hostile.port))
         with capture_logs() as logged:
-            async with managed(store):
+            async with running_manager(store):
                 await eventually(lambda: _all(store, 1))
         assert hostile.most_open == 1
         assert hostile.opened <= MOST_CONNECTIONS
@@ -120,7 +108,7 @@ async def test_write_of_a_user_does_not_wait_for_those_of_all_observers(
         for number in range(CLUSTERS):
             await store.clusters.create(a_cluster(hostile.port, number))
         with closing(_other_process(tmp_path)) as other:
-            async with managed(store) as manager:
+            async with running_manager(store) as manager:
                 await eventually(lambda: len(manager.clusters) == CLUSTERS)
                 other.execute("BEGIN IMMEDIATE")
                 before = len(await store.fleet.statuses())
