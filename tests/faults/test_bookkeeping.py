@@ -21,6 +21,7 @@ from proxy.metrics.token_usage import TokenUsageRecorder
 from proxy.transport.certificates import KeyPair
 from tests.faults.conftest import FaultSekisho
 from tests.support.fault_proxy import FaultProxy
+from tests.support.other_connection import other_connection
 from tests.support.scripted_api_server import ScriptedApiServer, issue
 from tests.support.sekisho import Sekisho, free_port, make_sekisho, running
 from tests.support.waiting import wait_until, within
@@ -152,7 +153,8 @@ async def test_uses_of_a_token_are_merged_and_a_failed_write_is_counted_and_drop
     async with offline_store(str(own.config)) as (_, store):
         last = TokenUsageRecorder(store.tokens, registry)
         name = own.root.partition(":")[0]
-        with locked(own):
+        async with other_connection(own.folder / "data" / "sekisho.db") as other:
+            await other.execute("BEGIN EXCLUSIVE")
             for _ in range(1000):
                 last.note(name)
             async with asyncio.timeout(60):

@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiosqlite
 import asyncpg
 import pytest
 from sqlalchemy import text
@@ -19,6 +19,7 @@ from store.encryption import Keyring
 from store.engine import DEFAULT_TIMEOUTS, Timeouts
 from store.records import Change
 from tests.store.records import NOW, a_token, a_user
+from tests.support.other_connection import other_connection
 
 _REVOKE = """
 import asyncio, sys
@@ -223,7 +224,7 @@ async def test_closed_sqlite_connection_is_replaced(tmp_path: Path, keyring: Key
 @contextlib.asynccontextmanager
 async def blocked_feed(
     folder: Path, keyring: Keyring
-) -> AsyncIterator[tuple[SqlStore, AsyncIterator[Change], sqlite3.Connection]]:
+) -> AsyncIterator[tuple[SqlStore, AsyncIterator[Change], aiosqlite.Connection]]:
     """Yield a store, its changes, and the connection whose transaction blocks a write of the store.
 
     The feed is not live, because the write waits. The caller must end the transaction.
@@ -231,25 +232,24 @@ async def blocked_feed(
     async with (
         on_sqlite(folder, keyring, SHORT_LOOK) as store,
         store.changes.subscribe() as changes,
+        other_connection(folder / "x.db") as other,
     ):
         await store.users.create(a_user())
         assert await anext(changes) == Change("user", "u-alice")
-        other = sqlite3.connect(folder / "x.db", isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
+        await other.execute("BEGIN IMMEDIATE")
         waiting = asyncio.create_task(store.users.update("u-alice", enabled=False))
         async with asyncio.timeout(60):
             while store.changes.live:
                 await asyncio.sleep(0.01)
             yield store, changes, other
             await waiting
-        other.close()
 
 
 async def test_feed_blocked_by_sqlite_lock_is_not_live(tmp_path: Path, keyring: Keyring) -> None:
     """The feed's connection is busy with a write that waits for another process."""
     async with blocked_feed(tmp_path, keyring) as (store, changes, other):
-        other.execute("CREATE TABLE another (x)")
-        other.execute("COMMIT")
+        await other.execute("CREATE TABLE another (x)")
+        await other.execute("COMMIT")
         await _until(changes, Change("all"))
         await _live(store)
 
@@ -259,7 +259,7 @@ async def test_feed_without_missed_changes_announces_no_change_of_all(
 ) -> None:
     """Otherwise a busy moment would empty the caches, which causes more load."""
     async with blocked_feed(tmp_path, keyring) as (store, changes, other):
-        other.execute("ROLLBACK")
+        await other.execute("ROLLBACK")
         assert await anext(changes) == Change("user", "u-alice")
         await _live(store)
         assert [change async for change in _arrived(changes)] == []

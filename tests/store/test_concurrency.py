@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Coroutine
@@ -17,6 +16,7 @@ from store.engine import Timeouts
 from store.errors import StoreUnavailable
 from store.records import Change, Membership, NewPassword
 from tests.store.records import a_cluster, a_token, a_user, let_in
+from tests.support.other_connection import other_connection
 
 _OPEN = """
 import asyncio, sys
@@ -123,9 +123,8 @@ async def test_sqlite_reads_succeed_while_another_process_writes(tmp_path: Path)
     url, timeouts = f"sqlite:///{tmp_path}/x.db", Timeouts(busy=1.0)
     store = await open_store(url, Keyring([b"k" * 32]), timeouts=timeouts)
     await store.users.create(a_user())
-    other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    try:
+    async with other_connection(tmp_path / "x.db") as other:
+        await other.execute("BEGIN IMMEDIATE")
         waiting = asyncio.create_task(store.users.update("u-alice", enabled=False))
         async with asyncio.timeout(60):
             for _ in range(20):
@@ -133,7 +132,5 @@ async def test_sqlite_reads_succeed_while_another_process_writes(tmp_path: Path)
                 await asyncio.sleep(0.001)
         with pytest.raises(StoreUnavailable, match="locked by another process"):
             await waiting
-    finally:
-        other.close()
     await store.users.update("u-alice", enabled=False)
     await store.close()

@@ -1,7 +1,6 @@
 """Tests of the errors that unusable databases cause at start."""
 
 import asyncio
-import sqlite3
 import stat
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from store.database import open_store, upgrade_database
 from store.encryption import Keyring, generate_key
 from store.engine import Timeouts
 from store.errors import SchemaTooOld, StoreUnavailable
+from tests.support.other_connection import other_connection
 
 
 @pytest.fixture
@@ -58,13 +58,10 @@ async def test_file_without_database_is_named(tmp_path: Path, keyring: Keyring) 
 async def test_locked_database_is_reported(tmp_path: Path, keyring: Keyring) -> None:
     url = f"sqlite:///{tmp_path}/x.db"
     await upgrade_database(url)
-    holder = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
-    holder.execute("BEGIN EXCLUSIVE")
-    try:
+    async with other_connection(tmp_path / "x.db") as holder:
+        await holder.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreUnavailable, match="locked by another process"):
             await open_store(url, keyring, timeouts=Timeouts(busy=0.1))
-    finally:
-        holder.close()
 
 
 async def test_unreachable_postgresql_is_reported_without_its_password(

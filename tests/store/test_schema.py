@@ -1,7 +1,6 @@
 """Tests of migrations: atomic, refused on a newer schema, and equal to the tables."""
 
 import shutil
-import sqlite3
 import subprocess
 import sys
 import tomllib
@@ -25,7 +24,7 @@ from store.errors import SchemaTooNew, StoreUnavailable
 from store.locations import locate
 from store.schema import HEAD
 from store.tables import metadata
-from tests.store.direct_access import execute, tables
+from tests.store.direct_access import execute, rows, tables
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,11 +92,11 @@ async def test_migrations_create_the_declared_tables(url: str) -> None:
     ],
 )
 async def test_queries_use_indexes(tmp_path: Path, query: str, index: str) -> None:
-    await upgrade_database(f"sqlite:///{tmp_path}/x.db")
-    with sqlite3.connect(tmp_path / "x.db") as connection:
-        plan = connection.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
-    assert [row[3] for row in plan if row[3].startswith("SEARCH")] == [row[3] for row in plan]
-    assert index in plan[0][3]
+    url = f"sqlite:///{tmp_path}/x.db"
+    await upgrade_database(url)
+    steps = [str(row[3]) for row in await rows(url, f"EXPLAIN QUERY PLAN {query}")]
+    assert [step for step in steps if step.startswith("SEARCH")] == steps
+    assert index in steps[0]
 
 
 def copy_sources(to: Path) -> None:

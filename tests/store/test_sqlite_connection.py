@@ -12,6 +12,7 @@ from store.database import open_store
 from store.encryption import Keyring, generate_key
 from store.sqlite_connection import connect
 from tests.store.records import a_user
+from tests.support.other_connection import other_connection
 from tests.support.waiting import eventually, wait_until
 
 
@@ -20,8 +21,8 @@ async def test_write_that_is_cancelled_again_and_again_leaves_no_task(tmp_path: 
     file = tmp_path / "sekisho.db"
     store = await open_store(f"sqlite:///{file}", Keyring.parse(generate_key()))
     before = asyncio.all_tasks()
-    with closing(sqlite3.connect(file)) as other:
-        other.execute("BEGIN EXCLUSIVE")
+    async with other_connection(file) as other:
+        await other.execute("BEGIN EXCLUSIVE")
         write = asyncio.create_task(store.users.create(a_user()))
         await asyncio.wait({write}, timeout=0.3)  # so long, the database is locked
         while not write.done():
@@ -30,7 +31,7 @@ async def test_write_that_is_cancelled_again_and_again_leaves_no_task(tmp_path: 
                 await asyncio.sleep(0)
         with suppress(asyncio.CancelledError):
             await write
-        other.rollback()
+        await other.execute("ROLLBACK")
     await eventually(lambda: asyncio.all_tasks() <= before)
     await store.close()
 

@@ -1,14 +1,13 @@
 """New stores for tests. Migrations take 0.1 s of a core, so SQLite files are copies of one file."""
 
 import shutil
-import sqlite3
 import tempfile
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from store.database import SqlStore, open_store
 from store.encryption import Keyring
+from tests.support.other_connection import other_connection
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="sekisho-stores-")
 """Holds this process's empty database, and exists as long as the process."""
@@ -33,7 +32,7 @@ async def _empty(keyring: Keyring) -> Path:
     if not made.exists():
         new = made.with_name("new.db")
         await (await open_store(f"{_SQLITE}{new}", keyring)).close()
-        with closing(sqlite3.connect(new)) as connection, connection:
-            connection.execute("DELETE FROM secrets")  # the check of the key
+        async with other_connection(new) as connection:
+            await connection.execute("DELETE FROM secrets")  # the check of the key
         new.rename(made)
     return made

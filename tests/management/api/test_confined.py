@@ -1,7 +1,5 @@
 """Every endpoint rejects a confined session, except for changing the password."""
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ from management.identity.tokens import TokenSpec
 from management.oauth.refresh_token import GRANT
 from tests.management.api.conftest import Api
 from tests.management.api.v1.test_route_table import IN_THE_PATH
+from tests.support.other_connection import other_connection
 
 ALLOWED = {"GET /v1/me", "POST /v1/me/password", "POST /v1/logout"}
 
@@ -74,16 +73,16 @@ async def test_get_requests_do_not_change_the_store(
     for endpoint in TABLE:
         if endpoint.method != "GET":
             continue
-        before = dump(tmp_path / "store.db")
+        before = await dump(tmp_path / "store.db")
         for query in ("", "?exec=false", "?exec=true"):
             async with api.client.request(
                 method, path_of(endpoint) + query, headers=sent, allow_redirects=False
             ) as answer:
                 away = title(endpoint) in BY_PROVIDER or endpoint.path.startswith(IN_CLUSTERS)
                 assert answer.status < 500 or away
-        assert dump(tmp_path / "store.db") == before, title(endpoint)
+        assert await dump(tmp_path / "store.db") == before, title(endpoint)
 
 
-def dump(database: Path) -> list[str]:
-    with closing(sqlite3.connect(database)) as connection:
-        return list(connection.iterdump())
+async def dump(database: Path) -> list[str]:
+    async with other_connection(database) as connection:
+        return [line async for line in connection.iterdump()]

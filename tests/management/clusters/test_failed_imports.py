@@ -1,6 +1,5 @@
 """Imports that fail, against a real cluster: nothing is stored or left behind."""
 
-import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from tests.management.clusters.unreachable import (
     UNREACHABLE,
 )
 from tests.management.conftest import OwnCluster
+from tests.support.other_connection import other_connection
 
 
 async def refusal(
@@ -119,7 +119,7 @@ async def test_import_that_fails_half_way_is_rolled_back(
 async def test_import_that_cannot_be_stored_is_rolled_back(
     clean: OwnCluster, store: Store, tmp_path: Path
 ) -> None:
-    refuse_writes(tmp_path / "store.db", "clusters")
+    await refuse_writes(tmp_path / "store.db", "clusters")
     message = await refusal(store, clean.endpoint, clean.administrator)
     assert "nothing was left behind" in message
     assert_taken_back(clean)
@@ -171,10 +171,10 @@ def assert_taken_back(cluster: OwnCluster) -> None:
         assert namespace["status"]["phase"] == "Terminating"
 
 
-def refuse_writes(database: Path, table: str) -> None:
+async def refuse_writes(database: Path, table: str) -> None:
     """Make writes to one table of the store fail, as on a full disk."""
-    with sqlite3.connect(database) as connection:
-        connection.execute(
+    async with other_connection(database) as connection:
+        await connection.execute(
             f"CREATE TRIGGER full BEFORE INSERT ON {table} "
             "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
         )

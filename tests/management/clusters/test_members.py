@@ -136,7 +136,7 @@ async def test_grant_in_an_unreachable_cluster_is_applied_later(
 async def test_grant_that_cannot_be_stored_is_not_bound(
     kubernetes: OwnCluster, store: Store, cluster: Cluster, tmp_path: Path
 ) -> None:
-    refuse_writes(tmp_path / "store.db", "bindings")
+    await refuse_writes(tmp_path / "store.db", "bindings")
     with pytest.raises(StoreError):
         await MemberService(store).grant("prod", "alice", "member")
     assert bound(kubernetes) == {}

@@ -1,9 +1,8 @@
 """What the controllers of clusters that cannot be used send, hold open, write, and log."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from store.records import Cluster, CredentialSource
 from tests.management.controllers.real_cluster import running_manager
 from tests.store.records import NOW
 from tests.support.addresses import LOOPBACK
+from tests.support.other_connection import other_connection
 from tests.support.waiting import eventually
 
 CLUSTERS = 10
@@ -107,18 +107,16 @@ async def test_write_of_a_user_does_not_wait_for_those_of_all_observers(
     async with listening("closes") as hostile:
         for number in range(CLUSTERS):
             await store.clusters.create(a_cluster(hostile.port, number))
-        with closing(_other_process(tmp_path)) as other:
-            async with running_manager(store) as manager:
-                await eventually(lambda: len(manager.clusters) == CLUSTERS)
-                other.execute("BEGIN IMMEDIATE")
-                before = len(await store.fleet.statuses())
-                await eventually(lambda: hostile.opened >= 2 * CLUSTERS)
-                writing = asyncio.create_task(store.users.create(new_user("dave")))
-                await asyncio.sleep(0)
-                other.execute("COMMIT")
-                await writing
-                assert len(await store.fleet.statuses()) - before <= STORE_TURNS + 1
-
-
-def _other_process(folder: Path) -> sqlite3.Connection:
-    return sqlite3.connect(folder / "store.db", isolation_level=None)
+        async with (
+            other_connection(tmp_path / "store.db") as other,
+            running_manager(store) as manager,
+        ):
+            await eventually(lambda: len(manager.clusters) == CLUSTERS)
+            await other.execute("BEGIN IMMEDIATE")
+            before = len(await store.fleet.statuses())
+            await eventually(lambda: hostile.opened >= 2 * CLUSTERS)
+            writing = asyncio.create_task(store.users.create(new_user("dave")))
+            await asyncio.sleep(0)
+            await other.execute("COMMIT")
+            await writing
+            assert len(await store.fleet.statuses()) - before <= STORE_TURNS + 1

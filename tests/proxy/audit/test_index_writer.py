@@ -1,9 +1,7 @@
 """Searchable events are stored in batches, wait for a store that is away, and are never awaited."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +18,7 @@ from store.database import SqlStore
 from store.encryption import Keyring, generate_key
 from tests.proxy.request_contexts import request_context
 from tests.store.test_audit_events import an_event
+from tests.support.other_connection import other_connection
 from tests.support.stores import open_new_store
 from tests.support.waiting import eventually
 
@@ -95,10 +94,10 @@ async def test_batch_with_unknown_outcome_is_dropped_and_counted(
     index = an_index(dropped)
     await store.audit.append([an_event()])
     offer(index, 3)
-    with closing(sqlite3.connect(tmp_path / "sekisho-audit.db")) as other:
-        other.execute("BEGIN EXCLUSIVE")
+    async with other_connection(tmp_path / "sekisho-audit.db") as other:
+        await other.execute("BEGIN EXCLUSIVE")
         assert not await AuditIndexWriter(index, store.audit).write(0.05)
-        other.rollback()
+        await other.execute("ROLLBACK")
     assert dropped == ["store"] * 3
     assert index.take(10) == []
 

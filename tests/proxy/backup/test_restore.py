@@ -1,9 +1,7 @@
 """Backups of both databases, restored into both."""
 
-import sqlite3
 import stat
 from collections import Counter
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from store.transfer.dump import OF_PROCESSES, dump
 from store.transfer.snapshot import open_snapshot
 from tests.store.direct_access import execute, rows, tables
 from tests.store.transfer.full_database import fill
+from tests.support.other_connection import other_connection
 
 WRAPPING = PassphraseWrapping("correct horse battery")
 KEY = generate_key()
@@ -175,7 +174,7 @@ async def test_changes_of_a_database_that_was_moved_away_are_not_merged(
     settings = _settings(tmp_path)
     settings.data_dir.mkdir()
     await fill(settings.store_url, KEYRING)
-    rest = _without_database(settings.data_dir / "sekisho.db")
+    rest = await _without_database(settings.data_dir / "sekisho.db")
     before = rest.read_bytes()
     with pytest.raises(UserError, match=r"sekisho.db-wal exists without its database"):
         await restore_backup(file, settings, WRAPPING, RestoreOptions())
@@ -188,13 +187,12 @@ async def test_changes_of_a_database_that_was_moved_away_are_not_merged(
     assert aside.read_bytes() == before
 
 
-def _without_database(file: Path) -> Path:
+async def _without_database(file: Path) -> Path:
     """Delete a database, but not the changes of a process that was killed. Return their file."""
     rest = file.with_name(f"{file.name}-wal")
-    with closing(sqlite3.connect(file)) as connection:
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute("UPDATE users SET display_name = 'stale'")
-        connection.commit()
+    async with other_connection(file) as connection:
+        await connection.execute("PRAGMA wal_autocheckpoint = 0")
+        await connection.execute("UPDATE users SET display_name = 'stale'")
         content = rest.read_bytes()
     file.unlink()
     rest.write_bytes(content)

@@ -2,8 +2,6 @@
 
 import asyncio
 import itertools
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +18,7 @@ from proxy.upstream.registry import UpstreamRegistry
 from store.encryption import Keyring
 from store.interfaces import Store
 from store.records import Cluster, CredentialSource
+from tests.support.other_connection import other_connection
 from tests.support.stores import open_new_store
 
 CLUSTER = Cluster(
@@ -47,11 +46,11 @@ async def test_missed_change_is_applied_later(tmp_path: Path) -> None:
         await directory.load()
         assert directory.find("one") is not None
         await store.clusters.delete(CLUSTER.id)
-        with closing(sqlite3.connect(file)) as other:
-            other.execute("ALTER TABLE clusters RENAME TO away")
+        async with other_connection(file) as other:
+            await other.execute("ALTER TABLE clusters RENAME TO away")
             await directory.refresh(CLUSTER.id)
             assert directory.find("one") is not None, "what can't be read stays as it was"
-            other.execute("ALTER TABLE away RENAME TO clusters")
+            await other.execute("ALTER TABLE away RENAME TO clusters")
         async with asyncio.timeout(60):
             while directory.find("one") is not None:
                 await asyncio.sleep(0.05)

@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from store.transfer.target import Mismatch, Target, open_target
 from tests.store.direct_access import execute, rows, tables
 from tests.store.test_audit_events import an_event
 from tests.store.transfer.full_database import fill
+from tests.support.other_connection import other_connection
 
 
 @pytest.fixture
@@ -112,10 +112,10 @@ async def test_file_is_in_use_as_soon_as_its_store_is_open(
     store = await open_store(sqlite_url, keyring)
     try:
         file = sqlite_url.removeprefix("sqlite:///")
-        with closing(sqlite3.connect(file, timeout=0)) as other:
-            other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        async with other_connection(file, timeout=0) as other:
+            await other.execute("PRAGMA locking_mode=EXCLUSIVE")
             with pytest.raises(sqlite3.OperationalError, match="locked"):
-                other.execute("BEGIN EXCLUSIVE")
+                await other.execute("BEGIN EXCLUSIVE")
     finally:
         await store.close()
 
@@ -198,9 +198,9 @@ async def test_values_that_postgresql_refuses_are_all_named_before_anything_is_c
     for shape, column in columns:
         beside = locate(sqlite_url).beside("audit").file
         file = str(beside if shape.name in AUDIT_TABLES else main)
-        with closing(sqlite3.connect(file)) as lite, lite:
-            last = f'SELECT max(rowid) FROM "{shape.name}"'
-            lite.execute(f'UPDATE "{shape.name}" SET "{column}" = {value} WHERE rowid = ({last})')
+        last = f'SELECT max(rowid) FROM "{shape.name}"'
+        change = f'UPDATE "{shape.name}" SET "{column}" = {value} WHERE rowid = ({last})'
+        await execute(f"sqlite:///{file}", change)
         wanted.add((shape.name, column))
     with pytest.raises(NotPortable) as caught:
         await copy_database(locate(sqlite_url), locate(postgres_database))
