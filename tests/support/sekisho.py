@@ -42,6 +42,7 @@ IMAGES_SETTING = "images: {registry: registry.example}\n"
 """For manifests of agents, which are refused if the server does not know its image."""
 
 PASSWORD = "correct horse battery staple"
+_COMMANDS = ThreadPoolExecutor(1)  # One by one: each takes the standard streams of the process.
 
 _KEPT = ("PATH", "HOME", "PYTHONPATH", "PYTHONSAFEPATH")
 """The last two select the compiled request path; see the Makefile."""
@@ -103,13 +104,12 @@ class Sekisho:
         return done
 
     def prepare(self, *arguments: str, stdin: str | None = None) -> str:
-        """Run a command in a thread of this process, without imports; return its output."""
+        """Run a command in this process, without imports; return its output."""
         if "PYTHONPATH" in self.environment:  # It may name plug-ins, which this process lacks.
             return self.run(*arguments, stdin=stdin).stdout.strip()
-        with ThreadPoolExecutor(1) as thread:
-            command = ["-c", str(self.config), *arguments]
-            run = partial(CliRunner().invoke, cli.main, command, stdin, env=self.environment)
-            done = thread.submit(run).result()
+        command = ["-c", str(self.config), *arguments]
+        invoke = partial(CliRunner().invoke, env=self.environment)
+        done = _COMMANDS.submit(invoke, cli.main, command, stdin).result()
         if done.exit_code:
             raise AssertionError(f"sekisho {arguments} failed: {done.output}") from done.exception
         return done.stdout.strip()
