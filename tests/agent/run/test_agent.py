@@ -142,6 +142,22 @@ async def test_replica_that_drains_is_replaced_before_its_streams_end(tmp_path: 
         await eventually(lambda: old.server.ended)
 
 
+async def test_sighup_ends_no_tunnel(tmp_path: Path) -> None:
+    async with (
+        echo_server() as port,
+        gate() as one,
+        running_agent(tmp_path, one.server.url, api_server=port) as agent,
+    ):
+        await eventually(lambda: len(one.usable) >= 2)
+        before = list(one.usable)
+        agent.hang_up()
+        await eventually(lambda: agent.events("SIGHUP has no effect"))
+        assert list(one.usable) == before
+        assert await echoes(one)
+        agent.terminate()
+        assert await agent.ended() == 0
+
+
 async def test_sigterm_lets_streams_end_and_accepts_no_others(tmp_path: Path) -> None:
     async with (
         echo_server() as port,
