@@ -118,7 +118,8 @@ def test_stop_is_announced_refuses_connections_and_lets_requests_finish(
         )
         open_request.start()
         assert slow.asked.wait(120)
-        assert ready(sekisho) == 200
+        # Not at once if a worker takes more than a second to respond, on a busy machine.
+        wait_until(lambda: ready(sekisho) == 200, 10)
         process = terminate(sekisho)
         wait_until(lambda: ready(sekisho) == 503, 10)
         wait_until(lambda: refuses(sekisho), 10)
@@ -140,7 +141,7 @@ def test_sighup_ends_no_request_and_no_process(running: Start) -> None:
             os.kill(process, signal.SIGHUP)
         wait_until(lambda: sekisho.log.count("SIGHUP has no effect") == 1 + len(before))
         assert children.read_text().split() == before
-        assert ready(sekisho) == 200
+        wait_until(lambda: ready(sekisho) == 200, 10)
         assert terminate(sekisho).wait(120) == 0
 
 
@@ -150,7 +151,8 @@ def test_stop_with_a_delay_is_announced_while_new_connections_are_served(
     with running(SEKISHO_SERVER__SHUTDOWN_DELAY="1h") as sekisho:
         terminate(sekisho)
         wait_until(lambda: ready(sekisho) == 503, 60)
-        assert sekisho.request("GET", "/readyz").status == 503
+        # Each worker when it gets the signal.
+        wait_until(lambda: sekisho.request("GET", "/readyz").status == 503, 60)
         assert sekisho.request("GET", "/v1/me", token=sekisho.root).status == 200
 
 

@@ -15,7 +15,13 @@ from tests.support.log_lines import events_of
 from tests.support.scripted_api_server import ScriptedApiServer, issue
 from tests.support.sekisho import running
 from tests.support.waiting import wait_until
-from tests.support.workers import alive, connections_to_workers, worker_metrics, worker_pids
+from tests.support.workers import (
+    alive,
+    connections_to_workers,
+    metrics_of_all,
+    worker_metrics,
+    worker_pids,
+)
 
 CLUSTER = "/k8s/clusters/scripted"
 TWO = {"SEKISHO_SERVER__WORKERS": "2", "SEKISHO_AUDIT__MAX_SIZE": "20KiB"}
@@ -50,7 +56,7 @@ def both_up(sekisho: FaultSekisho) -> bool:
 
 def test_both_workers_serve_and_their_metrics_are_summed(pair: FaultSekisho) -> None:
     count = 'sekisho_requests_total{cluster="scripted",code="200",verb="get"}'
-    before = pair.metric(count)
+    (before,) = metrics_of_all(pair, count)
     with connections_to_workers(pair) as lines:
         for line, times in zip(lines, (3, 4), strict=True):
             for _ in range(times):
@@ -58,8 +64,8 @@ def test_both_workers_serve_and_their_metrics_are_summed(pair: FaultSekisho) -> 
                     line.request("GET", f"{CLUSTER}/fine", headers=bearer(pair.root)).status == 200
                 )
         wait_until(lambda: pair.metric(count) == before + 7, 10)
-    assert pair.metric('process_cpu_seconds_total{worker="0"}') > 0
-    assert pair.metric('process_cpu_seconds_total{worker="supervisor"}') > 0
+    processes = (f'process_cpu_seconds_total{{worker="{name}"}}' for name in ("0", "supervisor"))
+    assert all(seconds > 0 for seconds in metrics_of_all(pair, *processes))
 
 
 def test_killed_worker_restarts_and_the_other_serves_meanwhile(
@@ -67,13 +73,12 @@ def test_killed_worker_restarts_and_the_other_serves_meanwhile(
 ) -> None:
     started = 'sekisho_worker_starts_total{worker="0"}'
     count = 'sekisho_requests_total{cluster="scripted",code="200",verb="get"}'
-    starts = pair.metric(started)
+    starts, before = metrics_of_all(pair, started, count)
     victim, other = worker_pids(pair)[0], worker_pids(pair)[1]
     kept = pair.config.read_text()
     pair.config.write_text("server: {listen: nonsense}")
     os.kill(victim, signal.SIGKILL)
     wait_until(lambda: not alive(victim), 10)
-    before = pair.metric(count)
     asked = 0
     while not asked or pair.metric(started) == starts or not both_up(pair):
         assert pair.request("GET", f"{CLUSTER}/fine", token=pair.root).status == 200
@@ -147,9 +152,10 @@ def test_hanging_worker_is_skipped_and_reported(pair: FaultSekisho) -> None:
     victim = worker_pids(pair)[1]
     os.kill(victim, signal.SIGSTOP)
     try:
+        # On a busy machine, the other one may take more than the second that it has.
+        wait_until(lambda: pair.metric('process_open_fds{worker="0"}') > 0)
+        wait_until(lambda: pair.metric('sekisho_worker_up{worker="0"}') == 1)
         assert pair.metric('sekisho_worker_up{worker="1"}') == 0
-        assert pair.metric('sekisho_worker_up{worker="0"}') == 1
-        assert pair.metric('process_open_fds{worker="0"}') > 0
         assert pair.metric('process_open_fds{worker="1"}') == 0
     finally:
         os.kill(victim, signal.SIGCONT)

@@ -6,7 +6,6 @@ Tests start a server by ``with running(server)``, which ends its process whateve
 import http.client
 import json
 import os
-import re
 import shutil
 import signal
 import ssl
@@ -28,6 +27,7 @@ from proxy.workers.child_process import die_with_parent
 from tests.support.addresses import LOOPBACK_SETTING
 from tests.support.http_response import HttpResponse as HttpResponse
 from tests.support.isolation import free_port as free_port  # re-exported for tests that run Sekisho
+from tests.support.metrics_text import metric_of
 from tests.support.running import note_started
 from tests.support.running import running as running  # re-exported, too
 from tests.support.waiting import wait_until
@@ -215,9 +215,7 @@ class Sekisho:
 
     def metric(self, line: str) -> float:
         """Return the value of a metric by name and labels in Prometheus' format, or 0.0."""
-        text = self.get_monitoring("/metrics")
-        found = re.search(rf"^{re.escape(line)} (\S+)$", text, re.MULTILINE)
-        return float(found[1]) if found else 0.0
+        return metric_of(self.get_monitoring("/metrics"), line)
 
     def get_monitoring(self, path: str) -> str:
         """Return the response body of the metrics listener."""

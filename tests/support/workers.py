@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.metrics_text import metric_of
 from tests.support.sekisho import HttpResponse, Sekisho
+from tests.support.waiting import wait_until
 
 
 def worker_pids(sekisho: Sekisho) -> dict[int, int]:
@@ -18,7 +20,10 @@ def worker_pids(sekisho: Sekisho) -> dict[int, int]:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     pids = {}
     for child in map(int, children):
-        arguments = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+        try:
+            arguments = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+        except (FileNotFoundError, ProcessLookupError):  # It has ended meanwhile.
+            continue
         if b"--worker" in arguments:
             pids[int(arguments[arguments.index(b"--worker") + 1])] = child
     return pids
@@ -98,6 +103,22 @@ def _descriptors(pid: int) -> Iterator[str]:
             yield str(one.readlink())
         except OSError:  # closed meanwhile
             continue
+
+
+def metrics_of_all(sekisho: Sekisho, *lines: str) -> list[float]:
+    """Return metrics at a moment, as :meth:`Sekisho.metric`, when every worker has sent its own.
+
+    Those of a worker that takes more than a second, on a busy machine, are missing or old.
+    """
+    texts: list[str] = []
+
+    def is_whole() -> bool:
+        texts[:] = [sekisho.get_monitoring("/metrics")]
+        numbers = worker_pids(sekisho)
+        return all(metric_of(texts[0], f'sekisho_worker_up{{worker="{n}"}}') == 1 for n in numbers)
+
+    wait_until(is_whole, what="the metrics of all workers")
+    return [metric_of(texts[0], line) for line in lines]
 
 
 def worker_metrics(sockets: Path, number: int) -> str:

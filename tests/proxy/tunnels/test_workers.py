@@ -11,7 +11,7 @@ from tests.support.agents import open_tunnel
 from tests.support.edge import TOKEN, add_cluster, store_of, target
 from tests.support.sekisho import Sekisho, free_port, make_sekisho, running
 from tests.support.waiting import eventually
-from tests.support.workers import worker_pids
+from tests.support.workers import metrics_of_all, worker_pids
 
 
 @pytest.fixture
@@ -42,7 +42,8 @@ async def test_each_worker_is_a_replica_of_the_same_machine(workers: Sekisho) ->
                 return len(await store.tunnels.all()) == len(agents)
 
         await eventually(all_stored)
-        assert workers.metric('sekisho_tunnels{cluster="edge"}') == len(agents)
+        tunnels = metrics_of_all(workers, 'sekisho_tunnels{cluster="edge"}')
+        assert tunnels == [len(agents)]
         replicas = {one.welcome.replica for one in agents if one.welcome}
         assert len(replicas) == len(worker_pids(workers))
 
