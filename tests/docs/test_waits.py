@@ -46,6 +46,11 @@ def test_time_limits_are_long_unless_the_test_expects_them_to_pass() -> None:
     assert lines_of(short) == []
 
 
+def test_short_limits_are_found() -> None:
+    constants = {"QUICK": 5.0}
+    assert sorted(short_limits(ast.parse(SHORT), constants, expected=False)) == [2, 5, 9]
+
+
 def test_durations_are_asserted_with_within() -> None:
     """``within`` allows for a busy machine. Processor time needs no allowance."""
 
@@ -180,6 +185,8 @@ def literal_number(node: ast.expr | None) -> float | None:
 
 def short_limits(node: ast.AST, constants: Mapping[str, float], *, expected: bool) -> Iterator[int]:
     """Yield the lines of limits on waits that are short, and not meant to pass."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        constants = {**constants, **dict(default_numbers(node))}
     if isinstance(node, ast.With | ast.AsyncWith):
         calls = [one.context_expr for one in node.items]
         expected = expected or any(names_timeout(one) for one in calls)
@@ -192,6 +199,20 @@ def short_limits(node: ast.AST, constants: Mapping[str, float], *, expected: boo
     for child in ast.iter_child_nodes(node):
         if child is not asked:
             yield from short_limits(child, constants, expected=expected)
+
+
+def default_numbers(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tuple[str, float]]:
+    """Yield the parameters whose defaults are numbers, by name."""
+    arguments = node.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    pairs = [
+        *zip(reversed(positional), reversed(arguments.defaults), strict=False),
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+    ]
+    for parameter, default in pairs:
+        number = literal_number(default)
+        if number is not None:
+            yield parameter.arg, number
 
 
 def names_timeout(node: ast.expr) -> bool:
@@ -215,6 +236,21 @@ def is_short(call: ast.Call, constants: Mapping[str, float]) -> bool:
     ]
     return any(one < LEAST_SECONDS for one in seconds)
 
+
+SHORT = """
+thread.join(5)
+thread.join(120)
+async def read(reader, seconds=10, *, most=60):
+    async with asyncio.timeout(seconds):
+        await reader.read()
+    async with asyncio.timeout(most):
+        await reader.read()
+process.wait(QUICK)
+try:
+    process.wait(QUICK)
+except subprocess.TimeoutExpired:
+    process.kill()
+"""
 
 BAD = """
 QUICK = 5
