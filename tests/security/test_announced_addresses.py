@@ -157,7 +157,7 @@ def test_connection_of_a_balancer_without_a_valid_header_is_refused(
     with connect(small, first=first) as bare:
         assert is_reset(bare)
     assert small.metric(REFUSED % "header") == before + 1
-    assert '"refused a connection"' in small.log
+    wait_until(lambda: '"refused a connection"' in small.log, what="the line")
 
 
 @pytest.mark.parametrize("source", [BALANCER, STRANGER])
