@@ -1,8 +1,7 @@
 """Run an agent until a signal.
 
 The first SIGTERM lets open streams end within the grace period, the second one ends them. Nothing
-else ends an agent: a server that is away is dialed until it returns, and SIGHUP has no effect,
-except in a terminal.
+else ends an agent: a server that is away is dialed until it returns.
 """
 
 import asyncio
@@ -15,7 +14,6 @@ from agent.run.health import serve_health
 from agent.run.settings import AgentSettings
 from agent.run.slot import Slot
 from agent.run.tunnel_set import TunnelSet
-from config.hangup import survive_hangup
 from config.listen import Listen
 from config.loggers import get_logger
 
@@ -76,7 +74,6 @@ def _signals(leaving: asyncio.Event, at_once: asyncio.Event) -> Iterator[None]:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, received)
-    survive_hangup(lambda: _LOG.info("SIGHUP has no effect"))
     try:
         yield
     finally:

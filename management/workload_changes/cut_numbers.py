@@ -1,9 +1,8 @@
 """Find numbers that a cluster cuts to 32 bits. Pure.
 
 An API server decodes a number into the type of its field, without a check of its size: 4294967301
-becomes 5, and so do 4294967301.0 and 4.294967301e9. Which fields have 32 bits depends on the kind
-and on the cluster's version. So the object that the cluster would store is compared with the one
-that was sent.
+becomes 5. Which fields have 32 bits depends on the kind and on the cluster's version. So the
+object that the cluster would store is compared with the one that was sent.
 """
 
 from collections import defaultdict
@@ -47,8 +46,8 @@ def cut(number: int) -> int:
 def _numbers(value: Any, place: Place) -> Iterator[tuple[Place, int]]:
     if isinstance(value, bool):
         return
-    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
-        yield place, int(value)
+    if isinstance(value, int):
+        yield place, value
     elif isinstance(value, Mapping):
         for name, inner in value.items():
             yield from _numbers(inner, (*place, str(name)))

@@ -188,13 +188,10 @@ class FastPathConnection(ClientConnection):
         peer = self.transport.get_extra_info("peername") if self.transport is not None else None
         return str(peer[0] if isinstance(peer, tuple) else peer or "")
 
-    def send_status(
-        self, error: StatusError, request_id: str, *, to_head: bool, keep_alive: bool
-    ) -> None:
-        """Respond for the cluster; ``to_head``: to a request with the method HEAD."""
+    def send_status(self, error: StatusError, request_id: str, *, keep_alive: bool) -> None:
+        """Respond for the cluster."""
         if self.transport is not None:
-            data = status_bytes(error, request_id, to_head=to_head, keep_alive=keep_alive)
-            self.transport.write(data)
+            self.transport.write(status_bytes(error, request_id, keep_alive=keep_alive))
             if not keep_alive and self.running is None:
                 self.force_close()
 

@@ -13,7 +13,7 @@ from proxy.response.status import StatusError
 class DelayedRejection:
     """Occupies the connection as a request does, until it is sent or the client leaves."""
 
-    __slots__ = ("_connection", "_error", "_keep_alive", "_request_id", "_timer", "_to_head")
+    __slots__ = ("_connection", "_error", "_keep_alive", "_request_id", "_timer")
 
     def __init__(
         self,
@@ -21,13 +21,11 @@ class DelayedRejection:
         error: StatusError,
         request_id: str,
         *,
-        to_head: bool,
         keep_alive: bool,
     ) -> None:
         self._connection = connection
         self._error = error
         self._request_id = request_id
-        self._to_head = to_head
         self._keep_alive = keep_alive
         self._timer: asyncio.TimerHandle | None = None
         connection.running = self
@@ -42,7 +40,5 @@ class DelayedRejection:
             self._timer.cancel()
 
     def _send(self) -> None:
-        self._connection.send_status(
-            self._error, self._request_id, to_head=self._to_head, keep_alive=self._keep_alive
-        )
+        self._connection.send_status(self._error, self._request_id, keep_alive=self._keep_alive)
         self._connection.request_done(keep_alive=self._keep_alive)

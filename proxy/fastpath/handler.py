@@ -127,7 +127,7 @@ class FastPathHandler:
             scope.acquire_permit()
         except LimitExceeded as exc:
             pool.put_back(upstream)
-            self._reject(connection, scope, exc, keep_alive=cached.keep_alive)
+            self._reject(connection, scope, cached, exc)
             return True
         self._lifecycle.traffic.count_authentication(token.identity.provider, "accepted")
         request = FastPathRequest(connection, line, cached, prepared, scope, upstream, data)
@@ -157,20 +157,17 @@ class FastPathHandler:
         self,
         connection: FastPathConnection,
         scope: RequestScope,
+        cached: CachedHeaders,
         exc: LimitExceeded,
-        *,
-        keep_alive: bool,
     ) -> None:
         """Respond to a request over a limit, at the least cost: there may be many."""
-        error, request_id = status_for_limit(exc), scope.context.request_id
-        to_head = scope.context.method == "HEAD"
+        error, keep_alive = status_for_limit(exc), cached.keep_alive
+        request_id = scope.context.request_id
         if exc.rejection_delay:
-            delayed = DelayedRejection(
-                connection, error, request_id, to_head=to_head, keep_alive=keep_alive
-            )
+            delayed = DelayedRejection(connection, error, request_id, keep_alive=keep_alive)
             delayed.send_later(self._loop, exc.rejection_delay)
         else:
-            connection.send_status(error, request_id, to_head=to_head, keep_alive=keep_alive)
+            connection.send_status(error, request_id, keep_alive=keep_alive)
         scope.reject(error)
         scope.finish()
 

@@ -114,7 +114,7 @@ class FastPathRequest(ResponseRelay):
         if isinstance(error, StatusError):
             scope.end_relay()
             scope.reject(error)
-            self._send_status(connection, error)
+            connection.send_status(error, self.context.request_id, keep_alive=self.keep_alive)
         elif isinstance(error, UpstreamError):
             scope.end_relay()
             retry = self._cluster.pool.report_failure(error, self._upstream_connection)
@@ -122,11 +122,9 @@ class FastPathRequest(ResponseRelay):
                 scope.release()
                 connection.fall_back(self._data)
                 return
-            self._send_status(connection, scope.upstream_failed(error))
+            status_error = scope.upstream_failed(error)
+            connection.send_status(
+                status_error, self.context.request_id, keep_alive=self.keep_alive
+            )
         scope.finish()
         connection.request_done(keep_alive=self.keep_alive)
-
-    def _send_status(self, connection: FastPathConnection, error: StatusError) -> None:
-        to_head, keep_alive = self._options.to_head, self.keep_alive
-        request_id = self.context.request_id
-        connection.send_status(error, request_id, to_head=to_head, keep_alive=keep_alive)

@@ -214,19 +214,15 @@ def _response(error: StatusError, request_id: str) -> tuple[dict[str, str], byte
     return headers, body
 
 
-def status_bytes(error: StatusError, request_id: str, *, to_head: bool, keep_alive: bool) -> bytes:
-    """Return ``error`` as the bytes of an HTTP/1.1 response. One ``to_head`` has no body.
-
-    A client would take the body for the beginning of its next response.
-    """
+def status_bytes(error: StatusError, request_id: str, *, keep_alive: bool) -> bytes:
+    """Return ``error`` as the bytes of an HTTP/1.1 response."""
     headers, body = _response(error, request_id)
     lines = [f"HTTP/1.1 {error.code} {HTTPStatus(error.code).phrase}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     lines.append(f"Content-Length: {len(body)}")
     if not keep_alive:
         lines.append("Connection: close")
-    head = "\r\n".join(lines).encode("ascii") + b"\r\n\r\n"
-    return head if to_head else head + body
+    return "\r\n".join(lines).encode("ascii") + b"\r\n\r\n" + body
 
 
 def status_response(

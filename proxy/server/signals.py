@@ -1,12 +1,17 @@
-"""SIGTERM and SIGINT as an asyncio event. SIGHUP ends no server but one in a terminal."""
+"""SIGTERM and SIGINT as an asyncio event. SIGHUP ends no server but one in a terminal.
+
+Configurations of logrotate send SIGHUP to servers, and its default ends the process. systemd calls
+that a clean end, after which ``Restart=on-failure`` starts nothing.
+"""
 
 import asyncio
+import os
 import signal
 
-from config.hangup import survive_hangup
 from config.loggers import get_logger
 
 _NUMBERS = (signal.SIGTERM, signal.SIGINT)
+_STANDARD_INPUT = 0
 _LOG = get_logger(__name__)
 
 
@@ -28,7 +33,9 @@ def stop_signal(*, second_ends: bool = True) -> asyncio.Event:
 
     for number in _NUMBERS:
         loop.add_signal_handler(number, on_signal)
-    survive_hangup(_hung_up)
+    # nohup has set SIG_IGN. In a terminal, its end is the end of the server.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and not os.isatty(_STANDARD_INPUT):
+        loop.add_signal_handler(signal.SIGHUP, _hung_up)
     return stop
 
 

@@ -214,7 +214,7 @@ async def test_many_streams_opened_closed_and_aborted_leave_nothing() -> None:
 
 
 async def test_tunnel_without_any_byte_is_ended_with_its_streams() -> None:
-    timing = TunnelTiming(ping=0.1, silence=0.5)
+    timing = TunnelTiming(ping=0.5, silence=3)
     async with connected(echo, timing=timing, faulty=True) as world:
         reader, _ = await world.connect()
         assert world.network is not None

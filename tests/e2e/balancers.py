@@ -100,11 +100,11 @@ def running_balancer(
     (folder / "ca.crt").write_bytes(authority.certificate_pem)
     (folder / "sekisho-ca.crt").write_bytes(own_ca.read_bytes())
     port, ends_tls = free_port(), "terminated" in name
-    text = recipe_file(name)
+    text = configuration(name, port, ports)
     for before, after in changes:
         assert before in text
         text = text.replace(before, after)
-    (folder / name).write_text(configured(text, port, ports))
+    (folder / name).write_text(text)
     command = _command(name, programs, folder)
     ready = Balancer(Path(name).stem, port, folder / "ca.crt" if ends_tls else own_ca, ends_tls)
     process = subprocess.Popen([*die_with_parent(), *command], cwd=folder)
@@ -117,8 +117,13 @@ def running_balancer(
         process.wait(60)
 
 
-def configured(text: str, port: int, ports: Sequence[int]) -> str:
-    """Return a configuration with the ports of the balancer and the replicas on this machine."""
+def configuration(name: str, port: int, ports: Sequence[int]) -> str:
+    """Return a configuration of the recipe, with the replicas' ports on this machine."""
+    [text] = [
+        one.text
+        for one in steps_of(RECIPE.read_text())
+        if isinstance(one, File) and one.name == name
+    ]
     lines = []
     for line in text.splitlines(keepends=True):
         line = line.replace("bind :443", f"bind 127.0.0.1:{port}")
@@ -131,16 +136,6 @@ def configured(text: str, port: int, ports: Sequence[int]) -> str:
             each = each.replace("sekisho.internal:8443", f"127.0.0.1:{replica}")
             lines.append(each.replace(ADDRESS, own_address(replica)))
     return "".join(lines).replace("sekisho.internal", "localhost")
-
-
-def recipe_file(name: str) -> str:
-    """Return the text of a file of the recipe."""
-    [text] = [
-        one.text
-        for one in steps_of(RECIPE.read_text())
-        if isinstance(one, File) and one.name == name
-    ]
-    return text
 
 
 def own_address(port: int) -> str:

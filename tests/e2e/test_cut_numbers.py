@@ -123,15 +123,6 @@ def test_number_that_the_cluster_would_cut_is_refused_and_nothing_is_written(
     )
 
 
-def test_whole_number_with_a_point_that_the_cluster_would_cut_is_refused(
-    workloads: Workloads,
-) -> None:
-    response = workloads.apply(document("Deployment", selecting(minReadySeconds=float(LARGE))))
-    assert response.status == 422, response.body
-    message = f"spec.minReadySeconds: the cluster would store 5 in place of {LARGE}"
-    assert message in response.json()["detail"]
-
-
 def test_pod_with_a_new_account_is_refused_before_the_account_is_made(
     workloads: Workloads,
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from proxy.demo.fake_kubelet import Pod
-from tests.e2e.balancers import CLIENT, Balancer, recipe_file, running_balancer
+from tests.e2e.balancers import CLIENT, Balancer, running_balancer
 from tests.e2e.kubectl_commands import assert_logs_follow, assert_port_forward, ok
 from tests.support.kubernetes import start_kubectl
 from tests.support.log_lines import await_audit_event
@@ -19,22 +19,15 @@ pytestmark = pytest.mark.timeout(600)
 ANNOUNCING = "127.0.0.3"
 """The address of balancers that announce their clients by the PROXY protocol."""
 
-ENVOY = recipe_file("envoy-passthrough.yaml")
-SOCKETS = ENVOY[ENVOY.index("      transport_socket_matches:") :]
-CLUSTER = "      lb_policy: LEAST_REQUEST\n"
-SOURCE = f"{{source_address: {{address: {ANNOUNCING}, port_value: 0}}}}"
-
 ANNOUNCED = {
-    "envoy-passthrough.yaml": [
-        (SOCKETS, recipe_file("envoy-announcing.yaml")),
-        (CLUSTER, f"{CLUSTER}      upstream_bind_config: {SOURCE}\n"),
-    ],
-    "haproxy-passthrough.cfg": [
-        ("check check-ssl", f"source {ANNOUNCING} send-proxy-v2 check check-ssl"),
-    ],
-    "nginx-passthrough.conf": [
-        ("proxy_pass sekisho;", f"proxy_pass sekisho; proxy_bind {ANNOUNCING}; proxy_protocol on;"),
-    ],
+    "haproxy-passthrough.cfg": (
+        "check check-ssl",
+        f"source {ANNOUNCING} send-proxy-v2 check check-ssl",
+    ),
+    "nginx-passthrough.conf": (
+        "proxy_pass sekisho;",
+        f"proxy_pass sekisho; proxy_bind {ANNOUNCING}; proxy_protocol on;",
+    ),
 }
 """What the recipe adds to a configuration, and another address for the balancer."""
 
@@ -141,11 +134,10 @@ def test_audit_log_has_the_address_of_a_client_that_a_balancer_announces(
     name: str, behind: SekishoWithUsers, load_balancers: dict[str, Path], tmp_path: Path
 ) -> None:
     ca = behind.folder / "data" / "tls" / "ca.crt"
-    changes = ANNOUNCED[name]
+    changes = [ANNOUNCED[name]]
     with running_balancer(name, load_balancers, tmp_path, [behind.port], ca, changes) as announcing:
         request_id = announcing.sign_in({"X-Forwarded-For": "203.0.113.9"})
     assert address_of(behind, request_id) == CLIENT
-    assert "refused a connection" not in behind.log, "checks have the header, too"
 
 
 def address_of(server: SekishoWithUsers, request_id: str) -> str:

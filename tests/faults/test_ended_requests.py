@@ -33,9 +33,6 @@ REQUESTS = {
 }
 """Requests that the cluster does not respond to: method, path, further header lines, body."""
 
-HEAD_REQUEST = {"read of a head": ("HEAD", SLOW, (), b"")}
-"""One whose response has no body."""
-
 
 class Silent:
     """A script that does not respond. ``asked`` is set when a request has come."""
@@ -137,16 +134,6 @@ def head(method: str, path: str, token: str, *lines: str) -> bytes:
     return ("\r\n".join([*first, *lines]) + "\r\n\r\n").encode()
 
 
-def head_on(connection: ssl.SSLSocket) -> bytes:
-    """Read what follows until the end of a header block, byte by byte: no more belongs to it."""
-    received = b""
-    while not received.endswith(b"\r\n\r\n"):
-        piece = connection.recv(1)
-        assert piece, "the connection ended"
-        received += piece
-    return received
-
-
 def response_on(connection: ssl.SSLSocket) -> Response:
     """Read a response, and leave the connection open."""
     response = http.client.HTTPResponse(connection)
@@ -170,7 +157,7 @@ def waiting(
     The fast path takes requests of known callers on connections that are ``reused``.
     """
     silent = Silent()
-    method, path, lines, body = (REQUESTS | HEAD_REQUEST)[name]
+    method, path, lines, body = REQUESTS[name]
     api_server.scripts[path.partition("?")[0]] = silent
     with sekisho.connected() as connection:
         if reused:
@@ -246,17 +233,6 @@ def test_connection_continues_after_a_waiting_request_was_answered(
         assert response_on(connection).code == 401
         connection.sendall(head("GET", FINE, sekisho.root))
         assert response_on(connection).code == 200
-
-
-@pytest.mark.parametrize("reused", [False, True], ids=["a new connection", "a reused connection"])
-def test_waiting_head_request_is_answered_without_a_body(
-    sekisho: FaultSekisho, api_server: ScriptedApiServer, guest: Guest, *, reused: bool
-) -> None:
-    with waiting(sekisho, api_server, guest.token, "read of a head", reused=reused) as connection:
-        guest.revoke_token()
-        assert head_on(connection).startswith(b"HTTP/1.1 401 ")
-        connection.sendall(head("GET", FINE, sekisho.root))
-        assert head_on(connection).startswith(b"HTTP/1.1 200 ")
 
 
 def test_request_that_waits_for_a_connection_is_answered_when_its_token_is_revoked(

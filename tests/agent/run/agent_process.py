@@ -61,9 +61,6 @@ class AgentProcess:
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
 
-    def hang_up(self) -> None:
-        self.process.send_signal(signal.SIGHUP)
-
     async def ended(self) -> int:
         """Return the exit code, when it has ended."""
         await eventually(lambda: self.process.poll() is not None)
@@ -107,9 +104,7 @@ async def running_agent(
         **(environ or {}),
     }
     with (folder / "agent.log").open("w") as log:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
+        process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=log, stderr=log)
     agent = AgentProcess(folder, port, process)
     try:
         await eventually(lambda: agent.health("/healthz"), what=lambda: f"the agent: {agent.log}")

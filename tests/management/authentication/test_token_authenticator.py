@@ -44,7 +44,7 @@ async def test_invalid_bearer_returns_none(
 async def test_cached_token_expires_in_the_cache(
     store: SqlStore, resolver: TokenAuthenticator
 ) -> None:
-    await furnish(store, expires_at=datetime.now(UTC) + timedelta(seconds=0.3))
+    await furnish(store, expires_at=datetime.now(UTC) + timedelta(seconds=3))
     assert await resolver.resolve(BEARER) is not None
     async with asyncio.timeout(60):
         while await resolver.resolve(BEARER) is not None:

@@ -77,9 +77,9 @@ def test_takeover_takes_less_than_15_seconds() -> None:
 async def test_lease_of_a_vanished_replica_is_taken_over(
     store: Store,
 ) -> None:
-    vanished = quick_election(store, 0.6)
+    vanished = quick_election(store, 3)
     await vanished.renew()
-    successor = quick_election(store, 0.6)
+    successor = quick_election(store, 3)
     led_sets: list[frozenset[str]] = []
 
     async def changed(led: frozenset[str]) -> None:

@@ -51,7 +51,7 @@ async def silent() -> AsyncIterator[tuple[SilentServer, ClusterEndpoint]]:
 
 
 async def test_callers_of_a_server_that_sends_nothing_share_one_connection() -> None:
-    limits = ClientLimits(request_seconds=0.2)
+    limits = ClientLimits(request_seconds=1)
     async with (
         silent() as (server, endpoint),
         ClusterClient(endpoint, TOKEN, limits=limits) as client,

@@ -112,11 +112,11 @@ async def test_row_of_a_former_process_at_the_address_is_no_tunnel(world: Peers)
 
 async def test_caller_that_gives_up_ends_the_dial_of_the_holder(world: Peers) -> None:
     world.dialer.hangs_for = "c-1"
-    with pytest.raises(DialFailed, match=r"did not respond within 0\.3 s") as error:
-        await world.connect(seconds=0.3)
+    with pytest.raises(DialFailed, match="did not respond within 3 s") as error:
+        await world.connect(seconds=3)
     assert error.value.kind == "timeout"
     await eventually(lambda: world.dialer.cancelled)
-    assert world.dialer.asked[0][1] <= 0.3
+    assert world.dialer.asked[0][1] <= 3
 
 
 async def test_cluster_that_hangs_holds_up_no_other_one_at_the_same_replica(world: Peers) -> None:

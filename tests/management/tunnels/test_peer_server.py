@@ -117,7 +117,7 @@ async def test_caller_with_other_keys_is_refused() -> None:
 
 
 async def test_stranger_that_sends_nothing_is_cut_off() -> None:
-    async with peers(tls=True, stranger_seconds=0.3) as world:
+    async with peers(tls=True, stranger_seconds=2) as world:
         assert await ask(world, b"") == b""
         assert await ask(world, b"CONNECT c-1 ") == b""
         _, port = address(world)

@@ -22,8 +22,9 @@ from proxy.response.status import (
 def test_unknown_cluster_sets_a_warning_header_with_an_escaped_name(
     message: str, header: bytes
 ) -> None:
-    data = status_bytes(ClusterNotFoundStatus(message), "id", to_head=False, keep_alive=True)
-    head, _, body = data.partition(b"\r\n\r\n")
+    head, _, body = status_bytes(ClusterNotFoundStatus(message), "id", keep_alive=True).partition(
+        b"\r\n\r\n"
+    )
     assert header in head + b"\r\n"
     assert head.startswith(b"HTTP/1.1 404 ")
     assert b'"reason": "NotFound"' in body
@@ -31,11 +32,9 @@ def test_unknown_cluster_sets_a_warning_header_with_an_escaped_name(
 
 def test_refusal_ends_with_the_request_id() -> None:
     assert b'"message": "read-only (request r-1)"' in status_bytes(
-        Forbidden("read-only"), "r-1", to_head=False, keep_alive=True
+        Forbidden("read-only"), "r-1", keep_alive=True
     )
-    assert b'"message": "bad"' in status_bytes(
-        BadRequest("bad"), "r-1", to_head=False, keep_alive=True
-    )
+    assert b'"message": "bad"' in status_bytes(BadRequest("bad"), "r-1", keep_alive=True)
 
 
 @pytest.mark.parametrize(

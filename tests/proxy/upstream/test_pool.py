@@ -242,14 +242,14 @@ async def test_concurrent_failures_eject_a_host_once() -> None:
 
 
 async def test_frozen_host_costs_a_part_of_the_timeout_while_another_is_healthy() -> None:
-    limits = PoolLimits(connect_timeout=4 * 0.2)
+    limits = PoolLimits(connect_timeout=4 * 1.0)
     kinds: list[str] = []
     frozen = socket.create_server(("127.0.0.1", 0), backlog=0)
     with frozen, filled(frozen):
         url = f"http://127.0.0.1:{frozen.getsockname()[1]}"
         async with silent_host() as (alive, _):
             pool = ConnectionPool([alive, url], None, limits=limits, on_error=kinds.append)
-            with within(0.7):
+            with within(3.5):
                 assert (await pool.connect()).host.url == alive
             assert kinds == ["connect_timeout"]
             pool.abort()
@@ -257,7 +257,7 @@ async def test_frozen_host_costs_a_part_of_the_timeout_while_another_is_healthy(
 
 async def test_waiting_request_probes_a_frozen_host() -> None:
     """A retryable request fails there, to be sent to another host; others wait on."""
-    limits = PoolLimits(connect_timeout=0.2, header_timeout=60)
+    limits = PoolLimits(connect_timeout=2, header_timeout=60)
     frozen = socket.create_server(("127.0.0.1", 0), backlog=0)
     with frozen:
         url = f"http://127.0.0.1:{frozen.getsockname()[1]}"
