@@ -17,6 +17,7 @@ from proxy.upstream.limits import PoolLimits
 from proxy.upstream.pool import ConnectionPool
 from tests.proxy.tls import UVLOOP_SSL_PROTOCOL, tls_contexts
 from tests.support.garbage_collection import count_new_instances
+from tests.support.isolation import free_port
 from tests.support.waiting import within
 
 SWEEP = 0.02
@@ -44,9 +45,7 @@ async def silent_host(tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[
 
 def unused_url() -> str:
     """Return a URL on whose port nothing listens."""
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{holder.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 async def until(condition: Callable[[], bool]) -> None:
