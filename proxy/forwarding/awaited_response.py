@@ -40,12 +40,19 @@ class AwaitedResponse(ResponseRelay):
         return self.on_401(self, self._upstream)
 
     def refuse(self, error: StatusError) -> bool:
-        """Cancel the task, wherever it waits; :meth:`take_refusal` returns ``error`` there."""
+        """Cancel the task, wherever it waits; :meth:`take_refusal` returns ``error`` there.
+
+        A response that comes before the task continues must not be written: it would be cut off.
+        """
         if self.status:
             return False
         if self._refusal is None and self._task is not None:
             self._refusal = error
             self._task.cancel()
+            upstream = self._upstream
+            self._detach()
+            if upstream is not None:
+                upstream.abort()
         return True
 
     def take_refusal(self) -> StatusError | None:

@@ -7,6 +7,7 @@ import pytest
 
 from proxy.forwarding.awaited_response import AwaitedResponse
 from proxy.response.relay import RelayOptions
+from proxy.response.status import StatusError, Unauthorized
 from proxy.upstream.connection import UpstreamConnection
 from proxy.upstream.errors import (
     UpstreamDisconnected,
@@ -98,6 +99,30 @@ async def test_complete_response_releases_the_connection() -> None:
     await relay.done
     assert list(owner.connections.idle) == [connection]
     assert connection.usable
+
+
+async def test_response_that_comes_just_after_a_refusal_is_not_relayed() -> None:
+    """The task that was cancelled has not continued yet."""
+    connection = Owner().open()
+    sent = asyncio.get_running_loop().create_future()
+
+    async def handle() -> StatusError | None:
+        relay = response()
+        connection.send_request(relay, MESSAGE, header_timeout=60)
+        sent.set_result(relay)
+        try:
+            await relay.done
+        except asyncio.CancelledError:
+            return relay.take_refusal()
+        return None
+
+    task = asyncio.create_task(handle())
+    relay = await sent
+    error = Unauthorized("the token was revoked")
+    assert relay.refuse(error)
+    connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    assert await task is error
+    assert relay.status == 0
 
 
 async def test_response_before_the_end_of_the_request_closes_the_connection() -> None:
