@@ -5,8 +5,18 @@ from collections.abc import Generator
 from types import FrameType
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.isolation import free_port
+
+# Hypothesis fails an example that takes 0.2 s, which any may take on a busy machine.
+settings.register_profile(
+    "untimed",
+    parent=settings.default,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("untimed")
 
 SET_UP_SECONDS = 900
 """Time limit in seconds for set-up or teardown of a test, which may start shared servers."""

@@ -200,7 +200,7 @@ async def test_connection_ends_with_the_context() -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_bytes_as_response_raise_dial_error_only(data: bytes) -> None:
     async def run() -> None:
         async with tunnel_server() as server:

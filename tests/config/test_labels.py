@@ -1,7 +1,7 @@
 """Tests of labels and selectors."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from config.labels import InvalidSelector, Selector, is_label_key, is_label_value
@@ -59,7 +59,6 @@ def test_invalid_selector_is_refused_with_the_supported_forms(text: str) -> None
         Selector.parse(text)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_any_text_is_a_selector_or_refused(text: str) -> None:
     try:
@@ -68,7 +67,6 @@ def test_any_text_is_a_selector_or_refused(text: str) -> None:
         pass
 
 
-@settings(deadline=None)
 @given(LABELS.filter(bool), LABELS)
 def test_selector_of_labels_matches_exactly_their_supersets(
     wanted: dict[str, str], labels: dict[str, str]

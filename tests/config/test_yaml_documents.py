@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from config.bounded_yaml import InvalidYaml
@@ -50,7 +50,6 @@ def test_reading_documents_takes_time_proportional_to_their_length(piece: str) -
     assert long < 8 * 4 * max(short, 0.002)
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="ab:-[]{}&*?!|>'\"#,%\n\t 1", max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
     with suppress(InvalidYaml):

@@ -5,6 +5,8 @@ import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
 from tests.support.waiting import LEAST_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +73,14 @@ def test_conditions_are_awaited_with_wait_until_or_eventually() -> None:
 def test_waits_are_short_only_where_the_subject_is_how_soon_something_happens() -> None:
     """Others are for what hangs: ten seconds or more, which a busy machine prolongs."""
     assert lines_of(short_waits, *(ROOT / one for one in SOON)) == []
+
+
+def test_examples_of_hypothesis_have_no_time_limit() -> None:
+    """By default, one that takes 0.2 s fails, and so does the slow making of them."""
+    default = settings.default
+    assert default is not None
+    assert default.deadline is None
+    assert HealthCheck.too_slow in default.suppress_health_check
 
 
 def test_deadlines_and_short_waits_are_found() -> None:

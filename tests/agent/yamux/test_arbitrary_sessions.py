@@ -112,7 +112,7 @@ class _Run:
 
 
 @given(_STEPS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_random_conversation_loses_no_byte_and_leaves_no_stream(
     steps: list[tuple[str, bool, int, int]],
 ) -> None:

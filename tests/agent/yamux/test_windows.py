@@ -112,7 +112,7 @@ def test_window_returns_to_the_pool_when_its_stream_ends() -> None:
     st.integers(0, 8),
     st.integers(0, 3),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_unread_bytes_never_exceed_the_bounds_and_none_is_lost(
     delay: float, rates: list[float], together: int, doublings: int
 ) -> None:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from management.controllers.event_summary import MAX_EVENTS, event_data, summary
@@ -19,7 +19,6 @@ FIELDS = [
 SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     st.fixed_dictionaries(
         {},
@@ -131,7 +130,6 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=8))
 def test_summary_of_any_input_can_be_stored(item: dict[str, Any]) -> None:
     result = [totals([node_data(item)]), summary([event_data(item)])]

@@ -238,7 +238,7 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(STEPS)
 def test_user_with_fewer_requests_is_rejected_at_most_as_often(
     steps: list[tuple[float, list[int]]],
@@ -255,7 +255,7 @@ def test_user_with_fewer_requests_is_rejected_at_most_as_often(
             assert world.guard.share >= 5
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(STEPS)
 def test_counters_stay_non_negative_and_return_to_zero(
     steps: list[tuple[float, list[int]]],

@@ -72,7 +72,6 @@ def _tried(operation: Any, sekisho: Sekisho, token: str) -> None:
     @given(case=operation.as_strategy())
     @settings(
         max_examples=15,
-        deadline=None,
         database=None,
         derandomize=True,
         phases=[Phase.generate],

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from management.http.merge_patch import merge
@@ -17,7 +17,6 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 OBJECTS = st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3)
 
 
-@settings(deadline=None)
 @given(OBJECTS, OBJECTS)
 def test_merge_patch_turns_one_object_into_another(
     before: dict[str, Any], after: dict[str, Any]
@@ -25,7 +24,6 @@ def test_merge_patch_turns_one_object_into_another(
     assert merge(before, merge_patch(before, after)) == after
 
 
-@settings(deadline=None)
 @given(OBJECTS, OBJECTS)
 def test_patch_of_equal_fields_is_empty(item: dict[str, Any], other: dict[str, Any]) -> None:
     assert patch_of({**other, **item}, item) == {}

@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.cli.apply.documents import Document, InvalidDocuments, Source, parse
@@ -160,7 +160,6 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.sampled_from(["User", "Role", "Cluster", "Project", "Binding", "Member"]), VALUES, VALUES)
 def test_any_values_are_a_document_or_refused(kind: str, metadata: Any, spec: Any) -> None:
     document = {
@@ -173,7 +172,6 @@ def test_any_values_are_a_document_or_refused(kind: str, metadata: Any, spec: An
         read(yaml_text([document]))
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="ab:-[]{}&*?!|>'\"#,%\n\t 1", max_size=60))
 def test_any_text_is_documents_or_refused(text: str) -> None:
     with suppress(InvalidDocuments):

@@ -1,13 +1,12 @@
 """Tests of the order of changes."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.cli.apply.ordering import Circle, in_order
 
 
-@settings(deadline=None)
 @given(st.permutations(range(8)), st.sets(st.tuples(st.integers(0, 7), st.integers(0, 7))))
 def test_every_node_follows_what_it_needs(nodes: list[int], edges: set[tuple[int, int]]) -> None:
     needs: dict[tuple[str, ...], list[tuple[str, ...]]] = {}

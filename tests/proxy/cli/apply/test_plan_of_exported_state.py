@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.cli.apply.changes import Plan
@@ -98,7 +98,6 @@ def states(draw: st.DrawFn) -> Observed:
     )
 
 
-@settings(deadline=None)
 @given(states())
 def test_plan_of_exported_state_changes_nothing(state: Observed) -> None:
     documents = exported(state)

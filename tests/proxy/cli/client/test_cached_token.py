@@ -43,7 +43,7 @@ def optional(strategy: st.SearchStrategy[timedelta]) -> st.SearchStrategy[timede
     return st.none() | strategy
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     token=st.text(alphabet=st.characters(max_codepoint=0x2FF, exclude_categories=["Cs"])),
     ends=optional(seconds(-100_000, 100_000)),

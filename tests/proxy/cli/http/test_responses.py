@@ -74,7 +74,7 @@ async def test_gzip_bomb_takes_bounded_memory() -> None:
     assert peak < 4_000_000
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=200), st.booleans())
 def test_any_bytes_as_response_raise_http_errors_only(data: bytes, after_head: bool) -> None:
     async def run() -> None:

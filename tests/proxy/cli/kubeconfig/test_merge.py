@@ -237,7 +237,7 @@ def kubeconfigs(draw: st.DrawFn) -> str:
     return yaml.safe_dump(config, default_flow_style=style, sort_keys=False)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(kubeconfigs(), st.permutations(["prod", "test", "dev"]), st.sampled_from(["", "a-"]))
 def test_merge_changes_nothing_of_others_and_twice_is_once(
     text: str, clusters: list[str], prefix: str
@@ -257,7 +257,7 @@ def test_merge_changes_nothing_of_others_and_twice_is_once(
     assert yaml.safe_load(removed) == before
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet="ab:-[]{}&*?!|>'\"#,%\n\t 1", max_size=60))
 def test_any_text_is_a_document_or_refused(text: str) -> None:
     try:

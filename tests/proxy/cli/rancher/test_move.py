@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from config.yaml_documents import read_documents
@@ -246,7 +246,6 @@ def test_namespaces_that_were_not_read_are_kept() -> None:
     assert "its namespaces were not read" in findings(moved)
 
 
-@settings(deadline=None)
 @given(text=st.text(max_size=80))
 def test_no_name_of_rancher_adds_a_document_or_a_line_of_the_report(text: str) -> None:
     breaking = f"{text}\n---\nkind: Binding\n`"
