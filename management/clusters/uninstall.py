@@ -11,7 +11,11 @@ from management.kubernetes.manifests import (
     CONTROLLER,
     IMPERSONATOR,
     NAMESPACE,
+    ORDER_PREFIX,
+    OWNER,
     PROJECT_LABEL,
+    PROVISIONER,
+    PROVISIONER_CLAIM,
     SELECTOR,
     SHARED_LABEL,
     Manifest,
@@ -64,7 +68,15 @@ async def uninstall(
     others = {_record(one) for one in managed} - {"", cluster_id}
     if others:
         accounts = await _managed_objects(client, "ServiceAccount", NAMESPACE)
-        managed = [one for one in (*managed, *accounts) if _record(one) == cluster_id]
+        orders = any(
+            _record(one) == cluster_id and one["metadata"]["name"] == PROVISIONER_CLAIM
+            for one in managed
+        )
+        managed = [
+            one
+            for one in (*managed, *accounts)
+            if _record(one) == cluster_id or (orders and _is_for_orders(one))
+        ]
     deleted = [title(one) for one in managed if await client.delete(path_of(one))]
     await _remove_labels(client, set(projects) if others else None)
     namespace: Manifest = {"kind": "Namespace", "metadata": {"name": NAMESPACE}}
@@ -74,8 +86,19 @@ async def uninstall(
 
 
 def _record(manifest: Manifest) -> str:
-    """Return the id of the record of the cluster for which an object was made, if it has one."""
-    return str((manifest["metadata"].get("labels") or {}).get(CLUSTER_LABEL) or "")
+    """Return the id of the record of the cluster for which an object was made, if it has one.
+
+    The claim of a management cluster names its owner's.
+    """
+    metadata = manifest["metadata"]
+    if metadata["name"] == PROVISIONER_CLAIM:
+        return str((metadata.get("annotations") or {}).get(OWNER) or "")
+    return str((metadata.get("labels") or {}).get(CLUSTER_LABEL) or "")
+
+
+def _is_for_orders(manifest: Manifest) -> bool:
+    """Return whether an object belongs to the account for orders, or is that account."""
+    return str(manifest["metadata"]["name"]).startswith((PROVISIONER, ORDER_PREFIX))
 
 
 async def _managed_objects(

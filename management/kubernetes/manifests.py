@@ -17,6 +17,18 @@ PROVISIONER = "sekisho-provisioner"
 """In a management cluster: the service account that orders clusters, its role and binding, and the
 admission policies that guard it."""
 
+PROVISIONER_CLAIM = "sekisho-provisioner-claim"
+"""In a management cluster: the ClusterRole without rules that says which Sekisho uses it."""
+
+ORDER_PREFIX = "sekisho-order-"
+"""Prefix of the names of an order's role and binding in its management cluster."""
+
+OWNER = "sekisho.io/owner"
+"""On the claim: the id of the owner's record of the cluster."""
+
+OWNER_URL = "sekisho.io/owner-url"
+"""On the claim: the external URL of the owner."""
+
 AGENT = "sekisho-agent"
 """Name of every object of the agent, in ``sekisho-system``."""
 

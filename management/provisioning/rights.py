@@ -14,6 +14,7 @@ from typing import Any
 from management.kubernetes.manifests import (
     LABELS,
     NAMESPACE,
+    ORDER_PREFIX,
     PROVISIONER,
     RBAC,
     Manifest,
@@ -63,7 +64,7 @@ def account_objects(namespace: str) -> list[Manifest]:
 
 def order_name(order_id: str) -> str:
     """Return the name of the role and the binding of an order."""
-    return f"sekisho-order-{order_id}"
+    return ORDER_PREFIX + order_id
 
 
 def order_rights(order_id: str, engine_name: str, namespace: str) -> list[Manifest]:

@@ -34,7 +34,9 @@ def make_token_issuer(store: Store) -> TokenIssuer:
 
 
 @asynccontextmanager
-async def serve_management(store: Store, tokens: TokenIssuer) -> AsyncIterator[Client]:
+async def serve_management(
+    store: Store, tokens: TokenIssuer, url: str = URL
+) -> AsyncIterator[Client]:
     """Run the application on a loopback port. Nothing renews its token cache."""
     sign_in, authenticator = SignInService(store, tokens, {}), TokenAuthenticator(store)
     cipher = StateCipher([secrets.token_bytes(32)])
@@ -43,15 +45,15 @@ async def serve_management(store: Store, tokens: TokenIssuer) -> AsyncIterator[C
         store=store,
         authenticator=authenticator,
         sign_in=sign_in,
-        browser=BrowserSignIn(sign_in, store.nonces, cipher, URL),
+        browser=BrowserSignIn(sign_in, store.nonces, cipher, url),
         grant_services=GrantServices(
             store, tokens, sign_in, authenticator, cipher, external_tokens
         ),
         tokens=tokens,
         passwords=LocalPasswords(store, None, min_length=12),
-        cookies=SessionCookies([secrets.token_bytes(32)], external_url=URL, max_age=3600),
+        cookies=SessionCookies([secrets.token_bytes(32)], external_url=url, max_age=3600),
         cipher=cipher,
-        external_url=URL,
+        external_url=url,
         ca_pem="PEM",
         session_ttl=DAY,
         cluster_addresses=LOOPBACK_ALLOWED,

@@ -7,6 +7,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
+from config.loggers import get_logger
 from config.text_patterns import described, ends_alike
 from management.api import management_cluster_models as models
 from management.api.access_requirements import InCluster, cluster_of
@@ -22,11 +23,14 @@ from management.http.body import read_body
 from management.http.problem import ApiProblem
 from management.http.request_notes import add_audit_note
 from management.kubernetes.errors import ClusterHeld
+from management.provisioning.ownership import UsedByAnother
 from management.provisioning.setup import leave_other_namespaces, set_up, tear_down
 from store.errors import Conflict, RecordNotFound, StaleRevision
 from store.interfaces import Store
 from store.order_records import AllowedClass, ManagementCluster, OrderLimits
 from store.records import Cluster
+
+_LOG = get_logger(__name__)
 
 MAX_CLASSES = 100
 MAX_ROLES = 50
@@ -90,20 +94,29 @@ async def show(request: web.Request) -> web.Response:
     return _shown(await _existing(services_of(request).store, cluster))
 
 
-@openapi(body=Provisioning, response=models.ManagementClusterResponse, revised=True, others=(201,))
+@openapi(
+    body=Provisioning,
+    response=models.ManagementClusterResponse,
+    revised=True,
+    others=(201,),
+    query={"take_over": FLAG},
+)
 async def enable(request: web.Request) -> web.Response:
     """Make a cluster a management cluster, or change how clusters are made in it.
 
     Sekisho makes its account there, with its rights and an admission policy, and checks them. A
-    repeated request repairs them. 409 if the cluster does not serve Cluster API `v1beta2`.
+    repeated request repairs them. 409 if the cluster does not serve Cluster API `v1beta2`, or if
+    another Sekisho orders clusters there. `?take_over=true` takes the cluster from that one, whose
+    account ends.
     """
     services, cluster = services_of(request), cluster_of(request)
+    take_over = query_flag(request, "take_over")
     body = await read_body(request, Provisioning)
     _require_changeable(cluster)
     known = await services.store.management_clusters.get(cluster.id)
     check_match(request, known.revision if known is not None else 0)
     classes = await _classes(services.store, body)
-    before = known.namespace if known is not None else body.namespace
+    before = known.namespace if known is not None else None
     if known is not None and before != body.namespace:
         # Before anything changes in the cluster: the namespace of orders stays.
         moved = replace(known, namespace=body.namespace)
@@ -111,7 +124,14 @@ async def enable(request: web.Request) -> web.Response:
             moved, revision=known.revision, only_check=True
         )
     async with cluster_problems(request, PROVISIONING):
-        issued = await set_up(cluster, body.namespace, [one.name for one in classes], before=before)
+        issued = await set_up(
+            cluster,
+            body.namespace,
+            [one.name for one in classes],
+            url=services.external_url,
+            before=before,
+            take_over=take_over,
+        )
     wanted = ManagementCluster(
         cluster_id=cluster.id,
         namespace=body.namespace,
@@ -157,7 +177,7 @@ async def disable(request: web.Request) -> web.Response:
         return web.Response(status=204)
     try:
         async with cluster_problems(request, PROVISIONING):
-            await tear_down(cluster)
+            await _tear_down_own(cluster)
     except BaseException:
         with suppress(StaleRevision):  # Another request has made it one again.
             await store.management_clusters.put(known, revision=0)
@@ -169,11 +189,19 @@ async def _finish(request: web.Request, cluster: Cluster) -> web.Response:
     """Remove the account that a request left when it ended between the record and the account."""
     check_match(request, 0)
     async with cluster_problems(request, PROVISIONING):
-        removed = await tear_down(cluster)
+        removed = await tear_down(cluster, known=False)
     if not removed:
         raise _none(cluster)
     add_audit_note(request, deleted=cluster.id)
     return web.Response(status=204)
+
+
+async def _tear_down_own(cluster: Cluster) -> None:
+    """Remove the account, unless another Sekisho has taken the cluster over: it is that one's."""
+    try:
+        await tear_down(cluster)
+    except UsedByAnother as exc:
+        _LOG.warning("account of another Sekisho is left", cluster=cluster.name, reason=str(exc))
 
 
 async def _clean(request: web.Request, cluster: Cluster) -> None:
@@ -181,7 +209,7 @@ async def _clean(request: web.Request, cluster: Cluster) -> None:
     used = await services_of(request).store.management_clusters.get(cluster.id)
     async with cluster_problems(request, PROVISIONING):
         if used is None:
-            await tear_down(cluster)
+            await _tear_down_own(cluster)
         else:
             await leave_other_namespaces(cluster, used.namespace)
 

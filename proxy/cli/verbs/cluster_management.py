@@ -81,6 +81,11 @@ def management() -> None:
     "--workers-per-cluster", type=_limit, metavar="N", help="How many workers a cluster may have."
 )
 @click.option("--workers", type=_limit, metavar="N", help="How many workers all may have together.")
+@click.option(
+    "--take-over",
+    is_flag=True,
+    help="Take the cluster from another Sekisho, which can then order nothing there.",
+)
 @server_command
 @printed
 async def enable(
@@ -91,6 +96,7 @@ async def enable(
     classes: tuple[str, ...],
     class_limits: tuple[str, ...],
     all_classes: bool,
+    take_over: bool,
     **limits: int | None,
 ) -> None:
     """Make a cluster a management cluster, or change how clusters are ordered in it.
@@ -113,6 +119,7 @@ async def enable(
     answer = await session.send(
         *("PUT", path_of("clusters", name, "provisioning"), body),
         if_match=before.etag if before is not None else None,
+        take_over=True if take_over else None,
     )
     done = f"clusters can be ordered in cluster {name}, in namespace {answer.data['namespace']}"
     printer.done(plain(done), MANAGEMENT, answer.data)

@@ -23,6 +23,7 @@ from store.records import Cluster
 from tests.management.conftest import user
 from tests.support.addresses import LOOPBACK_ALLOWED
 from tests.support.capi.management_cluster import CREATION_SECONDS, ManagementCluster
+from tests.support.management_app import URL
 from tests.support.waiting import eventually
 
 UNLIMITED = OrderLimits(1000, 1000, 10_000)
@@ -129,7 +130,7 @@ async def enabled(store: Store, engine: ManagementCluster) -> Cluster:
     service = ClusterService(store)
     imported = (await service.import_cluster("mgmt", endpoint, access.credential)).cluster
     assert imported is not None
-    token = await set_up(imported, engine.namespace, [engine.class_name])
+    token = await set_up(imported, engine.namespace, [engine.class_name], url=URL)
     await store.management_clusters.put(
         ManagementRecord(imported.id, engine.namespace, token.token, token.expires_at)
     )

@@ -27,6 +27,7 @@ from tests.support.addresses import LOOPBACK_ALLOWED
 from tests.support.capi.management_cluster import ManagementCluster, cluster_manifest
 from tests.support.capi.standin_kinds import CLASS, NAMESPACE
 from tests.support.kubernetes import kubectl
+from tests.support.management_app import URL
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(600)
@@ -47,7 +48,7 @@ async def management(store: Store, management_cluster: ManagementCluster) -> Clu
 @pytest.fixture
 async def account(management: Cluster) -> AsyncIterator[ClusterClient]:
     """A client with the account's token."""
-    token = (await set_up(management, NAMESPACE, [CLASS])).token
+    token = (await set_up(management, NAMESPACE, [CLASS], url=URL)).token
     yield ClusterClient(endpoint_of(management), ClusterCredential(token=token))
     await tear_down(management)
 
@@ -224,14 +225,14 @@ async def test_teardown_leaves_nothing_of_the_account(
 
 async def test_setup_without_the_namespace_says_so(management: Cluster) -> None:
     with pytest.raises(InvalidRequest, match='"nowhere" does not exist'):
-        await set_up(management, "nowhere", [])
+        await set_up(management, "nowhere", [], url=URL)
 
 
 async def test_setup_with_an_unknown_class_leaves_nothing(
     management: Cluster, management_cluster: ManagementCluster
 ) -> None:
     with pytest.raises(InvalidRequest, match='no ClusterClass "nope"'):
-        await set_up(management, NAMESPACE, [CLASS, "nope"])
+        await set_up(management, NAMESPACE, [CLASS, "nope"], url=URL)
     found = management_cluster.kubectl("get", "clusterroles", "-o", "name")
     assert PROVISIONER not in found
 
@@ -247,7 +248,7 @@ async def test_setup_in_the_namespace_of_a_project_is_refused(
     wait_until(is_labelled, 60, "the label of the namespace")
     try:
         with pytest.raises(UnsuitableCluster, match="belongs to a project"):
-            await set_up(management, NAMESPACE, [])
+            await set_up(management, NAMESPACE, [], url=URL)
     finally:
         management_cluster.kubectl("label", "namespace", NAMESPACE, "sekisho.io/project-")
 
@@ -258,7 +259,7 @@ async def test_setup_while_the_core_manager_is_away_says_so(
     management_cluster.stop_core_manager()
     try:
         with pytest.raises(ClusterOperationFailed, match="controllers do not respond"):
-            await set_up(management, NAMESPACE, [])
+            await set_up(management, NAMESPACE, [], url=URL)
     finally:
         management_cluster.start_core_manager()
     found = management_cluster.kubectl("get", "clusterroles", "-o", "name")

@@ -20,6 +20,7 @@ from tests.store.order_records import a_management
 from tests.store.records import a_binding
 from tests.support.capi.management_cluster import ManagementCluster as RealCluster
 from tests.support.capi.standin_kinds import CLASS, NAMESPACE
+from tests.support.management_app import URL
 
 ORDER = {"class": CLASS, "version": "v1.36.3", "workers": 2}
 Place = Callable[..., Awaitable[Answer]]
@@ -34,7 +35,7 @@ async def management(
     endpoint = replace(access.endpoint, addresses=DEFAULT_POLICY.trusting(["127.0.0.1"]))
     imported = await ClusterService(store).import_cluster("mgmt", endpoint, access.credential)
     assert imported.cluster is not None
-    issued = await set_up(imported.cluster, NAMESPACE, [CLASS])
+    issued = await set_up(imported.cluster, NAMESPACE, [CLASS], url=URL)
     record = a_management(
         cluster_id=imported.cluster.id,
         namespace=NAMESPACE,

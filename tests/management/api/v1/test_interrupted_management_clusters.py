@@ -11,6 +11,7 @@ from management.provisioning.setup import set_up
 from tests.management.api.v1 import test_management_clusters as management_clusters
 from tests.management.api.v1.test_management_clusters import WANTED, World
 from tests.support.capi.standin_kinds import NAMESPACE
+from tests.support.management_app import URL
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -48,7 +49,7 @@ async def test_change_of_namespace_that_ended_half_way_is_finished_by_the_next_o
     assert (await world.ask("root", "PUT", body=WANTED))[0] == 201
     world.real.kubectl("create", "namespace", "elsewhere")
     try:
-        await set_up(world.cluster, "elsewhere", [], before=NAMESPACE)
+        await set_up(world.cluster, "elsewhere", [], url=URL, before=NAMESPACE)
         used = NAMESPACE
         if stored:
             known = await world.store.management_clusters.get(world.cluster.id)

@@ -1,6 +1,7 @@
 """``/v1/clusters/<c>/provisioning`` over HTTP, with a real store and a real management cluster."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,7 +25,7 @@ from tests.store.records import let_in
 from tests.support.addresses import LOOPBACK_ALLOWED
 from tests.support.capi.management_cluster import ManagementCluster
 from tests.support.capi.standin_kinds import CLASS, NAMESPACE
-from tests.support.management_app import Client, make_token_issuer, serve_management
+from tests.support.management_app import URL, Client, make_token_issuer, serve_management
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(600)
@@ -69,19 +70,32 @@ class World:
         return self.real.kubectl("get", kinds, "--all-namespaces", "-o", "name")
 
 
-@pytest.fixture
-async def world(store: Store, management_cluster: ManagementCluster) -> AsyncIterator[World]:
-    """root administers Sekisho; alice owns the cluster, and nothing else."""
+@asynccontextmanager
+async def imported_world(
+    store: Store, management_cluster: ManagementCluster, url: str = URL
+) -> AsyncIterator[World]:
+    """Serve a Sekisho that has imported the cluster; at the end, its account there is removed.
+
+    root administers Sekisho; alice owns the cluster, and nothing else.
+    """
     access = from_kubeconfig(management_cluster.kubeconfig)
     endpoint = replace(access.endpoint, addresses=LOOPBACK_ALLOWED)
     imported = await ClusterService(store).import_cluster("mgmt", endpoint, access.credential)
     assert imported.cluster is not None
     await store.users.create(replace(user("root"), administrator=True))
-    await let_in(store, imported.cluster.id, user("alice").id, "cluster-owner")
-    async with serve_management(store, make_token_issuer(store)) as client:
+    if await store.users.get(user("alice").id) is not None:
+        await let_in(store, imported.cluster.id, user("alice").id, "cluster-owner")
+    async with serve_management(store, make_token_issuer(store), url=url) as client:
         world = World(store, client, imported.cluster, management_cluster)
         yield world
         await world.ask("root", "DELETE")
+
+
+@pytest.fixture
+async def world(store: Store, management_cluster: ManagementCluster) -> AsyncIterator[World]:
+    """A Sekisho with the management cluster."""
+    async with imported_world(store, management_cluster) as made:
+        yield made
 
 
 async def test_administrator_makes_and_changes_and_ends_a_management_cluster(world: World) -> None:
