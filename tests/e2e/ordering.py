@@ -43,6 +43,7 @@ def ordering(
         root.run("cluster", "import", "mgmt", "--kubeconfig", str(management_cluster.kubeconfig))
         root.run("binding", "create", "provisioner", "--user", "alice")
         enable = ("cluster", "management", "enable", "mgmt")
+        management_cluster.forget_sekisho()
         root.run(*enable, "--namespace", management_cluster.namespace)
         yield made
         management_cluster.delete_all()

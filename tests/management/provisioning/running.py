@@ -130,6 +130,7 @@ async def enabled(store: Store, engine: ManagementCluster) -> Cluster:
     service = ClusterService(store)
     imported = (await service.import_cluster("mgmt", endpoint, access.credential)).cluster
     assert imported is not None
+    engine.forget_sekisho()
     token = await set_up(imported, engine.namespace, [engine.class_name], url=URL)
     await store.management_clusters.put(
         ManagementRecord(imported.id, engine.namespace, token.token, token.expires_at)

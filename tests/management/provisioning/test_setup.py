@@ -38,6 +38,7 @@ PLACE = f"--namespace={NAMESPACE}"
 @pytest.fixture
 async def management(store: Store, management_cluster: ManagementCluster) -> Cluster:
     """The management cluster, imported."""
+    management_cluster.forget_sekisho()
     access = from_kubeconfig(management_cluster.kubeconfig)
     endpoint = replace(access.endpoint, addresses=LOOPBACK_ALLOWED)
     imported = await ClusterService(store).import_cluster("mgmt", endpoint, access.credential)

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from management.kubernetes.manifests import NAMESPACE as SEKISHO
+from management.kubernetes.manifests import PROVISIONER, PROVISIONER_CLAIM
 from proxy.demo.binaries import Binaries
 from proxy.demo.local_cluster import LocalCluster, RequestError
 from proxy.demo.processes import Component, ComponentError
@@ -192,6 +194,13 @@ class ManagementCluster:
                 if exc.status != 404:  # It may have been deleted before, and end now.
                     raise
         wait_until(lambda: not self.leftovers(), DELETION_SECONDS, lambda: str(self.leftovers()))
+
+    def forget_sekisho(self) -> None:
+        """Delete the account and the claim that the Sekisho of an earlier test left."""
+        claim = f"clusterrole/{PROVISIONER_CLAIM}"
+        account = (f"serviceaccount/{PROVISIONER}", f"--namespace={SEKISHO}")
+        self.kubectl("delete", "--ignore-not-found", claim)
+        self.kubectl("delete", "--ignore-not-found", *account)
 
     def _start_engine(self) -> None:
         """Start the core manager. Other ports are tried if another process takes one of them."""

@@ -35,6 +35,7 @@ async def management(
     endpoint = replace(access.endpoint, addresses=DEFAULT_POLICY.trusting(["127.0.0.1"]))
     imported = await ClusterService(store).import_cluster("mgmt", endpoint, access.credential)
     assert imported.cluster is not None
+    management_cluster.forget_sekisho()
     issued = await set_up(imported.cluster, NAMESPACE, [CLASS], url=URL)
     record = a_management(
         cluster_id=imported.cluster.id,

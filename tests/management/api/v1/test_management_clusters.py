@@ -94,6 +94,7 @@ async def imported_world(
 @pytest.fixture
 async def world(store: Store, management_cluster: ManagementCluster) -> AsyncIterator[World]:
     """A Sekisho with the management cluster."""
+    management_cluster.forget_sekisho()
     async with imported_world(store, management_cluster) as made:
         yield made
 
