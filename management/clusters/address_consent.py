@@ -6,8 +6,6 @@ refused by default (loopback on a single machine). Addresses that the same name 
 trusted, and neither are addresses that the settings refuse.
 """
 
-import asyncio
-import socket
 from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -15,6 +13,7 @@ from urllib.parse import urlsplit
 from config.address_policy import AddressPolicy
 from management.kubernetes.endpoint import ClusterEndpoint
 from providers.network.checked_connections import on_this_machine
+from providers.network.name_lookups import LOOKUPS
 
 
 async def with_consent(
@@ -37,13 +36,12 @@ async def with_consent(
 
 async def _addresses(servers: Sequence[str]) -> list[tuple[str, int]]:
     """Return the current addresses of the servers. A name without addresses fails later."""
-    loop = asyncio.get_running_loop()
     found: dict[tuple[str, int], None] = {}
     for server in servers:
         parts = urlsplit(server)
         port = parts.port or 443
         try:
-            infos = await loop.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+            infos = await LOOKUPS.look_up(parts.hostname or "", port)
         except (OSError, UnicodeError):
             continue
         found |= {(str(info[4][0]), port): None for info in infos}

@@ -116,7 +116,11 @@ class LdapConnection:
         tls = _VerifiedTls(context, name) if self.server.tls or start_tls else None
         with self._translated("cannot be reached"):
             waiting = endpoints_of(
-                self.server.host, self.server.port, self._memory, self._addresses
+                self.server.host,
+                self.server.port,
+                self._timeouts.connect,
+                self._memory,
+                self._addresses,
             )
             while True:
                 sock, endpoint = dial(

@@ -14,6 +14,7 @@ import aiohttp
 from config.address_policy import AddressPolicy
 from config.dialing import Dialer
 from providers.network.dialed_connector import DialedConnector
+from providers.network.resolver import SharedResolver
 
 
 class AddressRefused(OSError):
@@ -64,6 +65,6 @@ def connector(
         check_address(policy, str(address[0]), int(address[1]))
         return socket.socket(family=family, type=kind, proto=protocol)
 
-    if context is None:
-        return aiohttp.TCPConnector(socket_factory=checked_socket, **options)
-    return aiohttp.TCPConnector(ssl=context, socket_factory=checked_socket, **options)
+    if context is not None:
+        options["ssl"] = context
+    return aiohttp.TCPConnector(socket_factory=checked_socket, resolver=SharedResolver(), **options)

@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from config.address_policy import ANY_ADDRESS, AddressPolicy
 from providers.network.addresses import STAGGER_SECONDS, AddressMemory, interleaved
 from providers.network.checked_connections import AddressRefused, check_address
+from providers.network.name_lookups import LOOKUPS
 
 _PENDING = frozenset({0, errno.EINPROGRESS, errno.EWOULDBLOCK})
 
@@ -37,14 +37,21 @@ class NoConnection(OSError):
 
 
 def endpoints_of(
-    host: str, port: int, memory: AddressMemory, policy: AddressPolicy = ANY_ADDRESS
+    host: str,
+    port: int,
+    seconds: float,
+    memory: AddressMemory,
+    policy: AddressPolicy = ANY_ADDRESS,
 ) -> list[SocketAddress]:
     """Resolve a name. Return the addresses that ``policy`` allows, in the order of attempts.
 
-    Connections use these addresses; the name is not resolved again. Raises OSError, and
-    AddressRefused where the policy allows none of them.
+    Connections use these addresses; the name is not resolved again. Raises OSError, TimeoutError
+    after ``seconds``, and AddressRefused where the policy allows none of them.
     """
-    found: list[Any] = list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    try:
+        found = LOOKUPS.wait(host, port, seconds)
+    except TimeoutError:
+        raise TimeoutError(f"the DNS server does not answer about {host}") from None
     endpoints: list[SocketAddress] = []
     refused: AddressRefused | None = None
     for family, _, _, _, address in found:

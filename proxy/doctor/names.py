@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
+from providers.network.name_lookups import LOOKUPS
 from proxy.doctor.findings import Finding, error, ok, warning
 from proxy.doctor.leaves import leaves_of
 
@@ -45,10 +46,9 @@ async def check_names(names: Mapping[str, Iterable[str]], own: str) -> list[Find
 async def _check(user: str, host: str, is_own: bool) -> Finding | None:
     if _is_address(host):
         return None
-    loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(RESOLVE_SECONDS):
-            addresses = {one[4][0] for one in await loop.getaddrinfo(host, None)}
+            addresses = {one[4][0] for one in await LOOKUPS.look_up(host, None)}
     except (OSError, UnicodeError, TimeoutError) as exc:
         reason = getattr(exc, "strerror", None) or str(exc) or "no response in time"
         level = warning if is_own else error

@@ -30,6 +30,7 @@ from management.tunnels.peer_server import LocalDialer, PeerServer
 from management.tunnels.peer_sockets import CAN_CHECK_USER, listen_at_address, listen_at_path
 from management.tunnels.peer_strangers import Strangers
 from management.tunnels.peer_tls import PeerIdentity, create_identity
+from providers.network.name_lookups import LOOKUPS
 from proxy.transport.bind_errors import explain_bind_errors
 from store.agent_records import Replica
 from store.encryption import Keyring
@@ -156,7 +157,7 @@ async def advertised_host(settings: PeeringSettings) -> str:
     name = socket.gethostname()
     try:
         async with asyncio.timeout(NAME_SECONDS):
-            found = await asyncio.get_running_loop().getaddrinfo(name, None)
+            found = await LOOKUPS.look_up(name, None)
     except (OSError, TimeoutError):
         return name
     addresses = [ip_address(str(one[4][0]).partition("%")[0]) for one in found]

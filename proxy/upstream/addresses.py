@@ -8,14 +8,15 @@ from typing import Any
 
 from config.address_policy import AddressPolicy
 from providers.network.checked_connections import AddressRefused, check_address
+from providers.network.name_lookups import LOOKUPS
 
 Resolve = Callable[[asyncio.AbstractEventLoop, str, int], Awaitable[list[Any]]]
 """Returns the results of a resolver for a host and a port. Raises socket.gaierror."""
 
 
 async def resolve(loop: asyncio.AbstractEventLoop, host: str, port: int) -> list[Any]:
-    """Return the results of the system's resolver. Raises socket.gaierror."""
-    return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    """Return the results of the process's lookups. Raises socket.gaierror."""
+    return await LOOKUPS.look_up(host, port)
 
 
 async def allowed_addresses(

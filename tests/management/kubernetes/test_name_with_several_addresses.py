@@ -51,12 +51,6 @@ def test_cluster_is_reachable_while_one_address_responds(
         return [one for infos in every for one in infos]
 
     monkeypatch.setattr(socket, "getaddrinfo", found)
-    monkeypatch.setattr(
-        uvloop.Loop,
-        "getaddrinfo",
-        lambda loop, host, port, **options: asyncio.to_thread(found, host, port, **options),
-        raising=False,
-    ) if factory is not asyncio.new_event_loop else None
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.create_server((FIRST, 0), backlog=0))
         port = listener.getsockname()[1]

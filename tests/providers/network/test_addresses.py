@@ -111,7 +111,7 @@ def test_cancelled_dial_stops_immediately() -> None:
 
 def test_host_name_is_resolved_to_its_addresses() -> None:
     memory = AddressMemory(lambda: 0.0)
-    [endpoint] = endpoints_of("127.0.0.1", 389, memory)
+    [endpoint] = endpoints_of("127.0.0.1", 389, 10, memory)
     assert endpoint.address == ("127.0.0.1", 389)
     with pytest.raises(OSError, match=r"."):
-        endpoints_of("no-such-host.invalid", 389, memory)
+        endpoints_of("no-such-host.invalid", 389, 60, memory)
