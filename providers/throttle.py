@@ -16,6 +16,10 @@ it verifies the password.
 
 An address is an IPv4 address or an IPv6 /64, the usual size of one subscriber's network.
 
+Attempts in progress count as failures, so that many at once are no way around the limits. An
+attempt that is refused because of them, and not of failures, may be repeated after a moment: a
+directory that does not answer keeps them in progress, and in the end they count no failure.
+
 Counters are in the memory of this process: N replicas allow N times as many attempts, and a restart
 clears them. A throttled attempt is not checked at all, so its response reveals nothing about the
 name or the password.
@@ -37,9 +41,7 @@ from providers.base import (
     PasswordAuthenticator,
     Throttled,
 )
-
-MAX_COUNTERS = 100_000
-"""The most names and addresses with counters. The one with the oldest failure is evicted."""
+from providers.failure_counter import MAX_COUNTERS, FailureCounter
 
 SPREAD_FACTOR = 10
 """The multiple of ``attempts_per_user`` that a name may fail from all addresses together."""
@@ -52,52 +54,6 @@ class Limits:
     attempts_per_user: int = 5
     attempts_per_address: int = 30
     window: float = 900.0
-
-
-class FailureCounter:
-    """Failures by key over a sliding window. Pure: time is an argument."""
-
-    def __init__(self, limit: int, window: float, max_counters: int = MAX_COUNTERS) -> None:
-        self._limit = limit
-        self._max_counters = max_counters
-        self._window = window
-        # Lists, because an empty deque takes 760 bytes, and there may be many.
-        self._failures: OrderedDict[Hashable, list[float]] = OrderedDict()
-
-    def wait(self, key: Hashable, now: float) -> float:
-        """Return the seconds until another attempt is allowed; 0.0: now."""
-        failures = self._failures.get(key)
-        if failures is None:
-            return 0.0
-        while failures and failures[0] <= now - self._window:
-            del failures[0]
-        if not failures:
-            del self._failures[key]
-            return 0.0
-        if len(failures) < self._limit:
-            return 0.0
-        return failures[-self._limit] + self._window - now
-
-    def fail(self, key: Hashable, now: float) -> None:
-        """Count a failure."""
-        failures = self._failures.setdefault(key, [])
-        failures.append(now)
-        del failures[: -self._limit]
-        self._failures.move_to_end(key)
-        if len(self._failures) > self._max_counters:
-            self._failures.popitem(last=False)
-
-    def take_back(self, key: Hashable) -> None:
-        """Remove the last failure."""
-        failures = self._failures.get(key)
-        if failures:
-            failures.pop()
-        if not failures:
-            self._failures.pop(key, None)
-
-    def clear(self, key: Hashable) -> None:
-        """Remove a key's failures."""
-        self._failures.pop(key, None)
 
 
 class KnownClients:
@@ -159,8 +115,14 @@ class SubjectCounters:
                 self._fail(subject, address, now)
             return wait
 
+    def settle(self, subject: bytes, address: str) -> None:
+        """Note that an attempt has ended. Its failure stays."""
+        with self._lock:
+            self._per_address.settle((subject, address))
+            self._total.settle(subject)
+
     def take_back(self, subject: bytes, address: str) -> None:
-        """Remove the last failure."""
+        """Remove the last failure: the attempt has ended, and did not fail."""
         with self._lock:
             self._per_address.take_back((subject, address))
             self._total.take_back(subject)
@@ -207,6 +169,12 @@ class _FoundAccount:
         self._finished = True
         if self._counted is not None:
             self._accounts.take_back(self._counted, self._address)
+
+    def settle(self) -> None:
+        """Note that the attempt has failed."""
+        self._finished = True
+        if self._counted is not None:
+            self._accounts.settle(self._counted, self._address)
 
     def clear(self, principal_id: str) -> None:
         """Remove the account's failures after a successful sign-in."""
@@ -256,7 +224,10 @@ class ThrottledAuthenticator:
         try:
             outcome = await self._inner.authenticate(replace(attempt, found=account))
         except Throttled:
-            raise  # Because of the account: the failures of name and address stay.
+            # Because of the account: the failures of name and address stay.
+            self._settle(name, address)
+            account.settle()
+            raise
         except BaseException:
             self._take_back(name, address)
             account.take_back()
@@ -265,7 +236,15 @@ class ThrottledAuthenticator:
             self._take_back(name, address)
             self._names.clear(name, address)
             account.clear(outcome.principal_id)
+        else:
+            self._settle(name, address)
+            account.settle()
         return outcome
+
+    def _settle(self, name: bytes, address: str) -> None:
+        """Note that an attempt has failed."""
+        self._names.settle(name, address)
+        self._address.settle(address)
 
     def _take_back(self, name: bytes, address: str) -> None:
         """Remove the failures that were counted in advance."""

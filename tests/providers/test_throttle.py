@@ -1,5 +1,6 @@
 """Tests of limits on password attempts."""
 
+import asyncio
 import tracemalloc
 
 import pytest
@@ -8,12 +9,14 @@ from hypothesis import strategies as st
 
 from providers.base import (
     ExternalIdentity,
+    Outcome,
     PasswordAttempt,
     ProviderUnavailable,
     Rejected,
     Throttled,
 )
-from providers.throttle import FailureCounter, ThrottledAuthenticator, network_of
+from providers.failure_counter import IN_PROGRESS_SECONDS, FailureCounter
+from providers.throttle import ThrottledAuthenticator, network_of
 from tests.providers.attempts import LIMITS, Clock, CountingProvider
 
 
@@ -158,6 +161,53 @@ async def test_unavailable_backend_counts_no_failure(
             await throttled.authenticate(PasswordAttempt("alice", "right", "1.1.1.1"))
 
 
+class SilentProvider:
+    """A provider that answers after ``answered`` is set."""
+
+    name = "silent"
+
+    def __init__(self) -> None:
+        self.answered = asyncio.Event()
+        self.outcome: ExternalIdentity | Rejected | ProviderUnavailable = Rejected("wrong")
+
+    async def authenticate(self, attempt: PasswordAttempt) -> Outcome:
+        """Return or raise the outcome as soon as it is known."""
+        await self.answered.wait()
+        if isinstance(self.outcome, ProviderUnavailable):
+            raise self.outcome
+        return self.outcome
+
+
+@pytest.mark.parametrize("unavailable", [True, False])
+async def test_attempt_beside_those_in_progress_may_be_repeated_soon(
+    clock: Clock, *, unavailable: bool
+) -> None:
+    silent = SilentProvider()
+    throttled = ThrottledAuthenticator(silent, LIMITS, clock)
+    address = "6.6.6.6"
+    waiting = [
+        asyncio.create_task(throttled.authenticate(PasswordAttempt(f"user-{n}", "x", address)))
+        for n in range(LIMITS.attempts_per_address)
+    ]
+    await asyncio.sleep(0)  # Each of them begins.
+    with pytest.raises(Throttled) as caught:
+        await throttled.authenticate(PasswordAttempt("another", "x", address))
+    assert caught.value.retry_after <= IN_PROGRESS_SECONDS
+    if unavailable:
+        silent.outcome = ProviderUnavailable("no response")
+    silent.answered.set()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    if unavailable:
+        silent.outcome = Rejected("wrong")
+        assert isinstance(
+            await throttled.authenticate(PasswordAttempt("another", "x", address)), Rejected
+        )
+        return
+    with pytest.raises(Throttled) as caught:
+        await throttled.authenticate(PasswordAttempt("another", "x", address))
+    assert caught.value.retry_after > IN_PROGRESS_SECONDS
+
+
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 30)), max_size=60))
 def test_failures_of_one_key_in_a_window_are_bounded(
     steps: list[tuple[str, float]],
@@ -167,6 +217,7 @@ def test_failures_of_one_key_in_a_window_are_bounded(
         now += pause
         if counter.wait(key, now) == 0.0:
             counter.fail(key, now)
+            counter.settle(key)
             allowed.append((key, now))
     for key, at in allowed:
         assert len([1 for k, t in allowed if k == key and at - 60.0 < t <= at]) <= 3
