@@ -58,5 +58,5 @@ async def test_agent_has_a_tunnel_to_each_worker(workers: Sekisho, tmp_path: Pat
             async with store_of(workers) as store:
                 return len({one.replica.id for one in await store.tunnels.all()}) == 2
 
-        await eventually(at_both)
-        assert await agent.ready()
+        await eventually(at_both, what=lambda: f"two replicas: {agent.log}")
+        await eventually(agent.ready, what=lambda: f"the agent to be ready: {agent.log}")
