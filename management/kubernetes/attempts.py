@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from management.backoff import Backoff
 from management.kubernetes.errors import (
+    AggregatedApiUnavailable,
     ApiConflict,
     ApiNotFound,
     ApiUnreachable,
@@ -118,6 +119,8 @@ class Attempts:
             received = await request()
         except ApiUnreachable:
             self.failed = self._unsure = True
+            raise
+        except AggregatedApiUnavailable:
             raise
         except ClusterApiError as exc:
             self._responded(useful=isinstance(exc, _USEFUL))

@@ -22,6 +22,13 @@ class ApiUnreachable(ClusterApiError):
     """No usable response: a network or TLS failure, a timeout, or a server that is not ready."""
 
 
+class AggregatedApiUnavailable(ClusterApiError):
+    """The API server responds; the server of an API behind it, such as metrics-server, does not.
+
+    That says nothing about the cluster's other APIs.
+    """
+
+
 class ApiUntrusted(ApiUnreachable):
     """The server's certificate is not valid. A retry does not help."""
 

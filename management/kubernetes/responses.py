@@ -13,6 +13,7 @@ import aiohttp
 from config.dialing import DialFailed
 from management.errors import printable
 from management.kubernetes.errors import (
+    AggregatedApiUnavailable,
     ApiAddressRefused,
     ApiAgentUnavailable,
     ApiConflict,
@@ -47,6 +48,9 @@ _CLASS_NAME = re.compile(r"\w(?:Error|Exception)\b")
 
 # OpenSSL's X509_V_ERR_* codes.
 _HOSTNAME_MISMATCH, _IP_MISMATCH, _EXPIRED, _NOT_YET_VALID = 62, 64, 10, 9
+
+_AGGREGATED = "/apis/metrics.k8s.io/"
+"""Paths behind which the API server asks another server."""
 
 _EVENT_KINDS = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
 
@@ -113,6 +117,8 @@ def _response_error(
         )
     if status == 404:
         return ApiNotFound(f"{server}{path}: 404, {message or 'not found'}")
+    if status in (502, 503, 504) and path.startswith(_AGGREGATED):
+        return AggregatedApiUnavailable(f"{server}{path}: {status}, {message or 'no response'}")
     if status in (429, 502, 503, 504):
         return ApiUnreachable(f"{server}: {status}, {message or 'the server is not ready'}")
     kind = {409: ApiConflict, 410: ResourceExpired}.get(status, ApiRequestFailed)

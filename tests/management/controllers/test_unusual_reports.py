@@ -1,6 +1,7 @@
 """Reports of a cluster whose responses are too large, malformed or missing."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -37,8 +38,10 @@ class Responses:
         self.metrics: list[bytes] = []
         self.endless = False
         self.sent = 0
+        self.requests = Counter[str]()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.requests[request.path] += 1
         if request.path != "/metrics":
             found = self.bodies.get(request.path, 404)
             if isinstance(found, int):
@@ -115,6 +118,9 @@ async def test_usage_of_pods_that_cannot_be_read_leaves_that_of_nodes(
     responses.bodies[PODS] = body
     async with observed(serve, responses, store, cluster) as observer:
         await eventually(lambda: reason(observer, "NamespaceUsageRead") == expected)
+        before = responses.requests[NODES]
+        await eventually(lambda: responses.requests[NODES] > before + 2)
+        assert reason(observer, "NamespaceUsageRead") == expected
         assert reason(observer, "UsageRead") == "yes"
         assert observer.usage == {"cpu": "0", "memory": "0"}
         await eventually(lambda: store.fleet.report(cluster.id, "usage"))

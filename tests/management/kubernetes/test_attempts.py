@@ -14,7 +14,7 @@ from management.kubernetes.attempts import Attempts
 from management.kubernetes.client import ClusterClient
 from management.kubernetes.connection import ClientLimits
 from management.kubernetes.endpoint import ClusterCredential, ClusterEndpoint
-from management.kubernetes.errors import ApiUnreachable
+from management.kubernetes.errors import AggregatedApiUnavailable, ApiUnreachable
 from tests.management.conftest import Serve
 from tests.management.controllers.things import PATH, Things
 from tests.support.addresses import LOOPBACK_ALLOWED
@@ -136,6 +136,23 @@ async def test_informers_continue_when_the_cluster_is_usable_again(
         await eventually(lambda: all(one.synced.is_set() for one in informers))
         for task in tasks:
             task.cancel()
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+async def test_api_behind_the_api_server_that_fails_leaves_the_cluster_usable(
+    serve: Serve, status: int
+) -> None:
+    """Where metrics-server is down, its API server says so with the status of one not ready."""
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        behind = request.path.startswith("/apis/metrics.k8s.io/")
+        return web.json_response({}, status=status if behind else 200)
+
+    async with serve(handler) as endpoint, ClusterClient(endpoint, TOKEN) as client:
+        await client.get("/version")
+        with pytest.raises(AggregatedApiUnavailable, match=str(status)):
+            await client.get("/apis/metrics.k8s.io/v1beta1/pods")
+        assert not client.attempts.failed
 
 
 async def _watch(client: ClusterClient) -> None:
