@@ -4,7 +4,7 @@ from datetime import timedelta
 from ipaddress import ip_network
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import ByteSize, Field, field_validator, model_validator
 
 from config.section import Duration, Networks, Section
 
@@ -42,6 +42,17 @@ class ControllerSettings(Section):
 
     normal_events: bool = False
     """Whether events that are no warnings are read, too: each cluster's newest 200."""
+
+    memory: ByteSize = Field(default=ByteSize(0), ge=0)
+    """What the objects of all clusters may take in each worker, by estimate; 0: a quarter of the
+    memory that the process may use, shared by the workers, and at least 64 MiB."""
+
+    @field_validator("memory")
+    @classmethod
+    def _enough(cls, value: ByteSize) -> ByteSize:
+        if 0 < value < 16 * 1024**2:
+            raise ValueError("less than 16 MiB is too little for one cluster; give 0 or more")
+        return value
 
 
 class ClusterSettings(Section):

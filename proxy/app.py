@@ -25,6 +25,7 @@ from management.identity.refresh_loop import refresh_forever
 from management.identity.retention import retire_forever
 from management.identity.sign_in import SignInService
 from management.identity.tokens import TokenIssuer, token_lifetimes
+from management.kubernetes.process_memory import ProcessMemory
 from management.tunnels.directory import TunnelDirectory
 from proxy.audit.index_writer import keep_searchable
 from proxy.audit.setup import management_audit_observer, open_audit_log
@@ -45,6 +46,7 @@ from proxy.forwarding.lifecycle import RequestLifecycle
 from proxy.forwarding.request_trace import RequestTracer
 from proxy.forwarding.services import ProxyServices
 from proxy.limits.anonymous import AnonymousLimiter
+from proxy.limits.cluster_memory import cluster_memory
 from proxy.limits.connections import ConnectionLimiter
 from proxy.limits.limiter import Limiter
 from proxy.limits.loop_lag import monitor_loop_lag
@@ -154,7 +156,8 @@ async def build_application(
             ),
         )
         agents = Agents(directory.agents, services.agent_image)
-        controllers = ControllerManager.from_settings(store, settings, agents)
+        memory_of_clusters = ProcessMemory(cluster_memory(settings))
+        controllers = ControllerManager.from_settings(store, settings, agents, memory_of_clusters)
         controllers.tracing = tracing
         registry.register(
             StateCollector(authenticator, clusters, providers, controllers, store.changes)

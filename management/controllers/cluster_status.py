@@ -33,6 +33,9 @@ from store.records import Cluster, ClusterStatus, Node
 HELD = "HeldAfterRestore"
 """The reason of the condition ``RBACReady`` until a restored database was accepted."""
 
+MEMORY_EXHAUSTED = "MemoryExhausted"
+"""The reason of the condition ``CollectionsSynced`` if Sekisho has no memory for more objects."""
+
 _LOG = get_logger(__name__)
 
 
@@ -44,7 +47,7 @@ class ClusterStatusObserver:
     events that are no warnings. ``collections`` returns the informers of the reconciler.
     ``turns`` are shared with the observers of other clusters, for uses of the store.
     ``agent_problem`` returns the reason and the message of the condition ``AgentReady``, or None;
-    without it, the cluster has no agent.
+    without it, the cluster has no agent. ``dropped`` is why no object is kept, or None.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class ClusterStatusObserver:
         normal_events: bool = False,
         collections: Callable[[], Iterable[Informer]] = tuple,
         agent_problem: Callable[[], tuple[str, str] | None] | None = None,
+        dropped: str | None = None,
         timing: StatusTiming | None = None,
     ) -> None:
         self._store = store
@@ -72,6 +76,7 @@ class ClusterStatusObserver:
         self._timing = timing or StatusTiming()
         self._changed = asyncio.Event()
         self._full = full
+        self._dropped = dropped
         self._nodes = self._informer(Collection("/api/v1/nodes", projection=_projection))
         self._events = self._informer(_events("type!=Normal", MAX_EVENTS))
         normal = self._informer(_events("type=Normal", MAX_REPORTED))
@@ -168,6 +173,7 @@ class ClusterStatusObserver:
     def _set_synced(self) -> None:
         """Set the condition: every collection kept in memory is complete and up to date."""
         kept = [self._nodes, self._events, *self._normal_events, *self._others()]
+        kept.sort(key=lambda one: not one.out_of_memory)
         failed = next(
             (
                 f"{one.path}: {one.error or 'not listed yet'}"
@@ -185,6 +191,7 @@ class ClusterStatusObserver:
             None,
         )
         reason = "NotListed" if failed else "MalformedObjects"
+        reason = MEMORY_EXHAUSTED if kept[0].out_of_memory else reason
         problem = failed or left_out
         self._conditions.set("CollectionsSynced", problem is None, reason, problem or "")
 
@@ -224,7 +231,9 @@ class ClusterStatusObserver:
     async def _write(self) -> None:
         if self._nodes.synced.is_set():
             await self._write_nodes()
-        if self._full:
+        if self._dropped is not None:
+            self._conditions.set("CollectionsSynced", False, MEMORY_EXHAUSTED, self._dropped)
+        elif self._full:
             self._set_synced()
         data = self._data()
         now = time.monotonic()

@@ -18,7 +18,13 @@ from management.backoff import Backoff
 from management.controllers.informer_store import InformerStore, Key, key_of
 from management.controllers.timing import InformerTiming
 from management.kubernetes.client import ClusterClient
-from management.kubernetes.errors import ApiForbidden, ApiNotFound, ClusterApiError, ResourceExpired
+from management.kubernetes.errors import (
+    ApiForbidden,
+    ApiNotFound,
+    ClusterApiError,
+    MemoryExhausted,
+    ResourceExpired,
+)
 from management.kubernetes.list_watch import Event, ListPage
 from management.kubernetes.manifests import Manifest
 from management.kubernetes.memory_budget import weight_of
@@ -50,8 +56,8 @@ class Informer:
 
     ``synced`` is set after the first complete list. ``absent``: the cluster does not have the API.
     ``error`` is why the collection is not up to date, or None; ``rejected``: the cluster does not
-    know the token. ``malformed`` counts objects of the last list that were left out. ``calls``
-    counts lists and watches.
+    know the token; ``out_of_memory``: Sekisho has no memory left for the cluster. ``malformed``
+    counts objects of the last list that were left out. ``calls`` counts lists and watches.
     """
 
     def __init__(
@@ -69,7 +75,7 @@ class Informer:
         self.synced = asyncio.Event()
         self.absent = False
         self.error: str | None = None
-        self.rejected = False
+        self.rejected = self.out_of_memory = False
         self.malformed = 0
         self.calls = 0
 
@@ -111,6 +117,7 @@ class Informer:
         except ClusterApiError as exc:
             self.error = str(exc)
             self.rejected = isinstance(exc, ApiForbidden) and exc.status == 401
+            self.out_of_memory = isinstance(exc, MemoryExhausted)
             self._client.faults.failed += 1
         return False
 
@@ -131,7 +138,7 @@ class Informer:
         try:
             return await self._list_pages()
         finally:
-            self._client.memory.hold(self, self._store.weight)
+            self._client.memory.hold(self, self._store.memory)
 
     async def _list_pages(self) -> str:
         one = self._collection
@@ -144,11 +151,11 @@ class Informer:
             malformed += self._take_page(page, fresh)
             del page  # the next one may take long to come
             # The old state stays until the list is complete, so both are in memory.
-            self._client.memory.take(self, self._store.weight + fresh.weight)
+            self._client.memory.take(self, self._store.memory + fresh.memory)
         self._log_malformed(malformed)
         fresh.keep_writes(self._store, version)
         self._replace(fresh, absent=False)
-        self.error, self.rejected = None, False
+        self.error, self.rejected, self.out_of_memory = None, False, False
         return version
 
     def _take_page(self, page: ListPage, fresh: InformerStore) -> int:
@@ -190,8 +197,11 @@ class Informer:
             await self._client.before_retry(backoff)
 
     def _apply(self, event: Event) -> None:
+        memory = self._client.memory
         if event.kind == "DELETED":
-            if self._store.gone(event.item):
+            differs = self._store.gone(event.item)
+            memory.hold(self, self._store.memory)
+            if differs:
                 self._changed()
             return
         try:
@@ -200,9 +210,12 @@ class Informer:
             self._client.faults.malformed += 1
             return
         before = self.items.get(key_of(event.item))
-        if not self._store.watched(event.item, projection, weight):
+        # First: an object that does not fit must not be kept.
+        memory.take(self, self._store.memory_with(key_of(event.item), weight))
+        is_news = self._store.watched(event.item, projection, weight)
+        memory.hold(self, self._store.memory)
+        if not is_news:
             return
-        self._client.memory.take(self, self._store.weight)
         if before is None or not self._collection.is_same(before, projection):
             self._changed()
 

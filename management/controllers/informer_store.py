@@ -11,6 +11,12 @@ from management.kubernetes.validation import is_newer
 MAX_TOMBSTONES = 10_000
 """Deleted objects that are remembered per collection; the oldest are evicted."""
 
+ENTRY_BYTES = 500
+"""Estimated bytes of an object's key, versions and places in tables, beside its projection."""
+
+TOMBSTONE_BYTES = 300
+"""Estimated bytes of a deleted object that is remembered."""
+
 Key = tuple[str, str]
 """Namespace (empty: none) and name."""
 
@@ -43,6 +49,18 @@ class InformerStore:
     def items(self) -> Mapping[Key, Any]:
         """Return the projections by key."""
         return self._items
+
+    @property
+    def memory(self) -> int:
+        """Return the estimated bytes of everything that is kept."""
+        entries, tombstones = len(self._items), len(self._tombstones)
+        return self.weight + entries * ENTRY_BYTES + tombstones * TOMBSTONE_BYTES
+
+    def memory_with(self, key: Key, weight: int) -> int:
+        """Return the estimated bytes if the object at ``key`` had a projection of ``weight``."""
+        mark = self._marks.get(key)
+        before = ENTRY_BYTES + mark[2] if mark is not None else 0
+        return self.memory - before + ENTRY_BYTES + weight
 
     def listed(self, manifest: Manifest, projection: Any, weight: int) -> None:
         """Take an object from a list."""

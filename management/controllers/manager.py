@@ -2,28 +2,22 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Self
 
 from config.loggers import get_logger
 from config.namespace_settings import NamespaceSettings
 from config.settings import Settings
 from management.backoff import Backoff
-from management.clusters.agent_token_renewal import renew_agent_token_in_time
-from management.clusters.registrar_removal import remove_registrar_in_time
 from management.clusters.service import ClusterService
-from management.controllers.agent_upgrader import AgentUpgrader
 from management.controllers.agents import Agents
-from management.controllers.cluster_status import ClusterStatusObserver
+from management.controllers.cluster_controllers import ClusterControllers, ManagedCluster
 from management.controllers.label_trust import LabelTrust
 from management.controllers.leader_election import LeaderElection
-from management.controllers.reconciler import ClusterReconciler
-from management.controllers.timing import STORE_TURNS, ControllerTiming
+from management.controllers.timing import ControllerTiming
 from management.errors import ManagementError
-from management.kubernetes.client import ClusterClient
-from management.kubernetes.cluster_client import endpoint_of, unreadable
-from management.kubernetes.endpoint import ClusterCredential
+from management.kubernetes.cluster_client import unreadable
 from management.kubernetes.errors import ClusterApiError
+from management.kubernetes.process_memory import ProcessMemory
 from management.tracing.tracing import Tracing
 from store.errors import StoreError
 from store.interfaces import Store
@@ -36,27 +30,15 @@ STARTS_PER_SECOND = 20
 """Clusters started per second. After a start, or after another replica ended, a thousand are due at
 once. The proxy runs on the same core, and leases are renewed through the same database."""
 
-NO_TOKEN = "Sekisho has no controller token for the cluster"  # noqa: S105 - a sentence
-
 _LOG = get_logger(__name__)
-
-
-@dataclass(slots=True)
-class ManagedCluster:
-    """The controllers of one cluster. ``reconciler`` is None without a controller token."""
-
-    cluster: Cluster
-    task: asyncio.Task[None]
-    reconciler: ClusterReconciler | None = None
-    client: ClusterClient | None = None
-    observer: ClusterStatusObserver | None = None
 
 
 class ControllerManager:
     """The controllers of this replica. Call :meth:`run` beside the server.
 
     ``label_trust`` makes one :class:`LabelTrust` for each cluster. ``normal_events``: read events
-    that are no warnings, too. ``agents`` are those connected. ``tracing`` may be set before a run.
+    that are no warnings, too. ``agents`` are those connected. ``memory`` is what the objects of all
+    clusters may take. ``tracing`` may be set before a run.
     """
 
     def __init__(
@@ -69,27 +51,37 @@ class ControllerManager:
         agents: Agents | None = None,
         timing: ControllerTiming | None = None,
         normal_events: bool = False,
+        memory: ProcessMemory | None = None,
     ) -> None:
         self._store = store
+        self.memory = memory or ProcessMemory()
         self.tracing: Tracing | None = None
-        self._normal_events = normal_events
         self.election = election or LeaderElection(store)
-        self._label_trust = label_trust or (lambda: LabelTrust(namespaces))
-        self._agents = agents or Agents()
         self._timing = timing or ControllerTiming()
-        self._turns = asyncio.Semaphore(STORE_TURNS)
+        self._controllers = ClusterControllers(
+            store,
+            self.election,
+            self.memory,
+            self._timing,
+            label_trust=label_trust or (lambda: LabelTrust(namespaces)),
+            agents=agents or Agents(),
+            normal_events=normal_events,
+        )
         self._clusters: dict[str, ManagedCluster] = {}
         self._lock = asyncio.Lock()
         self._stale = True
 
     @classmethod
-    def from_settings(cls, store: Store, settings: Settings, agents: Agents) -> Self:
+    def from_settings(
+        cls, store: Store, settings: Settings, agents: Agents, memory: ProcessMemory
+    ) -> Self:
         """Return the controllers that the configuration describes."""
         return cls(
             store,
             namespaces=settings.namespaces,
             agents=agents,
             normal_events=settings.controllers.normal_events,
+            memory=memory,
         )
 
     @property
@@ -192,68 +184,12 @@ class ControllerManager:
                 if cluster.removing_since is not None:
                     await self._remove(cluster)
                     return
-                await self._run_controllers(cluster)
+                await self._controllers.run(self._clusters[cluster.id], self.tracing)
             except Exception:
                 if not self.election.is_leader(cluster.id):
                     return
                 _LOG.exception("cluster controllers failed", cluster=cluster.name)
             await asyncio.sleep(backoff.pause())
-
-    async def _run_controllers(self, cluster: Cluster) -> None:
-        def is_leader() -> bool:
-            return self.election.is_leader(cluster.id)
-
-        token = cluster.controller_token
-        credential = ClusterCredential(token=token or cluster.impersonator_token)
-        async with ClusterClient(endpoint_of(cluster), credential) as client:
-            reconciler = (
-                ClusterReconciler(
-                    self._store,
-                    cluster,
-                    client,
-                    is_leader,
-                    label_trust=self._label_trust(),
-                    timing=self._timing.reconciler,
-                    tracing=self.tracing,
-                )
-                if token is not None
-                else None
-            )
-            upgrader = (
-                AgentUpgrader(
-                    cluster,
-                    client,
-                    self._agents,
-                    is_leader=is_leader,
-                    timing=self._timing.agent,
-                )
-                if cluster.reach == "agent"
-                else None
-            )
-            observer = ClusterStatusObserver(
-                self._store,
-                cluster,
-                client,
-                rbac_error=lambda: reconciler.problem if reconciler is not None else NO_TOKEN,
-                is_leader=is_leader,
-                turns=self._turns,
-                full=reconciler is not None,
-                normal_events=self._normal_events,
-                collections=lambda: reconciler.collections if reconciler is not None else (),
-                agent_problem=(lambda: upgrader.problem) if upgrader is not None else None,
-                timing=self._timing.status,
-            )
-            managed = self._clusters.get(cluster.id)
-            if managed is not None:
-                managed.reconciler, managed.client, managed.observer = reconciler, client, observer
-            async with asyncio.TaskGroup() as group:
-                group.create_task(observer.run())
-                if reconciler is not None:
-                    group.create_task(reconciler.run())
-                    group.create_task(remove_registrar_in_time(client, cluster.name))
-                    if upgrader is not None:
-                        group.create_task(renew_agent_token_in_time(self._store, cluster))
-                        group.create_task(upgrader.run())
 
     async def _remove(self, cluster: Cluster) -> None:
         """Uninstall Sekisho from a cluster that was unreachable when it was removed.

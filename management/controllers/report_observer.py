@@ -152,16 +152,17 @@ class ReportObserver:
         await self._put("usage", {"read_at": read_at, "nodes": nodes, "namespaces": pods})
 
     async def _node_usage(self) -> list[dict[str, Any]]:
-        return node_usage(await self._metrics("nodes"))
+        return node_usage(self._items(await self._client.get(f"{_METRICS}/nodes")))
 
     async def _namespace_usage(self) -> list[dict[str, Any]]:
-        items = await self._metrics("pods")
+        received = await self._client.get_weighed(f"{_METRICS}/pods")
         # In a thread: thousands of pods take a while, and the proxy runs on this event loop.
-        return await asyncio.to_thread(namespace_usage, items)
+        with self._client.memory.lent(received.weight):
+            return await asyncio.to_thread(namespace_usage, self._items(received.body))
 
-    async def _metrics(self, kind: str) -> list[dict[str, Any]]:
-        """Return all metrics of a kind: metrics-server has no pages."""
-        items, left_out = checked_items(await self._client.get(f"{_METRICS}/{kind}"))
+    def _items(self, body: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return all metrics in a response: metrics-server has no pages."""
+        items, left_out = checked_items(body)
         self._client.faults.malformed += left_out
         return items
 

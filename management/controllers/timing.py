@@ -97,6 +97,12 @@ class ControllerTiming:
 
     last_removal: float = 300.0
 
+    first_without_memory: float = 60.0
+    """How long no object is kept of a cluster that was dropped because others need its memory. Each
+    such time doubles the last one."""
+
+    last_without_memory: float = 900.0
+
     reconciler: ReconcilerTiming = field(default_factory=ReconcilerTiming)
     status: StatusTiming = field(default_factory=StatusTiming)
     agent: AgentTiming = field(default_factory=AgentTiming)

@@ -25,7 +25,7 @@ from management.kubernetes.errors import ApiNotFound, ApiResponseTooLarge, Clust
 from management.kubernetes.list_watch import Event, ListPage, ListProgress
 from management.kubernetes.manifests import Manifest
 from management.kubernetes.memory_budget import MAX_LIST, MemoryBudget
-from management.kubernetes.responses import parse_object
+from management.kubernetes.responses import Received, parse_object
 from management.kubernetes.serving_certificates import ServingCertificates
 from management.kubernetes.watch_rate import WatchRate
 
@@ -57,6 +57,7 @@ class Faults:
 class ClusterClient:
     """A client for the API of one cluster as one caller. Use it with ``async with``.
 
+    ``memory`` limits what is read and kept; without it, the client has a budget of its own.
     Methods raise :class:`management.kubernetes.errors.ClusterApiError`.
     """
 
@@ -67,14 +68,15 @@ class ClusterClient:
         *,
         limits: ClientLimits | None = None,
         watch_rate: WatchRate | None = None,
+        memory: MemoryBudget | None = None,
     ) -> None:
         self.endpoint = endpoint
+        self.memory = memory or MemoryBudget()
         self._connection = ClusterConnection(
-            endpoint, credential, limits or DEFAULT_LIMITS, watch_rate or WatchRate()
+            endpoint, credential, limits or DEFAULT_LIMITS, watch_rate or WatchRate(), self.memory
         )
         self._page_sizes: dict[str, int] = {}
         self.faults = Faults()
-        self.memory = MemoryBudget()
 
     async def __aenter__(self) -> Self:
         await self._connection.__aenter__()
@@ -109,6 +111,10 @@ class ClusterClient:
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Return the response body of ``path``. Raises ApiNotFound, too."""
         return (await self._connection.request("GET", path, query=query)).body
+
+    async def get_weighed(self, path: str) -> Received:
+        """Return the response body of ``path`` with the memory that it takes, by estimate."""
+        return await self._connection.request("GET", path)
 
     async def get_object(self, path: str) -> Manifest:
         """Return the object at ``path``, which has a name and a uid."""
@@ -205,14 +211,16 @@ class ClusterClient:
         """
         items: list[Manifest] = []
         version, weight = "", 0
-        async for page in self.pages(path, selector, fields):
-            weight += page.weight
-            if weight > MAX_LIST:
-                raise ApiResponseTooLarge(
-                    f"{path}: the list takes more than {MAX_LIST >> 20} MiB of memory"
-                )
-            items += page.items
-            version = page.version
+        with self.memory.lent(0) as take:
+            async for page in self.pages(path, selector, fields):
+                weight += page.weight
+                if weight > MAX_LIST:
+                    raise ApiResponseTooLarge(
+                        f"{path}: the list takes more than {MAX_LIST >> 20} MiB of memory"
+                    )
+                take(weight)
+                items += page.items
+                version = page.version
         return items, version
 
     async def pages(

@@ -14,6 +14,7 @@ from management.kubernetes.attempts import Attempts
 from management.kubernetes.endpoint import ClusterCredential, ClusterEndpoint
 from management.kubernetes.errors import ApiResponseTooLarge, ApiUnreachable
 from management.kubernetes.list_watch import MAX_PAGES, Event
+from management.kubernetes.memory_budget import MemoryBudget
 from management.kubernetes.request_trace import trace_request
 from management.kubernetes.responses import (
     Received,
@@ -87,6 +88,7 @@ class ClusterConnection:
         credential: ClusterCredential,
         limits: ClientLimits,
         watch_rate: WatchRate,
+        memory: MemoryBudget,
     ) -> None:
         self.endpoint = endpoint
         self.limits = limits
@@ -95,6 +97,7 @@ class ClusterConnection:
         self.certificates = ServingCertificates()
         self.certificates.observe(self._context)
         self._watch_rate = watch_rate
+        self._memory = memory
         self._session: aiohttp.ClientSession
         self.attempts = Attempts()
 
@@ -156,8 +159,8 @@ class ClusterConnection:
                 if response.status != 200:
                     data = await read_body(response, most)
                     raise response_error(server, "GET", path, response.status, data)
-                with self.attempts.watch():
-                    async for line in read_lines(response, most, self._watch_rate.taken):
+                with self.attempts.watch(), self._memory.reading() as held:
+                    async for line in read_lines(response, most, self._watch_rate.taken, held):
                         yield parse_event(server, path, parse_json(line))
         except BodyTooLarge as exc:
             raise ApiResponseTooLarge(f"{server}{path}: an event that is too large") from exc
@@ -227,7 +230,8 @@ class ClusterConnection:
         try:
             response = await self._call(server, method, path, query or {}, body, headers, timeout)
             async with response:
-                data = await read_body(response, self.limits.max_response_bytes)
+                with self._memory.reading() as held:
+                    data = await read_body(response, self.limits.max_response_bytes, held)
         except BodyTooLarge as exc:
             raise ApiResponseTooLarge(f"{server}{path}: a response that is too large") from exc
         except (aiohttp.ClientError, OSError, ValueError) as exc:

@@ -91,6 +91,10 @@ class ApiResponseTooLarge(ApiRequestFailed):
     """A response, or a whole list, exceeds Sekisho's memory limits."""
 
 
+class MemoryExhausted(ApiRequestFailed):
+    """Objects of all clusters use up the memory for them, and this cluster wants the most."""
+
+
 def refused_by_policy(error: BaseException | None) -> str | None:
     """Return the message of an admission policy or webhook that denied a change, or None.
 

@@ -11,6 +11,8 @@ from management.controllers.leader_election import LeaderElection
 from management.kubernetes.client import ClusterClient
 from management.kubernetes.cluster_client import endpoint_of
 from management.kubernetes.endpoint import ClusterCredential
+from management.kubernetes.errors import MemoryExhausted
+from management.kubernetes.process_memory import ClusterBudget, ProcessMemory
 from management.provisioning.importing import ClusterImporter
 from management.provisioning.provisioner import Provisioner
 from management.provisioning.reporting import ObserveStep, RecordAct, Reports, no_record, no_step
@@ -44,7 +46,8 @@ class _Running:
 class Provisioners:
     """The provisioners of this replica. Call :meth:`run` beside the controllers.
 
-    ``election`` is that of the controllers. Without a management cluster, this costs one query.
+    ``election`` and ``memory`` are those of the controllers. Without a management cluster, this
+    costs one query.
     """
 
     store: Store
@@ -53,6 +56,7 @@ class Provisioners:
     record: RecordAct = no_record
     step: ObserveStep = no_step
     client: Callable[..., ClusterClient] = ClusterClient
+    memory: ProcessMemory = field(default_factory=ProcessMemory)
     _known: list[ManagementCluster] = field(default_factory=list)
     _running: dict[str, _Running] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -150,7 +154,18 @@ class Provisioners:
             await renew_provisioner_token_in_time(self.store, cluster)
             return  # Until then, the new token has started another provisioner.
         credential = ClusterCredential(token=management.token)
-        async with self.client(endpoint_of(cluster), credential) as client:
+        with self.memory.budget(cluster.name) as budget:
+            client = self.client(endpoint_of(cluster), credential, memory=budget)
+            try:
+                await self._follow(running, client, budget)
+            except* MemoryExhausted:
+                pass  # The group has ended everything that keeps objects.
+
+    async def _follow(
+        self, running: _Running, client: ClusterClient, budget: ClusterBudget
+    ) -> None:
+        cluster, management = running.cluster, running.management
+        async with client:
             provisioner = running.provisioner = Provisioner(
                 self.store,
                 cluster,
@@ -161,6 +176,7 @@ class Provisioners:
                 reports=running.reports,
             )
             async with asyncio.TaskGroup() as group:
+                group.create_task(budget.raise_when_dropped())
                 group.create_task(provisioner.run())
                 renewal = renew_provisioner_token_in_time(
                     self.store, cluster, is_rejected=provisioner.is_rejected

@@ -54,8 +54,13 @@ def open_session(
     )
 
 
-async def read_body(response: aiohttp.ClientResponse, most: int) -> bytes:
-    """Return the decoded body. Raises UnreadableResponse, and BodyTooLarge above ``most`` bytes."""
+async def read_body(
+    response: aiohttp.ClientResponse, most: int, held: Callable[[int], None] = lambda size: None
+) -> bytes:
+    """Return the decoded body. Raises UnreadableResponse, and BodyTooLarge above ``most`` bytes.
+
+    ``held`` is called with the bytes that are in memory, as they grow, and may raise an error.
+    """
     declared = response.content_length
     if declared is not None and declared > most:
         raise BodyTooLarge(f"a body that is too large, over {most} bytes")
@@ -64,6 +69,7 @@ async def read_body(response: aiohttp.ClientResponse, most: int) -> bytes:
         body += piece
         if len(body) > most:
             raise BodyTooLarge(f"a body that is too large, over {most} bytes")
+        held(len(body))
     return bytes(body)
 
 
@@ -76,10 +82,12 @@ async def read_lines(
     response: aiohttp.ClientResponse,
     most: int,
     taken: Callable[[int], float] = lambda size: 0.0,
+    held: Callable[[int], None] = lambda size: None,
 ) -> AsyncIterator[bytes]:
     """Yield the body's lines that are not empty. Raises BodyTooLarge for one over ``most`` bytes.
 
-    ``taken`` is called with the size of each piece and returns the seconds to pause. An incomplete
+    ``taken`` is called with the size of each piece and returns the seconds to pause. ``held`` is
+    called with the bytes of the incomplete line in memory, and may raise an error. An incomplete
     last line is dropped: the server closed the connection inside it.
     """
     line = bytearray()
@@ -97,6 +105,7 @@ async def read_lines(
             start = end + 1
         line += piece[start:]
         _check_line(line, most)
+        held(len(line))
 
 
 async def read_pieces(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

@@ -30,8 +30,8 @@ def serve(config_file: str | None, worker: int | None) -> None:
         _run_worker(worker, config_file)
         return
 
+    from proxy.limits.cpu_count import cpu_count
     from proxy.startup.configuration import load_config
-    from proxy.workers.cpu_count import cpu_count
 
     everything = load_config(config_file, os.environ)
     workers = everything.settings.server.workers

@@ -10,7 +10,7 @@ from typing import Any
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from management.clusters.ending_credentials import expirations
-from management.controllers.manager import ManagedCluster
+from management.controllers.cluster_controllers import ManagedCluster
 from management.kubernetes.quantity import parse_quantity
 from management.kubernetes.serving_certificates import Validity
 

@@ -36,6 +36,7 @@ def create_provisioners(
         importer,
         record,
         OrderSteps(registry).observe,
+        memory=controllers.memory,
     )
     registry.register(ProvisioningCollector(provisioners))
     return provisioners

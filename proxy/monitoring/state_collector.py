@@ -9,6 +9,7 @@ from management.authentication.token_authenticator import TokenAuthenticator
 from management.controllers.manager import ControllerManager
 from management.identity.provider_registry import ProviderRegistry
 from proxy.monitoring.cluster_collector import cluster_metrics
+from proxy.monitoring.memory_metrics import memory_metrics
 from proxy.upstream.registry import UpstreamRegistry
 from store.interfaces import Changes
 
@@ -69,6 +70,7 @@ class StateCollector(Collector):
         yield up
         yield from self._controllers_state()
         yield from cluster_metrics(self._controllers.clusters.values())
+        yield from memory_metrics(self._controllers)
 
     def _controllers_state(self) -> Iterator[Metric]:
         """Yield the metrics of the clusters whose leases this replica holds."""

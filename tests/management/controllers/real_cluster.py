@@ -12,6 +12,7 @@ from management.controllers.reconciler import ClusterReconciler
 from management.controllers.timing import ControllerTiming
 from management.desired_state.diff import Key
 from management.kubernetes.manifests import PROJECT_LABEL, Manifest, collection_path
+from management.kubernetes.process_memory import ProcessMemory
 from proxy.demo.local_cluster import RequestError
 from store.access_records import Project
 from store.interfaces import Store
@@ -46,11 +47,14 @@ class MakeNamespace(Protocol):
 
 @asynccontextmanager
 async def running_manager(
-    store: Store, label_trust: Callable[[], LabelTrust] = LabelTrust
+    store: Store,
+    label_trust: Callable[[], LabelTrust] = LabelTrust,
+    memory: ProcessMemory | None = None,
+    timing: ControllerTiming | None = None,
 ) -> AsyncIterator[ControllerManager]:
     """Run the controllers of all clusters."""
-    timing = ControllerTiming(first_removal=0.2)
-    manager = ControllerManager(store, label_trust=label_trust, timing=timing)
+    timing = timing or ControllerTiming(first_removal=0.2)
+    manager = ControllerManager(store, label_trust=label_trust, timing=timing, memory=memory)
     task = asyncio.create_task(manager.run())
     try:
         yield manager

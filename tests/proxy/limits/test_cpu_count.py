@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.workers.cpu_count import cpu_count, quota, quota_of
+from proxy.limits.cpu_count import cpu_count, quota, quota_of
 
 
 @pytest.mark.parametrize(

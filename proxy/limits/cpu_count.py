@@ -4,12 +4,14 @@ import math
 import os
 from pathlib import Path
 
+from proxy.limits.control_group import MEMBERSHIP, ROOT, control_groups
+
 _UNLIMITED = 1_000_000
 
 
 def cpu_count() -> int:
     """Return the number of usable CPUs, at least 1."""
-    return max(1, min(_affinity(), quota_of(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))))
+    return max(1, min(_affinity(), quota_of(MEMBERSHIP, ROOT)))
 
 
 def _affinity() -> int:
@@ -19,14 +21,9 @@ def _affinity() -> int:
 
 
 def quota_of(membership: Path, root: Path) -> int:
-    """Return the least quota of the group in ``membership`` and its parents (cgroups v2)."""
-    try:
-        lines = membership.read_text().splitlines()
-    except OSError:
-        return _UNLIMITED
-    group = root / next((line[4:] for line in lines if line.startswith("0::/")), "")
-    folders = [one for one in (group, *group.parents) if one.is_relative_to(root)]
-    return min(quota(one / "cpu.max") for one in folders)
+    """Return the least quota of the group in ``membership`` and its parents."""
+    folders = control_groups(membership, root)
+    return min((quota(one / "cpu.max") for one in folders), default=_UNLIMITED)
 
 
 def quota(file: Path) -> int:
