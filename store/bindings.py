@@ -12,6 +12,7 @@ from store.access_records import Binding
 from store.administrators import one_is_left
 from store.connections import Database
 from store.errors import RecordNotFound
+from store.pieces import in_pieces
 from store.records import Change
 from store.standing import binding_of, held_by, lock_user
 from store.tables import bindings, clusters, is_storable, memberships, projects
@@ -118,7 +119,8 @@ class SqlBindings:
     async def _select(self, *where: ColumnElement[bool]) -> list[Binding]:
         wanted = select(bindings).where(*where).order_by(bindings.c.created_at, bindings.c.id)
         async with self._connections.read() as connection:
-            return [_binding(row) for row in await connection.execute(wanted)]
+            rows = await connection.execute(wanted)
+            return [_binding(row) async for row in in_pieces(rows)]
 
 
 async def _take(

@@ -22,6 +22,7 @@ from store.connections import Database
 from store.encryption import Keyring, Undecryptable
 from store.errors import RecordNotFound, StaleRevision
 from store.keyset import Place, page_of
+from store.pieces import in_pieces
 from store.records import Change, Cluster, CredentialSource
 from store.sealed_values import sealing_context
 from store.standing import lock_user
@@ -82,7 +83,7 @@ class SqlClusters:
         """Return every cluster, ordered by name."""
         async with self._connections.read() as connection:
             rows = await connection.execute(select(clusters).order_by(clusters.c.name))
-            return [self._cluster(row) for row in rows]
+            return [self._cluster(row) async for row in in_pieces(rows)]
 
     async def page(
         self,
@@ -99,7 +100,8 @@ class SqlClusters:
             wanted = page_of(
                 connection, select(clusters), clusters, field, descending=descending, after=after
             )
-            return [self._cluster(row) for row in await connection.execute(wanted.limit(limit))]
+            rows = await connection.execute(wanted.limit(limit))
+            return [self._cluster(row) async for row in in_pieces(rows)]
 
     async def ids(self) -> Sequence[str]:
         """Return the id of every cluster, without decrypting credentials."""

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, delete, insert, select
 
 from store.connections import Database
 from store.errors import RecordNotFound
+from store.pieces import in_pieces
 from store.records import Change, ClusterReport, ClusterStatus, Node, ReportKind
 from store.tables import cluster_reports, cluster_status, nodes
 
@@ -29,7 +30,7 @@ class SqlFleet:
             wanted = wanted.where(cluster_status.c.cluster_id.in_(cluster_ids))
         async with self._connections.read() as connection:
             rows = await connection.execute(wanted)
-            return {row.cluster_id: ClusterStatus(**row._mapping) for row in rows}
+            return {row.cluster_id: ClusterStatus(**row._mapping) async for row in in_pieces(rows)}
 
     async def status(self, cluster_id: str) -> ClusterStatus | None:
         """Return the status of a cluster; None if it is unknown."""
@@ -53,7 +54,8 @@ class SqlFleet:
         if cluster_ids is not None:
             wanted = wanted.where(nodes.c.cluster_id.in_(cluster_ids))
         async with self._connections.read() as connection:
-            return [Node(**row._mapping) for row in await connection.execute(wanted)]
+            rows = await connection.execute(wanted)
+            return [Node(**row._mapping) async for row in in_pieces(rows)]
 
     async def put_nodes(self, seen: Sequence[Node]) -> None:
         """Store nodes. No effect if the cluster does not exist."""

@@ -39,6 +39,7 @@ from store.order_rows import (
     wanted_row,
 )
 from store.order_summaries import find_summary
+from store.pieces import in_pieces
 from store.records import Change
 from store.tables import clusters, is_storable, orders
 
@@ -84,7 +85,8 @@ class SqlOrders:
         """Return every order, ordered by name. Nothing is decrypted."""
         wanted = select(*SUMMARY_COLUMNS).order_by(orders.c.name)
         async with self._connections.read() as connection:
-            return [summary_of(row) for row in await connection.execute(wanted)]
+            rows = await connection.execute(wanted)
+            return [summary_of(row) async for row in in_pieces(rows)]
 
     async def of_management(
         self, cluster_id: str, only: Collection[str] | None = None
@@ -96,7 +98,8 @@ class SqlOrders:
         if only is not None:
             wanted = wanted.where(orders.c.id.in_([one for one in only if is_storable(one)]))
         async with self._connections.read() as connection:
-            return [order_of(row, self._keyring) for row in await connection.execute(wanted)]
+            rows = await connection.execute(wanted)
+            return [order_of(row, self._keyring) async for row in in_pieces(rows)]
 
     async def page(
         self,
@@ -114,7 +117,8 @@ class SqlOrders:
         )
         async with self._connections.read() as connection:
             wanted = page_of(connection, pending, orders, field, descending=descending, after=after)
-            return [summary_of(row) for row in await connection.execute(wanted.limit(limit))]
+            rows = await connection.execute(wanted.limit(limit))
+            return [summary_of(row) async for row in in_pieces(rows)]
 
     async def replace(
         self,

@@ -13,6 +13,7 @@ from store.bindings import insert_binding
 from store.connections import Database
 from store.errors import InUse, RecordNotFound, StaleRevision
 from store.inserts import insert_or
+from store.pieces import in_pieces
 from store.records import Change
 from store.standing import lock_user
 from store.tables import former_namespaces, is_storable, project_namespaces, projects
@@ -140,7 +141,8 @@ class SqlProjects:
     async def _select(self, *where: ColumnElement[bool]) -> list[Project]:
         wanted = select(projects).where(*where).order_by(projects.c.name, projects.c.id)
         async with self._connections.read() as connection:
-            return [Project(**row._mapping) for row in await connection.execute(wanted)]
+            rows = await connection.execute(wanted)
+            return [Project(**row._mapping) async for row in in_pieces(rows)]
 
 
 async def select_namespaces(
@@ -148,7 +150,8 @@ async def select_namespaces(
 ) -> list[ProjectNamespace]:
     """Return namespaces, ordered by name."""
     wanted = select(project_namespaces).where(*where).order_by(project_namespaces.c.namespace)
-    return [ProjectNamespace(**row._mapping) for row in await connection.execute(wanted)]
+    rows = await connection.execute(wanted)
+    return [ProjectNamespace(**row._mapping) async for row in in_pieces(rows)]
 
 
 async def _remember(connection: AsyncConnection, *where: ColumnElement[bool]) -> None:

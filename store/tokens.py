@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.connections import Database
 from store.errors import ParentGone, RecordNotFound
+from store.pieces import in_pieces
 from store.projects import select_namespaces
 from store.records import Change, ChangeKind, Check, Holdings, Token, TokenCounts
 from store.roles import every_role
@@ -88,7 +89,8 @@ class SqlTokens:
                 .where(tokens.c.user_id == user_id)
                 .order_by(tokens.c.created_at.desc(), tokens.c.name)
             )
-            return [token_of(dict(row._mapping)) for row in await connection.execute(wanted)]
+            rows = await connection.execute(wanted)
+            return [token_of(dict(row._mapping)) async for row in in_pieces(rows)]
 
     async def counts(
         self, now: datetime, used_since: datetime, user_id: str | None = None

@@ -16,6 +16,7 @@ from store.connections import Database
 from store.errors import StaleRevision
 from store.members import known_by, members_of
 from store.page_records import UserCounts, UserFilter, UserOrder
+from store.pieces import in_pieces
 from store.records import (
     ADMINISTRATOR,
     Change,
@@ -189,9 +190,10 @@ class SqlUsers:
             .order_by(memberships.c.id)
         )
         async with self._connections.read() as connection:
+            rows = await connection.execute(wanted)
             return [
                 (Membership(row.id, row.provider, row.name), row.members)
-                for row in await connection.execute(wanted)
+                async for row in in_pieces(rows)
             ]
 
     async def members(
@@ -280,9 +282,9 @@ async def select_users(connection: AsyncConnection, *where: ColumnElement[bool])
         .order_by(users.c.username, users.c.id, principals.c.id)
     )
     rows_of: dict[str, list[Any]] = {}
-    for row in await connection.execute(wanted):
+    async for row in in_pieces(await connection.execute(wanted)):
         rows_of.setdefault(row.id, []).append(row)
-    return [_user(rows) for rows in rows_of.values()]
+    return [_user(rows) async for rows in in_pieces(rows_of.values())]
 
 
 def _user(rows: Sequence[Any]) -> User:

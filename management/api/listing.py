@@ -20,6 +20,7 @@ from config.bounded_json import load_json
 from config.labels import InvalidSelector, Selector
 from management.api.access_requirements import Requirement
 from management.http.problem import ApiProblem
+from store.pieces import in_pieces
 from store.records import Change
 
 MAX_ITEMS = 1000
@@ -118,12 +119,22 @@ async def list_response(listing: Listing, request: web.Request) -> web.Response:
     if listing.read_page is None or limit is None:
         items = select(listing, await listing.collect(request), query)
         notes = listing.notes(request) if listing.notes is not None else {}
-        return web.json_response({**page(listing, items, query), **notes})
+        return await _response({**page(listing, items, query), **notes})
     field, descending = _sort(listing, query)
     matches, matched = _matches(listing, query)
     wanted = PageRequest(field, descending, _after(query), limit, matches, matched)
     found = await listing.read_page(request, wanted)
-    return web.json_response(_cut(listing, found, query, field, limit))
+    return await _response(_cut(listing, found, query, field, limit))
+
+
+async def _response(body: dict[str, Any]) -> web.Response:
+    """Return the JSON of a page. Other requests are served while a long one is serialized."""
+    items = [json.dumps(one) async for one in in_pieces(body["items"])]
+    others = "".join(
+        f", {json.dumps(key)}: {json.dumps(value)}" for key, value in body.items() if key != "items"
+    )
+    text = f'{{"items": [{", ".join(items)}]{others}}}'
+    return web.Response(text=text, content_type="application/json")
 
 
 def _matches(listing: Listing, query: Mapping[str, str]) -> tuple[Callable[[Item], bool], bool]:

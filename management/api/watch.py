@@ -21,6 +21,7 @@ from management.api.listing import Item, Listing, check_parameters, select
 from management.api.services import services_of
 from management.http.problem import ApiProblem
 from store.errors import StoreError
+from store.pieces import in_pieces
 
 STREAMS = web.AppKey("streams", WeakSet[asyncio.Task[Any]])
 """The running streams; they end with the application."""
@@ -127,7 +128,7 @@ async def send_changes(
 ) -> None:
     """Send the differences between ``items`` and ``known``, and update ``known``."""
     now = {str(one[listing.key]): one for one in items}
-    for key, item in now.items():
+    async for key, item in in_pieces(now.items()):
         if key not in known:
             await send_event(response, "added", item)
         elif known[key] != item:

@@ -102,7 +102,7 @@ def _token_ends_soon(cluster: Cluster, ends_at: datetime, now: datetime) -> bool
     return ends_at - now < (expires - issued) * OVERDUE_PART
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def authority_ends_at(ca_pem: str) -> datetime | None:
     """Return the end of the last valid certificate of a bundle; None if it is not readable."""
     try:

@@ -44,6 +44,7 @@ from management.http.request_notes import add_audit_note
 from management.kubernetes.cluster_client import unreadable
 from store.errors import StaleRevision
 from store.order_records import Order, OrderSummary
+from store.pieces import in_pieces
 from store.records import Cluster, ImpersonatorMode, Reach, UsernameMapping
 
 _LOG = get_logger(__name__)
@@ -113,7 +114,7 @@ async def _items(
     statuses = await services.store.fleet.statuses(records if len(records) <= MAX_ITEMS else None)
     catalog = RoleCatalog(await services.store.roles.list_all())
     items = []
-    for one in found:
+    async for one in in_pieces(found):
         if isinstance(one, OrderSummary):
             if sees_order(caller, one):
                 items.append(order_item(services, caller, one))

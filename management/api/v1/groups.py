@@ -11,6 +11,7 @@ from management.api.services import services_of
 from management.api.v1.users import user_json
 from management.authorization.permissions import READ_USERS
 from management.http.problem import ApiProblem
+from store.pieces import in_pieces
 
 MAX_MEMBERS = 10_000
 """Members of a group that are listed, by user id."""
@@ -22,9 +23,9 @@ async def collect(request: web.Request) -> Sequence[Item]:
     found: dict[str, Item] = {}
     if READ_USERS in caller.access.global_permissions:
         owners = await services.store.claims.owners()
-        for group, members in await services.store.users.groups():
+        async for group, members in in_pieces(await services.store.users.groups()):
             found[group.id] = _json(group.id, group.provider, group.name, members)
-        for one in await services.store.bindings.everywhere():
+        async for one in in_pieces(await services.store.bindings.everywhere()):
             if one.group_id is not None and one.group_id not in found:
                 owner = owners.get(one.group_id.partition("://")[0])
                 found[one.group_id] = _json(one.group_id, owner, one.name, 0)
@@ -53,7 +54,7 @@ async def collect_members(request: web.Request) -> Sequence[Item]:
     group, store = await known_group(request), services_of(request).store
     found = await store.users.members([group["id"]], limit=MAX_MEMBERS)
     members = sorted({user_id for _, _, user_id in found})
-    return [user_json(one) for one in await store.users.get_many(members)]
+    return [user_json(one) async for one in in_pieces(await store.users.get_many(members))]
 
 
 def _json(group_id: str, provider: str | None, name: str, members: int | None) -> Item:

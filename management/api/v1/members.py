@@ -28,6 +28,7 @@ from management.identity.subjects import RoleSubject, find_role_subject
 from store.access_interfaces import Taking
 from store.access_records import Binding, Project
 from store.interfaces import Store
+from store.pieces import in_pieces
 from store.records import Cluster, User
 
 
@@ -43,7 +44,7 @@ async def collect(request: web.Request) -> Sequence[Item]:
     catalog = RoleCatalog(await store.roles.list_all())
     held = await MemberService(store).members(cluster, project)
     users, owners = await users_by_id(store, held), await store.claims.owners()
-    return [member_json(one, catalog, users, owners) for one in held]
+    return [member_json(one, catalog, users, owners) async for one in in_pieces(held)]
 
 
 LIST = Listing(

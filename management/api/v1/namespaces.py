@@ -31,6 +31,7 @@ from management.http.body import read_body
 from management.http.problem import ApiProblem
 from management.http.request_notes import add_audit_note
 from store.access_records import Project, ProjectNamespace
+from store.pieces import in_pieces
 
 _PENDING = (
     "the cluster does not respond or rejects the change; Sekisho retries, or undoes a change that "
@@ -95,7 +96,7 @@ async def collect_all(request: web.Request) -> Sequence[Item]:
             "cluster_name": clusters.get(project.cluster_id),
             "project_name": project.name,
         }
-        for key, project in seen.items()
+        async for key, project in in_pieces(seen.items())
         for shown in namespaces_json(project, inside[key])
     ]
 

@@ -10,6 +10,7 @@ from management.api.authentication import caller_of
 from management.api.listing import Item, Listing
 from management.api.services import services_of
 from management.authorization.permissions import NODES
+from store.pieces import in_pieces
 from store.records import Node
 
 
@@ -27,7 +28,7 @@ async def collect(request: web.Request) -> Sequence[Item]:
     include_left = request.query.get("left") == "true"
     return [
         node_json(one, names[one.cluster_id])
-        for one in found
+        async for one in in_pieces(found)
         if include_left or one.left_at is None
     ]
 

@@ -29,6 +29,7 @@ from management.clusters.ending_credentials import (
     ending_in_clusters,
 )
 from management.kubernetes.serving_certificates import Validity
+from store.pieces import in_pieces
 from store.records import Cluster, ClusterStatus
 
 MAX_PROBLEMS = 50
@@ -60,7 +61,7 @@ async def overview(request: web.Request) -> web.Response:
     state = services.state()
     return web.json_response(
         {
-            "clusters": clusters_summary(entered, statuses, caller),
+            "clusters": await clusters_summary(entered, statuses, caller),
             "projects": await _projects(services, caller),
             "users": await _users(services) if _may(caller, READ_USERS) else None,
             "tokens": await _tokens(services, caller),
@@ -77,14 +78,14 @@ _CONSEQUENCES = frozenset({"AgentReady", "CollectionsSynced", "RBACReady"})
 """Conditions that fail with others, which then say why."""
 
 
-def clusters_summary(
+async def clusters_summary(
     clusters: Iterable[Cluster], statuses: Mapping[str, ClusterStatus], caller: Caller
 ) -> Item:
     """Return the numbers of clusters by health, and the conditions that do not hold."""
     counts = dict.fromkeys(("healthy", "degraded", "unreachable", "removing", "unknown"), 0)
     problems: list[Item] = []
     nodes = total = 0
-    for one in clusters:
+    async for one in in_pieces(clusters):
         total += 1
         data = _shown_data(one, statuses.get(one.id), caller)
         failed = [c for c in data.get("conditions") or [] if c.get("status") == "False"]
@@ -164,10 +165,12 @@ async def _ending(
     changeable = [
         one for one in entered if READ_CLUSTER in caller.access.in_cluster(one.id).permissions
     ]
-    found += [
-        _end(one.kind, one.cluster.id, one.cluster.name, None, one.ends_at)
-        for one in ending_in_clusters(changeable, _certificates(statuses), now)
-    ]
+    async for cluster in in_pieces(changeable):
+        certificates = _certificates(cluster, statuses)
+        found += [
+            _end(one.kind, one.cluster.id, one.cluster.name, None, one.ends_at)
+            for one in ending_in_clusters([cluster], certificates, now)
+        ]
     tokens = await services.store.tokens.ending(
         now,
         now + TOKEN_DAYS,
@@ -184,10 +187,11 @@ async def _ending(
     return sorted(found, key=lambda one: (one["ends_at"], one["id"]))[:MAX_ENDING]
 
 
-def _certificates(statuses: Mapping[str, ClusterStatus]) -> dict[str, Validity]:
-    """Return the validity of the API servers' certificates, by the cluster's id."""
-    found = {key: Validity.read(one.data.get("certificate")) for key, one in statuses.items()}
-    return {key: one for key, one in found.items() if one is not None}
+def _certificates(cluster: Cluster, statuses: Mapping[str, ClusterStatus]) -> dict[str, Validity]:
+    """Return the validity of the certificate of a cluster's API servers, by the cluster's id."""
+    status = statuses.get(cluster.id)
+    found = Validity.read(status.data.get("certificate")) if status is not None else None
+    return {cluster.id: found} if found is not None else {}
 
 
 def _end(kind: str, key: str, name: str, user: str | None, ends_at: datetime) -> Item:

@@ -42,6 +42,7 @@ from management.identity.users import random_id
 from management.kubernetes.quantity import format_quantity, parse_quantity
 from store.access_records import Binding, Project, ProjectNamespace
 from store.errors import StaleRevision
+from store.pieces import in_pieces
 from store.records import User
 
 Amounts = dict[str, str]
@@ -115,7 +116,7 @@ async def collect(request: web.Request) -> Sequence[Item]:
             **project_json(one, inside.get(one.id, []), _held(caller, one)),
             "cluster_name": names.get(one.cluster_id),
         }
-        for one in await services.store.projects.list_all()
+        async for one in in_pieces(await services.store.projects.list_all())
         if sees(caller, one)
     ]
 

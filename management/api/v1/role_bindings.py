@@ -22,6 +22,7 @@ from management.identity.subjects import RoleSubject, find_group, find_user
 from management.identity.users import random_id
 from store.access_records import Binding, Role, Scope
 from store.interfaces import Store
+from store.pieces import in_pieces
 from store.records import User
 
 
@@ -53,7 +54,7 @@ async def collect(request: web.Request) -> Sequence[Item]:
     catalog = RoleCatalog(await services.store.roles.list_all())
     held = await services.store.bindings.overall()
     owners, users = await services.store.claims.owners(), await users_by_id(services.store, held)
-    return [binding_json(one, catalog, owners, users) for one in held]
+    return [binding_json(one, catalog, owners, users) async for one in in_pieces(held)]
 
 
 LIST = Listing(

@@ -18,6 +18,7 @@ from management.http.body import read_body
 from management.http.problem import ApiProblem
 from management.http.request_notes import add_audit_note
 from management.identity.tokens import TokenSpec, is_over
+from store.pieces import in_pieces
 from store.records import Token
 
 
@@ -73,7 +74,7 @@ async def collect(request: web.Request) -> Sequence[Item]:
     """List the caller's tokens; with ``?user=`` another user's, for those who may read them."""
     store = services_of(request).store
     tokens = await store.tokens.list_for(managed_user(request).id)
-    return [token_json(one) for one in tokens]
+    return [token_json(one) async for one in in_pieces(tokens)]
 
 
 LIST = Listing(

@@ -25,6 +25,7 @@ from management.identity.users import MAX_USERNAME_LENGTH, checked_username, new
 from store.errors import Conflict, StaleRevision
 from store.interfaces import Store
 from store.page_records import UserFilter, UserOrder
+from store.pieces import in_pieces
 from store.records import Principal, User
 
 
@@ -58,7 +59,7 @@ async def collect(request: web.Request) -> Sequence[Item]:
     """List all users. ``?principal=`` returns the user with that principal."""
     wanted = _wanted(request)
     found = await services_of(request).store.users.page(wanted, UserOrder()) if wanted else ()
-    return [user_json(one) for one in found]
+    return [user_json(one) async for one in in_pieces(found)]
 
 
 async def read_page(request: web.Request, page: PageRequest) -> Sequence[Item]:
@@ -70,8 +71,10 @@ async def read_page(request: web.Request, page: PageRequest) -> Sequence[Item]:
     found: list[Item] = []
     while wanted is not None and len(found) <= page.limit:
         read = await users.page(wanted, order, after=after, limit=size)
-        items = (user_json(one) for one in read)
-        found += [one for one in items if not page.matched or page.matches(one)]
+        async for one in in_pieces(read):
+            item = user_json(one)
+            if not page.matched or page.matches(item):
+                found.append(item)
         if len(read) < size:
             break
         after = (getattr(read[-1], page.field), read[-1].id)
