@@ -32,6 +32,7 @@ from management.kubernetes.errors import (
     ApiResponseTooLarge,
     ApiUnreachable,
     ClusterApiError,
+    MemoryExhausted,
 )
 from management.kubernetes.validation import MalformedObject, checked_items
 from store.errors import StoreError
@@ -212,6 +213,8 @@ class ReportObserver:
                 reason, message = "Unauthorized", "the cluster does not accept Sekisho's token"
         except ApiResponseTooLarge:
             reason, message = "TooLarge", source.too_large
+        except MemoryExhausted as exc:
+            reason, message = "MemoryExhausted", str(exc)
         except (ClusterApiError, MalformedObject):
             reason, message = "NoResponse", source.failed
         else:
