@@ -27,7 +27,8 @@ def with_set(
 ) -> dict[str, Any]:
     """Return the values with those of ``--set KEY=VALUE``. Dots lead to fields of objects.
 
-    An object that is not set yet begins with the values of its default.
+    An object that is not set yet begins with the values of its default. ``null`` removes a value,
+    as with Helm and in a merge patch; where the schema has a string, it is the text.
     ``schemas`` are those of the class's variables, by name.
 
     Raises:
@@ -43,7 +44,10 @@ def with_set(
         default = schemas[path[0]].get("default")
         if len(path) > 1 and isinstance(default, dict):
             found.setdefault(path[0], copy.deepcopy(default))
-        _put(found, path, value)
+        if value is None:
+            _take(found, path)
+        else:
+            _put(found, path, value)
     return found
 
 
@@ -100,10 +104,12 @@ def _unknown(owner: str, noun: str, name: str, known: Mapping[str, Any]) -> str:
 
 
 def _typed(schema: Schema, text: str, key: str) -> object:
-    """Return the value that a text means for a schema. Raises UsageError."""
+    """Return the value that a text means for a schema; None to remove it. Raises UsageError."""
     kind = schema.get("type")
     if kind == "string":
         return text
+    if text == "null":
+        return None
     if kind == "boolean":
         if text not in _BOOLEANS:
             raise _wrong(key, text, "true or false")
@@ -129,7 +135,7 @@ def _number(key: str, text: str, *, whole: bool) -> int | float:
 
 
 def _json(text: str) -> object:
-    """Return a JSON value; None for other text, and for null."""
+    """Return a JSON value; None for other text."""
     try:
         return load_json(text)
     except ValueError:
@@ -138,6 +144,16 @@ def _json(text: str) -> object:
 
 def _wrong(key: str, text: str, expected: str) -> click.UsageError:
     return click.UsageError(f"--set {key}={text}: {key} must be {expected}")
+
+
+def _take(values: dict[str, Any], path: list[str]) -> None:
+    """Remove the value at a path, if it is set."""
+    *outer, last = path
+    inner: Any = values
+    for part in outer:
+        inner = inner.get(part) if isinstance(inner, dict) else None
+    if isinstance(inner, dict):
+        inner.pop(last, None)
 
 
 def _put(values: dict[str, Any], path: list[str], value: object) -> None:

@@ -70,7 +70,8 @@ def variable_options(command: Any) -> Any:
         "texts",
         multiple=True,
         metavar="KEY=VALUE",
-        help="A variable of the class; KEY.FIELD in an object. Lists as JSON. Repeatable.",
+        help="A variable of the class; KEY.FIELD in an object. Lists as JSON, null to leave it "
+        "out. Repeatable.",
     )
     values = click.option(
         "--values",

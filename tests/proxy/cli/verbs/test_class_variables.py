@@ -52,6 +52,31 @@ def test_value_has_the_type_of_its_schema(text: str, expected: dict[str, Any]) -
 
 
 @pytest.mark.parametrize(
+    ("values", "text", "expected"),
+    [
+        ({"size": 3}, "size=null", {}),
+        ({}, "size=null", {}),
+        ({"port": 80}, "port=null", {}),
+        ({"zones": ["a"]}, "zones=null", {}),
+        ({"region": "eu"}, "region=null", {"region": "null"}),
+        ({"network": {"mtu": 1400, "pods": "a"}}, "network.mtu=null", {"network": {"pods": "a"}}),
+        ({"network": {"pods": "a"}}, "network.other.deep=null", {"network": {"pods": "a"}}),
+        ({}, "network.mtu=null", {}),
+    ],
+)
+def test_null_removes_a_value_unless_the_schema_has_a_string(
+    values: dict[str, Any], text: str, expected: dict[str, Any]
+) -> None:
+    assert with_set(values, [text], SCHEMAS) == expected
+
+
+def test_null_removes_a_field_from_the_default_of_an_object() -> None:
+    default = {"mtu": 1400, "pods": "10.0.0.0/8"}
+    schemas = {"network": {**NETWORK, "default": default}}
+    assert with_set({}, ["network.mtu=null"], schemas) == {"network": {"pods": "10.0.0.0/8"}}
+
+
+@pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("region", "write it like KEY=VALUE"),
