@@ -76,7 +76,11 @@ class GlobalPermission:
 
     async def check(self, request: web.Request) -> None:
         """Raise ApiProblem with 403 if the caller lacks the permission."""
-        if self.permission not in caller_of(request).access.global_permissions:
+        self.require(caller_of(request))
+
+    def require(self, caller: Caller) -> None:
+        """Raise ApiProblem with 403 if the caller lacks the permission."""
+        if self.permission not in caller.access.global_permissions:
             raise ApiProblem(
                 403, f"this needs the permission {self.permission}: ask an administrator for it"
             )

@@ -150,3 +150,5 @@ class PermissionResponse(ResponseModel):
     scope: Literal["global", "cluster", "project"]
     description: str
     implies: list[str]
+    grantable: bool
+    """Whether the caller may put it into a role."""

@@ -45,6 +45,12 @@ class UserResponse(ResponseModel):
     created_at: str
 
 
+class ManagedUserResponse(UserResponse):
+    """A user, as one document. ``denied``: why the caller may not act on the user."""
+
+    denied: str | None
+
+
 class GroupResponse(ResponseModel):
     """A group principal. Only managers of users see ``members``."""
 
@@ -117,6 +123,8 @@ class RoleResponse(RoleContent):
     labels: dict[str, str]
     effective: RoleContent
     created_at: str | None
+    denied: str | None
+    """Why the caller may not change or delete the role."""
 
 
 class BindingResponse(ResponseModel):
@@ -135,6 +143,8 @@ class BindingResponse(ResponseModel):
     project: str | None
     created_at: str
     labels: dict[str, str]
+    denied: str | None
+    """Why the caller may not remove the binding; for a member, not change or remove the member."""
 
 
 class MemberResponse(BindingResponse):
@@ -204,6 +214,14 @@ class ClusterResponse(ResponseModel):
     credential_source: str | None = None
     tokens_expire_at: str | None = None
     provision: OrderResponse | None = None
+    removal_pending: str | None = None
+    """Why Sekisho's objects are not removed from the cluster yet, in the response of a removal."""
+
+
+class RemovedClusterResponse(ResponseModel):
+    """A removed cluster. ``left``: what is left in the cluster itself, as sentences."""
+
+    left: list[str]
 
 
 class ProjectResponse(ResponseModel):
@@ -234,6 +252,8 @@ class NamespaceResponse(ResponseModel):
     quota: dict[str, str]
     hard: dict[str, str]
     pending: str | None = None
+    denied: str | None
+    """Why the caller may not move or delete the namespace."""
 
 
 class ListedNamespaceResponse(NamespaceResponse):

@@ -1,11 +1,19 @@
 """Members of clusters and projects, and their roles."""
 
 from collections.abc import Awaitable, Mapping, Sequence
+from functools import cache
 
 from aiohttp import web
 
 from management.api import response_models
-from management.api.access_requirements import CLUSTER, PROJECT
+from management.api.access_requirements import (
+    CLUSTER,
+    PROJECT,
+    require_in_cluster,
+    require_in_project,
+)
+from management.api.authentication import caller_of
+from management.api.grants import denial, require_may_grant
 from management.api.listing import Item, Listing
 from management.api.openapi_metadata import TEXT, openapi
 from management.api.request_models import Reference, RequestModel
@@ -15,9 +23,9 @@ from management.api.v1.role_bindings import (
     binding_json,
     requested_role,
     requested_subject,
-    require_may_grant,
     users_by_id,
 )
+from management.authorization.permissions import CLUSTER_MEMBERS, PROJECT_MEMBERS
 from management.authorization.role_catalog import RoleCatalog
 from management.clusters.members import GrantResult, MemberService
 from management.errors import InvalidRequest, UserNotFound
@@ -26,7 +34,7 @@ from management.http.problem import ApiProblem
 from management.http.request_notes import add_audit_note
 from management.identity.subjects import RoleSubject, find_role_subject
 from store.access_interfaces import Taking
-from store.access_records import Binding, Project
+from store.access_records import Binding, Project, Role
 from store.interfaces import Store
 from store.pieces import in_pieces
 from store.records import Cluster, User
@@ -44,7 +52,11 @@ async def collect(request: web.Request) -> Sequence[Item]:
     catalog = RoleCatalog(await store.roles.list_all())
     held = await MemberService(store).members(cluster, project)
     users, owners = await users_by_id(store, held), await store.claims.owners()
-    return [member_json(one, catalog, users, owners) async for one in in_pieces(held)]
+    denied = _denials(request, catalog, held)
+    return [
+        member_json(one, catalog, users, owners, denied[one.subject])
+        async for one in in_pieces(held)
+    ]
 
 
 LIST = Listing(
@@ -98,13 +110,45 @@ async def remove_member(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+def _denials(
+    request: web.Request, catalog: RoleCatalog, held: Sequence[Binding]
+) -> Mapping[str, str | None]:
+    """Return for each member why the caller may not remove or change them; None if they may.
+
+    A member is removed, and gets another role, with all roles that they hold there.
+    """
+    caller, (cluster, project) = caller_of(request), _place(request)
+    take = cache(lambda role_id: denial(lambda: may_take(role_id)))
+
+    def may_take(role_id: str) -> None:
+        role = catalog.get(role_id)
+        if role is not None:
+            _require_may_grant(request, role, catalog)
+
+    def may_change() -> None:
+        if project is not None:
+            require_in_project(caller, project, PROJECT_MEMBERS)
+        else:
+            require_in_cluster(caller, cluster, CLUSTER_MEMBERS)
+
+    general = denial(may_change)
+    found: dict[str, str | None] = {}
+    for one in held:
+        found[one.subject] = general or found.get(one.subject) or take(one.role_id)
+    return found
+
+
 def member_json(
-    binding: Binding, catalog: RoleCatalog, users: Mapping[str, User], owners: Mapping[str, str]
+    binding: Binding,
+    catalog: RoleCatalog,
+    users: Mapping[str, User],
+    owners: Mapping[str, str],
+    denied: str | None = None,
 ) -> Item:
-    """Return a member as the API shows it."""
+    """Return a member as the API shows it; ``denied`` is why the caller may not change them."""
     user = users.get(binding.user_id or "")
     return {
-        **binding_json(binding, catalog, owners, users),
+        **binding_json(binding, catalog, owners, users, denied),
         "username": user.username if user is not None else None,
         "display_name": user.display_name if user is not None else binding.name,
     }
@@ -122,9 +166,7 @@ async def _grant(
     store, (cluster, project) = services_of(request).store, _place(request)
     catalog = RoleCatalog(await store.roles.list_all())
     role = requested_role(catalog, "project" if project is not None else "cluster", role_name)
-    require_may_grant(
-        request, role, catalog, cluster_id=cluster.id, project_id=project.id if project else None
-    )
+    _require_may_grant(request, role, catalog)
     check = _may_take(request, catalog)
     granted = await _granted(
         MemberService(store).add(
@@ -148,18 +190,23 @@ async def _granted(adding: Awaitable[GrantResult]) -> GrantResult:
 
 def _may_take(request: web.Request, catalog: RoleCatalog) -> Taking:
     """Return a check for the store: a caller may remove only what the caller may grant."""
-    cluster, project = _place(request)
-    project_id = project.id if project is not None else None
 
     def check(taken: Sequence[Binding]) -> None:
         for one in taken:
             role = catalog.get(one.role_id)
             if role is not None:
-                require_may_grant(
-                    request, role, catalog, cluster_id=cluster.id, project_id=project_id
-                )
+                _require_may_grant(request, role, catalog)
 
     return check
+
+
+def _require_may_grant(request: web.Request, role: Role, catalog: RoleCatalog) -> None:
+    """Raise ApiProblem with 403 unless the caller holds all that a role grants in the place."""
+    cluster, project = _place(request)
+    project_id = project.id if project is not None else None
+    require_may_grant(
+        caller_of(request), role, catalog, cluster_id=cluster.id, project_id=project_id
+    )
 
 
 def _pending_reason(request: web.Request, granted: GrantResult) -> str | None:

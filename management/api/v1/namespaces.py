@@ -17,6 +17,7 @@ from management.api.access_requirements import (
 )
 from management.api.authentication import caller_of
 from management.api.cluster_failures import NAMESPACE_CHANGE, cluster_problems
+from management.api.grants import denial
 from management.api.listing import Item, Listing
 from management.api.openapi_metadata import FLAG, openapi
 from management.api.preconditions import read_patch
@@ -65,7 +66,7 @@ async def collect(request: web.Request) -> Sequence[Item]:
     """List the namespaces of a project."""
     project = project_of(request)
     inside = await services_of(request).store.projects.namespaces(project_ids=[project.id])
-    return namespaces_json(project, inside)
+    return namespaces_json(request, project, inside)
 
 
 LIST = Listing(
@@ -97,7 +98,7 @@ async def collect_all(request: web.Request) -> Sequence[Item]:
             "project_name": project.name,
         }
         async for key, project in in_pieces(seen.items())
-        for shown in namespaces_json(project, inside[key])
+        for shown in namespaces_json(request, project, inside[key])
     ]
 
 
@@ -123,7 +124,7 @@ async def create_namespace(request: web.Request) -> web.Response:
     """
     project, cluster = project_of(request), cluster_of(request)
     body = await read_body(request, NewNamespace)
-    _check_name(request, body.name)
+    _check_name(request, body.name, cluster.id)
     await _check_quota(request, project, body.name, body.quota)
     namespaces = ProjectNamespaces(services_of(request).store, cluster)
     async with cluster_problems(request, NAMESPACE_CHANGE):
@@ -162,7 +163,7 @@ async def remove_namespace(request: web.Request) -> web.Response:
     if wanted not in {"true", "false"}:
         raise ApiProblem(422, "delete must be true or false")
     found = await _asked(request)
-    _check_name(request, found.namespace)
+    _check_name(request, found.namespace, found.cluster_id)
     namespaces = ProjectNamespaces(services_of(request).store, cluster_of(request))
     async with cluster_problems(request, NAMESPACE_CHANGE):
         if wanted == "true":
@@ -194,14 +195,26 @@ async def _moved(
     return await namespaces.move(project, found, before)
 
 
-def namespaces_json(project: Project, inside: Sequence[ProjectNamespace]) -> list[Item]:
+def namespaces_json(
+    request: web.Request, project: Project, inside: Sequence[ProjectNamespace]
+) -> list[Item]:
     """Return a project's namespaces as the API shows them."""
     hard = namespace_quotas(project, inside)
-    return [namespace_json(one, hard) for one in inside]
+    return [_namespace_json(request, project, one, hard) for one in inside]
 
 
-def namespace_json(one: ProjectNamespace, hard: Mapping[str, Mapping[str, str]]) -> Item:
+def _namespace_json(
+    request: web.Request,
+    project: Project,
+    one: ProjectNamespace,
+    hard: Mapping[str, Mapping[str, str]],
+) -> Item:
     """Return a namespace as the API shows it: ``quota`` is its request, ``hard`` what it gets."""
+
+    def may_remove() -> None:
+        require_in_project(caller_of(request), project, NAMESPACES)
+        _check_name(request, one.namespace, one.cluster_id)
+
     return {
         "name": one.namespace,
         "uid": one.uid,
@@ -210,6 +223,7 @@ def namespace_json(one: ProjectNamespace, hard: Mapping[str, Mapping[str, str]])
         "quota": dict(one.quota),
         "hard": dict(hard.get(one.namespace, {})),
         "pending": None if one.agreed == one.project_id else _PENDING,
+        "denied": denial(may_remove),
     }
 
 
@@ -217,7 +231,7 @@ async def _shown(
     request: web.Request, project: Project, placed: PlacementResult, status: int
 ) -> web.Response:
     inside = await services_of(request).store.projects.namespaces(project_ids=[project.id])
-    body = namespace_json(placed.namespace, namespace_quotas(project, inside))
+    body = _namespace_json(request, project, placed.namespace, namespace_quotas(project, inside))
     if placed.pending is not None:
         add_audit_note(request, pending=placed.pending)
         body["pending"] = _PENDING
@@ -243,15 +257,15 @@ async def _check_quota(
         raise ApiProblem(422, why)
 
 
-def _manages_all(request: web.Request) -> bool:
+def _manages_all(request: web.Request, cluster_id: str) -> bool:
     """Return whether the caller manages all projects of the cluster."""
-    held = caller_of(request).access.in_cluster(cluster_of(request).id)
+    held = caller_of(request).access.in_cluster(cluster_id)
     return ALL_PROJECTS in held.permissions
 
 
-def _check_name(request: web.Request, name: str) -> None:
+def _check_name(request: web.Request, name: str, cluster_id: str) -> None:
     """Raise ApiProblem for a system namespace, unless the caller manages all projects."""
-    if services_of(request).namespaces.is_system(name) and not _manages_all(request):
+    if services_of(request).namespaces.is_system(name) and not _manages_all(request, cluster_id):
         raise ApiProblem(
             403,
             f"{name} is a system namespace: choose another name, or ask for the permission "
@@ -261,7 +275,8 @@ def _check_name(request: web.Request, name: str) -> None:
 
 def _check_keys(request: web.Request, body: NewNamespace) -> None:
     """Raise ApiProblem for labels and annotations that the caller may not set."""
-    settings, manages = services_of(request).namespaces, _manages_all(request)
+    settings = services_of(request).namespaces
+    manages = _manages_all(request, cluster_of(request).id)
     for field, keys in (("labels", body.labels), ("annotations", body.annotations)):
         for key in keys:
             if key.startswith(_OWN_KEYS):

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from management.api import overview_models
+from management.api.authentication import caller_of
 from management.api.listing import Item, Listing
 from management.authorization import permissions as known
+from management.authorization.escalation import grantable_in
 from management.authorization.permissions import IMPLIED, PERMISSIONS, READS
 
 DESCRIPTIONS = {
@@ -44,13 +46,19 @@ DESCRIPTIONS = {
 
 
 async def collect(request: web.Request) -> Sequence[Item]:
-    """List the permissions that roles can have, by scope."""
+    """List the permissions that roles can have, by scope.
+
+    ``grantable``: whether the caller holds it everywhere, and may put it into a role.
+    """
+    access = caller_of(request).access
+    held = {scope: grantable_in(access, scope, None, None).permissions for scope in PERMISSIONS}
     return [
         {
             "name": name,
             "scope": scope,
             "description": DESCRIPTIONS.get(name, ""),
             "implies": sorted({*IMPLIED.get(name, ()), *([READS[name]] if name in READS else [])}),
+            "grantable": name in held[scope],
         }
         for scope, names in PERMISSIONS.items()
         for name in sorted(names)

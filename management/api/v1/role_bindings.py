@@ -1,18 +1,21 @@
 """Bindings of global roles."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 
 from aiohttp import web
 from pydantic import model_validator
 
 from management.api import response_models
-from management.api.authentication import caller_of
+from management.api.access_requirements import GlobalPermission
+from management.api.authentication import Caller, caller_of
+from management.api.grants import denial, require_may_grant
 from management.api.listing import Item, Listing
 from management.api.openapi_metadata import openapi
 from management.api.request_models import Labels, Line, Reference, RequestModel
 from management.api.services import Services, services_of
-from management.authorization.escalation import lacking_for
+from management.authorization.permissions import OVERALL_BINDINGS
 from management.authorization.role_catalog import RoleCatalog
 from management.errors import InvalidRequest, UserNotFound
 from management.http.body import read_body
@@ -54,7 +57,11 @@ async def collect(request: web.Request) -> Sequence[Item]:
     catalog = RoleCatalog(await services.store.roles.list_all())
     held = await services.store.bindings.overall()
     owners, users = await services.store.claims.owners(), await users_by_id(services.store, held)
-    return [binding_json(one, catalog, owners, users) async for one in in_pieces(held)]
+    denied = _denials(caller_of(request), catalog)
+    return [
+        binding_json(one, catalog, owners, users, denied(one.role_id))
+        async for one in in_pieces(held)
+    ]
 
 
 LIST = Listing(
@@ -76,7 +83,7 @@ async def create_binding(request: web.Request) -> web.Response:
     catalog = RoleCatalog(await services.store.roles.list_all())
     role = requested_role(catalog, "global", body.role)
     holder = await requested_subject(services, body)
-    require_may_grant(request, role, catalog)
+    require_may_grant(caller_of(request), role, catalog)
     binding = await services.store.bindings.create(
         Binding(
             id=random_id("b"),
@@ -99,7 +106,10 @@ async def create_binding(request: web.Request) -> web.Response:
 
 @openapi(status=204)
 async def delete_binding(request: web.Request) -> web.Response:
-    """Remove a global role. The last administrator keeps the role."""
+    """Remove a global role, of which the caller holds all grants.
+
+    The last administrator keeps the role.
+    """
     services = services_of(request)
     found = await services.store.bindings.get(request.match_info["binding"])
     if found is None or found.target:
@@ -107,7 +117,7 @@ async def delete_binding(request: web.Request) -> web.Response:
     catalog = RoleCatalog(await services.store.roles.list_all())
     role = catalog.get(found.role_id)
     if role is not None:
-        require_may_grant(request, role, catalog)
+        require_may_grant(caller_of(request), role, catalog)
     await services.store.bindings.delete(found.id)
     add_audit_note(request, role=found.role_id, holder=found.subject)
     return web.Response(status=204)
@@ -119,10 +129,33 @@ async def users_by_id(store: Store, held: Sequence[Binding]) -> Mapping[str, Use
     return {user.id: user for user in await store.users.get_many(ids)}
 
 
+def _denials(caller: Caller, catalog: RoleCatalog) -> Callable[[str], str | None]:
+    """Return a function that returns why the caller may not remove bindings of a role."""
+
+    @cache
+    def denied(role_id: str) -> str | None:
+        def check() -> None:
+            GlobalPermission(OVERALL_BINDINGS).require(caller)
+            role = catalog.get(role_id)
+            if role is not None:
+                require_may_grant(caller, role, catalog)
+
+        return denial(check)
+
+    return denied
+
+
 def binding_json(
-    binding: Binding, catalog: RoleCatalog, owners: Mapping[str, str], users: Mapping[str, User]
+    binding: Binding,
+    catalog: RoleCatalog,
+    owners: Mapping[str, str],
+    users: Mapping[str, User],
+    denied: str | None = None,
 ) -> Item:
-    """Return a binding as the API shows it; ``provider`` is the group's or the user's."""
+    """Return a binding as the API shows it; ``provider`` is the group's or the user's.
+
+    ``denied`` is why the caller may not remove it.
+    """
     role = catalog.get(binding.role_id)
     user = users.get(binding.user_id or "")
     provider = owners.get((binding.group_id or "").partition("://")[0])
@@ -141,6 +174,7 @@ def binding_json(
         "project": binding.project_id,
         "labels": dict(binding.labels),
         "created_at": binding.created_at.isoformat(),
+        "denied": denied,
     }
 
 
@@ -172,20 +206,3 @@ async def requested_subject(services: Services, body: NewBinding) -> RoleSubject
     except InvalidRequest as exc:
         raise ApiProblem(422, str(exc)) from None
     return RoleSubject(user.id, user.username, user)
-
-
-def require_may_grant(
-    request: web.Request,
-    role: Role,
-    catalog: RoleCatalog,
-    *,
-    cluster_id: str | None = None,
-    project_id: str | None = None,
-) -> None:
-    """Raise ApiProblem with 403 unless the caller holds all that the role grants there."""
-    access = caller_of(request).access
-    missing = lacking_for(role, catalog, access, cluster_id=cluster_id, project_id=project_id)
-    if missing:
-        raise ApiProblem(
-            403, f"you may grant only what you hold; you lack: {', '.join(missing[:5])}"
-        )

@@ -11,12 +11,13 @@ from pydantic import AfterValidator, Field, model_validator
 from config.text_patterns import NO_SPACES, WORD, WORD_OR_NONE, described
 from management.api import response_models
 from management.api.authentication import Caller, caller_of
+from management.api.grants import require_all_of
 from management.api.listing import Item, Listing
 from management.api.openapi_metadata import FLAG, openapi
 from management.api.preconditions import check_match, conflict, json_with_etag, read_patch
 from management.api.request_models import Labels, Line, Name, Reference, RequestModel, query_flag
+from management.api.role_responses import grantable, require_may_change, role_json
 from management.api.services import Services, services_of
-from management.authorization.escalation import lacking_for
 from management.authorization.permissions import PERMISSIONS
 from management.authorization.role_catalog import InvalidRole, RoleCatalog
 from management.http.body import read_body
@@ -92,9 +93,13 @@ class NewRole(RoleSpec):
 
 
 async def collect(request: web.Request) -> Sequence[Item]:
-    """List all roles."""
-    catalog = await _catalog(services_of(request))
-    return [role_json(one, catalog) for one in catalog]
+    """List all roles. ``?grantable_in=``: those that the caller may grant in a place.
+
+    The place is a cluster, the id of a project, or ``everywhere``, as for global roles.
+    """
+    catalog, caller = await _catalog(services_of(request)), caller_of(request)
+    wanted = await grantable(request, catalog)
+    return [role_json(one, catalog, caller) for one in catalog if wanted(one)]
 
 
 LIST = Listing(
@@ -103,7 +108,8 @@ LIST = Listing(
     sorts=("name", "id", "scope"),
     filters=("scope", "name", "built_in"),
     searched=("name", "description", "id"),
-    kinds=frozenset({"role"}),
+    kinds=frozenset({"role", "user", "group", "access"}),
+    own_parameters=("grantable_in",),
     labelled=True,
 )
 
@@ -113,7 +119,7 @@ async def get_role(request: web.Request) -> web.Response:
     """Return a role, and its effective grants with what it inherits."""
     catalog = await _catalog(services_of(request))
     role = _asked(request, catalog)
-    return json_with_etag(role_json(role, catalog), role.revision)
+    return json_with_etag(role_json(role, catalog, caller_of(request)), role.revision)
 
 
 @openapi(
@@ -128,16 +134,18 @@ async def create_role(request: web.Request) -> web.Response:
 
     With ``?dry_run=true`` the role is checked and returned with 200, and nothing is stored.
     """
-    services, dry_run = services_of(request), query_flag(request, "dry_run")
+    services, caller = services_of(request), caller_of(request)
+    dry_run = query_flag(request, "dry_run")
     body = await read_body(request, NewRole)
     catalog = await _catalog(services)
     role = _role(random_id("r"), body.scope, body, datetime.now(UTC))
-    _check(role, catalog, caller_of(request))
+    _check(role, catalog, caller)
+    shown = role_json(role, RoleCatalog([*_made(catalog), role]), caller)
     if dry_run:
-        return web.json_response(role_json(role, RoleCatalog([*_made(catalog), role])))
+        return web.json_response(shown)
     await services.store.roles.create(role)
     add_audit_note(request, created=role.id)
-    return json_with_etag(role_json(role, RoleCatalog([*_made(catalog), role])), role.revision, 201)
+    return json_with_etag(shown, role.revision, 201)
 
 
 @openapi(
@@ -155,21 +163,25 @@ async def change_role(request: web.Request) -> web.Response:
     services, caller = services_of(request), caller_of(request)
     dry_run = query_flag(request, "dry_run")
     catalog = await _catalog(services)
-    role = _changeable(_asked(request, catalog))
-    _require_all_of(role, catalog, caller)
+    role = _asked(request, catalog)
+    require_may_change(role, catalog, caller)
     check_match(request, role.revision)
     body = await read_patch(request, _spec(role))
     wanted = replace(_role(role.id, role.scope, body, role.created_at), revision=role.revision)
     _check(wanted, catalog, caller)
     others = [one for one in _made(catalog) if one.id != role.id]
     if dry_run:
-        return json_with_etag(role_json(wanted, RoleCatalog([*others, wanted])), role.revision)
+        return json_with_etag(
+            role_json(wanted, RoleCatalog([*others, wanted]), caller), role.revision
+        )
     try:
         changed = await services.store.roles.replace(wanted, revision=role.revision)
     except StaleRevision:
         raise conflict(request) from None
     add_audit_note(request, changed=role.id)
-    return json_with_etag(role_json(changed, RoleCatalog([*others, changed])), changed.revision)
+    return json_with_etag(
+        role_json(changed, RoleCatalog([*others, changed]), caller), changed.revision
+    )
 
 
 @openapi(status=204, revised=True)
@@ -180,8 +192,8 @@ async def delete_role(request: web.Request) -> web.Response:
     """
     services = services_of(request)
     catalog = await _catalog(services)
-    role = _changeable(_asked(request, catalog))
-    _require_all_of(role, catalog, caller_of(request))
+    role = _asked(request, catalog)
+    require_may_change(role, catalog, caller_of(request))
     check_match(request, role.revision)
     try:
         await services.store.roles.delete(role.id, revision=role.revision)
@@ -189,29 +201,6 @@ async def delete_role(request: web.Request) -> web.Response:
         raise conflict(request) from None
     add_audit_note(request, deleted=role.id)
     return web.Response(status=204)
-
-
-def role_json(role: Role, catalog: RoleCatalog) -> Item:
-    """Return a role as the API shows it; ``effective`` includes what it inherits."""
-    content = catalog.content(role.id)
-    return {
-        "id": role.id,
-        "scope": role.scope,
-        "name": role.name,
-        "description": role.description,
-        "built_in": role.built_in,
-        "permissions": list(role.permissions),
-        "rules": [asdict(one) for one in role.rules],
-        "cluster_roles": list(role.cluster_roles),
-        "inherits": list(role.inherits),
-        "labels": dict(role.labels),
-        "effective": {
-            "permissions": sorted(content.permissions),
-            "rules": [asdict(one) for one in content.rules],
-            "cluster_roles": sorted(content.cluster_roles),
-        },
-        "created_at": role.created_at.isoformat() if role.created_at else None,
-    }
 
 
 def _role(role_id: str, scope: Scope, body: RoleSpec, created_at: datetime | None) -> Role:
@@ -263,20 +252,7 @@ def _check(role: Role, catalog: RoleCatalog, caller: Caller) -> None:
     except InvalidRole as exc:
         raise ApiProblem(422, str(exc)) from None
     others = [one for one in _made(catalog) if one.id != role.id]
-    _require_all_of(role, RoleCatalog([*others, role]), caller)
-
-
-def _require_all_of(role: Role, catalog: RoleCatalog, caller: Caller) -> None:
-    """Raise ApiProblem with 403 unless the caller holds all that a role grants, everywhere.
-
-    A role may be bound in any place, so its grants must be held in every place.
-    """
-    missing = lacking_for(role, catalog, caller.access)
-    if missing:
-        raise ApiProblem(
-            403,
-            f"a role may have only what you hold everywhere; you lack: {', '.join(missing[:5])}",
-        )
+    require_all_of(role, RoleCatalog([*others, role]), caller)
 
 
 def _made(catalog: RoleCatalog) -> list[Role]:
@@ -291,10 +267,4 @@ def _asked(request: web.Request, catalog: RoleCatalog) -> Role:
     role = catalog.get(request.match_info["role"])
     if role is None:
         raise ApiProblem(404, "role not found")
-    return role
-
-
-def _changeable(role: Role) -> Role:
-    if role.built_in:
-        raise ApiProblem(409, "built-in roles cannot be changed: create a role that inherits it")
     return role

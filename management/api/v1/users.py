@@ -10,14 +10,15 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from impersonation.display_names import trimmed, visible
 from management.api import response_models
-from management.api.access_requirements import managed_user
+from management.api.access_requirements import GlobalPermission, managed_user
 from management.api.authentication import caller_of
 from management.api.listing import Item, Listing, PageRequest
 from management.api.openapi_metadata import openapi
 from management.api.preconditions import check_match, conflict, json_with_etag, read_patch
 from management.api.request_models import Labels, Line, Name, RequestModel
 from management.api.services import services_of
-from management.api.user_management import reach_of
+from management.api.user_management import reach_of, require_reach
+from management.authorization.permissions import USERS
 from management.http.body import read_body
 from management.http.problem import ApiProblem
 from management.http.request_notes import add_audit_note
@@ -111,14 +112,13 @@ LIST = Listing(
 )
 
 
-@openapi(response=response_models.UserResponse)
+@openapi(response=response_models.ManagedUserResponse)
 async def get_user(request: web.Request) -> web.Response:
-    """Return a user."""
-    user = await _asked(request)
-    return json_with_etag(user_json(user), user.revision)
+    """Return a user. ``denied`` is why the caller may not act on the user, or null."""
+    return await _shown(request, await _asked(request))
 
 
-@openapi(body=NewUser, response=response_models.UserResponse, status=201)
+@openapi(body=NewUser, response=response_models.ManagedUserResponse, status=201)
 async def create_user(request: web.Request) -> web.Response:
     """Create a local user."""
     services = services_of(request)
@@ -134,7 +134,7 @@ async def create_user(request: web.Request) -> web.Response:
         password = await services.passwords.given(user, body.password.get_secret_value())
     await services.store.users.create(user, password=password)
     add_audit_note(request, created=user.id)
-    return json_with_etag(user_json(user), user.revision, 201)
+    return await _shown(request, user, 201)
 
 
 async def _check_free(store: Store, username: str) -> None:
@@ -148,7 +148,7 @@ async def _check_free(store: Store, username: str) -> None:
         raise Conflict(f'a local user "{username}" exists already')
 
 
-@openapi(body=UserSpec, response=response_models.UserResponse, revised=True)
+@openapi(body=UserSpec, response=response_models.ManagedUserResponse, revised=True)
 async def change_user(request: web.Request) -> web.Response:
     """Change a user. Disabling a user ends their sessions and requests immediately."""
     services, user = services_of(request), managed_user(request)
@@ -173,7 +173,7 @@ async def change_user(request: web.Request) -> web.Response:
     except StaleRevision:
         raise conflict(request) from None
     add_audit_note(request, changed=user.id)
-    return json_with_etag(user_json(changed), changed.revision)
+    return await _shown(request, changed)
 
 
 @openapi(status=204, revised=True)
@@ -204,6 +204,22 @@ async def _asked(request: web.Request) -> User:
     if user is None:
         raise ApiProblem(404, "user not found")
     return user
+
+
+async def _shown(request: web.Request, user: User, status: int = 200) -> web.Response:
+    body = user_json(user) | {"denied": await _denial(request, user)}
+    return json_with_etag(body, user.revision, status)
+
+
+async def _denial(request: web.Request, user: User) -> str | None:
+    """Return what the requirement ``OverUser`` answers a change of the user; None if it holds."""
+    caller = caller_of(request)
+    try:
+        GlobalPermission(USERS).require(caller)
+        await require_reach(services_of(request).store, caller, user)
+    except ApiProblem as problem:
+        return problem.detail
+    return None
 
 
 def user_json(user: User) -> dict[str, object]:

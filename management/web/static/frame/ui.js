@@ -1,7 +1,7 @@
 // Small parts that pages share: headings, badges, facts, tabs, meters, messages, copies, downloads.
 
 import { Problem, session } from "./api.js";
-import { $, h, put } from "./dom.js";
+import { $, h, put, upper } from "./dom.js";
 
 // The page's h1, with actions beside it. `trail` are [label, path] of the pages above.
 export const heading = (title, { actions = [], trail = [], note } = {}) =>
@@ -26,6 +26,9 @@ export const badge = (kind, text) => h("span", { class: `badge ${kind}` }, text)
 // Pairs of a term and its value; pairs without a value are left out.
 export const facts = (...pairs) =>
   h("dl", { class: "facts" }, pairs.filter(([, value]) => (value || value === 0) && value.length !== 0).map(([term, value]) => h("div", null, h("dt", null, term), h("dd", null, value))));
+
+// Why the reader may not change what the page shows, in place of the controls: `denied` of the API.
+export const denied = (one) => one.denied && h("p", { class: "faint" }, upper(one.denied), ".");
 
 // What there is to do first, when there is nothing to show.
 export const empty = (title, text, ...actions) =>

@@ -19,7 +19,7 @@ const TABS = [
   ["Nodes", "nodes", "nodes.read", nodes],
   ["Events", "events", "nodes.read", events],
   ["Usage", "usage", "nodes.read", usage],
-  ["Members", "members", "cluster.members.read", async (view, one) => (await import("./members.js")).members(view, { base: `/v1/clusters/${enc(one.id)}`, scope: "cluster", place: one.name, edit: holds(one, "cluster.members") })],
+  ["Members", "members", "cluster.members.read", async (view, one) => (await import("./members.js")).members(view, { base: `/v1/clusters/${enc(one.id)}`, id: one.id, scope: "cluster", place: one.name, edit: holds(one, "cluster.members") })],
   ["Projects", "projects", null, projects],
   ["Provisioning", "provisioning", "clusters.manage", async (view, one) => (await import("./cluster_management.js")).management(view, one)],
   ["Settings", "settings", "cluster.edit", async (view, one) => (await import("./cluster_settings.js")).settings(view, one)],

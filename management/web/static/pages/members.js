@@ -8,17 +8,17 @@ import { principalField } from "./principal_field.js";
 import { table } from "../frame/table.js";
 import { button, empty, panel, say } from "../frame/ui.js";
 
-// base: "/v1/clusters/x" or "/v1/projects/x"; scope: the scope of its roles; place: its name for
+// base: "/v1/clusters/x" or "/v1/projects/x"; id: x; scope: the scope of its roles; place: its name for
 // sentences; edit: whether the reader may change members.
-export async function members(view, { base, scope, place, edit = true }) {
-  const roles = (await every("/v1/roles")).filter((one) => one.scope === scope);
+export async function members(view, { base, id, scope, place, edit = true }) {
+  const roles = edit ? await every(`/v1/roles?scope=${scope}&grantable_in=${enc(id)}`) : [];
   const list = table({ caption: "members", view, sort: "Name", columns: [
     { label: "Name", cell: (one) => [one.display_name, h("small", null, one.username || one.group || one.user)], sort: (one) => one.display_name, text: (one) => `${one.display_name} ${one.username || ""} ${one.group || ""}` },
     { label: "Kind", cell: (one) => one.kind === "group" ? "Group" : "Person", sort: (one) => one.kind },
     { label: "Provider", cell: (one) => one.provider, text: (one) => one.provider },
     { label: "Role", cell: (one) => one.role, sort: (one) => one.role, text: (one) => one.role },
     { label: "Since", cell: (one) => when(one.created_at), sort: (one) => one.created_at },
-    { label: "", narrow: true, cell: (one) => edit && h("div", { class: "actions" },
+    { label: "", narrow: true, cell: (one) => !one.denied && h("div", { class: "actions" },
       button("Change", () => change(one), { label: `Change the role of ${one.display_name}` }),
       button("Remove", () => remove(one), { label: `Remove ${one.display_name}` })) },
   ], empty: empty("No members yet.", "Add a person or a group; administrators may enter in any case.", edit && button("Add member", add, { kind: "" })) });

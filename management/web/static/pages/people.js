@@ -75,7 +75,7 @@ export async function globalRoles(view) {
 
 // A dialog that gives a global role to `who`, { user } or { group, name }, or to a person to choose.
 export async function give(who, name) {
-  const roles = (await every("/v1/roles?scope=global")).filter((one) => one.id !== "user-base");
+  const roles = (await every("/v1/roles?scope=global&grantable_in=everywhere")).filter((one) => one.id !== "user-base");
   formDialog(name ? `Give ${name} a global role` : "Give a global role", {
     fields: [!who && principalField(), { name: "role", label: "Role", type: "radio", value: roles[0]?.id, options: roles.map((one) => [one.id, one.name, one.description]) }],
     submit: "Give role",
@@ -86,7 +86,7 @@ export async function give(who, name) {
   });
 }
 
-export const takeAway = (one) => may("bindings.manage") && button("Take away", () => confirm({
+export const takeAway = (one) => !one.denied && button("Take away", () => confirm({
   title: `Take ${one.role} away from ${one.name}`,
   lost: [`All that ${one.role} grants, everywhere. Running requests that need it end.`],
   submit: "Take away",

@@ -6,7 +6,7 @@ import { confirm, form, formDialog } from "../frame/form.js";
 import { live, watch } from "../frame/live.js";
 import { navigate, tabOf } from "../frame/router.js";
 import { table } from "../frame/table.js";
-import { badge, button, empty, facts, heading, panel, say, tabs } from "../frame/ui.js";
+import { badge, button, denied, empty, facts, heading, panel, say, tabs } from "../frame/ui.js";
 import { chainText, rulesTable } from "./chains.js";
 import { heldRoles } from "./held.js";
 import { give, state, takeAway } from "./people.js";
@@ -18,7 +18,7 @@ export default async function person(view) {
   const { user: id, tab = "" } = view.params;
   const path = `/v1/users/${enc(id)}`;
   const { data: user, etag } = await call("GET", path);
-  const lacks = ([, one]) => one === "tokens" && user.id !== session.me.id && !may("tokens.read") && !may("users.manage") && "the permission tokens.read: ask an administrator for it";
+  const lacks = ([, one]) => one === "tokens" && user.id !== session.me.id && !may("tokens.read") && user.denied && `the permission tokens.read${may("users.manage") ? ", or every grant that the user holds" : ""}: ask an administrator for it`;
   const [, , part] = tabOf(TABS, tab, lacks);
   const base = `/people/${enc(id)}`;
   return [
@@ -66,14 +66,14 @@ function tokens(view, user) {
     { label: "Created", cell: (one) => when(one.created_at), sort: (one) => one.created_at },
     { label: "Last used", cell: (one) => when(one.last_used_at), sort: (one) => one.last_used_at },
     { label: "Ends", cell: (one) => when(one.expires_at), sort: (one) => one.expires_at },
-    { label: "", narrow: true, cell: (one) => may("users.manage") && button("Revoke", async () => {
+    { label: "", narrow: true, cell: (one) => (user.mine || !user.denied) && button("Revoke", async () => {
       await call("DELETE", `/v1/tokens/${enc(one.name)}`);
       say(`${one.name} is revoked.`);
       await again();
     }, { label: `Revoke ${one.name}` }) },
   ], empty: empty("No sessions and no tokens.", "The person is signed in nowhere.") });
   const again = watch(`/v1/tokens?user=${enc(user.id)}&expired=false`, list.update, { ...view, key: "name" });
-  return panel("Sessions and tokens", list.element, { actions: [may("users.manage") && button("Revoke all", () => confirm({
+  return panel("Sessions and tokens", list.element, { actions: [!user.denied && button("Revoke all", () => confirm({
     title: `Revoke all tokens and sessions of ${user.display_name}`,
     lost: ["Every session in a browser or command line ends.", "Every token and kubeconfig with a token stops working, pipelines included."],
     submit: "Revoke all",
@@ -86,7 +86,7 @@ function tokens(view, user) {
 const KINDS = { session: "Session", token: "Token", kubeconfig: "Kubeconfig" };
 
 function account(view, user) {
-  const edit = may("users.manage");
+  const edit = !user.denied;
   const change = async (body) => {
     await call("PATCH", user.path, body, { etag: user.etag });
     await view.refresh();
@@ -99,7 +99,7 @@ function account(view, user) {
   });
   return [
     panel("Accounts", user.principals.map((one) => facts([one.provider, [one.display_name, h("div", { class: "faint" }, one.id)]], ["State", one.refresh === "ok" ? badge("good", "Current") : badge("warn", one.refresh === "failing" ? "The provider does not confirm it" : "Must sign in again")])),
-      facts(["Created", when(user.created_at)]), { actions: [edit && refresh] }),
+      facts(["Created", when(user.created_at)]), may("users.manage") && denied(user), { actions: [edit && refresh] }),
     edit && panel("Change", form({
       fields: [{ name: "display_name", label: "Display name", value: user.display_name, required: true, maxlength: 64 }, labelsField(user.labels)],
       submit: "Save", reload: view.refresh,

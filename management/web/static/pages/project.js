@@ -53,8 +53,8 @@ async function workloads(view, { id, cluster }) {
   return (await import("./workloads.js")).workloads(view, { cluster, project: id });
 }
 
-function people(view, { path, name, may }) {
-  return members(view, { base: path, scope: "project", place: name, edit: may("project.members") });
+function people(view, { id, path, name, may }) {
+  return members(view, { base: path, id, scope: "project", place: name, edit: may("project.members") });
 }
 
 async function namespaces(view, project) {
@@ -66,8 +66,8 @@ async function namespaces(view, project) {
     { label: "Gets", cell: (one) => amountsText(one.hard) },
     { label: "", narrow: true, cell: (one) => h("div", { class: "actions" },
       project.may("project.edit") && button("Quota", () => ask(one), { label: `Change the quota of ${one.name}` }),
-      edit && button("Move", () => move(one), { label: `Move ${one.name}` }),
-      edit && button("Delete", () => remove(one), { label: `Delete ${one.name}`, kind: "quiet danger" })) },
+      !one.denied && button("Move", () => move(one), { label: `Move ${one.name}` }),
+      !one.denied && button("Delete", () => remove(one), { label: `Delete ${one.name}`, kind: "quiet danger" })) },
   ], empty: empty("No namespaces yet.", "Members of the project may work in its namespaces, and nowhere else.", edit && button("Create namespace", create, { kind: "" })) });
   watch(`${project.path}/namespaces`, list.update, { ...view, key: "name" });
   const one = (name) => `${project.path}/namespaces/${enc(name)}`;

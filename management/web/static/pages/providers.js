@@ -1,6 +1,6 @@
 // Providers: their state, and their settings in forms that the types' own schemas describe.
 
-import { call, get, may } from "../frame/api.js";
+import { call, get, may, session } from "../frame/api.js";
 import { enc, h, put } from "../frame/dom.js";
 import { confirm, form } from "../frame/form.js";
 import { live, watch } from "../frame/live.js";
@@ -65,11 +65,11 @@ export async function provider(view) {
     heading(found.name, { trail: [["Providers", "/providers"]], note: `${found.type} provider` }),
     place,
     made ? panel("Settings", editor({
-      made, fields: [...access(found), { name: "adopt_principals", label: "This is another server with the same people: keep the users", type: "checkbox" }],
+      made, fields: [...access(found), session.me.administrator && { name: "adopt_principals", label: "This is another server with the same people: keep the users", type: "checkbox" }],
       submit: "Save",
       test: () => ["POST", `${path}/test`, { settings: made.read(true) }],
       action: async (values) => {
-        await call("PATCH", path, { settings: made.read(true), ...admits(values), adopt_principals: values.adopt_principals });
+        await call("PATCH", path, { settings: made.read(true), ...admits(values), adopt_principals: values.adopt_principals ?? false });
         await view.refresh();
         say("The settings are saved. People whom the provider no longer admits have lost access.");
       },

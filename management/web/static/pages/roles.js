@@ -6,7 +6,7 @@ import { confirm, form } from "../frame/form.js";
 import { watch } from "../frame/live.js";
 import { navigate } from "../frame/router.js";
 import { table } from "../frame/table.js";
-import { button, empty, facts, heading, linkButton, panel, say } from "../frame/ui.js";
+import { button, denied, empty, facts, heading, linkButton, panel, say } from "../frame/ui.js";
 import { rulesTable, ruleText } from "./chains.js";
 import { labelsField, pairs, replacing } from "./quota.js";
 
@@ -32,10 +32,11 @@ export async function role(view) {
   const all = data.effective;
   const known = new Map((await get("/v1/permissions")).items.map((one) => [one.name, one.description]));
   const inherited = data.inherits.length > 0 && (await every("/v1/roles")).filter((one) => data.inherits.includes(one.id));
-  const edit = !data.built_in && may("roles.manage");
+  const edit = !data.denied;
   return [
     heading(data.name, { trail: [["Roles", "/roles"]], note: `${data.id} · ${scopeName(data)}${data.built_in ? " · built in" : ""}`, actions: [edit && button("Delete", () => remove(data, path, etag), { kind: "quiet danger" })] }),
     data.description && h("p", null, data.description),
+    !data.built_in && may("roles.manage") && denied(data),
     panel("Grants", facts(
       ["Permissions", all.permissions.length > 0 && all.permissions.map((one) => h("div", null, h("code", null, one), " ", h("small", null, known.get(one))))],
       ["Roles of clusters", all.cluster_roles.length > 0 && all.cluster_roles.join(", ")],
@@ -63,9 +64,9 @@ export async function newRole(view) {
 
 // `send(body, "?dry_run=true" or "", key)` calls the API; `done(answer)` is called after a change.
 async function roleForm(view, role, send, done) {
-  const [permissions, others] = await Promise.all([every(`/v1/permissions?scope=${role.scope}`), every(`/v1/roles?scope=${role.scope}`)]);
-  const check = (value, on, text, more) => h("label", { class: "choice" }, h("input", { type: "checkbox", value, checked: on }), h("span", null, text, more && h("small", null, more)));
-  const allowed = h("fieldset", null, h("legend", null, "Permissions of Sekisho"), permissions.map((one) => check(one.name, role.permissions.includes(one.name), one.name, one.description)));
+  const [permissions, others] = await Promise.all([every(`/v1/permissions?scope=${role.scope}`), every(`/v1/roles?scope=${role.scope}&grantable_in=everywhere`)]);
+  const check = (value, on, text, more, disabled) => h("label", { class: "choice" }, h("input", { type: "checkbox", value, checked: on, disabled }), h("span", null, text, more && h("small", null, more)));
+  const allowed = h("fieldset", null, h("legend", null, "Permissions of Sekisho"), permissions.map((one) => check(one.name, role.permissions.includes(one.name), one.name, [one.description, !one.grantable && " You do not hold it everywhere."], !one.grantable)));
   const inherits = h("fieldset", null, h("legend", null, "Has all of"), others.filter((one) => one.id !== role.id).map((one) => check(one.id, role.inherits.includes(one.id), one.name, one.description)));
   const rules = h("div");
   const ruled = role.scope !== "global";
