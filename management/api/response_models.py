@@ -112,7 +112,7 @@ class RoleContent(ResponseModel):
 
 
 class RoleResponse(RoleContent):
-    """A role."""
+    """A role. ``denied``: why the caller may not change or delete it."""
 
     id: str
     scope: Literal["global", "cluster", "project"]
@@ -124,11 +124,10 @@ class RoleResponse(RoleContent):
     effective: RoleContent
     created_at: str | None
     denied: str | None
-    """Why the caller may not change or delete the role."""
 
 
 class BindingResponse(ResponseModel):
-    """A binding of a role to a user or a group."""
+    """A binding of a role to a user or a group. ``denied``: why the caller may not remove it."""
 
     id: str
     role: str
@@ -144,11 +143,10 @@ class BindingResponse(ResponseModel):
     created_at: str
     labels: dict[str, str]
     denied: str | None
-    """Why the caller may not remove the binding; for a member, not change or remove the member."""
 
 
 class MemberResponse(BindingResponse):
-    """A member of a cluster or a project."""
+    """A member of a cluster or a project. ``denied``: why the caller may not change them."""
 
     username: str | None
     display_name: str
@@ -243,7 +241,7 @@ class ProjectResponse(ResponseModel):
 
 
 class NamespaceResponse(ResponseModel):
-    """A namespace of a project: the ``quota`` that it requests, and the ``hard`` that it gets."""
+    """A namespace. It requests ``quota`` and gets ``hard``; ``denied`` is why it must stay."""
 
     name: str
     uid: str
@@ -253,7 +251,6 @@ class NamespaceResponse(ResponseModel):
     hard: dict[str, str]
     pending: str | None = None
     denied: str | None
-    """Why the caller may not move or delete the namespace."""
 
 
 class ListedNamespaceResponse(NamespaceResponse):

@@ -209,7 +209,7 @@ class ClusterService:
         """
         cluster = await find_cluster(self._store, id_or_name)
         await self._require_no_orders(cluster)
-        objects = Uninstalled(())
+        objects = Uninstalled((), untouched=not cluster.is_pending)
         if not keep_cluster_objects:
             try:
                 projects = await self._store.projects.list_all(cluster.id)
@@ -222,12 +222,8 @@ class ClusterService:
                 ) from exc
         with suppress(RecordNotFound):  # Another removal of it was faster.
             await self._store.clusters.delete(cluster.id)
-        if objects.others:
-            _LOG.warning(
-                "objects of another Sekisho are left in the cluster",
-                cluster=cluster.name,
-                records=objects.others,
-            )
+        if objects.left:
+            _LOG.warning("objects are left in the cluster", cluster=cluster.name, left=objects.left)
         return RemoveResult(cluster, objects)
 
     async def _require_no_orders(self, cluster: Cluster) -> None:

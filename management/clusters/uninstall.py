@@ -1,6 +1,6 @@
 """Remove Sekisho's objects from a cluster, with the rights of its own controller."""
 
-from collections.abc import Collection, Set
+from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass
 
 from config.loggers import get_logger
@@ -26,6 +26,9 @@ from management.kubernetes.manifests import (
 
 _LOG = get_logger(__name__)
 
+SHOWN_NAMES = 5
+"""Names in the cluster that a sentence repeats."""
+
 _KINDS = (
     "ClusterRoleBinding",
     "RoleBinding",
@@ -44,11 +47,38 @@ class Uninstalled:
 
     ``others`` are other records of the cluster, with objects in it: those of another Sekisho that
     uses the cluster too, or of an earlier registration. If there are any, their objects remain, and
-    so do the accounts, roles, and policies that every Sekisho in a cluster uses.
+    so do the accounts, roles, and policies that every Sekisho in a cluster uses. ``labelled`` are
+    namespaces whose labels the cluster did not let Sekisho remove. ``untouched``: nothing was
+    deleted, because the cluster was not asked.
     """
 
     deleted: tuple[str, ...]
     others: tuple[str, ...] = ()
+    labelled: tuple[str, ...] = ()
+    untouched: bool = False
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """Return what is left in the cluster, as sentences for the user who removed it."""
+        found = []
+        if self.untouched:
+            found.append(
+                "Sekisho's objects are left in the cluster. If it still exists and no other "
+                f"Sekisho uses it, delete the namespace {NAMESPACE}, and what has the label "
+                f"{CLUSTER_LABEL}."
+            )
+        if self.others:
+            found.append(
+                f"Another Sekisho has objects in the cluster ({CLUSTER_LABEL}="
+                f"{_some(self.others)}): they are left, with the accounts that both use. If none "
+                f"does, delete the namespace {NAMESPACE}, and what has that label."
+            )
+        if self.labelled:
+            found.append(
+                f"The cluster did not let Sekisho remove the label {PROJECT_LABEL} of namespaces "
+                f"({_some(self.labelled)}). It grants nothing."
+            )
+        return tuple(found)
 
 
 async def uninstall(
@@ -78,11 +108,17 @@ async def uninstall(
             if _record(one) == cluster_id or (orders and _is_for_orders(one))
         ]
     deleted = [title(one) for one in managed if await client.delete(path_of(one))]
-    await _remove_labels(client, set(projects) if others else None)
+    labelled = await _remove_labels(client, set(projects) if others else None)
     namespace: Manifest = {"kind": "Namespace", "metadata": {"name": NAMESPACE}}
     if not others and await client.delete(path_of(namespace)):
         deleted.append(title(namespace))
-    return Uninstalled(tuple(deleted), tuple(sorted(others)))
+    return Uninstalled(tuple(deleted), tuple(sorted(others)), tuple(labelled))
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return the first names, and how many there are besides."""
+    more = len(names) - SHOWN_NAMES
+    return ", ".join(names[:SHOWN_NAMES]) + (f", and {more} more" if more > 0 else "")
 
 
 def _record(manifest: Manifest) -> str:
@@ -125,8 +161,12 @@ async def _managed_objects(
     ]
 
 
-async def _remove_labels(client: ClusterClient, projects: Set[str] | None) -> None:
-    """Remove the project labels of all namespaces, or of those of the projects."""
+async def _remove_labels(client: ClusterClient, projects: Set[str] | None) -> list[str]:
+    """Remove the project labels of all namespaces, or of those of the projects.
+
+    Returns the names of the namespaces that keep their labels.
+    """
+    kept = []
     items, _ = await client.list_all(collection_path("Namespace"), PROJECT_LABEL)
     for item in items:
         if projects is not None and item["metadata"]["labels"][PROJECT_LABEL] not in projects:
@@ -138,6 +178,8 @@ async def _remove_labels(client: ClusterClient, projects: Set[str] | None) -> No
         except ClusterApiError as exc:
             # A namespace that can't be changed does not prevent the removal.
             _LOG.warning("label of a namespace left behind", namespace=name, error=str(exc))
+            kept.append(str(name))
             if isinstance(exc, ApiUnreachable):
                 # Raises if the cluster, and not only a webhook, does not respond.
                 await client.get("/version")
+    return kept

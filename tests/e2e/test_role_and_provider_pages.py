@@ -49,10 +49,13 @@ def test_role_of_more_than_its_maker_holds_is_refused(
     assert proxy.request("POST", "/v1/bindings", token=root, body=held).status == 201
     pages.sign_in("role-writer", path="/roles/new?scope=global")
     pages.titled("Create a role")
+    assert pages.find("input[value='roles.manage']").is_enabled()
+    assert not pages.find("input[value='providers.manage']").is_enabled()
+    pages.open("/roles/new?scope=cluster", "Create a role")
     pages.type_into("Name", "everything")
-    pages.click("input[value='providers.manage']")
+    pages.type_into("Roles of the clusters, by name", "view")
     pages.press("Check only")
-    pages.shows("you lack: permission providers.manage", ".form-error")
+    pages.shows("you lack: cluster role view", ".form-error")
 
 
 def test_provider_is_tried_added_and_disabled(pages: Pages) -> None:

@@ -27,14 +27,21 @@ def revision_of(cluster: Cluster | None, order: Order | None) -> Revision:
 
 
 async def shown(
-    request: web.Request, cluster: Cluster, status: int = 200, *, order: Order | None = None
+    request: web.Request,
+    cluster: Cluster,
+    status: int = 200,
+    *,
+    order: Order | None = None,
+    removal_pending: str | None = None,
 ) -> web.Response:
-    """Return a cluster, with its order if it has one."""
+    """Return a cluster, with its order if it has one, and why its removal is not complete."""
     services, caller = services_of(request), caller_of(request)
     status_now = await services.store.fleet.status(cluster.id)
     catalog = RoleCatalog(await services.store.roles.list_all())
     body = cluster_json(cluster, services, caller, catalog, status_now)
     body |= await cluster_details(services, caller, cluster, status_now)
+    if removal_pending is not None:
+        body["removal_pending"] = removal_pending
     if order is not None:
         held = caller.access.in_cluster(cluster.id).permissions
         body["provision"] = detailed_json(order, held)

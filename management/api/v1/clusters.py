@@ -36,12 +36,13 @@ from management.api.v1.cluster_responses import (
 from management.authorization.role_catalog import RoleCatalog
 from management.clusters.cluster_identity import ID, NAME
 from management.clusters.members import MemberService
-from management.clusters.service import ClusterService
+from management.clusters.service import ClusterService, RemoveResult
 from management.errors import ClusterOperationFailed
 from management.http.body import read_json
 from management.http.problem import ApiProblem
 from management.http.request_notes import add_audit_note
 from management.kubernetes.cluster_client import unreadable
+from management.kubernetes.errors import ClusterApiError
 from store.errors import StaleRevision
 from store.order_records import Order, OrderSummary
 from store.pieces import in_pieces
@@ -227,16 +228,17 @@ async def _changed(request: web.Request, wanted: Cluster, place: ClusterSpec) ->
 
 
 @openapi(
-    status=204,
-    others=(202,),
+    response=response_models.RemovedClusterResponse,
+    others=(202, 204),
     revised=True,
     query={"keep_cluster_objects": FLAG, "infrastructure": {"type": "string"}},
 )
 async def delete_cluster(request: web.Request) -> web.Response:
     """Remove a cluster and Sekisho's objects in it. Users lose access immediately.
 
-    If the cluster does not respond, Sekisho removes its objects when it is back (202). If it will
-    never be back, `?keep_cluster_objects=true` removes the cluster from Sekisho only. An ordered
+    204 if nothing is left in the cluster; 200 says what is left. If the cluster does not respond,
+    or rejects the removal, Sekisho repeats it (202, with `removal_pending`). If it will never be
+    back, `?keep_cluster_objects=true` removes the cluster from Sekisho only. An ordered
     cluster needs `?infrastructure=delete`, which deletes its machines, or `keep` (202).
     """
     cluster, order = imported(request), order_of(request)
@@ -257,14 +259,26 @@ async def delete_cluster(request: web.Request) -> web.Response:
             "Sekisho's in it stays there then",
         )
     if keep or cluster.controller_token is None:
-        await service.remove(cluster.id, keep_cluster_objects=True)
-        return web.Response(status=204)
+        return _removed(request, await service.remove(cluster.id, keep_cluster_objects=True))
     removing = replace(cluster, removing_since=cluster.removing_since or datetime.now(UTC))
     await services.store.clusters.replace(removing)
     try:
-        await service.remove(cluster.id)
+        removed = await service.remove(cluster.id)
     except ClusterOperationFailed as exc:
         _LOG.warning("cluster not cleaned up yet", cluster=cluster.name, error=str(exc))
+        responds = isinstance(exc.__cause__, ClusterApiError) and exc.__cause__.status != 0
+        why = "the cluster rejects the removal" if responds else "the cluster does not respond"
+        add_audit_note(request, pending=why)
         later = replace(removing, revision=cluster.revision + 1)
-        return await shown(request, later, 202, order=order)
-    return web.Response(status=204)
+        return await shown(request, later, 202, order=order, removal_pending=why)
+    return _removed(request, removed)
+
+
+def _removed(request: web.Request, removed: RemoveResult) -> web.Response:
+    """Return what is left in the cluster, also to the audit log."""
+    objects = removed.objects
+    if not objects.left:
+        return web.Response(status=204)
+    kinds = {"all": objects.untouched, "shared": objects.others, "labels": objects.labelled}
+    add_audit_note(request, left=", ".join(one for one, there in kinds.items() if there))
+    return web.json_response({"left": list(objects.left)})

@@ -13,6 +13,7 @@ from proxy.cli.common import (
     config_option,
     one_line_errors,
     output_option,
+    plain,
     print_json,
     print_table,
     run_async,
@@ -215,17 +216,18 @@ async def remove(
             name, keep_cluster_objects=keep_cluster_objects
         )
     if output == "json":
-        found = {"deleted": list(removed.deleted), "others": list(removed.objects.others)}
+        objects = removed.objects
+        found = {
+            "deleted": list(removed.deleted),
+            "others": list(objects.others),
+            "left": list(objects.left),
+        }
         print_json({"cluster": cluster_json(removed.cluster), **found})
         return
     for title in removed.deleted:
         click.echo(f"{'delete':<11}{title}")
-    if removed.objects.others:
-        warn(
-            "another Sekisho has objects in the cluster "
-            f"(sekisho.io/cluster={', '.join(removed.objects.others)}): they are left, with the "
-            "accounts that both use. If none does: kubectl delete namespace sekisho-system"
-        )
+    for one in removed.objects.left:
+        warn(plain(one))
     click.echo(f'cluster "{removed.cluster.name}" ({removed.cluster.id}) removed')
 
 

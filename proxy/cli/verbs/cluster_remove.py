@@ -5,7 +5,7 @@ import click
 from proxy.cli.client.name_completion import CLUSTERS
 from proxy.cli.client.server_command import server_command
 from proxy.cli.client.server_session import Answer, ServerSession, path_of
-from proxy.cli.common import plain
+from proxy.cli.common import plain, warn
 from proxy.cli.prompts import confirmed
 from proxy.cli.verbs.options import yes_option
 from proxy.cli.verbs.order_steps import order_of
@@ -67,6 +67,8 @@ async def remove(
         infrastructure=infrastructure,
     )
     click.echo(plain(_done(done, what, infrastructure)))
+    for one in (done.data or {}).get("left") or ():
+        warn(plain(one))
 
 
 def _done(done: Answer, what: str, infrastructure: str | None) -> str:
@@ -79,7 +81,8 @@ def _done(done: Answer, what: str, infrastructure: str | None) -> str:
         )
     if infrastructure == "keep":
         return f"cluster {what} is being removed; its machines stay"
+    why = done.data.get("removal_pending") or "the cluster does not respond"
     return (
-        f"cluster {what} is being removed: it does not respond, and Sekisho removes its objects "
-        "when it is back. If it never is, add --keep-cluster-objects"
+        f"cluster {what} is being removed: {why}, and Sekisho repeats the removal of its objects "
+        "until it succeeds. If it never does, add --keep-cluster-objects"
     )

@@ -49,6 +49,8 @@ async def test_removal_leaves_another_sekisho_its_access(
     clean.ask("POST", "/api/v1/namespaces", label)
     removed = await ClusterService(other).remove("prod")
     assert removed.objects.others == (first.id,)
+    [sentence] = removed.objects.left
+    assert f"Another Sekisho has objects in the cluster (sekisho.io/cluster={first.id})" in sentence
     assert removed.deleted
     assert all(second.id in title for title in removed.deleted)
     assert not [one for one in clean.managed_objects() if second.id in one]
@@ -58,6 +60,6 @@ async def test_removal_leaves_another_sekisho_its_access(
     labels = clean.ask("GET", "/api/v1/namespaces/shop")["metadata"]["labels"]
     assert labels[PROJECT_LABEL] == "p-of-the-first"
     last = await ClusterService(store).remove("prod")
-    assert last.objects.others == ()
+    assert (last.objects.others, last.objects.left) == ((), ())
     assert f"Namespace {NAMESPACE}" in last.deleted
     assert PROJECT_LABEL not in clean.ask("GET", "/api/v1/namespaces/shop")["metadata"]["labels"]

@@ -83,9 +83,11 @@ async function remove(cluster, path, etag) {
     submit: "Remove cluster",
     fields: [{ name: "keep", label: "The cluster will not be back: leave Sekisho's objects in it", type: "checkbox" }],
     action: async ({ keep }) => {
-      const { status } = await call("DELETE", `${path}${keep ? "?keep_cluster_objects=true" : ""}`, undefined, { etag });
+      const { status, data } = await call("DELETE", `${path}${keep ? "?keep_cluster_objects=true" : ""}`, undefined, { etag });
       await navigate("/clusters");
-      say(status === 202 ? `${cluster.name} does not respond. Sekisho removes its objects when the cluster is back.` : `${cluster.name} is removed.`);
+      say(status === 202 ? `${cluster.name} is being removed: ${data.removal_pending}. Sekisho repeats the removal of its objects until it succeeds.` : `${cluster.name} is removed.`);
+      // What is left is for the reader to delete: it stays shown until it is closed.
+      for (const one of data?.left || []) say(one, true);
     },
   });
 }
