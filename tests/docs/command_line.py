@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from proxy.cli.main import main
+from tests.proxy.cli.contexts import context_of
 
 FILE = Path(__file__).parents[2] / "docs" / "cli.md"
 
@@ -45,7 +46,7 @@ def commands(
     group: click.Group, words: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """Yield every command that is not hidden, groups before their commands."""
-    context = click.Context(group)
+    context = context_of(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         if command is None or command.hidden:
@@ -94,7 +95,7 @@ def _wrapped(text: str) -> str:
 
 
 def _arguments(command: click.Command) -> list[str]:
-    context = click.Context(command)
+    context = context_of(command)
     return [one.make_metavar(context) for one in command.params if isinstance(one, click.Argument)]
 
 
@@ -108,7 +109,7 @@ def _options(command: click.Command) -> Iterator[click.Option]:
 
 
 def _row(option: click.Option) -> str:
-    context = click.Context(click.Command("x"))
+    context = context_of(click.Command("x"))
     names = ", ".join(sorted(option.opts, key=len))
     if option.secondary_opts:
         names += "/" + "/".join(option.secondary_opts)

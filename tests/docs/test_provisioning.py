@@ -13,6 +13,7 @@ from management.provisioning.states import SLOW_AFTER
 from proxy.cli.main import main
 from store.order_records import OrderState
 from tests.deploy.classes.shipped import CLASSES, example_of, variables_of
+from tests.proxy.cli.contexts import context_of
 
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDE = DOCS / "provisioning.md"
@@ -88,14 +89,14 @@ def commands_in(text: str) -> list[tuple[list[str], bool]]:
 
 def parse(words: list[str]) -> click.Context:
     """Parse the words of a command. Raises UsageError."""
-    command: click.Command = main
-    context = click.Context(main)
-    while isinstance(command, click.Group):
-        name, found, words = command.resolve_command(context, words)
-        assert found is not None
-        command = found
-        context = click.Context(command, info_name=name, parent=context)
-    return command.make_context(context.info_name, words)
+    group: click.Group = main
+    context = context_of(main)
+    while True:
+        name, command, words = group.resolve_command(context, words)
+        assert command is not None
+        if not isinstance(command, click.Group):
+            return command.make_context(name, words, parent=context)
+        group, context = command, context_of(command, info_name=name, parent=context)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -19,6 +19,7 @@ from proxy.cli.common import one_line_errors, plain, print_table
 from proxy.cli.main import main
 from store.records import Cluster, CredentialSource
 from tests.proxy.cli.commands import run
+from tests.proxy.cli.contexts import context_of
 from tests.support.sekisho import PASSWORD, Sekisho, free_port, make_sekisho
 
 
@@ -31,7 +32,7 @@ def _within(command: click.Command | None, words: tuple[str, ...]) -> Iterator[t
     if not isinstance(command, click.Group):
         yield words
         return
-    context = click.Context(command)
+    context = context_of(command)
     for name in command.list_commands(context):
         found = command.get_command(context, name)
         if found is not None and not found.hidden:  # Former commands only name their place.
