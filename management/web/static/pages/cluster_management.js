@@ -43,8 +43,8 @@ function settings(view, path, etag, known, roles) {
     action: async (values) => {
       const limits = Object.fromEntries(LIMITS.map(([name]) => [name, values[`limits.${name}`] === "" ? null : Number(values[`limits.${name}`])]));
       await call("PUT", path, { namespace: values.namespace, classes: values.classes.split("\n").map(parsed).filter(Boolean), limits }, { etag });
+      await view.refresh();
       say(known ? "The settings are saved." : "Clusters can be ordered here.");
-      view.refresh();
     },
   });
 }
@@ -67,8 +67,8 @@ function disable(view, cluster, path, etag) {
     submit: "Disable provisioning",
     action: async () => {
       await call("DELETE", path, undefined, { etag });
+      await view.refresh();
       say(`${cluster.name} is an ordinary cluster.`);
-      view.refresh();
     },
   });
 }

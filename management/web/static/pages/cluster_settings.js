@@ -23,7 +23,7 @@ export async function settings(view, { id }) {
   const labels = Object.entries(cluster.labels);
   const patch = async (body, options = {}) => {
     await call("PATCH", path, body, { etag, ...options });
-    view.refresh();
+    await view.refresh();
   };
   return [
     panel("Access", form({

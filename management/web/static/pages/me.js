@@ -107,7 +107,7 @@ async function account(view) {
   const { items } = await get("/v1/providers");
   const reload = async () => {
     session.me = await get("/v1/me");
-    view.refresh();
+    await view.refresh();
   };
   const rows = table({ caption: "accounts", search: false, columns: [
     { label: "Account", cell: (one) => [one.display_name, h("small", null, one.id)] },
