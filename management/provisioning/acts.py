@@ -142,7 +142,8 @@ class Acts:
     async def _end(self, order: Order, action: str) -> None:
         members = await self.store.bindings.in_cluster(order.id)
         self.leadership.require()
-        await self.ending.forget(order)
+        if not await self.ending.forget(order):
+            return  # It is recorded already, where it was forgotten.
         holders = ", ".join(sorted({one.name for one in members}))
         facts = {"engine_uid": order.engine_uid or "", "members": holders}
         self.reports.record(action, order, facts)

@@ -60,15 +60,16 @@ class OrderEnding:
             with suppress(StaleRevision, RecordNotFound):
                 await self.store.clusters.replace(shut, revision=known.revision)
 
-    async def forget(self, order: Order) -> None:
+    async def forget(self, order: Order) -> bool:
         """Delete all that is stored about an order, and its right in the management cluster.
 
-        Raises ClusterApiError while the management cluster does not respond.
+        Return False if the order was forgotten already, such as by another replica. Raises
+        ClusterApiError while the management cluster does not respond.
         """
         with suppress(ClusterNotFound):  # It was never imported.
             await ClusterService(self.store).remove(order.id, keep_cluster_objects=True)
         await self.drop_rights(order)
-        await self.store.orders.delete(order.id)
+        return await self.store.orders.delete(order.id)
 
     async def drop_rights(self, order: Order) -> None:
         """Delete the right to read the order's kubeconfig. Raises ClusterApiError."""

@@ -37,6 +37,10 @@ class KnownOrders:
         else:
             self._all_changed = True
 
+    def is_outdated(self, order_id: str) -> bool:
+        """Return whether an order has changed since it was read."""
+        return self._all_changed or order_id in self._changed
+
     async def read(self) -> bool:
         """Read what has changed. Return whether that was anything. Raises StoreError."""
         changed, self._changed = self._changed, set()

@@ -205,8 +205,15 @@ class Provisioner:
     async def _consider(
         self, order: Order, state: EngineState, away: str, *, is_current: bool
     ) -> None:
-        """Store what is seen of an order, and begin its next act."""
+        """Store what is seen of an order, and begin its next act.
+
+        An order that has changed during the pass is left to the next one, and so is the act after
+        one that ends during the pass: it would repeat what was done.
+        """
+        if self._known.is_outdated(order.id):
+            return
         follower = self._follower(order.id)
+        is_busy = follower.task is not None
         follower.meet(order.engine_uid)
         cluster = state.clusters.get(order.engine_name)
         facts = facts_of(order, follower, state, away)
@@ -222,7 +229,7 @@ class Provisioner:
             if not await self._observed(order, follower, seen):
                 return
             order = replace(order, **seen)
-        if is_current:
+        if is_current and not is_busy:
             self._begin_act(order, follower, cluster)
 
     async def _observed(self, order: Order, follower: Follower, seen: OrderObservation) -> bool:

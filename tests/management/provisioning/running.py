@@ -94,6 +94,14 @@ class Running:
         assert last is not None
         return last
 
+    async def await_acts(self, *actions: str) -> None:
+        """Wait until exactly these acts are recorded, which is after what they did."""
+
+        def recorded() -> list[str]:
+            return [action for action, *_ in self.acts]
+
+        await eventually(lambda: recorded() == list(actions), what=lambda: f"{recorded()}")
+
     async def await_gone(self, order_id: str, seconds: float = CREATION_SECONDS) -> float:
         """Wait until nothing is stored about the order. Return the seconds that it took."""
         began = time.monotonic()

@@ -48,7 +48,7 @@ async def test_order_becomes_a_cluster_that_is_scaled_upgraded_and_deleted(
         await store.orders.delete_requested(order.id, "delete")
         await one.await_gone(order.id)
         await await_nothing_left(one, order.id)
-        assert [action for action, *_ in one.acts] == ["cluster.gone"]
+        await one.await_acts("cluster.gone")
 
 
 async def test_cluster_with_ended_tokens_and_a_new_kubeconfig_is_entered_again(

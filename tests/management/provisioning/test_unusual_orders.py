@@ -17,6 +17,7 @@ from management.provisioning.rights import order_name
 from store.interfaces import Store
 from store.order_records import Order
 from store.records import Change
+from tests.management.provisioning.one_provisioner import followed
 from tests.management.provisioning.running import Running, running
 from tests.management.provisioning.test_provisioner import await_nothing_left
 from tests.support.capi.management_cluster import (
@@ -168,7 +169,27 @@ async def test_cluster_that_is_deleted_without_sekisho_ends_its_order(
         await one.await_state(order.id, "provisioning")
         await request(one, "DELETE", "vanished")
         await one.await_gone(order.id)
-        assert [action for action, *_ in one.acts] == ["cluster.vanished"]
+        await one.await_acts("cluster.vanished")
+
+
+async def test_order_that_two_replicas_end_is_recorded_once(
+    store: Store, management_cluster: ManagementCluster
+) -> None:
+    """Both may take themselves for the leader while a lease passes on."""
+    acts: list[str] = []
+    async with (
+        followed(store, management_cluster) as first,
+        followed(store, management_cluster, first.one.cluster) as second,
+    ):
+        for each in (first, second):
+            each.provisioner.reports.record = lambda action, *_: acts.append(action)
+        order = await first.one.order("twice", variables={"fail": QUOTA})
+        await first.one.await_state(order.id, "provisioning")
+        await request(first.one, "DELETE", "twice")
+        await first.one.await_gone(order.id)
+        for each in (first, second):
+            await eventually(each.is_quiet, 30, "the end of its acts")
+    assert acts == ["cluster.vanished"]
 
 
 async def test_released_cluster_stays_and_its_order_ends_with_it(
