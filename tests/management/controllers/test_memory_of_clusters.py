@@ -19,7 +19,7 @@ from store.interfaces import Store
 from store.records import Cluster, CredentialSource
 from tests.management.conftest import OwnCluster, Serve
 from tests.management.controllers.real_cluster import find_object, running_manager, sync
-from tests.store.records import NOW
+from tests.store.records import a_cluster
 from tests.support.addresses import LOOPBACK
 from tests.support.waiting import eventually
 
@@ -77,17 +77,12 @@ def _item(name: str) -> dict[str, Any]:
 
 
 async def stored(store: Store, endpoint: ClusterEndpoint, name: str) -> Cluster:
-    cluster = Cluster(
-        id=f"c-{name}",
-        name=name,
+    cluster = a_cluster(
+        name,
         servers=endpoint.servers,
         ca_pem=endpoint.ca_pem,
-        tls_server_name=None,
-        impersonator_token="t",
-        controller_token="t",
         credential_source=CredentialSource.STATIC,
         tokens_expire_at=None,
-        created_at=NOW,
         trusted_addresses=LOOPBACK,
     )
     await store.clusters.create(cluster)

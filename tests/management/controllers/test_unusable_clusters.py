@@ -13,7 +13,7 @@ from management.identity.users import new_user
 from store.interfaces import Store
 from store.records import Cluster, CredentialSource
 from tests.management.controllers.real_cluster import running_manager
-from tests.store.records import NOW
+from tests.store.records import a_cluster
 from tests.support.addresses import LOOPBACK
 from tests.support.other_connection import other_connection
 from tests.support.waiting import eventually
@@ -54,18 +54,13 @@ async def listening(kind: str) -> AsyncIterator[Hostile]:
         yield hostile
 
 
-def a_cluster(port: int, number: int = 0) -> Cluster:
-    return Cluster(
-        id=f"c-{number:010}",
-        name=f"bad-{number}",
+def bad_cluster(port: int, number: int = 0) -> Cluster:
+    return a_cluster(
+        f"bad-{number}",
         servers=(f"https://127.0.0.1:{port}",),
         ca_pem=None,
-        tls_server_name=None,
-        impersonator_token="t",
-        controller_token="t",
         credential_source=CredentialSource.STATIC,
         tokens_expire_at=None,
-        created_at=NOW,
         trusted_addresses=LOOPBACK,
     )
 
@@ -87,7 +82,7 @@ async def test_callers_of_an_unusable_cluster_connect_one_at_a_time(
     store: Store, kind: str
 ) -> None:
     async with listening(kind) as hostile:
-        await store.clusters.create(a_cluster(hostile.port))
+        await store.clusters.create(bad_cluster(hostile.port))
         with capture_logs() as logged:
             async with running_manager(store):
                 await eventually(lambda: _all(store, 1))
@@ -106,7 +101,7 @@ async def test_write_of_a_user_does_not_wait_for_those_of_all_observers(
 ) -> None:
     async with listening("closes") as hostile:
         for number in range(CLUSTERS):
-            await store.clusters.create(a_cluster(hostile.port, number))
+            await store.clusters.create(bad_cluster(hostile.port, number))
         async with (
             other_connection(tmp_path / "store.db") as other,
             running_manager(store) as manager,
