@@ -40,6 +40,23 @@ def require_may_grant(
         )
 
 
+def require_may_take(
+    caller: Caller,
+    role_id: str,
+    catalog: RoleCatalog,
+    *,
+    cluster_id: str | None = None,
+    project_id: str | None = None,
+) -> None:
+    """Raise ApiProblem with 403 unless the caller may grant a role; one that is gone may be taken.
+
+    A caller takes away only what the caller may grant.
+    """
+    role = catalog.get(role_id)
+    if role is not None:
+        require_may_grant(caller, role, catalog, cluster_id=cluster_id, project_id=project_id)
+
+
 def require_all_of(role: Role, catalog: RoleCatalog, caller: Caller) -> None:
     """Raise ApiProblem with 403 unless the caller holds all that a role grants, everywhere.
 

@@ -66,11 +66,8 @@ class MemoryBudget:
     @contextmanager
     def reading(self) -> Iterator[Callable[[int], None]]:
         """Yield a function that takes the bytes of one response, as many as are held at a time."""
-        owner = object()
-        try:
-            yield lambda size: self.take(owner, max(0, size - SMALL_RESPONSE))
-        finally:
-            self.leave(owner)
+        with self.lent(0) as take:
+            yield lambda size: take(max(0, size - SMALL_RESPONSE))
 
     @contextmanager
     def lent(self, size: int) -> Iterator[Callable[[int], None]]:

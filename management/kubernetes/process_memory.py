@@ -65,16 +65,17 @@ class ProcessMemory:
         """Raise MemoryExhausted if a cluster must not use so many bytes more."""
         if budget.is_dropped:
             raise self._refusal()
-        if self.total is None:
+        share = self.share
+        if self.total is None or share is None:
             return
         # What clusters that were dropped still hold ends in the next turns of the event loop.
         excess = self.taken - self._ending + growth - self.total
         if excess <= 0:
             return
-        if budget.taken + growth > self.total // len(self._budgets):
+        if budget.taken + growth > share:
             self._note_exhaustion()
             raise self._refusal()
-        self._reclaim(excess, budget.cluster)
+        self._reclaim(excess, share, budget.cluster)
 
     def count(self, change: int, *, is_ending: bool) -> None:
         """Count bytes that a cluster has taken or released."""
@@ -82,9 +83,8 @@ class ProcessMemory:
         if is_ending:
             self._ending += change
 
-    def _reclaim(self, excess: int, needed_by: str) -> None:
+    def _reclaim(self, excess: int, share: int, needed_by: str) -> None:
         """Drop the clusters that take most, all above their share, until ``excess`` is covered."""
-        share = self.share or 0
         above = [one for one in self._budgets if one.taken > share and not one.is_dropped]
         for one in sorted(above, key=lambda one: one.taken, reverse=True):
             if excess <= 0:

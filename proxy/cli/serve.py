@@ -30,12 +30,11 @@ def serve(config_file: str | None, worker: int | None) -> None:
         _run_worker(worker, config_file)
         return
 
-    from proxy.limits.cpu_count import cpu_count
+    from proxy.limits.cpu_count import worker_count
     from proxy.startup.configuration import load_config
 
     everything = load_config(config_file, os.environ)
-    workers = everything.settings.server.workers
-    count = cpu_count() if workers == "auto" else workers
+    count = worker_count(everything.settings.server.workers)
     if count > 1:
         _supervise(everything, count)
         return

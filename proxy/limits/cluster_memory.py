@@ -5,7 +5,7 @@ from pathlib import Path
 
 from config.settings import Settings
 from proxy.limits.control_group import MEMBERSHIP, ROOT, control_groups
-from proxy.limits.cpu_count import cpu_count
+from proxy.limits.cpu_count import worker_count
 
 PART = 4
 """Objects of clusters may take a quarter of the memory: they are estimated within a factor of two,
@@ -19,9 +19,8 @@ def cluster_memory(settings: Settings) -> int:
     """Return the bytes that objects of clusters may take in this worker."""
     if settings.controllers.memory:
         return int(settings.controllers.memory)
-    workers = settings.server.workers
-    count = cpu_count() if workers == "auto" else workers
-    return max(LEAST, usable_memory(MEMBERSHIP, ROOT) // PART // count)
+    workers = worker_count(settings.server.workers)
+    return max(LEAST, usable_memory(MEMBERSHIP, ROOT) // PART // workers)
 
 
 def usable_memory(membership: Path, root: Path) -> int:

@@ -3,6 +3,7 @@
 import math
 import os
 from pathlib import Path
+from typing import Literal
 
 from proxy.limits.control_group import MEMBERSHIP, ROOT, control_groups
 
@@ -12,6 +13,11 @@ _UNLIMITED = 1_000_000
 def cpu_count() -> int:
     """Return the number of usable CPUs, at least 1."""
     return max(1, min(_affinity(), quota_of(MEMBERSHIP, ROOT)))
+
+
+def worker_count(workers: int | Literal["auto"]) -> int:
+    """Return the number of workers that the setting means: ``auto`` is one for each usable CPU."""
+    return cpu_count() if workers == "auto" else workers
 
 
 def _affinity() -> int:

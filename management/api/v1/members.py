@@ -13,7 +13,7 @@ from management.api.access_requirements import (
     require_in_project,
 )
 from management.api.authentication import caller_of
-from management.api.grants import denial, require_may_grant
+from management.api.grants import denial, require_may_grant, require_may_take
 from management.api.listing import Item, Listing
 from management.api.openapi_metadata import TEXT, openapi
 from management.api.request_models import Reference, RequestModel
@@ -34,7 +34,7 @@ from management.http.problem import ApiProblem
 from management.http.request_notes import add_audit_note
 from management.identity.subjects import RoleSubject, find_role_subject
 from store.access_interfaces import Taking
-from store.access_records import Binding, Project, Role
+from store.access_records import Binding, Project
 from store.interfaces import Store
 from store.pieces import in_pieces
 from store.records import Cluster, User
@@ -118,12 +118,8 @@ def _denials(
     A member is removed, and gets another role, with all roles that they hold there.
     """
     caller, (cluster, project) = caller_of(request), _place(request)
-    take = cache(lambda role_id: denial(lambda: may_take(role_id)))
-
-    def may_take(role_id: str) -> None:
-        role = catalog.get(role_id)
-        if role is not None:
-            _require_may_grant(request, role, catalog)
+    ids = _place_ids(request)
+    take = cache(lambda role: denial(lambda: require_may_take(caller, role, catalog, **ids)))
 
     def may_change() -> None:
         if project is not None:
@@ -166,7 +162,7 @@ async def _grant(
     store, (cluster, project) = services_of(request).store, _place(request)
     catalog = RoleCatalog(await store.roles.list_all())
     role = requested_role(catalog, "project" if project is not None else "cluster", role_name)
-    _require_may_grant(request, role, catalog)
+    require_may_grant(caller_of(request), role, catalog, **_place_ids(request))
     check = _may_take(request, catalog)
     granted = await _granted(
         MemberService(store).add(
@@ -190,23 +186,19 @@ async def _granted(adding: Awaitable[GrantResult]) -> GrantResult:
 
 def _may_take(request: web.Request, catalog: RoleCatalog) -> Taking:
     """Return a check for the store: a caller may remove only what the caller may grant."""
+    caller, ids = caller_of(request), _place_ids(request)
 
     def check(taken: Sequence[Binding]) -> None:
         for one in taken:
-            role = catalog.get(one.role_id)
-            if role is not None:
-                _require_may_grant(request, role, catalog)
+            require_may_take(caller, one.role_id, catalog, **ids)
 
     return check
 
 
-def _require_may_grant(request: web.Request, role: Role, catalog: RoleCatalog) -> None:
-    """Raise ApiProblem with 403 unless the caller holds all that a role grants in the place."""
+def _place_ids(request: web.Request) -> dict[str, str | None]:
+    """Return the place of the members as the checks of :mod:`management.api.grants` take it."""
     cluster, project = _place(request)
-    project_id = project.id if project is not None else None
-    require_may_grant(
-        caller_of(request), role, catalog, cluster_id=cluster.id, project_id=project_id
-    )
+    return {"cluster_id": cluster.id, "project_id": project.id if project is not None else None}
 
 
 def _pending_reason(request: web.Request, granted: GrantResult) -> str | None:

@@ -10,7 +10,7 @@ from pydantic import model_validator
 from management.api import response_models
 from management.api.access_requirements import GlobalPermission
 from management.api.authentication import Caller, caller_of
-from management.api.grants import denial, require_may_grant
+from management.api.grants import denial, require_may_grant, require_may_take
 from management.api.listing import Item, Listing
 from management.api.openapi_metadata import openapi
 from management.api.request_models import Labels, Line, Reference, RequestModel
@@ -115,9 +115,7 @@ async def delete_binding(request: web.Request) -> web.Response:
     if found is None or found.target:
         raise ApiProblem(404, "binding not found")
     catalog = RoleCatalog(await services.store.roles.list_all())
-    role = catalog.get(found.role_id)
-    if role is not None:
-        require_may_grant(caller_of(request), role, catalog)
+    require_may_take(caller_of(request), found.role_id, catalog)
     await services.store.bindings.delete(found.id)
     add_audit_note(request, role=found.role_id, holder=found.subject)
     return web.Response(status=204)
@@ -136,9 +134,7 @@ def _denials(caller: Caller, catalog: RoleCatalog) -> Callable[[str], str | None
     def denied(role_id: str) -> str | None:
         def check() -> None:
             GlobalPermission(OVERALL_BINDINGS).require(caller)
-            role = catalog.get(role_id)
-            if role is not None:
-                require_may_grant(caller, role, catalog)
+            require_may_take(caller, role_id, catalog)
 
         return denial(check)
 

@@ -59,16 +59,11 @@ def without(values: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
     """
     found = copy.deepcopy(dict(values))
     for key in keys:
-        *outer, last = key.split(".")
-        inner: Any = found
-        for part in outer:
-            inner = inner.get(part) if isinstance(inner, dict) else None
-        if not isinstance(inner, dict) or last not in inner:
+        if not _take(found, key.split(".")):
             near = nearest(key, found)
             listed = ", ".join(sorted(found)) or "no variable"
             hint = f"did you mean {near}?" if near else f"the order sets {listed}"
             raise click.UsageError(f'--unset {key}: the order does not set "{key}"; {hint}')
-        del inner[last]
     return found
 
 
@@ -146,14 +141,16 @@ def _wrong(key: str, text: str, expected: str) -> click.UsageError:
     return click.UsageError(f"--set {key}={text}: {key} must be {expected}")
 
 
-def _take(values: dict[str, Any], path: list[str]) -> None:
-    """Remove the value at a path, if it is set."""
+def _take(values: dict[str, Any], path: list[str]) -> bool:
+    """Remove the value at a path. Return whether it was set."""
     *outer, last = path
     inner: Any = values
     for part in outer:
         inner = inner.get(part) if isinstance(inner, dict) else None
-    if isinstance(inner, dict):
-        inner.pop(last, None)
+    if not isinstance(inner, dict) or last not in inner:
+        return False
+    del inner[last]
+    return True
 
 
 def _put(values: dict[str, Any], path: list[str], value: object) -> None:
